@@ -1,0 +1,256 @@
+//! Confusion matrix over the pixels of a whole set, and the mean intersection over union of VOC.
+
+use super::{MetricError, VOID, ratio, same_length};
+
+/// Pixel counts of `K` classes: one row a true class, one column a predicted class.
+///
+/// Integer counts make the result independent of the order images are added in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confusion {
+    classes: usize,
+    counts: Vec<u64>,
+}
+
+/// A mean over the classes that occur, with the number that do not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanIou {
+    /// Mean intersection over union of the counted classes, in `0.0..=1.0`.
+    pub value: f64,
+    /// Classes that occur in the truth or in the prediction.
+    pub counted: usize,
+    /// Classes that occur in neither; they have no IoU and are left out of the mean.
+    pub skipped: usize,
+}
+
+impl Confusion {
+    /// An empty matrix of `classes` classes, the background included.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            classes,
+            counts: vec![0; classes * classes],
+        }
+    }
+
+    /// Number of classes `K`.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Pixels of true class `truth` predicted as `prediction`; 0 outside the matrix.
+    pub fn count(&self, truth: usize, prediction: usize) -> u64 {
+        if truth < self.classes && prediction < self.classes {
+            self.counts[truth * self.classes + prediction]
+        } else {
+            0
+        }
+    }
+
+    /// Adds an image: `truth` and `prediction` hold class indices below `K`; where `truth` is [`VOID`] nothing counts.
+    ///
+    /// # Errors
+    /// If the lengths differ or a counted pixel holds no class; the matrix is then unchanged.
+    pub fn add(&mut self, truth: &[u8], prediction: &[u8]) -> Result<(), MetricError> {
+        same_length("prediction against truth", truth.len(), prediction.len())?;
+        let classes = self.classes;
+        let wrong = truth.iter().zip(prediction).position(|(&t, &p)| {
+            t != VOID && (usize::from(t) >= classes || usize::from(p) >= classes)
+        });
+        if let Some(at) = wrong {
+            let in_truth = usize::from(truth[at]) >= classes;
+            return Err(MetricError::Class {
+                what: if in_truth { "truth" } else { "prediction" },
+                value: if in_truth { truth[at] } else { prediction[at] },
+                at,
+                classes,
+                void: if in_truth { " or 255 (void)" } else { "" },
+            });
+        }
+        for (&t, &p) in truth.iter().zip(prediction) {
+            if t != VOID {
+                self.counts[usize::from(t) * classes + usize::from(p)] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the counts of another matrix of the same classes.
+    ///
+    /// # Errors
+    /// If the numbers of classes differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MetricError> {
+        if self.classes != other.classes {
+            return Err(MetricError::Classes {
+                expected: self.classes,
+                found: other.classes,
+            });
+        }
+        for (a, b) in self.counts.iter_mut().zip(&other.counts) {
+            *a += b;
+        }
+        Ok(())
+    }
+
+    /// Pixels counted.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Pixels whose true class is `class`.
+    pub fn truth_pixels(&self, class: usize) -> u64 {
+        (0..self.classes).map(|p| self.count(class, p)).sum()
+    }
+
+    /// Pixels whose predicted class is `class`.
+    pub fn predicted_pixels(&self, class: usize) -> u64 {
+        (0..self.classes).map(|t| self.count(t, class)).sum()
+    }
+
+    fn union(&self, class: usize) -> u64 {
+        self.truth_pixels(class) + self.predicted_pixels(class) - self.count(class, class)
+    }
+
+    /// TP / (TP + FP + FN) of one class over the whole set; `None` for a class in neither truth nor prediction.
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.union(class))
+    }
+
+    /// 2·TP / (2·TP + FP + FN) of one class over the whole set (the pooled, not the per-image Dice).
+    pub fn dice(&self, class: usize) -> Option<f64> {
+        ratio(
+            2 * self.count(class, class),
+            self.truth_pixels(class) + self.predicted_pixels(class),
+        )
+    }
+
+    /// IoU of every class.
+    pub fn per_class_iou(&self) -> Vec<Option<f64>> {
+        (0..self.classes).map(|c| self.iou(c)).collect()
+    }
+
+    /// Mean IoU over the classes that occur; `None` if no pixel was counted.
+    ///
+    /// Departs from the plain mean over all classes because that is NaN as soon as one class is absent; see
+    /// [`Self::mean_iou_of_all`] for it.
+    pub fn mean_iou(&self) -> Option<MeanIou> {
+        let values: Vec<f64> = self.per_class_iou().into_iter().flatten().collect();
+        let counted = values.len();
+        super::mean(values).map(|value| MeanIou {
+            value,
+            counted,
+            skipped: self.classes - counted,
+        })
+    }
+
+    /// Plain mean over all classes, defined only where every class occurs.
+    pub fn mean_iou_of_all(&self) -> Option<f64> {
+        self.mean_iou().filter(|m| m.skipped == 0).map(|m| m.value)
+    }
+
+    /// Share of counted pixels with the right class.
+    pub fn pixel_accuracy(&self) -> Option<f64> {
+        ratio(
+            (0..self.classes).map(|c| self.count(c, c)).sum(),
+            self.total(),
+        )
+    }
+
+    /// FP / (TP + FP + FN) of a class, the "false positive rate" IRNet's evaluation prints.
+    pub fn false_positive_share(&self, class: usize) -> Option<f64> {
+        ratio(
+            self.predicted_pixels(class) - self.count(class, class),
+            self.union(class),
+        )
+    }
+
+    /// FN / (TP + FP + FN) of a class, the "false negative rate" IRNet's evaluation prints.
+    pub fn false_negative_share(&self, class: usize) -> Option<f64> {
+        ratio(
+            self.truth_pixels(class) - self.count(class, class),
+            self.union(class),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture() -> Confusion {
+        let mut m = Confusion::new(3);
+        // class 0: TP 2, FN 1 (-> 1), FP 1;  class 1: TP 1, FP 1, FN 1 (-> 0);  class 2: absent; one void.
+        m.add(&[0, 0, 0, 1, 1, 255], &[0, 0, 1, 1, 0, 2]).unwrap();
+        m
+    }
+
+    #[test]
+    fn counts_by_hand() {
+        let m = fixture();
+        assert_eq!(
+            (m.count(0, 0), m.count(0, 1), m.count(1, 0), m.count(1, 1)),
+            (2, 1, 1, 1)
+        );
+        assert_eq!(m.total(), 5);
+        assert_eq!(
+            m.per_class_iou(),
+            vec![Some(2.0 / 4.0), Some(1.0 / 3.0), None]
+        );
+        assert_eq!(m.dice(1), Some(0.5));
+        assert_eq!(m.pixel_accuracy(), Some(0.6));
+        assert_eq!(m.false_positive_share(0), Some(0.25));
+        assert_eq!(m.false_negative_share(1), Some(1.0 / 3.0));
+    }
+
+    #[test]
+    fn absent_classes_are_skipped_and_counted() {
+        let m = fixture().mean_iou().unwrap();
+        assert_eq!((m.counted, m.skipped), (2, 1));
+        assert!((m.value - 5.0 / 12.0).abs() < 1e-15);
+        assert_eq!(fixture().mean_iou_of_all(), None);
+        assert_eq!(Confusion::new(2).mean_iou(), None);
+    }
+
+    #[test]
+    fn a_class_only_predicted_scores_zero() {
+        let mut m = Confusion::new(3);
+        m.add(&[0, 0], &[0, 2]).unwrap();
+        assert_eq!(m.iou(2), Some(0.0));
+        assert_eq!(m.mean_iou().unwrap().value, 0.25);
+    }
+
+    #[test]
+    fn void_pixels_change_nothing() {
+        let mut m = fixture();
+        m.add(&[255, 255], &[1, 255]).unwrap();
+        assert_eq!(m, fixture());
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_and_adds_nothing() {
+        let mut m = Confusion::new(2);
+        let e = m.add(&[0, 0, 1], &[0, 7, 1]).unwrap_err();
+        assert_eq!(
+            e,
+            MetricError::Class {
+                what: "prediction",
+                value: 7,
+                at: 1,
+                classes: 2,
+                void: ""
+            }
+        );
+        assert_eq!(m.total(), 0);
+        assert!(m.add(&[0], &[]).is_err());
+        assert!(m.merge(&Confusion::new(3)).is_err());
+    }
+
+    #[test]
+    fn merging_equals_adding() {
+        let (mut a, mut b) = (Confusion::new(2), Confusion::new(2));
+        a.add(&[0, 1], &[0, 0]).unwrap();
+        b.add(&[1, 1], &[1, 0]).unwrap();
+        a.merge(&b).unwrap();
+        let mut whole = Confusion::new(2);
+        whole.add(&[0, 1, 1, 1], &[0, 0, 1, 0]).unwrap();
+        assert_eq!(a, whole);
+    }
+}
