@@ -1,0 +1,102 @@
+//! Files that are never half-written: each is written beside its place and renamed over it.
+//!
+//! After a crash or a full disk the file under its final name is either the old one or the new one. What is not
+//! promised: [`write`] does not wait for the disk, so after a power cut a new file may be missing; use
+//! [`write_durably`] for what must survive that. A killed process may leave a file `.tmp*` behind, which nothing reads.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::DataError;
+
+/// Writes `bytes` to `path`, making its folder if there is none.
+///
+/// # Errors
+/// [`DataError::Io`] if the folder cannot be made or the file not written; `path` is then as before.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write`], and waits until the disk holds the bytes and the name.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    replace(path, true, |file| file.write_all(bytes))
+}
+
+/// As [`write`], with what `content` writes.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
+) -> Result<(), DataError> {
+    replace(path, false, content)
+}
+
+fn replace(
+    path: &Path,
+    durable: bool,
+    content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
+) -> Result<(), DataError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(DataError::io(folder, "make the folder"))?;
+    write_beside(path, folder, durable, content).map_err(DataError::io(path, "write"))
+}
+
+fn write_beside(
+    path: &Path,
+    folder: &Path,
+    durable: bool,
+    content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tmp-");
+    // A scratch file is private by default; the finished one must be as readable as any other output.
+    #[cfg(unix)]
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(readable);
+    let scratch = builder.tempfile_in(folder)?;
+    let mut file = BufWriter::new(scratch.as_file());
+    content(&mut file)?;
+    file.flush()?;
+    drop(file);
+    if durable {
+        scratch.as_file().sync_all()?;
+    }
+    scratch.persist(path)?;
+    #[cfg(unix)]
+    if durable {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/a.txt");
+        write(&path, b"old").unwrap();
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        });
+        let message = failed.unwrap_err().to_string();
+        assert!(message.contains("a.txt") && message.contains("disk full"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        write_durably(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+}

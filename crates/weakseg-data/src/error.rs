@@ -1,0 +1,247 @@
+//! [`DataError`]: what went wrong with a file or a set, where, what was expected, and what to do next.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Everything that reading, checking or writing data can end with instead of a result.
+///
+/// Every message names the file (or the value), what was expected and what was found, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The operating system refused.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as a verb ("read", "write", "list").
+        action: &'static str,
+        /// The system's own reason.
+        source: io::Error,
+    },
+    /// A file is not what it claims to be, is cut off, or uses a form that is not supported.
+    #[error("{}: {problem}; {remedy}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A file asks for more memory than the limits allow; refused before any is allocated.
+    #[error(
+        "{}: {found} {unit}, but the limit is {limit}; if the file is genuine, raise `Limits::{field}`",
+        path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What was counted ("pixels", "bytes").
+        unit: &'static str,
+        /// The field of [`Limits`](crate::Limits) that was passed.
+        field: &'static str,
+        /// What the file declares.
+        found: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// An array of another size than its place needs.
+    #[error("{what}: expected {expected}, found {found}")]
+    Shape {
+        /// What has the wrong size.
+        what: String,
+        /// The size it should have.
+        expected: String,
+        /// The size it has.
+        found: String,
+    },
+    /// A mask of another size than its image.
+    #[error(
+        "{}: the mask is {found_height}x{found_width} (height x width), its image is {height}x{width}; \
+         save the mask on the image's own grid",
+        path.display()
+    )]
+    MaskSize {
+        /// The mask.
+        path: PathBuf,
+        /// Rows of the image.
+        height: usize,
+        /// Columns of the image.
+        width: usize,
+        /// Rows of the mask.
+        found_height: usize,
+        /// Columns of the mask.
+        found_width: usize,
+    },
+    /// A mask with values that stand for nothing.
+    #[error("{}: mask values {} found, allowed are {allowed}", path.display(), List(values))]
+    MaskValues {
+        /// The mask.
+        path: PathBuf,
+        /// Every value found that is not allowed.
+        values: Vec<u8>,
+        /// The allowed values, in words.
+        allowed: String,
+    },
+    /// A table without a column it needs.
+    #[error(
+        "{}: expected the columns {}, found {}; check the header line and that the delimiter is a comma",
+        path.display(), Names(expected), Names(found)
+    )]
+    Columns {
+        /// The table.
+        path: PathBuf,
+        /// The columns it needs.
+        expected: Vec<String>,
+        /// The columns it has.
+        found: Vec<String>,
+    },
+    /// A row of a table that cannot be understood.
+    #[error("{}, line {line}: {problem}; {remedy}", path.display())]
+    Row {
+        /// The table or list.
+        path: PathBuf,
+        /// Line number, counted from 1, the header included.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// One case named twice.
+    #[error(
+        "{}, lines {first} and {second}: the id `{id}` occurs twice; an id is the image's file name without its \
+         ending and must be unique",
+        path.display()
+    )]
+    DuplicateId {
+        /// The table or list.
+        path: PathBuf,
+        /// The id.
+        id: String,
+        /// Line of its first row.
+        first: u64,
+        /// Line of its second row.
+        second: u64,
+    },
+    /// An id that cannot be used as a file name for outputs.
+    #[error("{}: the id `{}` cannot name a file ({reason}); rename the image", path.display(), id.escape_debug())]
+    UnsafeId {
+        /// Where the id was read.
+        path: PathBuf,
+        /// The id.
+        id: String,
+        /// Why it is refused.
+        reason: &'static str,
+    },
+    /// A case whose image does not exist.
+    #[error("{}: no image for `{id}`, which {} lists; add the image or remove the row", path.display(), listed.display())]
+    MissingImage {
+        /// Where the image was looked for.
+        path: PathBuf,
+        /// The case.
+        id: String,
+        /// The table or list that names it.
+        listed: PathBuf,
+    },
+    /// A set nobody can learn from: empty, of one class only, or with an empty split.
+    #[error("{}: {problem}; {remedy}", path.display())]
+    Set {
+        /// The set's root or table.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A setting that makes no sense.
+    #[error("data.{key} = {found}: expected {expected}")]
+    Config {
+        /// The key, below `data`.
+        key: &'static str,
+        /// The value given.
+        found: String,
+        /// The values allowed.
+        expected: String,
+    },
+    /// Several faults of one set; the first is shown, `weakseg data verify` lists them all.
+    #[error("{first} (and {others} more; `weakseg data verify` lists them all)")]
+    Several {
+        /// The first fault.
+        first: Box<DataError>,
+        /// How many more there are.
+        others: usize,
+    },
+}
+
+impl DataError {
+    /// An [`DataError::Io`] to hand to `map_err`.
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
+    }
+
+    /// An [`DataError::Unreadable`].
+    pub(crate) fn unreadable(
+        path: &Path,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Unreadable {
+            path: path.to_owned(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// All faults as one error, or `Ok` if there are none.
+    pub(crate) fn gather(faults: Vec<Self>) -> Result<(), Self> {
+        let others = faults.len().saturating_sub(1);
+        match faults.into_iter().next() {
+            None => Ok(()),
+            Some(first) if others == 0 => Err(first),
+            Some(first) => Err(Self::Several {
+                first: Box::new(first),
+                others,
+            }),
+        }
+    }
+}
+
+/// Numbers as `1, 2, 3 …`, at most twelve.
+struct List<'a>(&'a [u8]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, value) in self.0.iter().take(12).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{value}")?;
+        }
+        if self.0.len() > 12 {
+            write!(f, " and {} more", self.0.len() - 12)?;
+        }
+        Ok(())
+    }
+}
+
+/// Names as `` `a`, `b` ``.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (index, name) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}`{name}`")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! JPEG: the header read by hand, so that size, completeness and colour model are known before a decoder runs.
+//!
+//! The decoder fills what is missing from a file that was cut off with grey; a cut file must be an error. So the
+//! markers are walked to the end-of-image marker first.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::ImageDecoder;
+use image::codecs::jpeg::JpegDecoder;
+
+use crate::{DataError, Limits, Stack};
+
+/// What the frame header of a JPEG says.
+struct Frame {
+    height: u64,
+    width: u64,
+    components: u8,
+}
+
+/// Whether the bytes begin as a JPEG does.
+pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+}
+
+/// Height and width of a JPEG that is complete and within the limits.
+pub(crate) fn size(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(usize, usize), DataError> {
+    let frame = checked_frame(path, bytes, limits)?;
+    Ok((frame.height as usize, frame.width as usize))
+}
+
+/// Decodes a JPEG to 1×H×W grey or 3×H×W RGB. An orientation noted in EXIF data is not applied.
+pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<u8>, DataError> {
+    let frame = checked_frame(path, bytes, limits)?;
+    let corrupt = |error: image::ImageError| {
+        DataError::unreadable(path, format!("not a readable JPEG: {error}"), "export it again")
+    };
+    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
+    let (width, height) = decoder.dimensions();
+    let channels = usize::from(decoder.color_type().channel_count());
+    let (height, width) = (height as usize, width as usize);
+    if (height as u64, width as u64) != (frame.height, frame.width) || !matches!(channels, 1 | 3) {
+        return Err(DataError::unreadable(
+            path,
+            format!(
+                "the JPEG's header says {}x{} with {} components, its content {height}x{width} with {channels}",
+                frame.height, frame.width, frame.components
+            ),
+            "export it again",
+        ));
+    }
+    let mut interleaved = vec![0; channels * height * width];
+    decoder.read_image(&mut interleaved).map_err(corrupt)?;
+    Ok(crate::image::planar(height, width, channels, channels, &interleaved))
+}
+
+fn checked_frame(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Frame, DataError> {
+    let frame = walk(bytes)
+        .map_err(|problem| DataError::unreadable(path, problem, "copy or export the file again"))?;
+    limits.check_size(path, frame.height, frame.width)?;
+    match frame.components {
+        1 | 3 => Ok(frame),
+        4 => Err(DataError::unreadable(
+            path,
+            "the JPEG is CMYK (4 components), expected grey or colour (1 or 3)",
+            "convert it to RGB",
+        )),
+        other => Err(DataError::unreadable(
+            path,
+            format!("the JPEG has {other} components, expected 1 or 3"),
+            "convert it to RGB",
+        )),
+    }
+}
+
+/// Walks the markers from the start of the image to its end and returns the frame header on the way.
+fn walk(bytes: &[u8]) -> Result<Frame, String> {
+    let cut = |at: usize| format!("the JPEG is cut off: it ends at byte {at} without an end-of-image marker");
+    let mut frame = None;
+    let mut scanned = false;
+    let mut at = 2;
+    loop {
+        // Between segments: bytes up to the next marker are fill or, after a scan header, coded data.
+        let marker = loop {
+            match (bytes.get(at), bytes.get(at + 1)) {
+                (Some(0xff), Some(0xff)) => at += 1,
+                (Some(0xff), Some(&marker)) if marker != 0 && !(0xd0..=0xd7).contains(&marker) => {
+                    at += 2;
+                    break marker;
+                }
+                (Some(_), Some(_)) => at += 1,
+                _ => return Err(cut(bytes.len())),
+            }
+        };
+        if marker == 0xd9 {
+            return match frame {
+                Some(frame) if scanned => Ok(frame),
+                _ => Err("the JPEG ends before its image data".into()),
+            };
+        }
+        if marker == 0x01 || marker == 0xd8 {
+            continue;
+        }
+        let length = match (bytes.get(at), bytes.get(at + 1)) {
+            (Some(&high), Some(&low)) => usize::from(high) << 8 | usize::from(low),
+            _ => return Err(cut(bytes.len())),
+        };
+        let Some(segment) = bytes.get(at + 2..at + length.max(2)) else {
+            return Err(cut(bytes.len()));
+        };
+        at += length.max(2);
+        match marker {
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                let [_, h1, h0, w1, w0, components, ..] = *segment else {
+                    return Err("the JPEG's frame header is too short".into());
+                };
+                frame = Some(Frame {
+                    height: u64::from(h1) << 8 | u64::from(h0),
+                    width: u64::from(w1) << 8 | u64::from(w0),
+                    components,
+                });
+            }
+            0xda => scanned = true,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Chest X-rays made from a seed.

@@ -1,0 +1,241 @@
+//! PNG: images to 8-bit planes, index maps as the indices they store, and both back.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use png::{BitDepth, ColorType, Transformations};
+
+use crate::{DataError, Limits, Plane, Stack, atomic, image::planar, palette};
+
+/// Whether the bytes begin as a PNG does.
+pub(crate) fn is_png(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x89PNG\r\n\x1a\n")
+}
+
+/// Height and width of a PNG within the limits, from its header alone.
+pub(crate) fn size(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(usize, usize), DataError> {
+    let reader = open(path, bytes, limits, Transformations::IDENTITY)?;
+    let info = reader.info();
+    Ok((info.height as usize, info.width as usize))
+}
+
+/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped.
+pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<u8>, DataError> {
+    let reader = open(path, bytes, limits, Transformations::EXPAND)?;
+    let pixels = read(path, reader)?;
+    let stored = pixels.color.samples();
+    let kept = match pixels.color {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
+        ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => 3,
+    };
+    let samples = match pixels.depth {
+        BitDepth::Sixteen => pixels
+            .bytes
+            .chunks_exact(2)
+            .map(|pair| {
+                // 65535 / 257 = 255: the nearest of 256 equal steps.
+                ((u32::from(pair[0]) << 8 | u32::from(pair[1])) + 128) / 257
+            })
+            .map(|value| value as u8)
+            .collect(),
+        _ => pixels.bytes,
+    };
+    Ok(planar(pixels.height, pixels.width, stored, kept, &samples))
+}
+
+/// Reads the *indices* of a palette PNG, or the values of a grey one: class numbers, never the luminance of a colour.
+///
+/// Grey values of 1, 2 and 4 bits are taken as stored, not stretched to 255. A colour PNG is read if its three
+/// channels agree everywhere. Transparency is ignored.
+///
+/// # Errors
+/// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] if the file is no PNG (a JPEG changes class
+/// numbers and is refused), is cut off, is coloured, or has 16 bits and values above 255.
+pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataError> {
+    let bytes = limits.read(path)?;
+    if !is_png(&bytes) {
+        return Err(DataError::unreadable(
+            path,
+            "not a PNG file",
+            "save masks as PNG; a JPEG blurs class numbers into each other",
+        ));
+    }
+    let pixels = read(path, open(path, &bytes, limits, Transformations::IDENTITY)?)?;
+    let (height, width) = (pixels.height, pixels.width);
+    let stored = pixels.color.samples();
+    let values: Vec<u8> = match pixels.depth {
+        BitDepth::Eight => pixels.bytes,
+        BitDepth::Sixteen => {
+            let mut low = Vec::with_capacity(pixels.bytes.len() / 2);
+            for pair in pixels.bytes.chunks_exact(2) {
+                if pair[0] != 0 {
+                    return Err(DataError::unreadable(
+                        path,
+                        format!("the 16-bit mask holds the value {}", u16::from_be_bytes([pair[0], pair[1]])),
+                        "save masks with 8 bits, one class number a pixel",
+                    ));
+                }
+                low.push(pair[1]);
+            }
+            low
+        }
+        BitDepth::One | BitDepth::Two | BitDepth::Four => unpack(&pixels, height, width),
+    };
+    let plane = match pixels.color {
+        ColorType::Grayscale | ColorType::Indexed => values,
+        ColorType::GrayscaleAlpha => values.chunks_exact(2).map(|pixel| pixel[0]).collect(),
+        ColorType::Rgb | ColorType::Rgba => {
+            if let Some(at) = values
+                .chunks_exact(stored)
+                .position(|pixel| pixel[0] != pixel[1] || pixel[1] != pixel[2])
+            {
+                return Err(DataError::unreadable(
+                    path,
+                    format!("the mask is a colour picture (first coloured pixel at row {}, column {})", at / width, at % width),
+                    "save class numbers as a palette or grey PNG",
+                ));
+            }
+            values.chunks_exact(stored).map(|pixel| pixel[0]).collect()
+        }
+    };
+    Plane::new(height, width, plane)
+}
+
+/// Writes class numbers as a palette PNG in the colours of PASCAL VOC; 255 is cream.
+///
+/// # Errors
+/// [`DataError::Io`]; `path` is then as before.
+pub fn write_index_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> {
+    let palette: Vec<u8> = (0..=255).flat_map(palette::voc_colour).collect();
+    write(path, plane.height(), plane.width(), ColorType::Indexed, Some(palette), plane.as_slice())
+}
+
+/// Writes a grey picture, 8 bits.
+///
+/// # Errors
+/// [`DataError::Io`]; `path` is then as before.
+pub fn write_gray_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> {
+    write(path, plane.height(), plane.width(), ColorType::Grayscale, None, plane.as_slice())
+}
+
+/// Writes a 3×H×W colour picture (or a 1×H×W grey one), 8 bits.
+///
+/// # Errors
+/// [`DataError::Shape`] for another number of channels; [`DataError::Io`], and `path` is then as before.
+pub fn write_rgb_png(path: &Path, image: &Stack<u8>) -> Result<(), DataError> {
+    let (height, width) = (image.height(), image.width());
+    match image.channels() {
+        1 => write(path, height, width, ColorType::Grayscale, None, image.plane(0)),
+        3 => {
+            let (red, green, blue) = (image.plane(0), image.plane(1), image.plane(2));
+            let interleaved: Vec<u8> = (0..height * width)
+                .flat_map(|at| [red[at], green[at], blue[at]])
+                .collect();
+            write(path, height, width, ColorType::Rgb, None, &interleaved)
+        }
+        other => Err(DataError::Shape {
+            what: format!("picture for {}", path.display()),
+            expected: "1 or 3 channels".into(),
+            found: format!("{other}"),
+        }),
+    }
+}
+
+struct Pixels {
+    height: usize,
+    width: usize,
+    color: ColorType,
+    depth: BitDepth,
+    line: usize,
+    bytes: Vec<u8>,
+}
+
+type Reader<'a> = png::Reader<Cursor<&'a [u8]>>;
+
+fn corrupt(path: &Path) -> impl Fn(png::DecodingError) -> DataError {
+    move |error| {
+        DataError::unreadable(
+            path,
+            format!("not a readable PNG (cut off or damaged): {error}"),
+            "copy or export the file again",
+        )
+    }
+}
+
+fn open<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+    limits: &Limits,
+    transformations: Transformations,
+) -> Result<Reader<'a>, DataError> {
+    let budget = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
+    let mut decoder =
+        png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: budget });
+    decoder.set_transformations(transformations);
+    let info = decoder.read_header_info().map_err(corrupt(path))?;
+    limits.check_size(path, u64::from(info.height), u64::from(info.width))?;
+    decoder.read_info().map_err(corrupt(path))
+}
+
+fn read(path: &Path, mut reader: Reader<'_>) -> Result<Pixels, DataError> {
+    let size = reader.output_buffer_size().ok_or_else(|| {
+        DataError::unreadable(path, "the image does not fit into memory", "make it smaller")
+    })?;
+    let mut bytes = vec![0; size];
+    let frame = reader.next_frame(&mut bytes).map_err(corrupt(path))?;
+    // The picture may be whole and the file still end early: what follows it must be readable too.
+    reader.finish().map_err(corrupt(path))?;
+    bytes.truncate(frame.buffer_size());
+    Ok(Pixels {
+        height: frame.height as usize,
+        width: frame.width as usize,
+        color: frame.color_type,
+        depth: frame.bit_depth,
+        line: frame.line_size,
+        bytes,
+    })
+}
+
+/// Values of 1, 2 or 4 bits, first pixel in the highest bits, each row begun on a new byte.
+fn unpack(pixels: &Pixels, height: usize, width: usize) -> Vec<u8> {
+    let bits = pixels.depth as usize;
+    let mask = (1_u8 << bits) - 1;
+    let mut values = Vec::with_capacity(height * width);
+    for row in pixels.bytes.chunks_exact(pixels.line) {
+        for x in 0..width {
+            let bit = x * bits;
+            values.push(row[bit / 8] >> (8 - bits - bit % 8) & mask);
+        }
+    }
+    values
+}
+
+fn write(
+    path: &Path,
+    height: usize,
+    width: usize,
+    color: ColorType,
+    palette: Option<Vec<u8>>,
+    samples: &[u8],
+) -> Result<(), DataError> {
+    let side = |length: usize| {
+        u32::try_from(length)
+            .map_err(|_| std::io::Error::other(format!("a side of {length} pixels is too long for a PNG")))
+    };
+    atomic::write_with(path, |file| {
+        let mut encoder = png::Encoder::new(file, side(width)?, side(height)?);
+        encoder.set_color(color);
+        encoder.set_depth(BitDepth::Eight);
+        if let Some(palette) = palette {
+            encoder.set_palette(palette);
+        }
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(samples)?;
+        writer.finish()?;
+        Ok(())
+    })
+}

@@ -1,0 +1,1 @@
+//! The checks of this crate that need files.
