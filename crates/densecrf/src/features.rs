@@ -1,0 +1,291 @@
+//! Feature vectors: where each pixel lies in the space the kernel is Gaussian in.
+
+use crate::{CrfError, MAX_DIMENSIONS};
+
+/// One feature vector per pixel, in units of the kernel's standard deviation: pixels i and j have
+/// the weight exp(−½‖fᵢ − fⱼ‖²).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    dimensions: usize,
+    values: Vec<f32>,
+}
+
+/// The standard deviations of a kernel: one for all axes, or one for each.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deviation {
+    /// The same for every axis.
+    Same(f32),
+    /// One per axis: (x, y) for `sxy`, one per guide channel for `srgb`.
+    Each(Vec<f32>),
+}
+
+impl From<f32> for Deviation {
+    fn from(value: f32) -> Self {
+        Self::Same(value)
+    }
+}
+
+impl<const N: usize> From<[f32; N]> for Deviation {
+    fn from(values: [f32; N]) -> Self {
+        Self::Each(values.into())
+    }
+}
+
+/// An 8-bit guide image with one (grey) or three (RGB) channels; its raw values 0–255 are the
+/// colour features of a bilateral term.
+#[derive(Debug, Clone, Copy)]
+pub struct Guide<'a> {
+    height: usize,
+    width: usize,
+    channels: usize,
+    interleaved: bool,
+    values: &'a [u8],
+}
+
+impl<'a> Guide<'a> {
+    /// A guide stored pixel by pixel, `[H, W, C]`, as image decoders give it.
+    ///
+    /// # Errors
+    /// [`CrfError::GuideChannels`]; [`CrfError::SizeMismatch`] if `values` is no H·W·C bytes.
+    pub fn interleaved(
+        height: usize,
+        width: usize,
+        channels: usize,
+        values: &'a [u8],
+    ) -> Result<Self, CrfError> {
+        Self::new(height, width, channels, true, values)
+    }
+
+    /// A guide stored channel by channel, `[C, H, W]`.
+    ///
+    /// # Errors
+    /// As [`Guide::interleaved`].
+    pub fn planar(
+        height: usize,
+        width: usize,
+        channels: usize,
+        values: &'a [u8],
+    ) -> Result<Self, CrfError> {
+        Self::new(height, width, channels, false, values)
+    }
+
+    fn new(
+        height: usize,
+        width: usize,
+        channels: usize,
+        interleaved: bool,
+        values: &'a [u8],
+    ) -> Result<Self, CrfError> {
+        if channels != 1 && channels != 3 {
+            return Err(CrfError::GuideChannels { channels });
+        }
+        let expected = height
+            .checked_mul(width)
+            .and_then(|pixels| pixels.checked_mul(channels))
+            .ok_or(CrfError::ImageSize { height, width })?;
+        if values.len() != expected {
+            return Err(CrfError::SizeMismatch {
+                what: "bytes of the guide image",
+                expected,
+                found: values.len(),
+            });
+        }
+        Ok(Self {
+            height,
+            width,
+            channels,
+            interleaved,
+            values,
+        })
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Channels, 1 or 3.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    fn value(&self, pixel: usize, channel: usize) -> u8 {
+        if self.interleaved {
+            self.values[pixel * self.channels + channel]
+        } else {
+            self.values[channel * self.height * self.width + pixel]
+        }
+    }
+}
+
+impl Features {
+    /// Feature vectors of any kind, already divided by their standard deviations.
+    ///
+    /// # Shapes
+    /// - `values`: `[N, D]` row-major with D = `dimensions`
+    ///
+    /// # Errors
+    /// [`CrfError::FeatureDimensions`]; [`CrfError::SizeMismatch`] if the length is no multiple of
+    /// D; [`CrfError::FeatureValue`] for a NaN or an infinity.
+    pub fn new(values: Vec<f32>, dimensions: usize) -> Result<Self, CrfError> {
+        if dimensions == 0 || dimensions > MAX_DIMENSIONS {
+            return Err(CrfError::FeatureDimensions { dimensions });
+        }
+        if !values.len().is_multiple_of(dimensions) {
+            return Err(CrfError::SizeMismatch {
+                what: "length of a [pixels, dimensions] array (a multiple of the dimensions)",
+                expected: values.len() / dimensions * dimensions,
+                found: values.len(),
+            });
+        }
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(CrfError::FeatureValue {
+                pixel: at / dimensions,
+                dimension: at % dimensions,
+                value: values[at],
+            });
+        }
+        Ok(Self { dimensions, values })
+    }
+
+    /// Positions (x / sx, y / sy), D = 2: the features of pydensecrf's `addPairwiseGaussian`.
+    ///
+    /// # Errors
+    /// [`CrfError::Deviation`]; [`CrfError::SizeMismatch`] if `sxy` has other than two values.
+    pub fn gaussian(
+        height: usize,
+        width: usize,
+        sxy: impl Into<Deviation>,
+    ) -> Result<Self, CrfError> {
+        let sxy = sxy.into().resolve("sxy", 2)?;
+        let values = (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x, y)))
+            .flat_map(|(x, y)| [x as f32 / sxy[0], y as f32 / sxy[1]])
+            .collect();
+        Self::new(values, 2)
+    }
+
+    /// Positions and colours: (x / sx, y / sy, r / sr, g / sg, b / sb), D = 5, the features of
+    /// pydensecrf's `addPairwiseBilateral`; (x / sx, y / sy, v / sv), D = 3, for a grey guide.
+    ///
+    /// # Errors
+    /// [`CrfError::Deviation`]; [`CrfError::SizeMismatch`] if `sxy` or `srgb` has another count
+    /// of values than the position or the guide.
+    pub fn bilateral(
+        sxy: impl Into<Deviation>,
+        srgb: impl Into<Deviation>,
+        guide: &Guide,
+    ) -> Result<Self, CrfError> {
+        let channels = guide.channels;
+        let sxy = sxy.into().resolve("sxy", 2)?;
+        let srgb = srgb.into().resolve("srgb", channels)?;
+        let dimensions = 2 + channels;
+        let mut values = Vec::with_capacity(guide.height * guide.width * dimensions);
+        for pixel in 0..guide.height * guide.width {
+            values.push((pixel % guide.width) as f32 / sxy[0]);
+            values.push((pixel / guide.width) as f32 / sxy[1]);
+            for (channel, deviation) in srgb.iter().enumerate() {
+                values.push(f32::from(guide.value(pixel, channel)) / deviation);
+            }
+        }
+        Self::new(values, dimensions)
+    }
+
+    /// Dimensions D of the feature space.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Number of pixels N.
+    pub fn pixels(&self) -> usize {
+        self.values.len() / self.dimensions
+    }
+
+    /// The feature vector `[D]` of a pixel.
+    #[inline]
+    pub(crate) fn vector(&self, pixel: usize) -> &[f32] {
+        &self.values[pixel * self.dimensions..][..self.dimensions]
+    }
+}
+
+impl Deviation {
+    fn resolve(self, name: &'static str, axes: usize) -> Result<Vec<f32>, CrfError> {
+        let values = match self {
+            Self::Same(value) => vec![value; axes],
+            Self::Each(values) => values,
+        };
+        if values.len() != axes {
+            return Err(CrfError::SizeMismatch {
+                what: if name == "sxy" {
+                    "standard deviations in sxy"
+                } else {
+                    "standard deviations in srgb (one per guide channel)"
+                },
+                expected: axes,
+                found: values.len(),
+            });
+        }
+        match values.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
+            Some(&value) => Err(CrfError::Deviation { name, value }),
+            None => Ok(values),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_guide_layouts_give_the_same_features() {
+        let interleaved = [1, 2, 3, 4, 5, 6];
+        let planar = [1, 4, 2, 5, 3, 6];
+        let a = Guide::interleaved(1, 2, 3, &interleaved).unwrap();
+        let b = Guide::planar(1, 2, 3, &planar).unwrap();
+        let features = Features::bilateral(2.0, 0.5, &a).unwrap();
+        assert_eq!(features, Features::bilateral(2.0, 0.5, &b).unwrap());
+        assert_eq!(features.vector(1), [0.5, 0.0, 8.0, 10.0, 12.0]);
+    }
+
+    #[test]
+    fn each_axis_may_have_its_deviation() {
+        let features = Features::gaussian(2, 2, [1.0, 4.0]).unwrap();
+        assert_eq!(features.vector(3), [1.0, 0.25]);
+    }
+
+    #[test]
+    fn bad_inputs_are_named() {
+        for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(matches!(
+                Features::gaussian(1, 1, value),
+                Err(CrfError::Deviation { name: "sxy", .. })
+            ));
+        }
+        assert!(matches!(
+            Guide::planar(1, 1, 2, &[0; 2]),
+            Err(CrfError::GuideChannels { channels: 2 })
+        ));
+        assert!(matches!(
+            Guide::planar(1, 2, 1, &[0]),
+            Err(CrfError::SizeMismatch { .. })
+        ));
+        let grey = Guide::planar(1, 1, 1, &[0]).unwrap();
+        assert!(matches!(
+            Features::bilateral(1.0, [1.0; 3], &grey),
+            Err(CrfError::SizeMismatch { expected: 1, .. })
+        ));
+        assert!(matches!(
+            Features::new(vec![0.0, f32::NAN], 1),
+            Err(CrfError::FeatureValue { pixel: 1, .. })
+        ));
+        assert!(matches!(
+            Features::new(vec![], 33),
+            Err(CrfError::FeatureDimensions { .. })
+        ));
+    }
+}
