@@ -1,0 +1,105 @@
+//! What the figures were measured on, and by which rules: the `data` of `report.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use weakseg_data::{LabelSpace, Split};
+
+/// How an image without finding counts, in words for the reader of `report.json`.
+///
+/// The rule is the paper's for its Table 3 (columns *pos* and *all*): under it the empty mask
+/// scores the share of healthy images, .7886 on SIIM-ACR, which is why it stands in every table.
+pub const EMPTY_MASK_POLICY: &str = "per-image metrics count an empty prediction of an empty \
+    truth as 1 and any other prediction of an empty truth as 0";
+
+/// How many cases a split has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitCounts {
+    /// All cases.
+    pub cases: u64,
+    /// Cases with one finding or more, by their image labels.
+    pub positive: u64,
+    /// Cases with a true mask to score against.
+    pub masks: u64,
+    /// Cases with a true box to score against.
+    pub boxes: u64,
+}
+
+/// Cases of the three splits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Trained on, with image labels only.
+    pub train: SplitCounts,
+    /// Chosen on.
+    pub val: SplitCounts,
+    /// Scored on.
+    pub test: SplitCounts,
+}
+
+impl Counts {
+    /// The counts of one split.
+    pub fn of(&self, split: Split) -> SplitCounts {
+        match split {
+            Split::Train => self.train,
+            Split::Val => self.val,
+            Split::Test => self.test,
+        }
+    }
+
+    /// The counts of one split, to fill in.
+    pub fn of_mut(&mut self, split: Split) -> &mut SplitCounts {
+        match split {
+            Split::Train => &mut self.train,
+            Split::Val => &mut self.val,
+            Split::Test => &mut self.test,
+        }
+    }
+}
+
+/// A case that a step left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The case's id.
+    pub case: String,
+    /// The step, by its verb.
+    pub step: String,
+    /// What was wrong.
+    pub reason: String,
+}
+
+/// The `data` of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSummary {
+    /// The data set: its kind and name or folder.
+    pub name: String,
+    /// How empty masks count, see [`EMPTY_MASK_POLICY`].
+    pub empty_masks: String,
+    /// Whether classes exclude each other or are findings that may overlap.
+    pub space: LabelSpace,
+    /// The classes, in the order of the labels.
+    pub classes: Vec<String>,
+    /// Cases per split.
+    pub counts: Counts,
+    /// The seed of every random choice; `null` where none was made.
+    pub seed: Option<u64>,
+    /// Versions of the program and what it ran on, by name.
+    pub versions: BTreeMap<String, String>,
+    /// Cases left out.
+    pub skipped: Vec<Skipped>,
+}
+
+impl DataSummary {
+    /// A summary with the empty-mask policy filled in and nothing counted yet.
+    pub fn new(name: impl Into<String>, space: LabelSpace, classes: Vec<String>) -> Self {
+        DataSummary {
+            name: name.into(),
+            empty_masks: EMPTY_MASK_POLICY.to_owned(),
+            space,
+            classes,
+            counts: Counts::default(),
+            seed: None,
+            versions: BTreeMap::new(),
+            skipped: Vec::new(),
+        }
+    }
+}

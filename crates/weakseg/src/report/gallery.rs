@@ -1,0 +1,265 @@
+//! Which cases are shown, and their rows of pictures: image, maps, prediction, truth.
+
+use weakseg_data::{Plane, Stack};
+
+use super::colour;
+use super::error::ReportError;
+use super::figures::Picture;
+
+/// At most so many rows of pictures stand in a report; the first ones are kept.
+pub const MAX_ROWS: usize = 24;
+
+/// Why a case is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Among the highest IoU of the cases with a finding.
+    Best,
+    /// In the middle.
+    Median,
+    /// Among the lowest.
+    Worst,
+    /// A healthy case in which something was found.
+    FalsePositive,
+    /// A healthy case left empty.
+    TrueNegative,
+    /// Chosen by hand or for want of a truth.
+    Example,
+}
+
+impl Role {
+    /// The name on the page.
+    pub fn title(self) -> &'static str {
+        match self {
+            Role::Best => "best",
+            Role::Median => "median",
+            Role::Worst => "worst",
+            Role::FalsePositive => "false alarm on a healthy case",
+            Role::TrueNegative => "healthy, left empty",
+            Role::Example => "example",
+        }
+    }
+
+    /// Whether something was found where nothing is.
+    pub fn is_alarm(self) -> bool {
+        self == Role::FalsePositive
+    }
+}
+
+/// What choosing needs to know of a case.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CaseScore {
+    /// IoU of prediction and truth, in 0..=1.
+    pub iou: f64,
+    /// Whether the truth shows a finding.
+    pub positive: bool,
+    /// Pixels predicted.
+    pub predicted: u64,
+}
+
+/// The cases to show, by index into `scores`: `each` of the best, of the median, of the worst, and
+/// of the false alarms with the largest area, no case twice.
+///
+/// The choice depends on the scores and their order alone.
+pub fn choose(scores: &[CaseScore], each: usize) -> Vec<(usize, Role)> {
+    let mut sick: Vec<usize> = (0..scores.len()).filter(|&i| scores[i].positive).collect();
+    sick.sort_by(|&a, &b| scores[b].iou.total_cmp(&scores[a].iou));
+    let mut chosen = Vec::new();
+    let each_of_three = each.min(sick.len() / 3);
+    let middle = (sick.len() - each_of_three) / 2;
+    let last = sick.len() - each_of_three;
+    if sick.len() < 3 {
+        chosen.extend(sick.iter().map(|&i| (i, Role::Example)));
+    }
+    chosen.extend(sick[..each_of_three].iter().map(|&i| (i, Role::Best)));
+    chosen.extend(
+        sick[middle..middle + each_of_three]
+            .iter()
+            .map(|&i| (i, Role::Median)),
+    );
+    chosen.extend(sick[last..].iter().map(|&i| (i, Role::Worst)));
+    let healthy = (0..scores.len()).filter(|&i| !scores[i].positive);
+    let (mut alarms, quiet): (Vec<usize>, Vec<usize>) =
+        healthy.partition(|&i| scores[i].predicted > 0);
+    alarms.sort_by_key(|&i| std::cmp::Reverse(scores[i].predicted));
+    chosen.extend(alarms.iter().take(each).map(|&i| (i, Role::FalsePositive)));
+    if alarms.is_empty() {
+        chosen.extend(quiet.iter().take(1).map(|&i| (i, Role::TrueNegative)));
+    }
+    chosen
+}
+
+/// What a case's row is drawn from; maps and masks may have any size, each covers the whole image.
+#[derive(Debug, Clone, Copy)]
+pub struct CasePictures<'a> {
+    /// The image, 1 or 3 channels.
+    pub image: &'a Stack<u8>,
+    /// The CAM of 0..=1, the greatest over the classes where there are several.
+    pub cam: Option<&'a Plane<f32>>,
+    /// The map after IRNet's random walk, of 0..=1.
+    pub irn: Option<&'a Plane<f32>>,
+    /// The segmentation network's mask: class numbers, or one plane of 0/1 per finding.
+    pub prediction: Option<&'a Stack<u8>>,
+    /// The true mask in the same form.
+    pub truth: Option<&'a Stack<u8>>,
+}
+
+/// One picture of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    /// The caption.
+    pub caption: String,
+    /// The picture as a `data:` address, `None` where the step made none.
+    pub uri: Option<String>,
+}
+
+/// One case's row of pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GalleryRow {
+    /// The case's id; escaped on the page.
+    pub id: String,
+    /// Why it is shown.
+    pub role: Role,
+    /// What to say of it, such as `IoU 0.71`.
+    pub note: String,
+    /// The pictures, in the order of the steps.
+    pub panels: Vec<Panel>,
+}
+
+impl GalleryRow {
+    /// Draws a row: image | CAM | IRNet | segmentation (with the truth's outline where there is a
+    /// single finding) | truth.
+    ///
+    /// # Errors
+    /// When the image has neither 1 nor 3 channels or a map has no pixels.
+    pub fn draw(
+        id: impl Into<String>,
+        role: Role,
+        note: impl Into<String>,
+        case: &CasePictures<'_>,
+    ) -> Result<Self, ReportError> {
+        let image = Picture::of(case.image)?;
+        let heat = |map: Option<&Plane<f32>>| map.map(|map| image.with_heat(map)).transpose();
+        let single = [case.prediction, case.truth]
+            .into_iter()
+            .flatten()
+            .all(is_single);
+        let truth_colour = |class: usize| {
+            if single {
+                colour::truth()
+            } else {
+                colour::class(class)
+            }
+        };
+        let prediction = case.prediction.map(|mask| {
+            let drawn = image.with_mask(mask, &colour::class);
+            match case.truth.filter(|_| single) {
+                Some(truth) => drawn.with_outline(truth, &truth_colour),
+                None => drawn,
+            }
+        });
+        let truth = case.truth.map(|mask| image.with_mask(mask, &truth_colour));
+        let pictures = [
+            ("Image", Some(image.clone())),
+            ("CAM", heat(case.cam)?),
+            ("IRNet", heat(case.irn)?),
+            ("Segmentation", prediction),
+            ("Truth", truth),
+        ];
+        let panel = |(caption, picture): (&str, Option<Picture>)| {
+            let uri = picture.map(|p| p.to_data_uri()).transpose()?;
+            Ok(Panel {
+                caption: caption.to_owned(),
+                uri,
+            })
+        };
+        let panels = pictures
+            .into_iter()
+            .map(panel)
+            .collect::<Result<_, ReportError>>()?;
+        Ok(GalleryRow {
+            id: id.into(),
+            role,
+            note: note.into(),
+            panels,
+        })
+    }
+}
+
+/// Whether a mask has one finding at most.
+fn is_single(mask: &Stack<u8>) -> bool {
+    mask.channels() == 1 && mask.as_slice().iter().all(|v| matches!(v, 0 | 1 | 255))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(iou: f64, positive: bool, predicted: u64) -> CaseScore {
+        CaseScore {
+            iou,
+            positive,
+            predicted,
+        }
+    }
+
+    #[test]
+    fn best_median_worst_and_the_largest_false_alarms() {
+        let mut scores: Vec<CaseScore> = (0..9)
+            .map(|i| score(f64::from(i) / 10.0, true, 5))
+            .collect();
+        scores.extend([
+            score(1.0, false, 0),
+            score(0.0, false, 7),
+            score(0.0, false, 90),
+        ]);
+        assert_eq!(
+            choose(&scores, 1),
+            [
+                (8, Role::Best),
+                (4, Role::Median),
+                (0, Role::Worst),
+                (11, Role::FalsePositive)
+            ]
+        );
+        let two = choose(&scores, 2);
+        let mut indices: Vec<usize> = two.iter().map(|c| c.0).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        assert_eq!(indices.len(), two.len(), "no case twice: {two:?}");
+    }
+
+    #[test]
+    fn few_cases_are_examples() {
+        assert_eq!(choose(&[], 3), []);
+        assert_eq!(choose(&[score(0.4, true, 1)], 3), [(0, Role::Example)]);
+        assert_eq!(
+            choose(&[score(1.0, false, 0)], 3),
+            [(0, Role::TrueNegative)]
+        );
+    }
+
+    #[test]
+    fn fifty_thousand_cases_give_a_handful() {
+        let scores: Vec<CaseScore> = (0..50_000_u32)
+            .map(|i| score(f64::from(i % 977) / 977.0, i % 3 != 0, u64::from(i)))
+            .collect();
+        assert_eq!(choose(&scores, 3).len(), 12);
+    }
+
+    #[test]
+    fn a_row_has_five_panels_and_says_what_is_missing() {
+        let image = Stack::filled(1, 64, 64, 90_u8);
+        let map = Plane::filled(16, 16, 0.5_f32);
+        let (irn, prediction, truth) = (None, None, None);
+        let case = CasePictures {
+            image: &image,
+            cam: Some(&map),
+            irn,
+            prediction,
+            truth,
+        };
+        let row = GalleryRow::draw("a", Role::Example, "", &case).expect("a row");
+        let given: Vec<bool> = row.panels.iter().map(|p| p.uri.is_some()).collect();
+        assert_eq!(given, [true, true, false, false, false]);
+    }
+}
