@@ -93,7 +93,10 @@ mod tests {
             Err(io::Error::other("disk full"))
         });
         let message = failed.unwrap_err().to_string();
-        assert!(message.contains("a.txt") && message.contains("disk full"), "{message}");
+        assert!(
+            message.contains("a.txt") && message.contains("disk full"),
+            "{message}"
+        );
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         write_durably(&path, b"new").unwrap();

@@ -13,7 +13,17 @@ use crate::{DataError, Limits, Stack, read_image};
 
 /// The part of a set a case belongs to.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
@@ -58,9 +68,7 @@ impl FromStr for Split {
 }
 
 /// How the classes of a set share the pixels of a mask.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LabelSpace {
     /// Every pixel has one class: one index map, 0 = background, `k + 1` = class `k`, 255 = void (PASCAL VOC).
@@ -196,7 +204,8 @@ pub fn unsafe_id(id: &str) -> Option<&'static str> {
     if id.starts_with('.') {
         return Some("it begins with a dot");
     }
-    if id.starts_with(char::is_whitespace) || id.ends_with(|c: char| c == '.' || c.is_whitespace()) {
+    if id.starts_with(char::is_whitespace) || id.ends_with(|c: char| c == '.' || c.is_whitespace())
+    {
         return Some("it begins or ends with a blank or ends with a dot");
     }
     if id
@@ -222,12 +231,23 @@ mod tests {
     #[test]
     fn ids_that_could_leave_the_folder_are_refused() {
         for id in [
-            "", ".", "..", "../x", "a/b", "a\\b", ".x", "x.", " x", "x ", "a\nb", "C:x", "nul", "COM1", "aux.b",
+            "", ".", "..", "../x", "a/b", "a\\b", ".x", "x.", " x", "x ", "a\nb", "C:x", "nul",
+            "COM1", "aux.b",
         ] {
             assert!(unsafe_id(id).is_some(), "{id:?}");
         }
         assert!(unsafe_id(&"x".repeat(201)).is_some());
-        for id in ["2007_000032", "00000061_012", "a b", "a.b", "µ", "console", "com", "x-1", "-x"] {
+        for id in [
+            "2007_000032",
+            "00000061_012",
+            "a b",
+            "a.b",
+            "µ",
+            "console",
+            "com",
+            "x-1",
+            "-x",
+        ] {
             assert_eq!(unsafe_id(id), None, "{id:?}");
         }
     }

@@ -37,7 +37,11 @@ pub(crate) fn size(
 pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<u8>, DataError> {
     let frame = checked_frame(path, bytes, limits)?;
     let corrupt = |error: image::ImageError| {
-        DataError::unreadable(path, format!("not a readable JPEG: {error}"), "export it again")
+        DataError::unreadable(
+            path,
+            format!("not a readable JPEG: {error}"),
+            "export it again",
+        )
     };
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
     let (width, height) = decoder.dimensions();
@@ -55,7 +59,13 @@ pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack
     }
     let mut interleaved = vec![0; channels * height * width];
     decoder.read_image(&mut interleaved).map_err(corrupt)?;
-    Ok(crate::image::planar(height, width, channels, channels, &interleaved))
+    Ok(crate::image::planar(
+        height,
+        width,
+        channels,
+        channels,
+        &interleaved,
+    ))
 }
 
 fn checked_frame(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Frame, DataError> {
@@ -79,7 +89,9 @@ fn checked_frame(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Frame, Da
 
 /// Walks the markers from the start of the image to its end and returns the frame header on the way.
 fn walk(bytes: &[u8]) -> Result<Frame, String> {
-    let cut = |at: usize| format!("the JPEG is cut off: it ends at byte {at} without an end-of-image marker");
+    let cut = |at: usize| {
+        format!("the JPEG is cut off: it ends at byte {at} without an end-of-image marker")
+    };
     let mut frame = None;
     let mut scanned = false;
     let mut at = 2;

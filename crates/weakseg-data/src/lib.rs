@@ -8,20 +8,43 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic;
+mod boxes;
 mod case;
 mod chance;
+mod config;
+mod csv_table;
 mod error;
+mod fault;
 mod image;
 mod jpeg;
 mod limits;
+mod list_images;
+mod listing;
+mod mask;
+pub mod mask_store;
 pub mod palette;
 pub mod phantom;
 mod plane;
 mod png;
+mod split;
+mod table;
+mod truth;
+mod verify;
+mod voc;
 
+pub use boxes::BoundingBox;
 pub use case::{Case, Cases, Classes, LabelSpace, Split, unsafe_id};
+pub use config::DataConfig;
 pub use error::DataError;
+pub use fault::{Fault, Rule, Severity};
 pub use image::{read_image, read_image_size};
 pub use limits::Limits;
+pub use list_images::{ImageList, list_images};
+pub use mask::{Mask, VOID};
+pub use mask_store::MaskStore;
 pub use plane::{Plane, Stack};
 pub use png::{read_index_png, write_gray_png, write_index_png, write_rgb_png};
+pub use table::TableConfig;
+pub use truth::Truth;
+pub use verify::VerifyReport;
+pub use voc::{VOC_CLASSES, VocConfig};

@@ -34,11 +34,7 @@ impl<T> Plane<T> {
     }
 
     /// Computes every value from its `(y, x)`, in row-major order.
-    pub fn from_fn(
-        height: usize,
-        width: usize,
-        mut value: impl FnMut(usize, usize) -> T,
-    ) -> Self {
+    pub fn from_fn(height: usize, width: usize, mut value: impl FnMut(usize, usize) -> T) -> Self {
         let mut values = Vec::with_capacity(height * width);
         for y in 0..height {
             for x in 0..width {

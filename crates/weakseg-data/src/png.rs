@@ -75,7 +75,10 @@ pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataErr
                 if pair[0] != 0 {
                     return Err(DataError::unreadable(
                         path,
-                        format!("the 16-bit mask holds the value {}", u16::from_be_bytes([pair[0], pair[1]])),
+                        format!(
+                            "the 16-bit mask holds the value {}",
+                            u16::from_be_bytes([pair[0], pair[1]])
+                        ),
                         "save masks with 8 bits, one class number a pixel",
                     ));
                 }
@@ -95,7 +98,11 @@ pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataErr
             {
                 return Err(DataError::unreadable(
                     path,
-                    format!("the mask is a colour picture (first coloured pixel at row {}, column {})", at / width, at % width),
+                    format!(
+                        "the mask is a colour picture (first coloured pixel at row {}, column {})",
+                        at / width,
+                        at % width
+                    ),
                     "save class numbers as a palette or grey PNG",
                 ));
             }
@@ -111,7 +118,14 @@ pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataErr
 /// [`DataError::Io`]; `path` is then as before.
 pub fn write_index_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> {
     let palette: Vec<u8> = (0..=255).flat_map(palette::voc_colour).collect();
-    write(path, plane.height(), plane.width(), ColorType::Indexed, Some(palette), plane.as_slice())
+    write(
+        path,
+        plane.height(),
+        plane.width(),
+        ColorType::Indexed,
+        Some(palette),
+        plane.as_slice(),
+    )
 }
 
 /// Writes a grey picture, 8 bits.
@@ -119,7 +133,14 @@ pub fn write_index_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> 
 /// # Errors
 /// [`DataError::Io`]; `path` is then as before.
 pub fn write_gray_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> {
-    write(path, plane.height(), plane.width(), ColorType::Grayscale, None, plane.as_slice())
+    write(
+        path,
+        plane.height(),
+        plane.width(),
+        ColorType::Grayscale,
+        None,
+        plane.as_slice(),
+    )
 }
 
 /// Writes a 3×H×W colour picture (or a 1×H×W grey one), 8 bits.
@@ -129,7 +150,14 @@ pub fn write_gray_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> {
 pub fn write_rgb_png(path: &Path, image: &Stack<u8>) -> Result<(), DataError> {
     let (height, width) = (image.height(), image.width());
     match image.channels() {
-        1 => write(path, height, width, ColorType::Grayscale, None, image.plane(0)),
+        1 => write(
+            path,
+            height,
+            width,
+            ColorType::Grayscale,
+            None,
+            image.plane(0),
+        ),
         3 => {
             let (red, green, blue) = (image.plane(0), image.plane(1), image.plane(2));
             let interleaved: Vec<u8> = (0..height * width)
@@ -183,7 +211,11 @@ fn open<'a>(
 
 fn read(path: &Path, mut reader: Reader<'_>) -> Result<Pixels, DataError> {
     let size = reader.output_buffer_size().ok_or_else(|| {
-        DataError::unreadable(path, "the image does not fit into memory", "make it smaller")
+        DataError::unreadable(
+            path,
+            "the image does not fit into memory",
+            "make it smaller",
+        )
     })?;
     let mut bytes = vec![0; size];
     let frame = reader.next_frame(&mut bytes).map_err(corrupt(path))?;
@@ -223,8 +255,9 @@ fn write(
     samples: &[u8],
 ) -> Result<(), DataError> {
     let side = |length: usize| {
-        u32::try_from(length)
-            .map_err(|_| std::io::Error::other(format!("a side of {length} pixels is too long for a PNG")))
+        u32::try_from(length).map_err(|_| {
+            std::io::Error::other(format!("a side of {length} pixels is too long for a PNG"))
+        })
     };
     atomic::write_with(path, |file| {
         let mut encoder = png::Encoder::new(file, side(width)?, side(height)?);

@@ -1,0 +1,86 @@
+//! [`DataConfig`]: which set a run works on.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::boxes::read_boxes;
+use crate::fault::refuse;
+use crate::listing::Listing;
+use crate::verify::{VerifyReport, verify};
+use crate::{Cases, DataError, TableConfig, Truth, VocConfig};
+
+/// Which set a run works on, told apart by `kind`. Relative paths are relative to the configuration file's folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum DataConfig {
+    /// A PASCAL VOC development kit.
+    Voc(VocConfig),
+    /// A folder of images and a CSV of labels.
+    Table(TableConfig),
+}
+
+impl DataConfig {
+    /// Opens what a training step may see: images and image-level labels.
+    ///
+    /// `base` is the folder that relative paths are relative to. A phantom set that is not there yet is made.
+    ///
+    /// # Errors
+    /// The first fault of the table or lists, with the number of others: a missing column, a row that cannot be
+    /// understood, doubled or unsafe ids, a missing image, an empty set or split, one class only. Images are not read;
+    /// [`DataConfig::verify`] does that.
+    pub fn open_cases(&self, base: &Path) -> Result<Cases, DataError> {
+        self.list(base)?.into_cases()
+    }
+
+    /// Opens what a scoring step compares with: the masks and boxes of `cases`.
+    ///
+    /// # Errors
+    /// If a folder of masks or a table of boxes that was named does not exist, or the table cannot be understood.
+    pub fn open_truth(&self, base: &Path, cases: &Cases) -> Result<Truth, DataError> {
+        let places = self.truth_places(base)?;
+        let mut boxes = None;
+        if let Some(path) = &places.boxes {
+            let mut table = read_boxes(path, &cases.classes)?;
+            refuse(std::mem::take(&mut table.faults))?;
+            boxes = Some(table);
+        }
+        Ok(Truth::new(cases, places.masks, boxes))
+    }
+
+    /// Looks at every file of the set and lists every fault at once.
+    #[must_use]
+    pub fn verify(&self, base: &Path) -> VerifyReport {
+        verify(self, base)
+    }
+
+    pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
+        match self {
+            Self::Voc(set) => set.list(base),
+            Self::Table(set) => set.list(base),
+        }
+    }
+
+    pub(crate) fn truth_places(&self, base: &Path) -> Result<TruthPlaces, DataError> {
+        let of_table = |table: &TableConfig| {
+            Ok(TruthPlaces {
+                masks: table.mask_folder(base)?,
+                boxes: table.box_file(base)?,
+            })
+        };
+        match self {
+            Self::Table(set) => of_table(set),
+            Self::Voc(set) => Ok(TruthPlaces {
+                masks: set.mask_folder(base),
+                boxes: None,
+            }),
+        }
+    }
+}
+
+/// Where the truth of a set lies.
+pub(crate) struct TruthPlaces {
+    pub(crate) masks: Option<PathBuf>,
+    pub(crate) boxes: Option<PathBuf>,
+}

@@ -1,0 +1,144 @@
+//! A CSV file as trimmed cells with their line numbers: byte-order mark, CRLF and blanks around cells are no matter.
+
+use std::path::{Path, PathBuf};
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use crate::{DataError, Limits};
+
+/// A CSV file with a header line.
+pub(crate) struct CsvTable {
+    pub(crate) path: PathBuf,
+    pub(crate) headers: Vec<String>,
+    /// Line number (counted from 1, the header included) and cells; every row has as many cells as there are headers.
+    pub(crate) rows: Vec<(u64, StringRecord)>,
+    /// Rows with another number of cells.
+    pub(crate) ragged: Vec<DataError>,
+}
+
+impl CsvTable {
+    /// Reads a whole table.
+    pub(crate) fn read(path: &Path) -> Result<Self, DataError> {
+        let bytes = Limits::default().read(path)?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            DataError::unreadable(
+                path,
+                format!("not UTF-8 text at byte {}", error.valid_up_to()),
+                "save the table as UTF-8",
+            )
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = ReaderBuilder::new()
+            .trim(Trim::All)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let broken = |error: csv::Error| {
+            DataError::unreadable(
+                path,
+                format!("not a CSV table: {error}"),
+                "save it as CSV again",
+            )
+        };
+        let headers: Vec<String> = reader
+            .headers()
+            .map_err(broken)?
+            .iter()
+            .map(str::to_owned)
+            .collect();
+        for (index, name) in headers.iter().enumerate() {
+            if headers[..index].contains(name) {
+                return Err(DataError::unreadable(
+                    path,
+                    format!("the column `{name}` occurs twice"),
+                    "rename or remove one of the two",
+                ));
+            }
+        }
+        let (mut rows, mut ragged) = (Vec::new(), Vec::new());
+        for record in reader.records() {
+            let record = record.map_err(broken)?;
+            let line = record.position().map_or(0, csv::Position::line);
+            if record.len() == headers.len() {
+                rows.push((line, record));
+            } else {
+                ragged.push(DataError::Row {
+                    path: path.to_owned(),
+                    line,
+                    problem: format!(
+                        "{} cells, but the header has {}",
+                        record.len(),
+                        headers.len()
+                    ),
+                    remedy: "give every column a cell".into(),
+                });
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            headers,
+            rows,
+            ragged,
+        })
+    }
+
+    /// Position of a column, without regard to case.
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        let exact = self.headers.iter().position(|header| header == name);
+        exact.or_else(|| {
+            self.headers
+                .iter()
+                .position(|header| header.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// Positions of columns that must be there.
+    pub(crate) fn require(&self, names: &[&str]) -> Result<Vec<usize>, DataError> {
+        names
+            .iter()
+            .map(|name| self.column(name).ok_or_else(|| self.lacks(names)))
+            .collect()
+    }
+
+    /// The error of a table without `expected` columns.
+    pub(crate) fn lacks(&self, expected: &[&str]) -> DataError {
+        DataError::Columns {
+            path: self.path.clone(),
+            expected: expected.iter().map(|&name| name.to_owned()).collect(),
+            found: self.headers.clone(),
+        }
+    }
+
+    /// The error of one row.
+    pub(crate) fn row_error(
+        &self,
+        line: u64,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> DataError {
+        DataError::Row {
+            path: self.path.clone(),
+            line,
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Reads a 0/1 cell. Blank, NaN and anything else is an error: an unknown label is not an absent one.
+    pub(crate) fn label(
+        &self,
+        line: u64,
+        record: &StringRecord,
+        column: usize,
+    ) -> Result<bool, DataError> {
+        match &record[column] {
+            "0" | "0.0" => Ok(false),
+            "1" | "1.0" => Ok(true),
+            other => Err(self.row_error(
+                line,
+                format!("`{}` = `{other}`, expected 0 or 1", self.headers[column]),
+                "label the image or leave its row out; if the column is no finding, name the findings in \
+                 `data.findings`",
+            )),
+        }
+    }
+}

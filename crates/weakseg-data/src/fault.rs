@@ -1,0 +1,121 @@
+//! [`Fault`]: one thing wrong with a set, by the rule it breaks.
+
+use serde::Serialize;
+
+use crate::{DataError, Split};
+
+/// How bad a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The set cannot be used, or not scored, as it is.
+    Error,
+    /// The set can be used, but figures from it may mislead.
+    Warning,
+}
+
+/// What a set must keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Rule {
+    /// The table, lists and settings can be read.
+    ReadableTable,
+    /// Every row can be understood.
+    ReadableRow,
+    /// No id occurs twice.
+    UniqueId,
+    /// Every id can name a file.
+    SafeId,
+    /// Every row has its image.
+    ImageOfRow,
+    /// Every image of the folder has its row.
+    RowOfImage,
+    /// Every image can be read to its end.
+    ReadableImage,
+    /// There are cases at all.
+    NotEmpty,
+    /// Every split that is asked for has cases.
+    SplitNotEmpty,
+    /// There is something to tell apart: cases with and without.
+    TwoClasses,
+    /// Every class is seen in training.
+    ClassInTraining,
+    /// No patient is in two splits.
+    PatientInOneSplit,
+    /// No file occurs under two ids.
+    DifferentImages,
+    /// Every mask can be read to its end.
+    ReadableMask,
+    /// Every mask has the size of its image.
+    MaskSize,
+    /// Every mask value means something.
+    MaskValues,
+    /// Masks and labels say the same.
+    MaskAgreesWithLabel,
+    /// Every mask has its case.
+    CaseOfMask,
+    /// Every box can be understood and is inside its image.
+    BoxInImage,
+    /// Every box is of a known finding and case.
+    CaseOfBox,
+}
+
+/// One thing wrong with a set.
+#[derive(Debug)]
+pub struct Fault {
+    /// The rule it breaks.
+    pub rule: Rule,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What, where, and what to do.
+    pub error: DataError,
+}
+
+impl Fault {
+    pub(crate) fn error(rule: Rule, error: DataError) -> Self {
+        Self {
+            rule,
+            severity: Severity::Error,
+            error,
+        }
+    }
+
+    pub(crate) fn warning(rule: Rule, error: DataError) -> Self {
+        Self {
+            rule,
+            severity: Severity::Warning,
+            error,
+        }
+    }
+}
+
+/// The first of the errors among faults (telling how many more there are); warnings are let pass.
+pub(crate) fn refuse(faults: Vec<Fault>) -> Result<(), DataError> {
+    DataError::gather(
+        faults
+            .into_iter()
+            .filter(|fault| fault.severity == Severity::Error)
+            .map(|fault| fault.error)
+            .collect(),
+    )
+}
+
+/// A text for at most five names of many.
+pub(crate) fn some_of(names: &[String]) -> String {
+    let shown = names.iter().take(5).map(|name| format!("`{name}`"));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > 5 {
+        text += &format!(" and {} more", names.len() - 5);
+    }
+    text
+}
+
+/// How splits are named in a sentence.
+pub(crate) fn both(a: Split, b: Split) -> String {
+    if a == b {
+        format!("both in {a}")
+    } else {
+        format!("one in {a}, one in {b}")
+    }
+}

@@ -1,0 +1,124 @@
+//! Images named on a command line, as files and folders.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::DataError;
+use crate::listing::{id_of, is_ending};
+
+/// The images found, and what was passed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageList {
+    /// PNG and JPEG files, by their ending, sorted; no two have one id.
+    pub images: Vec<PathBuf>,
+    /// Other files in the folders given, sorted.
+    pub others: Vec<PathBuf>,
+}
+
+/// Lists the images among files and folders. Folders are searched with their subfolders; hidden files, and folders that
+/// are links, are not followed.
+///
+/// # Errors
+/// [`DataError::Io`] if an input does not exist or a folder cannot be listed; [`DataError::Unreadable`] if a file that
+/// was named is neither PNG nor JPEG by its ending; [`DataError::Set`] if there is no image at all, or if two images
+/// would give one id (and so write one output).
+pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
+    let mut list = ImageList::default();
+    for input in inputs {
+        let kind = fs::metadata(input).map_err(DataError::io(input, "read"))?;
+        if kind.is_dir() {
+            search(input, &mut list)?;
+        } else if is_image(input) {
+            list.images.push(input.clone());
+        } else {
+            return Err(DataError::unreadable(
+                input,
+                "neither `.png` nor `.jpg` by its name",
+                "convert the image to PNG",
+            ));
+        }
+    }
+    list.images.sort();
+    list.images.dedup();
+    list.others.sort();
+    if list.images.is_empty() {
+        return Err(DataError::Set {
+            path: inputs.first().cloned().unwrap_or_default(),
+            problem: format!("no PNG or JPEG image ({} other files)", list.others.len()),
+            remedy: "name images, or folders that hold some".into(),
+        });
+    }
+    let mut ids: BTreeMap<String, &Path> = BTreeMap::new();
+    for image in &list.images {
+        let name = image.file_name().unwrap_or_default().to_string_lossy();
+        let id = id_of(&name).to_lowercase();
+        if let Some(other) = ids.insert(id.clone(), image) {
+            return Err(DataError::Set {
+                path: image.clone(),
+                problem: format!(
+                    "has the id `{id}` of {} too; their outputs would be one file",
+                    other.display()
+                ),
+                remedy: "rename one of the two, or treat their folders one by one".into(),
+            });
+        }
+    }
+    Ok(list)
+}
+
+fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
+    for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
+        let entry = entry.map_err(DataError::io(folder, "list"))?;
+        let path = entry.path();
+        let kind = entry.file_type().map_err(DataError::io(&path, "read"))?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            search(&path, list)?;
+        } else if is_image(&path) && path.is_file() {
+            list.images.push(path);
+        } else {
+            list.others.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_image(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(is_ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_searched_and_others_reported() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("sub/x.png")).unwrap();
+        for name in ["b.png", "a.JPG", "sub/c.jpeg", "notes.txt", ".hidden.png"] {
+            fs::write(at(name), b"").unwrap();
+        }
+        let list = list_images(&[root.path().to_owned(), at("b.png")]).unwrap();
+        assert_eq!(list.images, [at("a.JPG"), at("b.png"), at("sub/c.jpeg")]);
+        assert_eq!(list.others, [at("notes.txt")]);
+    }
+
+    #[test]
+    fn nothing_to_do_and_two_outputs_of_one_name_are_errors() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("a.txt"), b"").unwrap();
+        let error = |inputs: &[PathBuf]| list_images(inputs).unwrap_err().to_string();
+        assert!(error(&[root.path().to_owned()]).contains("no PNG or JPEG"));
+        assert!(error(&[at("a.txt")]).contains("a.txt"));
+        assert!(error(&[at("gone.png")]).contains("gone.png"));
+        fs::write(at("a.png"), b"").unwrap();
+        fs::write(at("A.jpg"), b"").unwrap();
+        assert!(error(&[root.path().to_owned()]).contains("a.png"));
+    }
+}

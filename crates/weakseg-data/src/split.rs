@@ -1,0 +1,173 @@
+//! Cases to splits: by patient, with the labels spread as evenly as whole patients allow, from a seed.
+
+use std::collections::BTreeMap;
+
+use crate::Split;
+use crate::chance::{Purpose, shuffle, stream};
+
+/// What a case brings to the choice of its split.
+pub(crate) struct Candidate<'a> {
+    /// Cases of one group stay together.
+    pub(crate) group: &'a str,
+    /// Its labels.
+    pub(crate) labels: &'a [bool],
+    /// Whether its group must be held out from training.
+    pub(crate) held_out: bool,
+}
+
+/// The split of every candidate, in order.
+///
+/// Groups (patients) are taken from large to small, chance deciding among equals, and each goes where it brings the
+/// number of cases, of positives of each class and of cases without any class nearest to the split's share: the split
+/// with the least sum over strata of (count - share)^2 / total. Groups held out go to [`Split::Val`] first.
+pub(crate) fn by_group(
+    candidates: &[Candidate<'_>],
+    val_fraction: f64,
+    test_fraction: f64,
+    seed: u64,
+) -> Vec<Split> {
+    let shares = [
+        1.0 - val_fraction - test_fraction,
+        val_fraction,
+        test_fraction,
+    ];
+    let classes = candidates.first().map_or(0, |first| first.labels.len());
+    // Strata: all cases, cases without any class, positives of each class.
+    let strata = |candidate: &Candidate<'_>| {
+        let mut counts = vec![0.0; classes + 2];
+        counts[0] = 1.0;
+        counts[1] = f64::from(u8::from(!candidate.labels.contains(&true)));
+        for (count, &label) in counts[2..].iter_mut().zip(candidate.labels) {
+            *count = f64::from(u8::from(label));
+        }
+        counts
+    };
+    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+    let mut totals = vec![0.0; classes + 2];
+    for (index, candidate) in candidates.iter().enumerate() {
+        let counts = strata(candidate);
+        let group = groups.entry(candidate.group).or_insert_with(|| Group {
+            members: Vec::new(),
+            counts: vec![0.0; classes + 2],
+            held_out: false,
+        });
+        group.members.push(index);
+        group.held_out |= candidate.held_out;
+        for ((sum, total), count) in group.counts.iter_mut().zip(&mut totals).zip(counts) {
+            *sum += count;
+            *total += count;
+        }
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    shuffle(&mut stream(Purpose::Split, seed, 0, 0), &mut groups);
+    groups.sort_by_key(|group| (!group.held_out, std::cmp::Reverse(group.members.len())));
+
+    let mut filled = vec![vec![0.0; classes + 2]; shares.len()];
+    let mut splits = vec![Split::Train; candidates.len()];
+    for group in &groups {
+        let cost = |split: usize| -> f64 {
+            let parts = filled[split].iter().zip(&group.counts).zip(&totals);
+            parts
+                .filter(|(_, total)| **total > 0.0)
+                .map(|((have, more), total)| {
+                    let target = shares[split] * total;
+                    ((have + more - target).powi(2) - (have - target).powi(2)) / total
+                })
+                .sum()
+        };
+        let chosen = if group.held_out {
+            1
+        } else {
+            (0..shares.len())
+                .filter(|&split| shares[split] > 0.0)
+                .min_by(|&a, &b| cost(a).total_cmp(&cost(b)))
+                .unwrap_or(0)
+        };
+        for (have, more) in filled[chosen].iter_mut().zip(&group.counts) {
+            *have += more;
+        }
+        for &member in &group.members {
+            splits[member] = Split::ALL[chosen];
+        }
+    }
+    splits
+}
+
+struct Group {
+    members: Vec<usize>,
+    counts: Vec<f64>,
+    held_out: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 200 patients of 1 to 3 images, a third of them positive, some with boxes.
+    fn set() -> Vec<(String, Vec<bool>, bool)> {
+        let mut set = Vec::new();
+        for patient in 0..200 {
+            for image in 0..=patient % 3 {
+                let positive = patient % 3 == 0 || (patient == 1 && image == 0);
+                set.push((format!("p{patient}"), vec![positive], patient % 50 == 0));
+            }
+        }
+        set
+    }
+
+    fn split(set: &[(String, Vec<bool>, bool)], seed: u64) -> Vec<Split> {
+        let candidates: Vec<Candidate<'_>> = set
+            .iter()
+            .map(|(group, labels, held_out)| Candidate {
+                group,
+                labels,
+                held_out: *held_out,
+            })
+            .collect();
+        by_group(&candidates, 0.2, 0.1, seed)
+    }
+
+    #[test]
+    fn no_patient_crosses_and_shares_hold_per_label() {
+        let set = set();
+        let splits = split(&set, 7);
+        let mut of: BTreeMap<&str, Split> = BTreeMap::new();
+        for ((patient, _, held_out), &split) in set.iter().zip(&splits) {
+            assert_eq!(*of.entry(patient).or_insert(split), split, "{patient}");
+            assert!(!held_out || split == Split::Val);
+        }
+        for positive in [true, false] {
+            let of_label = || {
+                set.iter()
+                    .zip(&splits)
+                    .filter(move |((_, labels, _), _)| labels[0] == positive)
+            };
+            let total = of_label().count() as f64;
+            for (wanted, share) in Split::ALL.into_iter().zip([0.7, 0.2, 0.1]) {
+                let got = of_label().filter(|&(_, &split)| split == wanted).count() as f64;
+                assert!(
+                    (got - share * total).abs() <= 3.0,
+                    "{wanted} {positive}: {got} of {total}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_and_nothing_else() {
+        let set = set();
+        assert_eq!(split(&set, 1), split(&set, 1));
+        assert_ne!(split(&set, 1), split(&set, 2));
+    }
+
+    #[test]
+    fn the_order_of_rows_changes_nothing() {
+        // Labels of patients are distinct enough that a reordering would show.
+        let set = set();
+        let mut reversed = set.clone();
+        reversed.reverse();
+        let mut splits = split(&reversed, 3);
+        splits.reverse();
+        assert_eq!(splits, split(&set, 3));
+    }
+}

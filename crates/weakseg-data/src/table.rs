@@ -1,0 +1,308 @@
+//! A folder of images and a CSV of labels: `image[,patient][,split],FINDING…`, one row an image, 0 or 1 a finding.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::boxes::read_boxes;
+use crate::csv_table::CsvTable;
+use crate::fault::{Fault, Rule, some_of};
+use crate::listing::{Ids, Listing, check_classes, find_image, id_of, is_ending};
+use crate::split::{Candidate, by_group};
+use crate::{Case, Classes, DataError, LabelSpace, Split};
+
+/// A folder of images (PNG, JPEG) and a CSV of labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableConfig {
+    /// The set's folder; the paths below are relative to it, itself to the configuration file.
+    pub root: PathBuf,
+    /// The table: a column `image` (file name, with or without ending), optionally `patient` and `split`
+    /// (train/val/test), and one 0/1 column per finding.
+    pub csv: PathBuf,
+    /// The folder of the images.
+    pub images: PathBuf,
+    /// The folder of the masks, for scoring only: `ID.png`, or `FINDING/ID.png` if there are several findings.
+    /// If not given, `masks` is used where it exists.
+    pub masks: Option<PathBuf>,
+    /// The CSV of boxes `image,label,x,y,width,height` in pixels of the image, for scoring only.
+    /// If not given, `boxes.csv` is used where it exists.
+    pub boxes: Option<PathBuf>,
+    /// The columns that are findings; if not given, all but `image`, `patient` and `split`.
+    pub findings: Option<Vec<String>>,
+    /// Share of the cases held out for validation, by patient; not used if there is a `split` column.
+    pub val_fraction: f64,
+    /// Share of the cases held out for testing, by patient; not used if there is a `split` column.
+    pub test_fraction: f64,
+    /// Seed of the division.
+    pub split_seed: u64,
+    /// Puts every patient with a box into the validation split, so that localisation is scored on unseen patients.
+    /// Not used if there is a `split` column. Only which images have boxes is looked at.
+    pub boxed_patients_held_out: bool,
+}
+
+impl Default for TableConfig {
+    fn default() -> Self {
+        Self {
+            root: ".".into(),
+            csv: "labels.csv".into(),
+            images: "images".into(),
+            masks: None,
+            boxes: None,
+            findings: None,
+            val_fraction: 0.2,
+            test_fraction: 0.0,
+            split_seed: 0,
+            boxed_patients_held_out: false,
+        }
+    }
+}
+
+/// Columns that are no findings.
+const RESERVED: [&str; 3] = ["image", "patient", "split"];
+
+impl TableConfig {
+    /// The folder of the masks, if there is one.
+    pub(crate) fn mask_folder(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
+        let root = base.join(&self.root);
+        optional(&root, self.masks.as_deref(), "masks", Path::is_dir)
+    }
+
+    /// The table of boxes, if there is one.
+    pub(crate) fn box_file(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
+        let root = base.join(&self.root);
+        optional(&root, self.boxes.as_deref(), "boxes.csv", Path::is_file)
+    }
+
+    /// Reads the table and divides its cases.
+    pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
+        self.check_fractions()?;
+        let root = base.join(&self.root);
+        let path = root.join(&self.csv);
+        let mut table = CsvTable::read(&path)?;
+        let classes = self.classes(&table)?;
+        let mut faults: Vec<Fault> = std::mem::take(&mut table.ragged)
+            .into_iter()
+            .map(|error| Fault::error(Rule::ReadableRow, error))
+            .collect();
+        let cases = self.read_rows(&root, &table, &classes, &mut faults)?;
+        let folder = root.join(&self.images);
+        faults.extend(images_without_row(&folder, &cases)?);
+        let mut listing = Listing {
+            root: path,
+            classes,
+            cases,
+            faults,
+        };
+        if table.column("split").is_none() {
+            self.divide(base, &mut listing)?;
+        }
+        Ok(listing)
+    }
+
+    fn check_fractions(&self) -> Result<(), DataError> {
+        let wrong = |key, found: f64, expected: &str| {
+            Err(DataError::Config {
+                key,
+                found: found.to_string(),
+                expected: expected.into(),
+            })
+        };
+        if !(self.val_fraction > 0.0 && self.val_fraction < 1.0) {
+            return wrong(
+                "val_fraction",
+                self.val_fraction,
+                "a share above 0 and below 1",
+            );
+        }
+        if !(self.test_fraction >= 0.0 && self.val_fraction + self.test_fraction < 1.0) {
+            let expected =
+                "a share of at least 0 that leaves some for training beside `val_fraction`";
+            return wrong("test_fraction", self.test_fraction, expected);
+        }
+        Ok(())
+    }
+
+    fn classes(&self, table: &CsvTable) -> Result<Classes, DataError> {
+        table.require(&["image"])?;
+        let names = match &self.findings {
+            Some(names) => {
+                let mut wanted = vec!["image"];
+                wanted.extend(names.iter().map(String::as_str));
+                table.require(&wanted)?;
+                names.clone()
+            }
+            None => table
+                .headers
+                .iter()
+                .filter(|name| {
+                    !RESERVED
+                        .iter()
+                        .any(|known| known.eq_ignore_ascii_case(name))
+                })
+                .cloned()
+                .collect(),
+        };
+        if names.is_empty() {
+            return Err(table.lacks(&["image", "FINDING (0/1)"]));
+        }
+        let classes = Classes {
+            names,
+            space: LabelSpace::Findings,
+        };
+        check_classes(&table.path, &classes)?;
+        Ok(classes)
+    }
+
+    fn read_rows(
+        &self,
+        root: &Path,
+        table: &CsvTable,
+        classes: &Classes,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Vec<Case>, DataError> {
+        let folder = root.join(&self.images);
+        let image = table.require(&["image"])?[0];
+        let (patient, split) = (table.column("patient"), table.column("split"));
+        let names: Vec<&str> = classes.names.iter().map(String::as_str).collect();
+        let columns = table.require(&names)?;
+        let mut ids = Ids::new(&table.path);
+        let mut cases = Vec::with_capacity(table.rows.len());
+        for (line, record) in &table.rows {
+            let name = &record[image];
+            let id = id_of(name);
+            let before = faults.len();
+            let row = |error| Fault::error(Rule::ReadableRow, error);
+            if let Err(fault) = ids.add(id, *line) {
+                faults.push(fault);
+            }
+            let mut labels = Vec::with_capacity(columns.len());
+            for &column in &columns {
+                match table.label(*line, record, column) {
+                    Ok(label) => labels.push(label),
+                    Err(error) => faults.push(row(error)),
+                }
+            }
+            let split = match split.map(|column| record[column].parse()) {
+                None => Split::Train,
+                Some(Ok(split)) => split,
+                Some(Err(problem)) => {
+                    faults.push(row(table.row_error(
+                        *line,
+                        problem,
+                        "name the split of every case",
+                    )));
+                    Split::Train
+                }
+            };
+            let found = find_image(&folder, name);
+            if found.is_none() && before == faults.len() {
+                faults.push(Fault::error(
+                    Rule::ImageOfRow,
+                    DataError::MissingImage {
+                        path: folder.join(name),
+                        id: id.to_owned(),
+                        listed: table.path.clone(),
+                    },
+                ));
+            }
+            if let (Some(path), true) = (found, before == faults.len()) {
+                cases.push(Case {
+                    id: id.to_owned(),
+                    patient: patient
+                        .map(|column| record[column].to_owned())
+                        .filter(|name| !name.is_empty()),
+                    image: path,
+                    labels,
+                    split,
+                });
+            }
+        }
+        Ok(cases)
+    }
+
+    fn divide(&self, base: &Path, listing: &mut Listing) -> Result<(), DataError> {
+        let mut boxed = BTreeSet::new();
+        if self.boxed_patients_held_out {
+            let Some(path) = self.box_file(base)? else {
+                return Err(DataError::Config {
+                    key: "boxed_patients_held_out",
+                    found: "true".into(),
+                    expected: "a table of boxes: set `data.boxes` or add `boxes.csv`".into(),
+                });
+            };
+            boxed.extend(read_boxes(&path, &listing.classes)?.of.into_keys());
+        }
+        let candidates: Vec<Candidate<'_>> = listing
+            .cases
+            .iter()
+            .map(|case| Candidate {
+                group: case.patient.as_deref().unwrap_or(&case.id),
+                labels: &case.labels,
+                held_out: boxed.contains(&case.id),
+            })
+            .collect();
+        let splits = by_group(
+            &candidates,
+            self.val_fraction,
+            self.test_fraction,
+            self.split_seed,
+        );
+        for (case, split) in listing.cases.iter_mut().zip(splits) {
+            case.split = split;
+        }
+        Ok(())
+    }
+}
+
+/// A path that was given and must exist, or a usual one that may.
+fn optional(
+    root: &Path,
+    given: Option<&Path>,
+    usual: &str,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<Option<PathBuf>, DataError> {
+    let path = root.join(given.unwrap_or(Path::new(usual)));
+    if exists(&path) {
+        return Ok(Some(path));
+    }
+    match given {
+        None => Ok(None),
+        Some(_) => Err(DataError::Io {
+            path,
+            action: "find",
+            source: std::io::ErrorKind::NotFound.into(),
+        }),
+    }
+}
+
+fn images_without_row(folder: &Path, cases: &[Case]) -> Result<Option<Fault>, DataError> {
+    let known: BTreeSet<&Path> = cases.iter().map(|case| case.image.as_path()).collect();
+    let mut strays = Vec::new();
+    for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
+        let path = entry.map_err(DataError::io(folder, "list"))?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if ending.is_some_and(is_ending) && !known.contains(path.as_path()) {
+            strays.extend(
+                path.file_name()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    strays.sort();
+    Ok((!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: folder.to_owned(),
+            problem: format!(
+                "{} images without a usable row in the table: {}",
+                strays.len(),
+                some_of(&strays)
+            ),
+            remedy: "add their labels, or leave them out knowingly".into(),
+        };
+        Fault::warning(Rule::RowOfImage, error)
+    }))
+}

@@ -1,0 +1,166 @@
+//! [`Truth`]: masks and boxes, for scoring only.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::boxes::{BoundingBox, Boxes};
+use crate::mask::{VOID, binary, check_indices};
+use crate::mask_store::mask_paths;
+use crate::{
+    Cases, Classes, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, read_image_size,
+    read_index_png,
+};
+
+/// The masks and boxes of a set: what results are compared with, and what no training step may see.
+///
+/// Only [`DataConfig::open_truth`](crate::DataConfig::open_truth) makes one; [`Cases`] does not lead here. Masks are
+/// read and checked when they are asked for.
+#[derive(Debug)]
+pub struct Truth {
+    classes: Classes,
+    folder: Option<PathBuf>,
+    known: BTreeMap<String, Known>,
+    boxes: BTreeMap<String, Vec<BoundingBox>>,
+    limits: Limits,
+}
+
+/// What is known of a case before its mask is read.
+#[derive(Debug)]
+struct Known {
+    image: PathBuf,
+    labels: Vec<bool>,
+    split: Split,
+}
+
+impl Truth {
+    pub(crate) fn new(cases: &Cases, folder: Option<PathBuf>, boxes: Option<Boxes>) -> Self {
+        let known = cases
+            .cases
+            .iter()
+            .map(|case| {
+                let known = Known {
+                    image: case.image.clone(),
+                    labels: case.labels.clone(),
+                    split: case.split,
+                };
+                (case.id.clone(), known)
+            })
+            .collect();
+        Self {
+            classes: cases.classes.clone(),
+            folder,
+            known,
+            boxes: boxes.map(|boxes| boxes.of).unwrap_or_default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The classes the masks and boxes speak of.
+    #[must_use]
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The mask of a case, of its image's size; `None` if there is none, or no such case.
+    ///
+    /// For findings, a case labelled as free of a finding needs no file for it: that plane is 0 everywhere. A finding
+    /// that is labelled present and has no file is [`VOID`] everywhere if other findings of the case have theirs.
+    ///
+    /// # Errors
+    /// [`DataError::MaskSize`] if it is not of the image's size, [`DataError::MaskValues`] if it holds values that
+    /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), and those of [`read_index_png`].
+    pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
+        let (Some(folder), Some(known)) = (&self.folder, self.known.get(id)) else {
+            return Ok(None);
+        };
+        let paths = mask_paths(folder, &self.classes, id);
+        if !self.covered(&paths, known)? {
+            return Ok(None);
+        }
+        let (height, width) = read_image_size(&known.image, &self.limits)?;
+        let mut planes = Vec::with_capacity(paths.len());
+        for (index, path) in paths.iter().enumerate() {
+            planes.push(if path.is_file() {
+                self.read(path, height, width)?
+            } else if known.labels.get(index) == Some(&true) {
+                Plane::filled(height, width, VOID)
+            } else {
+                Plane::filled(height, width, 0)
+            });
+        }
+        Ok(Some(Mask {
+            planes: Stack::from_planes(&planes)?,
+        }))
+    }
+
+    /// The boxes of a case, in the order of their table.
+    #[must_use]
+    pub fn boxes(&self, id: &str) -> &[BoundingBox] {
+        self.boxes.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any positive case of a split has a mask.
+    #[must_use]
+    pub fn has_masks(&self, split: Split) -> bool {
+        let Some(folder) = &self.folder else {
+            return false;
+        };
+        self.of(split).any(|(id, _)| {
+            let paths = mask_paths(folder, &self.classes, id);
+            paths.iter().any(|path| path.is_file())
+        })
+    }
+
+    /// Whether any case of a split has a box.
+    #[must_use]
+    pub fn has_boxes(&self, split: Split) -> bool {
+        self.of(split).any(|(id, _)| !self.boxes(id).is_empty())
+    }
+
+    fn of(&self, split: Split) -> impl Iterator<Item = (&str, &Known)> {
+        self.known
+            .iter()
+            .filter(move |(_, known)| known.split == split)
+            .map(|(id, known)| (id.as_str(), known))
+    }
+
+    /// Whether the files say anything of a case: one of them exists, or its labels make all of them needless.
+    fn covered(&self, paths: &[PathBuf], known: &Known) -> Result<bool, DataError> {
+        for path in paths {
+            if path.is_file() {
+                return Ok(true);
+            }
+            for ending in ["jpg", "jpeg"] {
+                let lossy = path.with_extension(ending);
+                if lossy.is_file() {
+                    return Err(DataError::unreadable(
+                        &lossy,
+                        "the mask is a JPEG, which blurs class numbers into each other",
+                        "save masks as PNG",
+                    ));
+                }
+            }
+        }
+        Ok(self.classes.space == LabelSpace::Findings && !known.labels.contains(&true))
+    }
+
+    fn read(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {
+        let plane = read_index_png(path, &self.limits)?;
+        if (plane.height(), plane.width()) != (height, width) {
+            return Err(DataError::MaskSize {
+                path: path.to_owned(),
+                height,
+                width,
+                found_height: plane.height(),
+                found_width: plane.width(),
+            });
+        }
+        match self.classes.space {
+            LabelSpace::Findings => binary(path, &plane),
+            LabelSpace::Exclusive => {
+                check_indices(path, &plane, self.classes.len())?;
+                Ok(plane)
+            }
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Every fault of a set at once, before hours are spent on it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::boxes::{BoundingBox, read_boxes};
+use crate::config::TruthPlaces;
+use crate::fault::{Fault, Rule, Severity, both, some_of};
+use crate::listing::is_ending;
+use crate::mask_store::mask_paths;
+use crate::{Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Truth};
+
+/// What a look at every file of a set brought to light.
+#[derive(Debug, Default, Serialize)]
+pub struct VerifyReport {
+    /// Cases looked at.
+    pub cases: usize,
+    /// Masks that could be read.
+    pub masks: usize,
+    /// Boxes that could be read.
+    pub boxes: usize,
+    /// Everything that is wrong, errors and warnings, in the order of the set.
+    pub faults: Vec<Fault>,
+}
+
+impl VerifyReport {
+    /// Faults that keep the set from being used as it is.
+    pub fn errors(&self) -> impl Iterator<Item = &Fault> {
+        self.of(Severity::Error)
+    }
+
+    /// Faults that may make its figures mislead.
+    pub fn warnings(&self) -> impl Iterator<Item = &Fault> {
+        self.of(Severity::Warning)
+    }
+
+    /// Whether there are no errors; with `strict`, no warnings either.
+    #[must_use]
+    pub fn passes(&self, strict: bool) -> bool {
+        self.errors().next().is_none() && (!strict || self.faults.is_empty())
+    }
+
+    fn of(&self, severity: Severity) -> impl Iterator<Item = &Fault> {
+        self.faults
+            .iter()
+            .filter(move |fault| fault.severity == severity)
+    }
+}
+
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        write!(
+            f,
+            "{} cases, {} masks, {} boxes: {} errors, {} warnings",
+            self.cases,
+            self.masks,
+            self.boxes,
+            self.errors().count(),
+            self.warnings().count()
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}", self.error)
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row {
+            rule: Rule,
+            severity: Severity,
+            message: String,
+        }
+        let row = Row {
+            rule: self.rule,
+            severity: self.severity,
+            message: self.error.to_string(),
+        };
+        row.serialize(serializer)
+    }
+}
+
+pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    let unreadable = |error| Fault::error(Rule::ReadableTable, error);
+    let mut listing = match config.list(base) {
+        Ok(listing) => listing,
+        Err(error) => {
+            report.faults.push(unreadable(error));
+            return report;
+        }
+    };
+    report.faults.append(&mut listing.faults);
+    report.faults.extend(listing.unlearnable());
+    let cases = Cases {
+        classes: listing.classes,
+        cases: listing.cases,
+    };
+    report.cases = cases.cases.len();
+    report.faults.extend(patients_across_splits(&cases));
+
+    let places = config.truth_places(base).unwrap_or_else(|error| {
+        report.faults.push(unreadable(error));
+        TruthPlaces {
+            masks: None,
+            boxes: None,
+        }
+    });
+    let mut boxes = None;
+    if let Some(path) = &places.boxes {
+        match read_boxes(path, &cases.classes) {
+            Ok(mut table) => {
+                report.faults.append(&mut table.faults);
+                report.boxes = table.of.values().map(Vec::len).sum();
+                report
+                    .faults
+                    .extend(boxes_without_case(path, &table.of, &cases));
+                boxes = Some(table);
+            }
+            Err(error) => report.faults.push(unreadable(error)),
+        }
+    }
+    if let Some(folder) = &places.masks {
+        report.faults.extend(masks_without_case(folder, &cases));
+    }
+    let truth = Truth::new(&cases, places.masks, boxes);
+    let looks: Vec<Look> = cases
+        .cases
+        .par_iter()
+        .map(|case| look_at(case, &cases.classes, &truth))
+        .collect();
+    report.masks = looks.iter().filter(|look| look.mask).count();
+    report.faults.extend(same_bytes(&cases, &looks));
+    report
+        .faults
+        .extend(looks.into_iter().flat_map(|look| look.faults));
+    report
+}
+
+/// What a look at one case's files brought to light.
+struct Look {
+    digest: Option<[u8; 32]>,
+    mask: bool,
+    faults: Vec<Fault>,
+}
+
+fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
+    let limits = Limits::default();
+    let mut look = Look {
+        digest: None,
+        mask: false,
+        faults: Vec::new(),
+    };
+    let image = match case.read_image(&limits) {
+        Ok(image) => image,
+        Err(error) => {
+            look.faults.push(Fault::error(Rule::ReadableImage, error));
+            return look;
+        }
+    };
+    look.digest = limits
+        .read(&case.image)
+        .ok()
+        .map(|bytes| Sha256::digest(bytes).into());
+    match truth.mask(&case.id) {
+        Ok(None) => {}
+        Ok(Some(mask)) => {
+            look.mask = true;
+            let present = mask.present(classes.space, classes.len());
+            look.faults
+                .extend(disagreements(case, classes, &mask, &present));
+        }
+        Err(error) => {
+            let rule = match error {
+                DataError::MaskSize { .. } => Rule::MaskSize,
+                DataError::MaskValues { .. } => Rule::MaskValues,
+                _ => Rule::ReadableMask,
+            };
+            look.faults.push(Fault::error(rule, error));
+        }
+    }
+    for found in truth.boxes(&case.id) {
+        look.faults
+            .extend(outside(case, found, image.height(), image.width()));
+    }
+    look
+}
+
+/// Classes a mask shows and the label denies, or the other way round.
+fn disagreements(
+    case: &Case,
+    classes: &Classes,
+    mask: &crate::Mask,
+    present: &[bool],
+) -> Option<Fault> {
+    let mut shown = Vec::new();
+    let mut denied = Vec::new();
+    for (class, name) in classes.names.iter().enumerate() {
+        match (case.labels[class], present[class]) {
+            (false, true) => shown.push(name.clone()),
+            // A finding that is void everywhere is unknown, not absent.
+            (true, false)
+                if !mask
+                    .of_class(classes.space, class)
+                    .as_slice()
+                    .contains(&crate::VOID) =>
+            {
+                denied.push(name.clone());
+            }
+            _ => {}
+        }
+    }
+    if shown.is_empty() && denied.is_empty() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if !shown.is_empty() {
+        parts.push(format!(
+            "its mask shows {}, its labels do not",
+            some_of(&shown)
+        ));
+    }
+    if !denied.is_empty() {
+        parts.push(format!(
+            "its labels name {}, its mask shows none",
+            some_of(&denied)
+        ));
+    }
+    let error = DataError::Set {
+        path: case.image.clone(),
+        problem: parts.join("; "),
+        remedy: "correct the label or the mask".into(),
+    };
+    Some(Fault::warning(Rule::MaskAgreesWithLabel, error))
+}
+
+/// A box that leaves its image by more than the pixel that rounding may cost.
+fn outside(case: &Case, found: &BoundingBox, height: usize, width: usize) -> Option<Fault> {
+    let inside = found.x >= -1.0
+        && found.y >= -1.0
+        && found.x + found.width <= width as f32 + 1.0
+        && found.y + found.height <= height as f32 + 1.0;
+    if inside {
+        return None;
+    }
+    let error = DataError::Set {
+        path: case.image.clone(),
+        problem: format!(
+            "the box x {}, y {}, width {}, height {} leaves the image of {height}x{width} (height x width)",
+            found.x, found.y, found.width, found.height
+        ),
+        remedy: "give boxes in pixels of this very image, not of a larger original".into(),
+    };
+    Some(Fault::error(Rule::BoxInImage, error))
+}
+
+fn boxes_without_case(
+    path: &Path,
+    boxes: &BTreeMap<String, Vec<BoundingBox>>,
+    cases: &Cases,
+) -> Option<Fault> {
+    let known: std::collections::BTreeSet<&str> =
+        cases.cases.iter().map(|case| case.id.as_str()).collect();
+    let strays: Vec<String> = boxes
+        .keys()
+        .filter(|id| !known.contains(id.as_str()))
+        .cloned()
+        .collect();
+    (!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: path.to_owned(),
+            problem: format!(
+                "boxes of {} images that are no cases: {}",
+                strays.len(),
+                some_of(&strays)
+            ),
+            remedy: "they are left out; add the images, or remove the rows".into(),
+        };
+        Fault::warning(Rule::CaseOfBox, error)
+    })
+}
+
+fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
+    // A kit's folder of masks serves many lists; one beside a table serves that table.
+    if cases.classes.space == LabelSpace::Exclusive {
+        return None;
+    }
+    let known: std::collections::BTreeSet<_> = cases
+        .cases
+        .iter()
+        .flat_map(|case| mask_paths(folder, &cases.classes, &case.id))
+        .collect();
+    let mut folders: std::collections::BTreeSet<_> =
+        known.iter().filter_map(|path| path.parent()).collect();
+    folders.insert(folder);
+    let mut strays: Vec<String> = folders
+        .into_iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            ending.is_some_and(is_ending) && !known.contains(&path.with_extension("png"))
+        })
+        .map(|path| {
+            path.strip_prefix(folder)
+                .unwrap_or(&path)
+                .display()
+                .to_string()
+        })
+        .collect();
+    strays.sort();
+    (!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: folder.to_owned(),
+            problem: format!(
+                "{} masks that belong to no case: {}",
+                strays.len(),
+                some_of(&strays)
+            ),
+            remedy:
+                "name each mask as its image, in the folder of its finding if there are several"
+                    .into(),
+        };
+        Fault::warning(Rule::CaseOfMask, error)
+    })
+}
+
+fn patients_across_splits(cases: &Cases) -> Vec<Fault> {
+    let mut homes: BTreeMap<&str, BTreeMap<Split, &Case>> = BTreeMap::new();
+    for case in &cases.cases {
+        if let Some(patient) = &case.patient {
+            homes
+                .entry(patient)
+                .or_default()
+                .entry(case.split)
+                .or_insert(case);
+        }
+    }
+    let crossing = homes.into_iter().filter(|(_, splits)| splits.len() > 1);
+    crossing
+        .map(|(patient, splits)| {
+            let where_: Vec<String> = splits
+                .iter()
+                .map(|(split, case)| format!("{split} (`{}`)", case.id))
+                .collect();
+            let error = DataError::Set {
+                path: splits
+                    .values()
+                    .next()
+                    .map_or_else(Default::default, |case| case.image.clone()),
+                problem: format!("the patient `{patient}` is in {}", where_.join(" and ")),
+                remedy: "keep each patient in one split; scores on known patients flatter".into(),
+            };
+            Fault::warning(Rule::PatientInOneSplit, error)
+        })
+        .collect()
+}
+
+fn same_bytes(cases: &Cases, looks: &[Look]) -> Vec<Fault> {
+    let mut first: BTreeMap<[u8; 32], &Case> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (case, look) in cases.cases.iter().zip(looks) {
+        let Some(digest) = look.digest else { continue };
+        let Some(other) = first.get(&digest) else {
+            first.insert(digest, case);
+            continue;
+        };
+        let error = DataError::Set {
+            path: case.image.clone(),
+            problem: format!(
+                "the very same file as `{}` ({})",
+                other.id,
+                both(other.split, case.split)
+            ),
+            remedy: "keep one of the two".into(),
+        };
+        faults.push(Fault::warning(Rule::DifferentImages, error));
+    }
+    faults
+}

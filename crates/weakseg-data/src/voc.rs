@@ -1,0 +1,290 @@
+//! A PASCAL VOC development kit: `JPEGImages`, `SegmentationClass`, `ImageSets/Segmentation/*.txt`, and image labels
+//! from a CSV or from `Annotations/*.xml`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::csv_table::CsvTable;
+use crate::fault::{Fault, Rule};
+use crate::listing::{Ids, Listing, check_classes, find_image, id_of};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, Split};
+
+/// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
+pub const VOC_CLASSES: [&str; 20] = [
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+];
+
+/// A PASCAL VOC development kit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VocConfig {
+    /// The kit's folder (the one with `JPEGImages`), relative to the configuration file.
+    pub root: PathBuf,
+    /// The list in `ImageSets/Segmentation` to train on, without `.txt`.
+    pub train: String,
+    /// The list to validate on.
+    pub val: String,
+    /// The list to test on, if any.
+    pub test: Option<String>,
+    /// A CSV of image labels: a column `image` and one 0/1 column per class. If not given, `image_labels.csv` is used
+    /// where it exists, else the object names in `Annotations/*.xml`.
+    pub labels: Option<PathBuf>,
+    /// The classes, in the order of their numbers in the masks.
+    pub classes: Vec<String>,
+}
+
+impl Default for VocConfig {
+    fn default() -> Self {
+        Self {
+            root: ".".into(),
+            train: "train".into(),
+            val: "val".into(),
+            test: None,
+            labels: None,
+            classes: VOC_CLASSES.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+}
+
+impl VocConfig {
+    /// The folder of the index maps, if there is one.
+    pub(crate) fn mask_folder(&self, base: &Path) -> Option<PathBuf> {
+        let folder = base.join(&self.root).join("SegmentationClass");
+        folder.is_dir().then_some(folder)
+    }
+
+    /// Reads the lists and the labels of their images.
+    pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
+        let root = base.join(&self.root);
+        let classes = Classes {
+            names: self.classes.clone(),
+            space: LabelSpace::Exclusive,
+        };
+        check_classes(&root, &classes)?;
+        let mut faults = Vec::new();
+        let labels = self.labels(&root, &classes, &mut faults)?;
+        let lists = [
+            (Split::Train, Some(&self.train)),
+            (Split::Val, Some(&self.val)),
+            (Split::Test, self.test.as_ref()),
+        ];
+        let mut cases: Vec<Case> = Vec::new();
+        let mut home: HashMap<String, Split> = HashMap::new();
+        for (split, name) in lists {
+            let Some(name) = name else { continue };
+            let path = root
+                .join("ImageSets/Segmentation")
+                .join(format!("{name}.txt"));
+            let mut ids = Ids::new(&path);
+            for (line, id) in read_list(&path)? {
+                if let Err(fault) = ids.add(&id, line) {
+                    faults.push(fault);
+                    continue;
+                }
+                if let Some(other) = home.insert(id.clone(), split) {
+                    let error = DataError::Row {
+                        path: path.clone(),
+                        line,
+                        problem: format!("`{id}` is also in the list of {other}"),
+                        remedy: "keep the lists apart; scores on training images mean nothing"
+                            .into(),
+                    };
+                    faults.push(Fault::error(Rule::UniqueId, error));
+                    continue;
+                }
+                match self.case(&root, &path, line, id, split, &labels, &classes) {
+                    Ok(case) => cases.push(case),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        }
+        Ok(Listing {
+            root,
+            classes,
+            cases,
+            faults,
+        })
+    }
+
+    fn case(
+        &self,
+        root: &Path,
+        list: &Path,
+        line: u64,
+        id: String,
+        split: Split,
+        labels: &Labels,
+        classes: &Classes,
+    ) -> Result<Case, Fault> {
+        let folder = root.join("JPEGImages");
+        let image = find_image(&folder, &id).ok_or_else(|| {
+            let error = DataError::MissingImage {
+                path: folder.join(format!("{id}.jpg")),
+                id: id.clone(),
+                listed: list.to_owned(),
+            };
+            Fault::error(Rule::ImageOfRow, error)
+        })?;
+        let labels = match labels {
+            Labels::Table(path, rows) => rows.get(&id).cloned().ok_or_else(|| {
+                let error = DataError::Row {
+                    path: list.to_owned(),
+                    line,
+                    problem: format!("`{id}` has no usable row in {}", path.display()),
+                    remedy: "add its labels, or leave it out of the list".into(),
+                };
+                Fault::error(Rule::RowOfImage, error)
+            })?,
+            Labels::Annotations(folder) => annotated(&folder.join(format!("{id}.xml")), classes)
+                .map_err(|error| Fault::error(Rule::ReadableRow, error))?,
+        };
+        Ok(Case {
+            id,
+            patient: None,
+            image,
+            labels,
+            split,
+        })
+    }
+
+    fn labels(
+        &self,
+        root: &Path,
+        classes: &Classes,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Labels, DataError> {
+        let path = match &self.labels {
+            Some(path) => root.join(path),
+            None => {
+                let usual = root.join("image_labels.csv");
+                let annotations = root.join("Annotations");
+                if usual.is_file() {
+                    usual
+                } else if annotations.is_dir() {
+                    return Ok(Labels::Annotations(annotations));
+                } else {
+                    return Err(DataError::Set {
+                        path: root.to_owned(),
+                        problem: "no image labels: neither `image_labels.csv` nor `Annotations`"
+                            .into(),
+                        remedy: "add one of the two, or name a CSV in `data.labels`".into(),
+                    });
+                }
+            }
+        };
+        let mut table = CsvTable::read(&path)?;
+        let mut wanted = vec!["image"];
+        wanted.extend(classes.names.iter().map(String::as_str));
+        let columns = table.require(&wanted)?;
+        let ragged = std::mem::take(&mut table.ragged);
+        faults.extend(
+            ragged
+                .into_iter()
+                .map(|error| Fault::error(Rule::ReadableRow, error)),
+        );
+        let mut ids = Ids::new(&path);
+        let mut rows = HashMap::with_capacity(table.rows.len());
+        for (line, record) in &table.rows {
+            let id = id_of(&record[columns[0]]);
+            if let Err(fault) = ids.add(id, *line) {
+                faults.push(fault);
+                continue;
+            }
+            let labels = columns[1..]
+                .iter()
+                .map(|&column| table.label(*line, record, column));
+            match labels.collect::<Result<Vec<bool>, DataError>>() {
+                Ok(labels) => {
+                    rows.insert(id.to_owned(), labels);
+                }
+                Err(error) => faults.push(Fault::error(Rule::ReadableRow, error)),
+            }
+        }
+        Ok(Labels::Table(path, rows))
+    }
+}
+
+/// Where image labels come from.
+enum Labels {
+    Table(PathBuf, HashMap<String, Vec<bool>>),
+    Annotations(PathBuf),
+}
+
+/// Ids and line numbers of a list. Lines may be `ID`, `ID 1` (as in `ImageSets/Main`) or
+/// `/JPEGImages/ID.jpg /SegmentationClassAug/ID.png` (as augmented lists have it).
+fn read_list(path: &Path) -> Result<Vec<(u64, String)>, DataError> {
+    let bytes = Limits::default().read(path)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        DataError::unreadable(
+            path,
+            "not UTF-8 text",
+            "save the list as UTF-8, one id a line",
+        )
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let lines = (1..).zip(text.lines());
+    Ok(lines
+        .filter_map(|(number, line)| {
+            let first = line.split_whitespace().next()?;
+            Some((number, id_of(first).to_owned()))
+        })
+        .collect())
+}
+
+/// Labels from the objects of one annotation; names that are no class are passed over.
+fn annotated(path: &Path, classes: &Classes) -> Result<Vec<bool>, DataError> {
+    let bytes = Limits::default().read(path)?;
+    let broken = |problem: String| {
+        DataError::unreadable(
+            path,
+            problem,
+            "restore the annotation from the development kit",
+        )
+    };
+    let text = String::from_utf8(bytes).map_err(|_| broken("not UTF-8 text".into()))?;
+    let document = roxmltree::Document::parse(&text)
+        .map_err(|error| broken(format!("not an XML annotation: {error}")))?;
+    if !document.root_element().has_tag_name("annotation") {
+        return Err(broken(format!(
+            "the document is a `{}`, expected an `annotation`",
+            document.root_element().tag_name().name()
+        )));
+    }
+    let mut labels = vec![false; classes.len()];
+    for object in document
+        .root_element()
+        .children()
+        .filter(|node| node.has_tag_name("object"))
+    {
+        let name = object.children().find(|node| node.has_tag_name("name"));
+        if let Some(index) = name
+            .and_then(|name| name.text())
+            .and_then(|text| classes.index(text.trim()))
+        {
+            labels[index] = true;
+        }
+    }
+    Ok(labels)
+}
