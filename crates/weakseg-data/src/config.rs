@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::read_boxes;
 use crate::fault::refuse;
 use crate::listing::Listing;
+use crate::phantom_set::PhantomSetConfig;
 use crate::verify::{VerifyReport, verify};
 use crate::{Cases, DataError, TableConfig, Truth, VocConfig};
 
@@ -15,6 +16,8 @@ use crate::{Cases, DataError, TableConfig, Truth, VocConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum DataConfig {
+    /// Chest X-rays made on the spot.
+    Phantom(PhantomSetConfig),
     /// A PASCAL VOC development kit.
     Voc(VocConfig),
     /// A folder of images and a CSV of labels.
@@ -57,6 +60,7 @@ impl DataConfig {
 
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
         match self {
+            Self::Phantom(set) => set.table(base)?.list(base),
             Self::Voc(set) => set.list(base),
             Self::Table(set) => set.list(base),
         }
@@ -70,6 +74,7 @@ impl DataConfig {
             })
         };
         match self {
+            Self::Phantom(set) => of_table(&set.table(base)?),
             Self::Table(set) => of_table(set),
             Self::Voc(set) => Ok(TruthPlaces {
                 masks: set.mask_folder(base),
