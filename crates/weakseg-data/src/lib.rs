@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic;
+pub mod augment;
 mod boxes;
 mod case;
 mod chance;
@@ -16,6 +17,7 @@ mod config;
 mod csv_table;
 mod error;
 mod fault;
+mod filter;
 mod image;
 mod jpeg;
 mod limits;
@@ -36,7 +38,9 @@ mod table;
 mod truth;
 mod verify;
 mod voc;
+mod warp;
 
+pub use augment::Augment;
 pub use boxes::BoundingBox;
 pub use case::{Case, Cases, Classes, LabelSpace, Split, unsafe_id};
 pub use config::DataConfig;
