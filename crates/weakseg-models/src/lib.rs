@@ -1,1 +1,34 @@
-//! x
+//! The networks of weakseg, written once, with field names equal to the checkpoints they load
+//! (torchvision, segmentation_models_pytorch), so that a weight file's keys are the module's paths.
+//!
+//! | network | type | made by |
+//! |---|---|---|
+//! | `vgg16`, `vgg16-bn`, `resnet50-os8` | [`Classifier`] | [`ClassifierConfig`] |
+//! | `irnet-vgg16`, `irnet-resnet50` | [`Irnet`] | [`IrnetConfig`] |
+//! | `unet-vgg16`, `unet-resnet50`, `deeplabv3plus-resnet50-os8` | [`Segmenter`] | [`SegmenterConfig`] |
+//!
+//! Every network follows the same road: a plain config with a `width` factor, `init(&Device)`, and
+//! methods on tensors `[batch, channels, height, width]`. Images are RGB, already normalised with
+//! the [`Normalisation`](weights::Normalisation) that belongs to the weights. Initial weights are
+//! drawn on the CPU from ChaCha8 streams of the config's `seed`, so every device starts alike.
+//!
+//! Training happens on an autodiff device (`device.autodiff()`), inference on `network.valid()`:
+//! batch norm looks at the device, as Burn's own layers do.
+#![forbid(unsafe_code)]
+
+mod arch;
+mod classifier;
+pub mod encoder;
+mod error;
+mod irnet;
+pub mod layers;
+mod segmenter;
+pub mod weights;
+
+pub use arch::{ClassifierArch, SegmenterArch};
+pub use classifier::{Classifier, ClassifierConfig, DropBlockConfig, DropBlockPlace};
+pub use error::ModelError;
+pub use irnet::{DisplacementHead, EdgeHead, Irnet, IrnetConfig, IrnetHeads, Levels};
+pub use layers::DropNoise;
+pub use segmenter::{DeeplabV3Plus, Segmenter, SegmenterConfig, Unet};
+pub use weights::Normalisation;

@@ -1,0 +1,165 @@
+//! VGG16 (Simonyan and Zisserman 2014, configuration D), with torchvision's `features.N` keys.
+
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::Encoder;
+use crate::layers::{BatchNorm, Conv2d, ConvInit, ConvSpec, Init, MaxPool, Relu, scaled};
+
+/// Convolutions and channels of the five blocks.
+const BLOCKS: [(usize, usize); 5] = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)];
+
+/// What follows the first three blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VggLayout {
+    /// As published: five 2x2 pools. Six stages, the last one only the last pool; output stride
+    /// 32. What segmentation_models_pytorch's decoders expect.
+    Plain,
+    /// For localisation: the fourth pool has stride 1 (3x3, padding 1), the last three convolutions
+    /// have dilation 2, and no pool follows them. Five stages; output stride 8. The layers keep
+    /// their numbers, so the same weights load.
+    Dilated,
+}
+
+/// One entry of `features`.
+#[derive(Module, Debug)]
+pub enum VggLayer {
+    /// 3x3 convolution with bias.
+    Conv(Conv2d),
+    /// Batch norm.
+    Norm(BatchNorm),
+    /// ReLU.
+    Relu(Relu),
+    /// Max pooling.
+    Pool(MaxPool),
+}
+
+/// The convolutional part of VGG16. Stages are `block1` … `block5` (and `pool5` in the plain
+/// layout); each begins with the pool that torchvision puts after the block before.
+#[derive(Module, Debug)]
+pub struct Vgg {
+    /// The layers under their torchvision numbers.
+    pub features: Vec<VggLayer>,
+    #[module(skip)]
+    stages: Vec<Range<usize>>,
+    #[module(skip)]
+    channels: Vec<usize>,
+    #[module(skip)]
+    layout: VggLayout,
+}
+
+impl Vgg {
+    pub(crate) fn new(init: &Init<'_>, layout: VggLayout, batch_norm: bool, width: f64) -> Self {
+        let mut features = Vec::new();
+        let mut stages = Vec::new();
+        let mut channels = Vec::new();
+        let mut inputs = 3;
+        for (block, (convs, full)) in BLOCKS.into_iter().enumerate() {
+            let start = features.len();
+            let dilated = layout == VggLayout::Dilated && block == 4;
+            match block {
+                0 => {}
+                4 if dilated => features.push(VggLayer::Pool(MaxPool::new(3, 1, 1))),
+                _ => features.push(VggLayer::Pool(MaxPool::new(2, 2, 0))),
+            }
+            let outputs = scaled(full, width);
+            for _ in 0..convs {
+                let conv = ConvSpec::new(inputs, outputs, 3)
+                    .dilation(if dilated { 2 } else { 1 })
+                    .init_as(ConvInit::NormalFanOut);
+                features.push(VggLayer::Conv(conv.init(init)));
+                if batch_norm {
+                    features.push(VggLayer::Norm(BatchNorm::new(init, outputs)));
+                }
+                features.push(VggLayer::Relu(Relu));
+                inputs = outputs;
+            }
+            stages.push(start..features.len());
+            channels.push(outputs);
+        }
+        if layout == VggLayout::Plain {
+            stages.push(features.len()..features.len() + 1);
+            channels.push(inputs);
+            features.push(VggLayer::Pool(MaxPool::new(2, 2, 0)));
+        }
+        Self {
+            features,
+            stages,
+            channels,
+            layout,
+        }
+    }
+
+    /// Whether batch norm follows every convolution.
+    pub fn has_batch_norm(&self) -> bool {
+        matches!(self.features.get(1), Some(VggLayer::Norm(_)))
+    }
+
+    /// Freezes the layers of the first `stages` stages.
+    pub fn freeze_stages(mut self, stages: usize) -> Self {
+        let Some(last) = self
+            .stages
+            .get(..stages.min(self.stages.len()))
+            .and_then(<[_]>::last)
+        else {
+            return self;
+        };
+        let end = last.end;
+        self.features = self
+            .features
+            .into_iter()
+            .enumerate()
+            .map(|(index, layer)| if index < end { layer.freeze() } else { layer })
+            .collect();
+        self
+    }
+
+    /// Layers from the image up to and with the first ReLU.
+    pub(crate) fn first_convolution(&self) -> Range<usize> {
+        0..if self.has_batch_norm() { 3 } else { 2 }
+    }
+
+    /// The rest of the first stage.
+    pub(crate) fn after_first_convolution(&self) -> Range<usize> {
+        self.first_convolution().end..self.stages[0].end
+    }
+
+    /// Runs the layers of a range of numbers.
+    pub(crate) fn run(&self, layers: Range<usize>, x: Tensor<4>) -> Tensor<4> {
+        self.features[layers]
+            .iter()
+            .fold(x, |x, layer| match layer {
+                VggLayer::Conv(conv) => conv.forward(x),
+                VggLayer::Norm(norm) => norm.forward(x),
+                VggLayer::Relu(relu) => relu.forward(x),
+                VggLayer::Pool(pool) => pool.forward(x),
+            })
+    }
+}
+
+impl Encoder for Vgg {
+    fn stage_names(&self) -> &'static [&'static str] {
+        const NAMES: [&str; 6] = ["block1", "block2", "block3", "block4", "block5", "pool5"];
+        match self.layout {
+            VggLayout::Plain => &NAMES,
+            VggLayout::Dilated => &["block1", "block2", "block3", "block4", "block5"],
+        }
+    }
+
+    fn out_channels(&self) -> Vec<usize> {
+        self.channels.clone()
+    }
+
+    fn reductions(&self) -> Vec<usize> {
+        match self.layout {
+            VggLayout::Plain => vec![1, 2, 4, 8, 16, 32],
+            VggLayout::Dilated => vec![1, 2, 4, 8, 8],
+        }
+    }
+
+    fn stage(&self, index: usize, x: Tensor<4>) -> Tensor<4> {
+        self.run(self.stages[index].clone(), x)
+    }
+}

@@ -1,0 +1,148 @@
+//! Convolution holding its weights; the arithmetic is `weakseg-kernels`'.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use weakseg_kernels::{ConvOptions, conv2d};
+
+use super::Init;
+use super::init::Law;
+
+/// Two-dimensional convolution with PyTorch's weight layout `[outputs, inputs / groups, kh, kw]`.
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// `[outputs, inputs / groups, kh, kw]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[outputs]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    options: ConvOptions,
+}
+
+/// Where a convolution's weights start; the bias starts at zero unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConvInit {
+    /// N(0, √(2 / (k²·outputs))): He et al., fan out. torchvision's VGG and ResNet trunks.
+    NormalFanOut,
+    /// N(0, √(2 / (k²·inputs))): He et al., fan in. DeepLabv3+'s head.
+    NormalFanIn,
+    /// U(±√(6 / (k²·inputs))): He et al., uniform. smp's decoders.
+    UniformFanIn,
+    /// U(±√(6 / (k²·(inputs + outputs)))): Glorot. smp's segmentation head.
+    Xavier,
+    /// U(±1/√(k²·inputs)) for weight and bias: what PyTorch does when nobody says anything.
+    Torch,
+}
+
+/// The shape of a convolution, built up by what differs from 1x1 or padded 3x3.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConvSpec {
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    bias: bool,
+    init: ConvInit,
+}
+
+impl ConvSpec {
+    /// k x k that keeps the size at stride 1.
+    pub(crate) fn new(inputs: usize, outputs: usize, kernel: usize) -> Self {
+        Self {
+            inputs,
+            outputs,
+            kernel,
+            stride: 1,
+            padding: kernel / 2,
+            dilation: 1,
+            bias: true,
+            init: ConvInit::Torch,
+        }
+    }
+
+    pub(crate) fn stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// Dilation with the padding that keeps the size.
+    pub(crate) fn dilation(self, dilation: usize) -> Self {
+        Self {
+            dilation,
+            padding: dilation * (self.kernel / 2),
+            ..self
+        }
+    }
+
+    pub(crate) fn no_bias(self) -> Self {
+        Self {
+            bias: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn init_as(self, init: ConvInit) -> Self {
+        Self { init, ..self }
+    }
+
+    pub(crate) fn init(self, init: &Init<'_>) -> Conv2d {
+        let area = self.kernel * self.kernel;
+        let (fan_in, fan_out) = ((area * self.inputs) as f64, (area * self.outputs) as f64);
+        let zero = Law::Constant(0.0);
+        let (weight, bias) = match self.init {
+            ConvInit::NormalFanOut => (
+                Law::Normal {
+                    std: (2.0 / fan_out).sqrt(),
+                },
+                zero,
+            ),
+            ConvInit::NormalFanIn => (
+                Law::Normal {
+                    std: (2.0 / fan_in).sqrt(),
+                },
+                zero,
+            ),
+            ConvInit::UniformFanIn => (
+                Law::Uniform {
+                    bound: (6.0 / fan_in).sqrt(),
+                },
+                zero,
+            ),
+            ConvInit::Xavier => {
+                let bound = (6.0 / (fan_in + fan_out)).sqrt();
+                (Law::Uniform { bound }, zero)
+            }
+            ConvInit::Torch => {
+                let law = Law::Uniform {
+                    bound: fan_in.sqrt().recip(),
+                };
+                (law, law)
+            }
+        };
+        let kernel = [self.outputs, self.inputs, self.kernel, self.kernel];
+        Conv2d {
+            weight: init.param(kernel, weight),
+            bias: self.bias.then(|| init.param([self.outputs], bias)),
+            options: ConvOptions {
+                stride: [self.stride; 2],
+                padding: [self.padding; 2],
+                dilation: [self.dilation; 2],
+                groups: 1,
+            },
+        }
+    }
+}
+
+impl Conv2d {
+    /// # Shapes
+    /// `[B, I, H, W]` → `[B, O, H', W']`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        conv2d(x, self.weight.val(), bias, &self.options)
+    }
+
+    /// Number of output channels.
+    pub fn outputs(&self) -> usize {
+        self.weight.lazy_shape()[0]
+    }
+}

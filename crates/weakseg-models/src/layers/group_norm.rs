@@ -1,0 +1,86 @@
+//! Group norm with PyTorch's names.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::Init;
+use super::init::Law;
+
+const EPSILON: f64 = 1e-5;
+
+/// Group norm (Wu and He 2018), ε = 1e-5.
+///
+/// Burn's own names its parameters `gamma` and `beta`; checkpoints say `weight` and `bias`.
+#[derive(Module, Debug)]
+pub struct GroupNorm {
+    /// Scale, `[C]`.
+    pub weight: Param<Tensor<1>>,
+    /// Shift, `[C]`.
+    pub bias: Param<Tensor<1>>,
+    /// Number of groups; divides the channels.
+    pub groups: usize,
+}
+
+impl GroupNorm {
+    /// `groups` at full width. In a narrow network the groups become fewer, never smaller than 8
+    /// channels while there are 8: statistics of one or two channels would wipe out what these
+    /// channels say.
+    pub(crate) fn new(init: &Init<'_>, groups: usize, channels: usize) -> Self {
+        let most = groups.min(channels / 8).max(1);
+        let groups = (1..=most)
+            .rev()
+            .find(|&g| channels.is_multiple_of(g))
+            .unwrap_or(1);
+        Self {
+            weight: init.param([channels], Law::Constant(1.0)),
+            bias: init.param([channels], Law::Constant(0.0)),
+            groups,
+        }
+    }
+
+    /// # Shapes
+    /// `[B, C, H, W]` → the same
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = x.dims();
+        let grouped = x.reshape([batch, self.groups, channels / self.groups * height * width]);
+        let (variance, mean) = grouped.clone().var_mean_bias(2);
+        let normal = (grouped - mean) / (variance + EPSILON).sqrt();
+        let per_channel = [1, channels, 1, 1];
+        normal.reshape([batch, channels, height, width]) * self.weight.val().reshape(per_channel)
+            + self.bias.val().reshape(per_channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn groups_adapt_to_narrow_channels() {
+        let device = Device::flex();
+        let init = Init::new(&device, 0);
+        let groups = |groups, channels| GroupNorm::new(&init, groups, channels).groups;
+        assert_eq!(groups(4, 32), 4);
+        assert_eq!(groups(8, 64), 8);
+        assert_eq!(groups(16, 256), 16);
+        assert_eq!(groups(16, 64), 8);
+        assert_eq!(groups(4, 8), 1);
+        assert_eq!(groups(16, 20), 2);
+        assert_eq!(groups(4, 4), 1);
+    }
+
+    #[test]
+    fn each_group_is_normalised_on_its_own() {
+        let device = Device::flex();
+        let norm = GroupNorm {
+            groups: 2,
+            ..GroupNorm::new(&Init::new(&device, 0), 1, 2)
+        };
+        let x = Tensor::<1>::from_floats([1.0, 3.0, 10.0, 30.0], &device).reshape([1, 2, 1, 2]);
+        let y: Vec<f32> = norm.forward(x).into_data().to_vec().unwrap();
+        for (found, expected) in y.iter().zip([-1.0, 1.0, -1.0, 1.0]) {
+            assert!((found - expected).abs() < 1e-4, "{y:?}");
+        }
+    }
+}

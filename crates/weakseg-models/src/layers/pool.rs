@@ -1,0 +1,49 @@
+//! Max pooling with PyTorch's floor rule for the output size.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+
+/// Max pooling over square windows. The padding never wins.
+#[derive(Module, Debug)]
+pub struct MaxPool {
+    /// Side of the window, in pixels.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Pixels added on each side.
+    pub padding: usize,
+}
+
+impl MaxPool {
+    /// A window of `kernel` moved by `stride` over an input padded by `padding`.
+    pub fn new(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self {
+            kernel,
+            stride,
+            padding,
+        }
+    }
+
+    /// # Shapes
+    /// `[B, C, H, W]` → `[B, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, …]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let options = MaxPoolOptions::new([self.kernel; 2])
+            .with_stride([self.stride; 2])
+            .with_padding([self.padding; 2]);
+        max_pool2d(x, options)
+    }
+}
+
+/// The mean over each whole map, PyTorch's `AdaptiveAvgPool2d(1)`.
+#[derive(Module, Debug, Default)]
+pub struct GlobalMean;
+
+impl GlobalMean {
+    /// # Shapes
+    /// `[B, C, H, W]` → `[B, C, 1, 1]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        x.mean_dim(2).mean_dim(3)
+    }
+}

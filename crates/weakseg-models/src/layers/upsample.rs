@@ -1,0 +1,68 @@
+//! Making maps larger: bilinear with half-pixel centres, nearest by two.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+
+/// Bilinear resize with half-pixel centres, PyTorch's `align_corners=False`.
+///
+/// # Shapes
+/// `[B, C, h, w]` → `[B, C, size[0], size[1]]`
+pub fn bilinear(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    if [height, width] == size {
+        return x;
+    }
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+        .with_align_corners(false)
+        .with_output_size(size);
+    interpolate(x, options)
+}
+
+/// Bilinear resize by a whole factor, see [`bilinear`].
+///
+/// # Shapes
+/// `[B, C, h, w]` → `[B, C, factor·h, factor·w]`
+pub fn bilinear_by(x: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    bilinear(x, [height * factor, width * factor])
+}
+
+/// Doubles both sides by repeating every pixel.
+///
+/// # Shapes
+/// `[B, C, h, w]` → `[B, C, 2h, 2w]`
+pub fn nearest_x2(x: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let options = InterpolateOptions::new(InterpolateMode::Nearest)
+        .with_align_corners(false)
+        .with_output_size([2 * height, 2 * width]);
+    interpolate(x, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn bilinear_uses_half_pixel_centres() {
+        // torch.nn.functional.interpolate([[0, 1], [2, 3]], scale_factor=2, mode="bilinear"), torch 2.11
+        let x =
+            Tensor::<1>::from_floats([0.0, 1.0, 2.0, 3.0], &Device::flex()).reshape([1, 1, 2, 2]);
+        let y: Vec<f32> = bilinear_by(x, 2).into_data().to_vec().unwrap();
+        let expected = [
+            0.0, 0.25, 0.75, 1.0, 0.5, 0.75, 1.25, 1.5, 1.5, 1.75, 2.25, 2.5, 2.0, 2.25, 2.75, 3.0,
+        ];
+        for (found, expected) in y.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{y:?}");
+        }
+    }
+
+    #[test]
+    fn nearest_repeats_pixels() {
+        let x = Tensor::<1>::from_floats([1.0, 2.0], &Device::flex()).reshape([1, 1, 1, 2]);
+        let y: Vec<f32> = nearest_x2(x).into_data().to_vec().unwrap();
+        assert_eq!(y, [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+    }
+}

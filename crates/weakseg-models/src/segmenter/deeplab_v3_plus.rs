@@ -1,0 +1,68 @@
+//! DeepLabv3+ (Chen et al. 2018) on ResNet50 at output stride 8, with the keys of VainF's
+//! DeepLabV3Plus-Pytorch, which the reference used.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+
+use crate::encoder::{Encoder, ResNet, Trunk};
+use crate::layers::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
+use crate::layers::{
+    Aspp, BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, Init, Relu, bilinear, scaled,
+};
+
+/// Dilation of the three 3x3 branches at output stride 8.
+const RATES: [usize; 3] = [12, 24, 36];
+
+/// ASPP on `layer4`, brought to `layer1`'s size, joined with `layer1` reduced to 48 channels, 3x3,
+/// 1x1, and bilinear to the image's size.
+#[derive(Module, Debug)]
+pub struct DeeplabV3Plus {
+    /// ResNet50; a [`Trunk`] so that weights move between networks one way.
+    pub backbone: Trunk,
+    classifier: DeeplabHead,
+}
+
+#[derive(Module, Debug)]
+struct DeeplabHead {
+    project: ConvBn,
+    aspp: Aspp,
+    classifier: (Conv2d, BatchNorm, Relu, Conv2d),
+}
+
+impl DeeplabV3Plus {
+    pub(super) fn new(init: &Init<'_>, backbone: ResNet, outputs: usize, width: f64) -> Self {
+        let channels = backbone.out_channels();
+        let (low, deep) = (scaled(48, width), scaled(256, width));
+        let spec = |inputs, outputs, kernel| {
+            ConvSpec::new(inputs, outputs, kernel).init_as(ConvInit::NormalFanIn)
+        };
+        let (conv, norm) = conv_bn(init, spec(deep + low, deep, 3));
+        Self {
+            classifier: DeeplabHead {
+                project: conv_bn(init, spec(channels[1], low, 1)),
+                aspp: Aspp::new(init, channels[4], deep, RATES),
+                classifier: (conv, norm, Relu, spec(deep, outputs, 1).init(init)),
+            },
+            backbone: Trunk::Resnet(backbone),
+        }
+    }
+
+    /// Number of logits per pixel.
+    pub fn outputs(&self) -> usize {
+        self.classifier.classifier.3.outputs()
+    }
+
+    /// # Shapes
+    /// `[B, 3, H, W]` → `[B, outputs, H, W]`
+    pub fn forward(&self, images: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {
+        let [_, _, height, width] = images.dims();
+        let features = self.backbone.features(images);
+        let low = conv_bn_relu(&self.classifier.project, features[1].clone());
+        let [_, _, low_h, low_w] = low.dims();
+        let deep = self.classifier.aspp.forward(features[4].clone(), noise);
+        let x = Tensor::cat(vec![low, bilinear(deep, [low_h, low_w])], 1);
+        let (conv, norm, _, last) = &self.classifier.classifier;
+        let x = last.forward(activation::relu(norm.forward(conv.forward(x))));
+        bilinear(x, [height, width])
+    }
+}

@@ -1,0 +1,101 @@
+//! U-Net (Ronneberger, Fischer and Brox 2015) as segmentation_models_pytorch builds it.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::encoder::{Encoder, Trunk};
+use crate::layers::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
+use crate::layers::{Conv2d, ConvInit, ConvSpec, Init, crop, nearest_x2, pad_to_multiple, scaled};
+
+/// Five halvings.
+pub(super) const MULTIPLE: usize = 32;
+/// Channels of the decoder's blocks at full width.
+const DECODER: [usize; 5] = [256, 128, 64, 32, 16];
+
+/// Encoder of depth 5; five decoder blocks, each doubling the size, joining the encoder's features
+/// of that size, and twice 3x3 convolution, batch norm, ReLU; a 3x3 head. VGG encoders get smp's
+/// center block between encoder and decoder; no attention.
+#[derive(Module, Debug)]
+pub struct Unet {
+    /// The encoder, in its published layout (output stride 32).
+    pub encoder: Trunk,
+    decoder: UnetDecoder,
+    segmentation_head: [Conv2d; 1],
+}
+
+#[derive(Module, Debug)]
+struct UnetDecoder {
+    center: Option<(ConvBn, ConvBn)>,
+    blocks: Vec<DecoderBlock>,
+}
+
+#[derive(Module, Debug)]
+struct DecoderBlock {
+    conv1: ConvBn,
+    conv2: ConvBn,
+}
+
+fn conv3x3(init: &Init<'_>, inputs: usize, outputs: usize) -> ConvBn {
+    conv_bn(
+        init,
+        ConvSpec::new(inputs, outputs, 3).init_as(ConvInit::UniformFanIn),
+    )
+}
+
+impl Unet {
+    pub(super) fn new(init: &Init<'_>, encoder: Trunk, outputs: usize, width: f64) -> Self {
+        // The last five stages, deepest first. VGG has six: smp leaves the full-resolution one out.
+        let features: Vec<usize> = encoder.out_channels().into_iter().rev().take(5).collect();
+        let decoder = DECODER.map(|channels| scaled(channels, width));
+        let deepest = features[0];
+        let center = matches!(encoder, Trunk::Vgg(_)).then(|| {
+            (
+                conv3x3(init, deepest, deepest),
+                conv3x3(init, deepest, deepest),
+            )
+        });
+        let blocks = (0..5)
+            .map(|i| {
+                let below = if i == 0 { deepest } else { decoder[i - 1] };
+                let skip = features.get(i + 1).copied().unwrap_or(0);
+                DecoderBlock {
+                    conv1: conv3x3(init, below + skip, decoder[i]),
+                    conv2: conv3x3(init, decoder[i], decoder[i]),
+                }
+            })
+            .collect();
+        let head = ConvSpec::new(decoder[4], outputs, 3).init_as(ConvInit::Xavier);
+        Self {
+            encoder,
+            decoder: UnetDecoder { center, blocks },
+            segmentation_head: [head.init(init)],
+        }
+    }
+
+    /// Number of logits per pixel.
+    pub fn outputs(&self) -> usize {
+        self.segmentation_head[0].outputs()
+    }
+
+    /// # Shapes
+    /// `[B, 3, H, W]` → `[B, outputs, H, W]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = images.dims();
+        let features = self.encoder.features(pad_to_multiple(images, MULTIPLE));
+        let mut deepest_first = features.into_iter().rev().take(5);
+        let mut x = deepest_first
+            .next()
+            .expect("encoders have at least five stages");
+        if let Some((first, second)) = &self.decoder.center {
+            x = conv_bn_relu(second, conv_bn_relu(first, x));
+        }
+        for block in &self.decoder.blocks {
+            x = nearest_x2(x);
+            if let Some(skip) = deepest_first.next() {
+                x = Tensor::cat(vec![x, skip], 1);
+            }
+            x = conv_bn_relu(&block.conv2, conv_bn_relu(&block.conv1, x));
+        }
+        crop(self.segmentation_head[0].forward(x), height, width)
+    }
+}

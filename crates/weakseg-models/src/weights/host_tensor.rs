@@ -1,0 +1,68 @@
+//! A tensor on its way between file and network.
+
+use std::borrow::Cow;
+
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, TensorView, View};
+
+/// f32 values in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct HostTensor {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f32>,
+}
+
+impl HostTensor {
+    /// Widens or narrows the file's floats to f32; `None` if they are no floats.
+    pub(super) fn from_view(view: &TensorView<'_>) -> Option<Self> {
+        let bytes = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => read(bytes, f32::from_le_bytes),
+            Dtype::F16 => read(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::BF16 => read(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Dtype::F64 => read(bytes, |b| f64::from_le_bytes(b) as f32),
+            _ => return None,
+        };
+        Some(Self {
+            shape: view.shape().to_vec(),
+            values,
+        })
+    }
+
+    /// Position of the first NaN or infinity.
+    pub(super) fn not_finite(&self) -> Option<usize> {
+        self.values.iter().position(|value| !value.is_finite())
+    }
+}
+
+fn read<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|&chunk| convert(chunk))
+        .collect()
+}
+
+impl View for &HostTensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(
+            self.values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        )
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * size_of::<f32>()
+    }
+}

@@ -1,0 +1,66 @@
+//! What pixel values a network's weights expect.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// Per RGB channel, on pixel values 0..=255: (pixel − mean) / std.
+///
+/// Weights are always stored for RGB input; a file made for BGR is turned on import.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// Red, green, blue.
+    pub mean: [f32; 3],
+    /// Red, green, blue; positive.
+    pub std: [f32; 3],
+}
+
+impl Normalisation {
+    /// torchvision's and smp's: mean .485/.456/.406 and std .229/.224/.225 of a 0..1 range.
+    pub const IMAGENET: Self = Self {
+        mean: [123.675, 116.28, 103.53],
+        std: [58.395, 57.12, 57.375],
+    };
+
+    /// The original VGG's: the mean colour taken off, 0..255 kept.
+    pub const CAFFE: Self = Self {
+        mean: [123.68, 116.779, 103.939],
+        std: [1.0, 1.0, 1.0],
+    };
+
+    /// Normalises a batch.
+    ///
+    /// # Shapes
+    /// `[B, 3, H, W]` of 0..=255 → the same
+    pub fn apply(&self, images: Tensor<4>) -> Tensor<4> {
+        let device = images.device();
+        let channels =
+            |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
+        (images - channels(self.mean)) / channels(self.std)
+    }
+
+    /// One value of a channel (0 red, 1 green, 2 blue).
+    pub fn value(&self, channel: usize, pixel: f32) -> f32 {
+        (pixel - self.mean[channel]) / self.std[channel]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn tensor_and_scalar_agree() {
+        let images =
+            Tensor::<1>::from_floats([10.0, 100.0, 255.0], &Device::flex()).reshape([1, 3, 1, 1]);
+        for norm in [Normalisation::IMAGENET, Normalisation::CAFFE] {
+            let found: Vec<f32> = norm.apply(images.clone()).into_data().to_vec().unwrap();
+            for (channel, pixel) in [10.0, 100.0, 255.0].into_iter().enumerate() {
+                assert!((found[channel] - norm.value(channel, pixel)).abs() < 1e-5);
+            }
+        }
+        // (255/255 - .406) / .225
+        assert!((Normalisation::IMAGENET.value(2, 255.0) - 2.64).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,261 @@
+//! The classifier contract, run over every classifier.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use weakseg_models::layers::DropBlockForm;
+use weakseg_models::weights::parameters;
+use weakseg_models::{
+    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, DropBlockPlace, DropNoise,
+    ModelError,
+};
+
+use super::{difference, picture, values};
+
+fn config(arch: ClassifierArch) -> ClassifierConfig {
+    ClassifierConfig {
+        width: 0.0625,
+        seed: 3,
+        ..ClassifierConfig::new(arch, 3)
+    }
+}
+
+fn classifier_contract(network: &Classifier, device: &Device) {
+    let images = picture([2, 3, 33, 47], device);
+    let maps = network.maps(images.clone(), None);
+    let [batch, channels, height, width] = maps.dims();
+    assert_eq!((batch, network.class_weights().dims()), (2, [3, channels]));
+    assert!((4..=5).contains(&height) && (5..=6).contains(&width));
+    assert!(values(maps.clone()).iter().all(|&v| v >= 0.0));
+
+    let logits = values(network.forward(images.clone(), None));
+    assert_eq!(logits.len(), 6);
+    assert!(logits.iter().all(|v| v.is_finite()));
+    assert_eq!(logits, values(network.head(maps.clone())));
+
+    // The head is linear in the maps: logits are the mean of the weighted maps, plus the bias.
+    let means = maps.mean_dim(2).mean_dim(3).reshape([2, channels]);
+    let weighted = means.matmul(network.class_weights().transpose())
+        + network.extra_linear.bias.val().unsqueeze();
+    assert!(difference(&values(weighted), &logits) < 1e-5);
+
+    for layer in network.layers() {
+        let activation = network.activation(images.clone(), layer).unwrap();
+        let resumed = values(network.from_activation(activation, layer).unwrap());
+        assert_eq!(resumed, logits, "from {layer}");
+    }
+}
+
+#[test]
+fn every_classifier_keeps_the_contract() {
+    let device = Device::flex();
+    for arch in ClassifierArch::ALL {
+        classifier_contract(&config(arch).init(&device).unwrap(), &device);
+    }
+}
+
+#[test]
+fn the_published_size_gives_maps_at_an_eighth() {
+    let device = Device::flex();
+    for arch in ClassifierArch::ALL {
+        let network = ClassifierConfig {
+            width: 0.01,
+            ..config(arch)
+        }
+        .init(&device)
+        .unwrap();
+        let [_, _, height, width] = network
+            .maps(picture([1, 3, 352, 352], &device), None)
+            .dims();
+        assert_eq!((height, width), (44, 44), "{arch}");
+    }
+}
+
+#[test]
+fn an_unknown_layer_names_the_known_ones() {
+    let device = Device::flex();
+    let network = config(ClassifierArch::Vgg16).init(&device).unwrap();
+    let error = network
+        .activation(picture([1, 3, 32, 32], &device), "layer4")
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unknown layer `layer4`; this network's layers are: block1, block2, block3, block4, block5, extra"
+    );
+}
+
+#[test]
+fn impossible_configurations_are_refused() {
+    let device = Device::flex();
+    let good = config(ClassifierArch::Vgg16);
+    for bad in [
+        ClassifierConfig {
+            classes: 0,
+            ..good.clone()
+        },
+        ClassifierConfig {
+            width: 0.0,
+            ..good.clone()
+        },
+        ClassifierConfig {
+            width: f64::NAN,
+            ..good.clone()
+        },
+        ClassifierConfig {
+            frozen_blocks: 6,
+            ..good.clone()
+        },
+        ClassifierConfig {
+            dropblock: Some(DropBlockConfig {
+                block_size: 0,
+                ..DropBlockConfig::default()
+            }),
+            ..good.clone()
+        },
+    ] {
+        assert!(
+            matches!(bad.init(&device), Err(ModelError::OutOfRange { .. })),
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
+fn the_seed_decides_the_weights() {
+    let device = Device::flex();
+    let images = picture([1, 3, 32, 32], &device);
+    let run = |seed| {
+        let network = ClassifierConfig {
+            seed,
+            ..config(ClassifierArch::Resnet50Os8)
+        }
+        .init(&device)
+        .unwrap();
+        values(network.forward(images.clone(), None))
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn dropblock_acts_with_noise_alone_and_repeats_itself() {
+    let device = Device::flex();
+    let images = picture([2, 3, 48, 48], &device);
+    for arch in ClassifierArch::ALL {
+        for place in [DropBlockPlace::BeforeExtra, DropBlockPlace::Reference] {
+            for form in [DropBlockForm::Paper, DropBlockForm::Reference] {
+                let dropblock = Some(DropBlockConfig {
+                    block_size: 3,
+                    form,
+                    place,
+                });
+                let network = ClassifierConfig {
+                    dropblock,
+                    ..config(arch)
+                }
+                .init(&device)
+                .unwrap();
+                let plain = values(network.forward(images.clone(), None));
+                let with = |p| {
+                    let mut noise = DropNoise::new(5, 17, p);
+                    values(network.forward(images.clone(), Some(&mut noise)))
+                };
+                assert_eq!(with(0.0), plain);
+                assert_ne!(with(0.4), plain, "{arch} {place:?} {form:?}");
+                assert_eq!(with(0.4), with(0.4));
+            }
+        }
+    }
+}
+
+#[test]
+fn frozen_blocks_get_no_gradients_and_keep_their_statistics() {
+    let device = Device::flex().autodiff();
+    for (arch, frozen, free) in [
+        (
+            ClassifierArch::Vgg16Bn,
+            "features.7.weight",
+            "features.14.weight",
+        ),
+        (
+            ClassifierArch::Resnet50Os8,
+            "layer1.2.conv3.weight",
+            "layer2.0.conv1.weight",
+        ),
+    ] {
+        let config = ClassifierConfig {
+            frozen_blocks: 2,
+            ..config(arch)
+        };
+        let network = config.init(&device).unwrap();
+        let before = statistics(&network);
+        let loss = network
+            .forward(picture([2, 3, 32, 32], &device), None)
+            .sum();
+        let gradients = loss.backward();
+        let mut seen = Gradients {
+            gradients: &gradients,
+            with: Vec::new(),
+        };
+        network.visit(&mut seen);
+        let has = |name: &str| {
+            let id = parameters(&network)
+                .into_iter()
+                .find(|p| p.name == name)
+                .unwrap()
+                .id;
+            seen.with.contains(&id)
+        };
+        assert!(!has(frozen) && has(free), "{arch}");
+        assert!(has("extra_linear.weight"));
+        let after = statistics(&network);
+        let changed: Vec<&String> = before
+            .iter()
+            .zip(&after)
+            .filter(|(a, b)| a.1 != b.1)
+            .map(|(a, _)| &a.0)
+            .collect();
+        let first_free = if arch == ClassifierArch::Vgg16Bn {
+            "features.15"
+        } else {
+            "layer2.0"
+        };
+        assert!(changed[0].starts_with(first_free), "{arch}: {changed:?}");
+    }
+}
+
+struct Gradients<'a> {
+    gradients: &'a burn::tensor::Gradients,
+    with: Vec<burn::module::ParamId>,
+}
+
+impl burn::module::ModuleVisitor for Gradients<'_> {
+    fn visit_float<const D: usize>(
+        &mut self,
+        param: &burn::module::Param<burn::tensor::Tensor<D>>,
+    ) {
+        if param.val().grad(self.gradients).is_some() {
+            self.with.push(param.id);
+        }
+    }
+}
+
+/// Running statistics by name, in the network's order.
+fn statistics(network: &Classifier) -> Vec<(String, Vec<f32>)> {
+    struct Read(Vec<Vec<f32>>);
+    impl burn::module::ModuleVisitor for Read {
+        fn visit_float<const D: usize>(
+            &mut self,
+            param: &burn::module::Param<burn::tensor::Tensor<D>>,
+        ) {
+            self.0.push(values(param.val()));
+        }
+    }
+    let mut read = Read(Vec::new());
+    network.valid().visit(&mut read);
+    parameters(network)
+        .into_iter()
+        .zip(read.0)
+        .filter(|(p, _)| p.name.contains("running_"))
+        .map(|(p, v)| (p.name, v))
+        .collect()
+}

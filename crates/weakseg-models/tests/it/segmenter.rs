@@ -1,0 +1,139 @@
+//! The segmenter contract, run over every segmentation network.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use weakseg_models::{
+    ClassifierArch, ClassifierConfig, DropNoise, ModelError, Segmenter, SegmenterArch,
+    SegmenterConfig,
+};
+
+use super::{picture, values};
+
+fn segmenter(arch: SegmenterArch, device: &Device) -> Segmenter {
+    SegmenterConfig {
+        width: 0.0625,
+        seed: 2,
+        ..SegmenterConfig::new(arch, 3)
+    }
+    .init(device)
+    .unwrap()
+}
+
+fn segmenter_contract(arch: SegmenterArch) {
+    let device = Device::flex();
+    let network = segmenter(arch, &device);
+    assert_eq!(network.outputs(), 3);
+    let multiple = network.multiple();
+    for [height, width] in [[2 * multiple.max(16), 3 * multiple.max(16)], [33, 47]] {
+        let logits = network.forward(picture([2, 3, height, width], &device));
+        assert_eq!(logits.dims(), [2, 3, height, width], "{arch}");
+        assert!(values(logits).iter().all(|v| v.is_finite()), "{arch}");
+    }
+    // Every trainable parameter takes part.
+    let device = device.autodiff();
+    let network = segmenter(arch, &device);
+    let loss = network
+        .forward(picture([2, 3, 32, 32], &device))
+        .powi_scalar(2)
+        .sum();
+    let gradients = loss.backward();
+    let mut missing = Missing {
+        gradients: &gradients,
+        ids: Vec::new(),
+    };
+    network.visit(&mut missing);
+    let names: Vec<String> = weakseg_models::weights::parameters(&network)
+        .into_iter()
+        .filter(|p| p.trainable && missing.ids.contains(&p.id))
+        .map(|p| p.name)
+        .collect();
+    assert!(names.is_empty(), "{arch}: no gradient for {names:?}");
+}
+
+struct Missing<'a> {
+    gradients: &'a burn::tensor::Gradients,
+    ids: Vec<burn::module::ParamId>,
+}
+
+impl burn::module::ModuleVisitor for Missing<'_> {
+    fn visit_float<const D: usize>(
+        &mut self,
+        param: &burn::module::Param<burn::tensor::Tensor<D>>,
+    ) {
+        if param.val().grad(self.gradients).is_none() {
+            self.ids.push(param.id);
+        }
+    }
+}
+
+#[test]
+fn unet_vgg16_keeps_the_contract() {
+    segmenter_contract(SegmenterArch::UnetVgg16);
+}
+
+#[test]
+fn unet_resnet50_keeps_the_contract() {
+    segmenter_contract(SegmenterArch::UnetResnet50);
+}
+
+#[test]
+fn deeplabv3plus_keeps_the_contract() {
+    segmenter_contract(SegmenterArch::Deeplabv3PlusResnet50Os8);
+}
+
+#[test]
+fn padding_does_not_reach_far() {
+    // The same picture, once cut out of a larger black one: away from the border they agree.
+    let device = Device::flex();
+    let network = segmenter(SegmenterArch::UnetVgg16, &device);
+    let images = picture([1, 3, 40, 40], &device);
+    let padded = weakseg_models::layers::pad_to_multiple(images.clone(), 64);
+    let (a, b) = (network.forward(images), network.forward(padded));
+    let b = b.slice([0..1, 0..3, 0..40, 0..40]);
+    a.to_data().assert_eq(&b.to_data(), true);
+}
+
+#[test]
+fn dropout_of_deeplab_needs_noise_and_repeats_itself() {
+    let device = Device::flex();
+    let network = segmenter(SegmenterArch::Deeplabv3PlusResnet50Os8, &device);
+    let images = picture([1, 3, 32, 32], &device);
+    let plain = values(network.forward(images.clone()));
+    let noisy = |step| {
+        let mut noise = DropNoise::new(1, step, 0.0);
+        values(network.forward_train(images.clone(), Some(&mut noise)))
+    };
+    assert_ne!(noisy(0), plain);
+    assert_eq!(noisy(0), noisy(0));
+    assert_ne!(noisy(0), noisy(1));
+}
+
+#[test]
+fn encoders_start_from_classifiers_of_their_kind() {
+    let device = Device::flex();
+    let classifier = |arch| {
+        ClassifierConfig {
+            width: 0.0625,
+            seed: 9,
+            ..ClassifierConfig::new(arch, 2)
+        }
+        .init(&device)
+        .unwrap()
+    };
+    let resnet = classifier(ClassifierArch::Resnet50Os8);
+    for arch in [
+        SegmenterArch::UnetResnet50,
+        SegmenterArch::Deeplabv3PlusResnet50Os8,
+    ] {
+        let images = picture([1, 3, 32, 32], &device);
+        let fresh = segmenter(arch, &device);
+        let before = values(fresh.forward(images.clone()));
+        let (network, report) = fresh.init_encoder_from(&resnet).unwrap();
+        assert!(report.is_complete(), "{report}");
+        assert_ne!(values(network.forward(images)), before);
+    }
+    let error = segmenter(SegmenterArch::UnetVgg16, &device)
+        .init_encoder_from(&resnet)
+        .unwrap_err();
+    assert!(matches!(error, ModelError::OtherTrunk { .. }), "{error}");
+}
