@@ -1,0 +1,5 @@
+//! Two-dimensional convolution and its gradients.
+
+mod options;
+
+pub use options::ConvOptions;

@@ -1,0 +1,74 @@
+//! The operations as functions of [`Tensor`], on whatever device the tensors live.
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::conv::ConvOptions;
+use crate::ops::NetworkOps;
+
+/// Two-dimensional convolution (cross-correlation, as networks use the word).
+///
+/// `x` is `[B, I, H, W]`, `weight` `[O, I / groups, KH, KW]`, `bias` `[O]`; the result is
+/// `[B, O, OH, OW]` with the size of [`ConvOptions::output_size`]. Differentiable in all three:
+/// a gradient nobody asked for (frozen weights, the image itself) is not computed.
+///
+/// On the CPU the result does not depend on the number of threads.
+///
+/// # Panics
+///
+/// If the shapes do not fit each other, or the padded input is smaller than the kernel.
+#[must_use]
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: &ConvOptions,
+) -> Tensor<4> {
+    check_conv2d(&x, &weight, bias.as_ref(), options);
+    let x = x.into_dispatch();
+    let weight = weight.into_dispatch();
+    Tensor::from_dispatch(match bias {
+        Some(bias) => {
+            <Dispatch as NetworkOps>::convolve_biased(x, weight, bias.into_dispatch(), *options)
+        }
+        None => <Dispatch as NetworkOps>::convolve(x, weight, *options),
+    })
+}
+
+fn check_conv2d(
+    x: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    options: &ConvOptions,
+) {
+    let [_, channels, height, width] = x.dims();
+    let [outputs, per_group, kernel_height, kernel_width] = weight.dims();
+    assert!(
+        options.groups > 0
+            && options.stride.iter().all(|&s| s > 0)
+            && options.dilation.iter().all(|&d| d > 0),
+        "conv2d: stride, dilation and groups must be at least 1, found {options:?}"
+    );
+    assert!(
+        channels == per_group * options.groups && outputs % options.groups == 0,
+        "conv2d: x has {channels} channels and weight is {:?} with {} groups; expected weight \
+         [outputs, channels / groups, height, width] with outputs divisible by groups",
+        weight.dims(),
+        options.groups
+    );
+    if let Some(bias) = bias {
+        assert!(
+            bias.dims() == [outputs],
+            "conv2d: bias has {} values for {outputs} output channels",
+            bias.dims()[0]
+        );
+    }
+    let size = options.output_size([height, width], [kernel_height, kernel_width]);
+    assert!(
+        size[0] > 0 && size[1] > 0,
+        "conv2d: the input {height}x{width} with padding {:?} is smaller than the kernel \
+         {kernel_height}x{kernel_width} at dilation {:?}",
+        options.padding,
+        options.dilation
+    );
+}

@@ -1,0 +1,3 @@
+//! Kernels against Burn's own operations, recorded oracles and finite differences.
+
+mod conv;
