@@ -245,13 +245,15 @@ impl DenseCrf {
 #[inline]
 fn softmax(logits: &mut [f32]) {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
+    // In double precision, or 256 small terms would leave the sum of a row visibly off 1.
+    let mut sum = 0.0f64;
     for logit in logits.iter_mut() {
         *logit = (*logit - max).exp();
-        sum += *logit;
+        sum += f64::from(*logit);
     }
+    let scale = (1.0 / sum) as f32;
     for logit in logits.iter_mut() {
-        *logit /= sum;
+        *logit *= scale;
     }
 }
 
