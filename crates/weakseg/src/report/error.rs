@@ -107,7 +107,12 @@ pub enum ReportError {
         /// What was given.
         channels: usize,
     },
-    /// A file could not be written, or a picture not be resized.
+    /// A map without a pixel was to be laid over a picture.
+    #[error(
+        "map without a pixel, expected one value or more; leave the map out where a step made none"
+    )]
+    EmptyMap,
+    /// A file could not be written.
     #[error(transparent)]
     Data(#[from] weakseg_data::DataError),
     /// A picture could not be encoded.

@@ -42,7 +42,7 @@ impl Picture {
         } else {
             Filter::Bilinear
         };
-        let small = resize_u8(image, height, width, filter)?;
+        let small = resize_u8(image, height, width, filter);
         let pixels = match channels {
             3 => small,
             _ => Stack::new(3, height, width, small.plane(0).repeat(3))?,
@@ -65,11 +65,14 @@ impl Picture {
     /// of the image shows through.
     ///
     /// # Errors
-    /// [`ReportError::Data`] for a map without a pixel.
+    /// [`ReportError::EmptyMap`] for a map without a pixel.
     #[must_use = "the picture itself is left as it is"]
     pub fn with_heat(&self, map: &Plane<f32>) -> Result<Self, ReportError> {
         let (height, width) = self.size();
-        let map = resize_f32(&map.clone().into_stack(), height, width)?;
+        if map.is_empty() {
+            return Err(ReportError::EmptyMap);
+        }
+        let map = resize_f32(&map.clone().into_stack(), height, width);
         let mut out = self.clone();
         for (at, &value) in map.plane(0).iter().enumerate() {
             let value = if value.is_finite() {
@@ -77,7 +80,7 @@ impl Picture {
             } else {
                 0.0
             };
-            out.mix(at, colour::heat(value), 0.25 + 0.5 * value);
+            out.mix(at, colour::heat(value), 0.72 * value * (2.0 - value));
         }
         Ok(out)
     }

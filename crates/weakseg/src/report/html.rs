@@ -10,9 +10,10 @@ use super::curves::Curve;
 use super::data::{DataSummary, Skipped, SplitCounts};
 use super::error::ReportError;
 use super::gallery::{GalleryRow, MAX_ROWS};
+use super::keys::Subset;
 use super::plot;
 use super::reading::{self, Reading};
-use super::rows::{Report, Subset, Timing};
+use super::rows::{Report, Timing};
 use super::table::{Cell, Table, tables};
 
 /// At most so many skipped cases are named; `report.json` has all.
@@ -315,7 +316,7 @@ fn three(cell: &Cell) -> String {
 }
 
 fn interval(cell: &Cell) -> String {
-    cell.ci95
+    cell.shown_ci95()
         .map(|[low, high]| format!("{low:.3}–{high:.3}"))
         .unwrap_or_default()
 }
@@ -323,7 +324,8 @@ fn interval(cell: &Cell) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::gallery::{Panel, Role};
-    use super::super::rows::{ImageLabels, Metric, Row, Step};
+    use super::super::keys::{ImageLabels, Metric, Step};
+    use super::super::rows::Row;
     use super::super::{data, sample};
     use super::*;
 

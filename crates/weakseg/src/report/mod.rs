@@ -1,6 +1,6 @@
 //! The report of a run: `report.json` for scripts, tables for the terminal, a page for people.
 //!
-//! * [`rows`] and [`data`]: every figure with its keys, and what it was measured on; no NaN.
+//! * [`rows`], [`keys`] and [`data`]: every figure with its keys, and what it was measured on.
 //! * [`standing`]: what a figure is worth beside the masks that look at no image.
 //! * [`table`] and [`text`]: the step table of the paper, as text and Markdown.
 //! * [`curves`] and [`plot`]: training curves and intervals as SVG.
@@ -8,6 +8,7 @@
 //! * [`reading`]: the figures in plain words.
 //! * [`html`]: the page that holds all of it.
 
+mod axis;
 pub mod colour;
 pub mod curves;
 pub mod data;
@@ -15,12 +16,14 @@ pub mod error;
 pub mod figures;
 pub mod gallery;
 pub mod html;
+pub mod keys;
 pub mod plot;
 pub mod reading;
 pub mod rows;
 #[cfg(test)]
 mod sample;
 pub mod standing;
+mod svg;
 pub mod table;
 pub mod text;
 
@@ -30,6 +33,7 @@ pub use error::ReportError;
 pub use figures::Picture;
 pub use gallery::{CasePictures, CaseScore, GalleryRow, Panel, Role, choose};
 pub use html::{ReportInput, RunInfo};
-pub use rows::{ImageLabels, Metric, Report, Row, Step, Subset, Timing};
+pub use keys::{ImageLabels, Metric, Step, Subset};
+pub use rows::{Report, Row, Timing};
 pub use table::{Table, tables};
 pub use text::{markdown, text};

@@ -2,8 +2,9 @@
 
 use weakseg_data::{LabelSpace, Split};
 
+use super::keys::{ImageLabels, Metric, Step, Subset};
 use super::plot::Mark;
-use super::rows::{ImageLabels, Metric, Report, Row, Step, Subset};
+use super::rows::{Report, Row};
 use super::standing::{Baselines, Standing};
 
 /// One large figure at the head of the page.
@@ -165,7 +166,7 @@ fn overall(
             step.title().to_lowercase()
         ),
         Standing::Below(step, best) => format!(
-            ". That is below the {}, which looks at no image and scores {best:.3}: on this count the method does harm.",
+            ". That is below the {}, which looks at no image and scores {best:.3}: on this count the method is worse than not looking.",
             step.title().to_lowercase()
         ),
         Standing::Alone => {

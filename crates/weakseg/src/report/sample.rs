@@ -3,7 +3,8 @@
 use weakseg_data::{LabelSpace, Split};
 
 use super::data::{DataSummary, SplitCounts};
-use super::rows::{ImageLabels, Metric, Report, Row, Step, Subset, Timing};
+use super::keys::{ImageLabels, Metric, Step, Subset};
+use super::rows::{Report, Row, Timing};
 
 /// A report of these rows about one finding.
 pub fn report(rows: Vec<Row>) -> Report {

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use weakseg_data::Split;
 
-use super::rows::{Metric, Report, Row, Step, Subset};
+use super::keys::{Metric, Step, Subset};
+use super::rows::{Report, Row};
 
 /// A figure beside the highest trivial baseline of the same split, subset and metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,7 +112,7 @@ impl<'a> Baselines<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::ImageLabels;
+    use super::super::keys::ImageLabels;
     use super::super::sample;
     use super::*;
 

@@ -3,7 +3,8 @@
 
 use weakseg_data::Split;
 
-use super::rows::{ImageLabels, Metric, Report, Row, Step, Subset};
+use super::keys::{ImageLabels, Metric, Step, Subset};
+use super::rows::{Report, Row};
 use super::standing::{Baselines, Standing};
 
 /// One figure in a table.
@@ -17,6 +18,14 @@ pub struct Cell {
     pub n: u64,
     /// Its worth beside the trivial baselines.
     pub standing: Standing,
+}
+
+impl Cell {
+    /// The interval to show: none where it has no width, as that of a mask that never errs and of
+    /// one that always does. No number of images makes such a figure certain.
+    pub fn shown_ci95(&self) -> Option<[f64; 2]> {
+        self.ci95.filter(|[low, high]| low < high)
+    }
 }
 
 /// One column of a table.
@@ -291,28 +300,32 @@ fn finish(
     })
 }
 
+/// One note for each line and baseline that some of its figures do not beat.
 fn notes(columns: &[Column], lines: &[Line]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut unclear = false;
     for line in lines {
+        let mut beaten: Vec<(String, Vec<String>)> = Vec::new();
         for (column, cell) in columns.iter().zip(&line.cells) {
             let Some(cell) = cell else { continue };
             unclear |= matches!(cell.standing, Standing::Unclear(..));
-            if let Some(words) = cell.standing.words().filter(|_| cell.standing.is_bad()) {
-                let mark = cell.standing.mark();
-                let remark = match line.remark.as_str() {
-                    "" => String::new(),
-                    remark => format!(" ({remark})"),
-                };
-                let of = format!("{} {}", column.group, column.title);
-                notes.push(format!(
-                    "{mark} {}{remark}: {} {:.3} is {words}",
-                    line.title,
-                    of.trim_end(),
-                    cell.value
-                ));
+            let Some(words) = cell.standing.words().filter(|_| cell.standing.is_bad()) else {
+                continue;
+            };
+            let name = match line.remark.as_str() {
+                "" => line.title.clone(),
+                remark => format!("{}, {remark}", line.title),
+            };
+            let head = format!("{} {name}: {words} in ", cell.standing.mark());
+            let of = format!("{} {}", column.group, column.title);
+            let figure = format!("{} {:.3}", of.trim_end(), cell.value);
+            match beaten.iter_mut().find(|(other, _)| *other == head) {
+                Some((_, figures)) => figures.push(figure),
+                None => beaten.push((head, vec![figure])),
             }
         }
+        let joined = |(head, figures): (String, Vec<String>)| head + &figures.join(", ");
+        notes.extend(beaten.into_iter().map(joined));
     }
     if unclear {
         notes.push("~ above the best trivial baseline, but the interval reaches it".to_owned());

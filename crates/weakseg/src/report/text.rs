@@ -144,7 +144,7 @@ fn figure(cell: Option<&Cell>) -> String {
         return "–".to_owned();
     };
     let mut text = format!("{:.3}", cell.value);
-    if let Some([low, high]) = cell.ci95 {
+    if let Some([low, high]) = cell.shown_ci95() {
         text.push_str(&format!(" [{} {}]", short(low), short(high)));
     }
     match cell.standing.mark() {
@@ -235,7 +235,8 @@ mod tests {
     use weakseg_data::{LabelSpace, Split};
 
     use super::super::data::DataSummary;
-    use super::super::rows::{ImageLabels, Metric, Row, Step, Subset};
+    use super::super::keys::{ImageLabels, Metric, Step, Subset};
+    use super::super::rows::Row;
     use super::super::sample;
     use super::*;
 
@@ -273,9 +274,9 @@ CAM           0.142        0.924        0.759 ▼
 IRNet         0.154        0.923        0.761 ▼
 Segmentation  0.162        0.930        0.768 ▼
 
-▼ CAM: IoU all 0.759 is below the empty mask (0.789)
-▼ IRNet: IoU all 0.761 is below the empty mask (0.789)
-▼ Segmentation: IoU all 0.768 is below the empty mask (0.789)
+▼ CAM: below the empty mask (0.789) in IoU all 0.759
+▼ IRNet: below the empty mask (0.789) in IoU all 0.761
+▼ Segmentation: below the empty mask (0.789) in IoU all 0.768
 ";
         assert_eq!(text(&table_3()), expected);
     }
@@ -293,7 +294,7 @@ Segmentation  0.162        0.930        0.768 ▼
         let markdown = markdown(&table_3());
         assert!(markdown.starts_with(expected), "{markdown}");
         assert!(
-            markdown.ends_with("\n▼ Segmentation: IoU all 0.768 is below the empty mask (0.789)\n")
+            markdown.ends_with("\n▼ Segmentation: below the empty mask (0.789) in IoU all 0.768\n")
         );
     }
 
