@@ -61,7 +61,7 @@ impl Anatomy {
         let breath = chance.normal(0.0, 0.028);
         let breadth = chance.normal(0.318 - if female { 0.012 } else { 0.0 }, 0.014);
         let apex = chance.normal(0.128, 0.012);
-        let dome = chance.normal(0.715, 0.012) + breath - 0.03 * stout;
+        let dome = chance.normal(0.742, 0.012) + breath - 0.03 * stout;
         let heart = Heart::draw(chance, shift, dome, breadth);
         let lungs = SIDES.map(|side| {
             let shape = LungShape {
@@ -118,11 +118,43 @@ impl Heart {
         let short = long * chance.normal(0.76, 0.035);
         Self {
             x: 0.046 + shift + chance.normal(0.0, 0.006),
-            y: dome + 0.030 - 0.66 * long,
+            y: dome + 0.028 - 0.66 * long,
             long,
             short,
             cos: lean.cos(),
             sin: lean.sin(),
+        }
+    }
+
+    /// Distance of the border on one side from the midline at height `y`; below its widest place
+    /// it falls off slowly, towards the diaphragm. 0 above the heart.
+    fn border(&self, sign: f32, y: f32) -> f32 {
+        // The ellipse as a quadric in dx at a given dy.
+        let (c, s) = (self.cos, self.sin);
+        let (p, q) = (self.long.powi(-2), self.short.powi(-2));
+        let a = c * c * p + s * s * q;
+        let b = c * s * (p - q);
+        let d = s * s * p + c * c * q;
+        // dy where dx is greatest on this side, and that dx.
+        let most = (d / (a * d - b * b)).sqrt();
+        let widest = -sign * b * most / d;
+        let dy = y - self.y;
+        let root = (b * dy).powi(2) - a * (d * dy * dy - 1.0);
+        let edge = if root >= 0.0 {
+            (root.sqrt() - sign * b * dy) / a
+        } else {
+            0.0
+        };
+        let below = dy - widest;
+        let edge = if below > 0.0 {
+            edge.max(most - if sign > 0.0 { 0.75 } else { 0.22 } * below)
+        } else {
+            edge
+        };
+        if root < 0.0 && below <= 0.0 {
+            0.0
+        } else {
+            edge + sign * self.x
         }
     }
 
@@ -166,7 +198,7 @@ impl Lung {
         });
         let medial = Curve::table(-0.1, 1.1, |y| {
             let s = ((y - apex.1) / 0.10).clamp(0.0, 1.0);
-            let dome_side = apex.0 - (apex.0 - 0.046) * (1.0 - (1.0 - s) * (1.0 - s)).sqrt();
+            let dome_side = apex.0 - (apex.0 - 0.050) * (1.0 - (1.0 - s) * (1.0 - s)).sqrt();
             let vessels = match side {
                 Side::Right => {
                     0.008 * bell(y, apex.1 + 0.20, 0.05) + 0.010 * bell(y, apex.1 + 0.29, 0.04)
@@ -175,14 +207,10 @@ impl Lung {
                     knob * bell(y, apex.1 + 0.165, 0.028) + 0.022 * bell(y, apex.1 + 0.265, 0.035)
                 }
             };
-            let mut border = dome_side.max(0.046) + vessels + sign * shift;
-            // The heart's border at this height, from the side inwards.
-            let mut h = 0.27;
-            while h > border && heart.radius_squared(sign * h, y) > 1.0 {
-                h -= 0.002;
-            }
-            border = border.max(h);
-            border
+            let great = dome_side.max(0.050) + vessels + sign * shift;
+            let heart = heart.border(sign, y);
+            // A rounded union: the waist between vessels and heart is shallow.
+            0.5 * (great + heart + ((great - heart).powi(2) + 0.0025).sqrt()) - 0.006
         });
         let crest = 0.55 * breadth;
         let diaphragm = Curve::table(0.0, 0.5, |h| {
@@ -235,11 +263,16 @@ impl Lung {
         (wall, (floor - y) / (1.0 + slope * slope).sqrt())
     }
 
+    /// Whether a point lies inside the chest wall and above the diaphragm.
+    pub(super) fn in_chest(&self, h: f32, y: f32) -> bool {
+        let (wall, floor) = self.depths(h, y);
+        wall > 0.0 && floor > 0.0 && y > self.apex.1
+    }
+
     /// Whether a point lies in the lung field a reader sees: inside the chest wall, above the
     /// diaphragm and beside the mediastinum and heart.
     pub(super) fn in_field(&self, h: f32, y: f32) -> bool {
-        let (wall, floor) = self.depths(h, y);
-        wall > 0.0 && floor > 0.0 && y > self.apex.1 && h > self.medial(y)
+        h > self.medial(y) && self.in_chest(h, y)
     }
 
     /// The share of the full depth of air at a point, 0..=1.

@@ -87,12 +87,12 @@ fn tissue(anatomy: &Anatomy, x: f32, y: f32) -> f32 {
     let (sum, apart) = (below + neck, below - neck);
     let top = 0.5 * (sum + (apart * apart + 0.004).sqrt()) - 0.012;
     let within = (trunk - out).min(top);
-    let depth = 0.66
-        + 0.26 * smoothstep(0.08, 0.32, y)
+    let depth = 0.70
+        + 0.22 * smoothstep(0.08, 0.32, y)
         + (0.08 + 0.06 * anatomy.stout) * smoothstep(0.55, 0.85, y);
-    let thin = 1.0 - 0.24 * smoothstep(0.14, 0.44, out) * smoothstep(0.55, 0.2, y);
+    let thin = 1.0 - 0.16 * smoothstep(0.14, 0.44, out) * smoothstep(0.55, 0.2, y);
     let trunk = if within > 0.0 {
-        depth * thin * (1.0 - (-within / 0.036).exp())
+        depth * thin * (1.0 - (-within / 0.024).exp())
     } else {
         0.0
     };
@@ -118,7 +118,7 @@ fn arm(anatomy: &Anatomy, out: f32, y: f32) -> f32 {
 /// Heart, mediastinum, spine's soft parts, trachea and stomach.
 fn heart(anatomy: &Anatomy, x: f32, y: f32) -> f32 {
     let mid = x - anatomy.shift;
-    let heart = 0.11
+    let heart = 0.07
         * (1.0 - anatomy.heart.radius_squared(x, y))
             .max(0.0)
             .powf(0.8);
@@ -151,13 +151,13 @@ fn heart(anatomy: &Anatomy, x: f32, y: f32) -> f32 {
 /// Breasts: a veil over the lower lungs with a rounded lower edge.
 fn breast(anatomy: &Anatomy, x: f32, y: f32) -> f32 {
     let (weight, radius) = if anatomy.female {
-        (0.075 + 0.06 * anatomy.stout, 0.150 + 0.025 * anatomy.stout)
+        (0.10 + 0.07 * anatomy.stout, 0.150 + 0.025 * anatomy.stout)
     } else {
         // Pectoral muscle.
         (0.035, 0.15)
     };
     let centre = if anatomy.female {
-        (0.205, 0.60)
+        (0.195, 0.62)
     } else {
         (0.20, 0.34)
     };

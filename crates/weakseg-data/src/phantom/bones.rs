@@ -119,7 +119,7 @@ fn shoulder(
             (0.335, y - 1.12 * rise, 0.0120),
             (0.395, y - 1.05 * rise, 0.0135),
         ],
-        0.105,
+        0.125,
         Profile::Cortex,
     );
     // Scapula: thin plate with a denser side border; its inner border lies over the lung or

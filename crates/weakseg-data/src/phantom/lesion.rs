@@ -5,6 +5,7 @@ use std::f32::consts::{PI, TAU};
 use super::anatomy::Lung;
 use super::canvas::{Canvas, Profile, Vertex};
 use super::chance::Chance;
+use super::curve::smoothstep;
 use super::{PhantomConfig, Side, Site};
 
 /// Directions the field's radius is tabled at.
@@ -45,46 +46,62 @@ impl Plan {
             phase: chance.between(0.0, TAU),
         }
     }
+
+    /// The crescent's thickness, as a share of the greatest, where the ray in a direction meets
+    /// the chest wall at `end`; none where it meets the diaphragm.
+    fn share(&self, angle: f32, end: (f32, f32), lung: &Lung) -> f32 {
+        let (wall, floor) = lung.depths(end.0, end.1);
+        if floor < wall {
+            return 0.0;
+        }
+        let down = (end.1 - lung.apex.1) / (lung.angle - lung.apex.1);
+        let along = match self.site {
+            Site::Apical => 1.0 - smoothstep(-0.10, 0.46, down),
+            Site::Lateral => smoothstep(0.0, 0.42, down) * (1.0 - smoothstep(0.62, 1.0, down)),
+            Site::ApicoLateral => 1.0 - smoothstep(0.18, 0.96, down),
+        };
+        // None along the mediastinum.
+        let turned = smoothstep(1.80, 1.50, angle);
+        let wave = 1.0
+            + 0.05 * (3.0 * angle + self.phase).sin()
+            + 0.02 * (7.0 * angle + 2.0 * self.phase).sin();
+        along * turned * wave
+    }
 }
 
-/// The pneumothorax in a body: a radial shrinking of the lung field about a point near its
-/// hilum, strongest at the site and nil towards the mediastinum and the diaphragm.
+/// The pneumothorax in a body: a radial shrinking of the chest's inside about a point behind
+/// the hilum, strongest at the site and nil towards the mediastinum and the diaphragm.
 pub(super) struct Pneumothorax {
     plan: Plan,
     centre: (f32, f32),
-    /// Radius of the lung field by direction.
-    radius: Vec<f32>,
-    /// Thickness of the crescent at the site, in picture heights.
-    full: f32,
+    /// By direction: the radius of the lung field and the thickness of the crescent.
+    rays: Vec<(f32, f32)>,
 }
 
 impl Pneumothorax {
     pub(super) fn new(plan: Plan, lung: &Lung) -> Self {
-        let centre = (0.108, lung.hilum.1 + 0.045);
-        let radius = (0..DIRECTIONS)
+        let centre = (0.030, lung.hilum.1 + 0.030);
+        let mut rays: Vec<(f32, f32)> = (0..DIRECTIONS)
             .map(|i| {
-                let angle = i as f32 / DIRECTIONS as f32 * TAU - PI;
+                let angle = direction(i);
                 let (dh, dy) = (angle.cos(), -angle.sin());
-                let mut r = 0.0;
-                while r < 0.6
-                    && lung.in_field(centre.0 + dh * (r + 0.002), centre.1 + dy * (r + 0.002))
-                {
-                    r += 0.002;
+                let at = |r: f32| (centre.0 + dh * r, centre.1 + dy * r);
+                let inside = |(h, y)| lung.in_chest(h, y);
+                let (mut low, mut step) = (0.0, 0.02);
+                while step > 2e-4 {
+                    while low < 0.6 && inside(at(low + step)) {
+                        low += step;
+                    }
+                    step *= 0.5;
                 }
-                r
+                (low, plan.share(angle, at(low), lung))
             })
             .collect();
-        let mut lesion = Self {
-            plan,
-            centre,
-            radius,
-            full: 0.0,
-        };
-        let thickest = (0..DIRECTIONS)
-            .map(|i| lesion.taper(i as f32 / DIRECTIONS as f32 * TAU - PI))
-            .fold(0.5, f32::max);
-        lesion.full = plan.extent * lung.breadth / thickest;
-        lesion
+        let most = rays.iter().map(|ray| ray.1).fold(0.1, f32::max);
+        for (radius, thick) in &mut rays {
+            *thick = (*thick * plan.extent * lung.breadth / most).min(0.78 * *radius);
+        }
+        Self { plan, centre, rays }
     }
 
     /// The side it is on.
@@ -96,7 +113,7 @@ impl Pneumothorax {
     /// lung and where no crescent lies in its direction.
     pub(super) fn beyond(&self, h: f32, y: f32) -> f32 {
         let (distance, angle) = self.polar(h, y);
-        if self.thickness(angle) < SLIVER {
+        if self.ray(angle).1 < SLIVER {
             return -1.0;
         }
         let line = self.line(angle);
@@ -136,8 +153,8 @@ impl Pneumothorax {
         let sign = self.plan.side.sign();
         let mut path: Vec<Vertex> = Vec::with_capacity(DIRECTIONS);
         for i in 0..DIRECTIONS {
-            let angle = i as f32 / DIRECTIONS as f32 * TAU - PI;
-            let thick = self.thickness(angle);
+            let angle = direction(i);
+            let thick = self.ray(angle).1;
             if thick < SLIVER {
                 continue;
             }
@@ -158,47 +175,29 @@ impl Pneumothorax {
         ((dh * dh + dy * dy).sqrt(), dy.atan2(dh))
     }
 
-    /// The share of the crescent's full thickness in a direction.
-    fn taper(&self, angle: f32) -> f32 {
-        let (middle, half) = match self.plan.site {
-            Site::Apical => (78.0_f32, 78.0_f32),
-            Site::Lateral => (-4.0, 74.0),
-            Site::ApicoLateral => (36.0, 104.0),
-        };
-        let (middle, half) = (middle.to_radians(), half.to_radians());
-        let mut away = (angle - middle).abs();
-        if away > PI {
-            away = TAU - away;
-        }
-        if away >= half {
-            return 0.0;
-        }
-        let taper = 1.0 - (away / half).powi(3);
-        let taper = taper * taper;
-        let wave = 1.0
-            + 0.06 * (3.0 * angle + self.plan.phase).sin()
-            + 0.025 * (7.0 * angle + 2.0 * self.plan.phase).sin();
-        taper * wave
-    }
-
     /// The share of the radius lost in a direction.
     fn loss(&self, angle: f32) -> f32 {
-        (self.full * self.taper(angle) / self.reach(angle).max(0.02)).min(0.75)
+        let (radius, thick) = self.ray(angle);
+        thick / radius.max(0.02)
     }
 
-    fn thickness(&self, angle: f32) -> f32 {
-        self.loss(angle) * self.reach(angle)
-    }
-
+    /// Distance of the pleural line from the centre in a direction.
     fn line(&self, angle: f32) -> f32 {
-        (1.0 - self.loss(angle)) * self.reach(angle)
+        let (radius, thick) = self.ray(angle);
+        radius - thick
     }
 
-    /// Radius of the lung field in a direction.
-    fn reach(&self, angle: f32) -> f32 {
+    /// Radius of the lung field and thickness of the crescent in a direction.
+    fn ray(&self, angle: f32) -> (f32, f32) {
         let t = (angle + PI).rem_euclid(TAU) / TAU * DIRECTIONS as f32;
         let i = t as usize % DIRECTIONS;
-        let next = (i + 1) % DIRECTIONS;
-        self.radius[i] + (self.radius[next] - self.radius[i]) * (t - t.floor())
+        let (a, b) = (self.rays[i], self.rays[(i + 1) % DIRECTIONS]);
+        let t = t - t.floor();
+        (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t)
     }
+}
+
+/// Direction `i`: 0 to the side, a quarter turn up.
+fn direction(i: usize) -> f32 {
+    i as f32 / DIRECTIONS as f32 * TAU - PI
 }

@@ -28,6 +28,8 @@ mod lookalike;
 mod marks;
 mod pose;
 mod prior;
+#[cfg(test)]
+mod tests;
 mod texture;
 mod vessels;
 mod write;

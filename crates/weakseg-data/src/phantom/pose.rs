@@ -21,8 +21,8 @@ impl Pose {
     /// Draws a pose for a picture of `size` × `size` pixels.
     pub(super) fn draw(chance: &mut Chance, size: usize) -> Self {
         let angle = chance.normal(0.0, 1.8_f32.to_radians());
-        let zoom = chance.normal(1.05, 0.05);
-        let shift = (chance.normal(0.0, 0.018), chance.normal(0.0, 0.018));
+        let zoom = chance.normal(1.10, 0.05);
+        let shift = (chance.normal(0.0, 0.018), chance.normal(0.025, 0.020));
         Self {
             scale: zoom * size as f32,
             cos: angle.cos(),

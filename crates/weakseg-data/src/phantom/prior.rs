@@ -41,7 +41,7 @@ mod tests {
     fn lungs_lie_on_both_sides_of_the_midline() {
         let mean = mean_lungs(40);
         assert!(mean.as_slice().iter().all(|v| (0.0..=1.001).contains(v)));
-        assert!(mean.get(16, 9) > 0.9 && mean.get(16, 30) > 0.9);
+        assert!(mean.get(16, 11) > 0.9 && mean.get(16, 28) > 0.9);
         assert!(mean.get(16, 20) < 0.1 && mean.get(38, 10) < 0.1 && mean.get(0, 10) < 0.1);
     }
 }

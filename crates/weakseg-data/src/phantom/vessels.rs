@@ -3,6 +3,7 @@
 use super::anatomy::{Anatomy, Lung};
 use super::canvas::{Canvas, Profile, Vertex};
 use super::chance::Chance;
+use super::curve::smoothstep;
 use super::lesion::Pneumothorax;
 
 /// Step along a vessel, in picture heights.
@@ -106,21 +107,23 @@ fn follow(
     let mut hand = if chance.happens(0.5) { 1.0 } else { -1.0 };
     let mut path = Vec::new();
     for _ in 0..60 {
+        // Vessels behind the heart and the mediastinum hardly show.
+        let clear = 0.25 + 0.75 * smoothstep(-0.035, 0.005, h - lung.medial(y));
         path.push(Vertex {
             x: h,
             y,
             radius,
-            weight: density * (11.0 * radius + 0.014),
+            weight: density * clear * (11.0 * radius + 0.022),
         });
         let (wall, floor) = lung.depths(h, y);
         if radius < THINNEST || wall < 0.010 || floor < -0.05 || h < 0.02 {
             break;
         }
-        angle += bend + chance.normal(0.0, 0.085);
+        angle += bend + chance.normal(0.0, 0.125);
         h += STEP * angle.cos();
         y -= STEP * angle.sin();
-        radius *= 0.955;
-        if chance.happens(0.36) && path.len() > 1 {
+        radius *= 0.968;
+        if chance.happens(0.27) && path.len() > 1 {
             let share = chance.between(0.55, 0.82);
             shoots.push(Shoot {
                 h,
@@ -128,7 +131,7 @@ fn follow(
                 angle: angle + hand * chance.between(0.35, 0.95),
                 radius: radius * share,
             });
-            radius *= (1.0 - 0.5 * share * share).sqrt();
+            radius *= (1.0 - 0.42 * share * share).sqrt();
             hand = -hand;
         }
     }
