@@ -83,7 +83,7 @@ impl Anatomy {
             };
             Lung::new(side, &shape, &heart, shift)
         });
-        let trunk = breadth + 0.068 + 0.08 * stout + chance.normal(0.0, 0.008);
+        let trunk = breadth + 0.080 + 0.08 * stout + chance.normal(0.0, 0.008);
         let bubble = (
             chance.normal(0.13, 0.02),
             chance.between(0.045, 0.065),
@@ -114,11 +114,11 @@ impl Anatomy {
 impl Heart {
     fn draw(chance: &mut Chance, shift: f32, dome: f32, breadth: f32) -> Self {
         let lean = chance.normal(0.66, 0.10);
-        let long = chance.normal(0.56, 0.03) * breadth;
+        let long = chance.normal(0.525, 0.03) * breadth;
         let short = long * chance.normal(0.76, 0.035);
         Self {
             x: 0.046 + shift + chance.normal(0.0, 0.006),
-            y: dome + 0.028 - 0.66 * long,
+            y: dome + 0.026 - 0.78 * long,
             long,
             short,
             cos: lean.cos(),
@@ -204,10 +204,12 @@ impl Lung {
                     0.008 * bell(y, apex.1 + 0.20, 0.05) + 0.010 * bell(y, apex.1 + 0.29, 0.04)
                 }
                 Side::Left => {
-                    knob * bell(y, apex.1 + 0.165, 0.028) + 0.022 * bell(y, apex.1 + 0.265, 0.035)
+                    knob * bell(y, apex.1 + 0.165, 0.028) + 0.020 * bell(y, apex.1 + 0.275, 0.045)
                 }
             };
-            let great = dome_side.max(0.050) + vessels + sign * shift;
+            // The root of the great vessels broadens towards the heart.
+            let root = 0.030 * smoothstep(apex.1 + 0.18, apex.1 + 0.44, y);
+            let great = dome_side.max(0.050) + vessels + root + sign * shift;
             let heart = heart.border(sign, y);
             // A rounded union: the waist between vessels and heart is shallow.
             0.5 * (great + heart + ((great - heart).powi(2) + 0.0025).sqrt()) - 0.006
@@ -221,8 +223,8 @@ impl Lung {
             }
         });
         let hilum = match side {
-            Side::Right => (0.078, apex.1 + 0.285),
-            Side::Left => (0.082, apex.1 + 0.262),
+            Side::Right => (0.086, apex.1 + 0.285),
+            Side::Left => (0.092, apex.1 + 0.265),
         };
         Self {
             side,

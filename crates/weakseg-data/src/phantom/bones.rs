@@ -57,7 +57,7 @@ fn ribs(canvas: &mut Canvas, lung: &Lung, mineral: f32, drop: f32, chance: &mut 
                 let t = i as f32 / last;
                 // Behind up to 4/7 of the way, then the fainter front.
                 let front = ((t - 0.55) / 0.2).clamp(0.0, 1.0);
-                let end = ((1.0 - t) / 0.22).min(1.0);
+                let end = ((1.0 - t) / 0.22).min(1.0) * (0.35 + t / 0.16).min(1.0);
                 let strength = (0.088 - 0.040 * front) * end * floating;
                 Vertex {
                     x: sign * h,

@@ -135,7 +135,7 @@ impl Phantom {
         let fields = body::paint(&mut canvas, &anatomy, lesion, trees.bits());
         vessels::paint(&mut canvas, &anatomy, lesion, &mut trees);
         if let Some(lesion) = lesion {
-            lesion.paint_line(&mut canvas);
+            lesion.paint_line(&mut canvas, anatomy.lung(lesion.side()));
         }
         bones::paint(&mut canvas, &anatomy, &mut stream(Stream::Bones));
         lookalike::paint(&mut canvas, &anatomy, &mut stream(Stream::Lookalikes));

@@ -149,7 +149,7 @@ impl Pneumothorax {
     }
 
     /// Paints the visceral pleura: a thin line, brightest where it runs along the beam.
-    pub(super) fn paint_line(&self, canvas: &mut Canvas) {
+    pub(super) fn paint_line(&self, canvas: &mut Canvas, lung: &Lung) {
         let sign = self.plan.side.sign();
         let mut path: Vec<Vertex> = Vec::with_capacity(DIRECTIONS);
         for i in 0..DIRECTIONS {
@@ -159,10 +159,16 @@ impl Pneumothorax {
                 continue;
             }
             let line = self.line(angle);
-            let fade = ((thick - SLIVER) / 0.012).min(1.0);
+            let (h, y) = (
+                self.centre.0 + angle.cos() * line,
+                self.centre.1 - angle.sin() * line,
+            );
+            // It thins out with the crescent and ends at the mediastinum.
+            let beside = smoothstep(-0.006, 0.004, h - lung.medial(y));
+            let fade = ((thick - SLIVER) / 0.012).min(1.0) * beside;
             path.push(Vertex {
-                x: sign * (self.centre.0 + angle.cos() * line),
-                y: self.centre.1 - angle.sin() * line,
+                x: sign * h,
+                y,
                 radius: 0.0026,
                 weight: (0.075 + 0.045 * self.plan.clarity) * fade,
             });

@@ -1,5 +1,6 @@
 //! Vessels: trees that leave the hila, branch and taper towards the pleura.
 
+use super::Side;
 use super::anatomy::{Anatomy, Lung};
 use super::canvas::{Canvas, Profile, Vertex};
 use super::chance::Chance;
@@ -78,12 +79,21 @@ fn roots(lung: &Lung, chance: &mut Chance) -> Vec<Shoot> {
         (-98.0, 0.0048),
         (55.0, 0.0040),
     ];
+    // The heart leaves less room on the left.
+    let room = if lung.side == Side::Right { 0.9 } else { 0.72 };
+    let steered = |degrees: f32| {
+        if degrees < 0.0 {
+            degrees * room
+        } else {
+            degrees
+        }
+    };
     ROOTS
         .iter()
         .map(|&(degrees, radius)| Shoot {
             h: lung.hilum.0 + chance.normal(-0.012, 0.010),
             y: lung.hilum.1 + chance.normal(0.0, 0.018) - 0.020 * (degrees / 90.0),
-            angle: degrees.to_radians() + chance.normal(0.0, 0.11),
+            angle: steered(degrees).to_radians() + chance.normal(0.0, 0.11),
             radius: radius * chance.between(0.85, 1.15),
         })
         .collect()
@@ -108,7 +118,7 @@ fn follow(
     let mut path = Vec::new();
     for _ in 0..60 {
         // Vessels behind the heart and the mediastinum hardly show.
-        let clear = 0.25 + 0.75 * smoothstep(-0.035, 0.005, h - lung.medial(y));
+        let clear = 0.25 + 0.75 * smoothstep(-0.030, 0.010, h - lung.medial(y));
         path.push(Vertex {
             x: h,
             y,
