@@ -1,1 +1,13 @@
-//! The checks of this crate that need files.
+//! Checks of this crate that need files; every test makes its own in a temporary folder, or reads the few under
+//! `tests/oracle`, which are there with the scripts that wrote them.
+
+mod arrays;
+mod files;
+mod phantom_set;
+mod resize;
+mod set;
+mod shared;
+mod table;
+mod truth;
+mod verify;
+mod voc;

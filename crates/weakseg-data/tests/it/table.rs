@@ -1,0 +1,327 @@
+//! Tables: what is accepted, what is refused and in which words, and how patients are divided.
+
+use std::collections::BTreeMap;
+
+use weakseg_data::{Cases, DataConfig, LabelSpace, Split, TableConfig};
+
+use crate::set::Set;
+
+fn open(set: &Set, config: &TableConfig) -> Cases {
+    DataConfig::Table(config.clone())
+        .open_cases(set.root())
+        .unwrap()
+}
+
+#[test]
+fn a_table_is_read_in_its_order() {
+    let (set, config) = Set::table();
+    let cases = open(&set, &config);
+    assert_eq!(cases.classes.names, ["mass"]);
+    assert_eq!(cases.classes.space, LabelSpace::Findings);
+    assert_eq!(cases.cases.len(), 20);
+    let first = &cases.cases[0];
+    assert_eq!(
+        (first.id.as_str(), first.patient.as_deref()),
+        ("p0_0", Some("p0"))
+    );
+    assert_eq!(first.labels, [true]);
+    assert!(first.image.is_file());
+    assert_eq!(cases.get("p9_1").unwrap().labels, [false]);
+}
+
+#[test]
+fn blanks_byte_order_mark_and_crlf_are_no_matter() {
+    let (set, config) = Set::table();
+    let plain = open(&set, &config);
+    let text = std::fs::read_to_string(set.at("labels.csv")).unwrap();
+    let odd = text.replace(',', " , ").replace('\n', "\r\n");
+    set.text("labels.csv", &format!("\u{feff} {odd}\r\n"));
+    assert_eq!(open(&set, &config), plain);
+    set.text(
+        "labels.csv",
+        &text
+            .replace(".png", "")
+            .replace("image,patient", "Image,Patient"),
+    );
+    assert_eq!(open(&set, &config), plain);
+}
+
+#[test]
+fn no_patient_crosses_and_both_labels_are_spread() {
+    let (set, config) = Set::table();
+    let config = TableConfig {
+        val_fraction: 0.4,
+        test_fraction: 0.2,
+        ..config
+    };
+    for seed in 0..20 {
+        let cases = open(
+            &set,
+            &TableConfig {
+                split_seed: seed,
+                ..config.clone()
+            },
+        );
+        let mut homes = BTreeMap::new();
+        for case in &cases.cases {
+            assert_eq!(
+                *homes.entry(&case.patient).or_insert(case.split),
+                case.split
+            );
+        }
+        let counts = Split::ALL.map(|split| (cases.count(split), cases.positives(split, 0)));
+        assert_eq!(counts, [(8, 4), (8, 4), (4, 2)], "seed {seed}");
+    }
+    let of = |seed| {
+        open(
+            &set,
+            &TableConfig {
+                split_seed: seed,
+                ..config.clone()
+            },
+        )
+    };
+    assert_eq!(of(3), of(3));
+    assert!((0..10).any(|seed| of(seed) != of(3)));
+}
+
+#[test]
+fn boxed_patients_can_be_held_out() {
+    let (set, config) = Set::table();
+    let held = TableConfig {
+        boxed_patients_held_out: true,
+        val_fraction: 0.3,
+        ..config
+    };
+    for seed in 0..10 {
+        let cases = open(
+            &set,
+            &TableConfig {
+                split_seed: seed,
+                ..held.clone()
+            },
+        );
+        for id in ["p0_0", "p0_1", "p1_0", "p1_1"] {
+            assert_eq!(cases.get(id).unwrap().split, Split::Val, "{id}");
+        }
+        assert!(cases.positives(Split::Train, 0) >= 4);
+    }
+    std::fs::remove_file(set.at("boxes.csv")).unwrap();
+    let error = DataConfig::Table(held)
+        .open_cases(set.root())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("boxed_patients_held_out") && error.contains("boxes.csv"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_split_column_decides() {
+    let (set, config) = Set::table();
+    set.text(
+        "labels.csv",
+        "image,patient,split,mass\np0_0,p0,train,1\np5_0,p5,Train,0\np1_0,p1,val,1\np6_0,p6,test,0\n",
+    );
+    let cases = open(&set, &config);
+    let splits: Vec<Split> = cases.cases.iter().map(|case| case.split).collect();
+    assert_eq!(
+        splits,
+        [Split::Train, Split::Train, Split::Val, Split::Test]
+    );
+    let error = set.refusal("image,split,mass\np0_0,train,1\np5_0,dev,0\n");
+    assert!(
+        error.contains("line 3") && error.contains("`dev`") && error.contains("train, val or test"),
+        "{error}"
+    );
+}
+
+#[test]
+fn findings_can_be_chosen_among_columns() {
+    let (set, config) = Set::table();
+    set.text(
+        "labels.csv",
+        "image,age,mass,node\np0_0,50,1,0\np1_0,51,0,1\np5_0,61,0,0\np6_0,62,1,0\np7_0,62,0,0\n",
+    );
+    let chosen = TableConfig {
+        findings: Some(vec!["node".into(), "mass".into()]),
+        ..config.clone()
+    };
+    let cases = open(&set, &chosen);
+    assert_eq!(cases.classes.names, ["node", "mass"]);
+    assert_eq!(cases.cases[0].labels, [false, true]);
+    let error = DataConfig::Table(config)
+        .open_cases(set.root())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 2: `age` = `50`, expected 0 or 1"),
+        "{error}"
+    );
+    assert!(error.contains("data.findings"), "{error}");
+    let missing = TableConfig {
+        findings: Some(vec!["effusion".into()]),
+        ..chosen
+    };
+    let error = DataConfig::Table(missing)
+        .open_cases(set.root())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(
+            "expected the columns `image`, `effusion`, found `image`, `age`, `mass`, `node`"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn refusals_say_where_and_what() {
+    let (set, _) = Set::table();
+    for (csv, parts) in [
+        ("", &["labels.csv", "`image`", "found none"][..]),
+        (
+            "image;patient;mass\np0_0;p0;1\n",
+            &[
+                "expected the columns `image`",
+                "`image;patient;mass`",
+                "comma",
+            ],
+        ),
+        ("picture,mass\np0_0,1\n", &["`image`", "`picture`, `mass`"]),
+        (
+            "image,patient\np0_0,p0\n",
+            &["FINDING (0/1)", "`image`, `patient`"],
+        ),
+        (
+            "image,mass,mass\np0_0,1,1\n",
+            &["column `mass` occurs twice"],
+        ),
+        (
+            "image,mass,Mass\np0_0,1,1\n",
+            &["class `Mass` occurs twice"],
+        ),
+        ("image,a/b\np0_0,1\n", &["class `a/b` cannot name a folder"]),
+        (
+            "image,mass\np0_0,1\np5_0,\n",
+            &["line 3", "`mass` = ``, expected 0 or 1"],
+        ),
+        ("image,mass\np0_0,NaN\np5_0,0\n", &["line 2", "`NaN`"]),
+        ("image,mass\np0_0,-1\np5_0,0\n", &["line 2", "`-1`"]),
+        (
+            "image,mass\np0_0,1,1\np5_0,0\n",
+            &["line 2", "3 cells, but the header has 2"],
+        ),
+        (
+            "image,mass\np0_0.png,1\np5_0,0\np0_0,0\n",
+            &["lines 2 and 4", "`p0_0` occurs twice"],
+        ),
+        (
+            "image,mass\n../p0_0,1\n..,0\n",
+            &["`..` cannot name a file"],
+        ),
+        (
+            "image,mass\ngone.png,1\np5_0,0\n",
+            &["no image for `gone`", "gone.png"],
+        ),
+        (
+            "image,mass\n../images/p0_0.png,1\np5_0,0\n",
+            &["no image for `p0_0`"],
+        ),
+        ("image,mass\n", &["the set has no cases"]),
+        (
+            "image,mass\np5_0,0\np6_0,0\np7_0,0\n",
+            &["0 positives of `mass` among"],
+        ),
+        (
+            "image,mass\np0_0,1\np1_0,1\np2_0,1\n",
+            &["0 negatives of `mass` among"],
+        ),
+        (
+            "image,split,mass\np0_0,train,1\np5_0,train,0\n",
+            &["the split `val` has no cases (2 in all)"],
+        ),
+        (
+            "image,split,mass\np0_0,val,1\np5_0,val,0\n",
+            &["the split `train` has no cases"],
+        ),
+        (
+            "image,mass,node\np5_0,0,0\np6_0,0,0\np7_0,0,0\n",
+            &["no class is present in any of"],
+        ),
+    ] {
+        let error = set.refusal(csv);
+        for part in parts {
+            assert!(error.contains(part), "{csv:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn all_faults_are_counted_and_the_first_is_told() {
+    let (set, _) = Set::table();
+    let error = set.refusal("image,mass\np0_0,2\np5_0,x\ngone,1\n");
+    assert!(
+        error.contains("line 2") && error.contains("and 2 more; `weakseg data verify`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn shares_and_files_that_make_no_sense_are_refused() {
+    let (set, config) = Set::table();
+    let refusal = |change: fn(&mut TableConfig)| {
+        let mut config = config.clone();
+        change(&mut config);
+        DataConfig::Table(config)
+            .open_cases(set.root())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refusal(|c| c.val_fraction = 0.0).contains("data.val_fraction = 0"));
+    assert!(refusal(|c| c.val_fraction = f64::NAN).contains("data.val_fraction"));
+    assert!(refusal(|c| c.test_fraction = 0.9).contains("data.test_fraction = 0.9"));
+    assert!(refusal(|c| c.csv = "other.csv".into()).contains("other.csv"));
+    assert!(refusal(|c| c.images = "pictures".into()).contains("pictures"));
+    std::fs::write(set.at("labels.csv"), b"image,mass\n\xff\xfe,1\n").unwrap();
+    assert!(refusal(|_| ()).contains("UTF-8"));
+}
+
+#[test]
+fn settings_are_read_by_kind_and_strictly() {
+    let read = |text: &str| toml::from_str::<DataConfig>(text);
+    let table = read("kind = \"table\"\nroot = \"x\"\nval_fraction = 0.3\n").unwrap();
+    let expected = TableConfig {
+        root: "x".into(),
+        val_fraction: 0.3,
+        ..TableConfig::default()
+    };
+    assert_eq!(table, DataConfig::Table(expected));
+    assert!(
+        matches!(read("kind = \"phantom\"\ncount = 12\n"), Ok(DataConfig::Phantom(set)) if set.count == 12)
+    );
+    assert!(
+        matches!(read("kind = \"voc\"\n"), Ok(DataConfig::Voc(set)) if set.classes.len() == 20)
+    );
+    let error = read("kind = \"table\"\nroots = \"x\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("roots") && error.contains("`root`"),
+        "{error}"
+    );
+    let error = read("kind = \"tables\"\n").unwrap_err().to_string();
+    assert!(
+        error.contains("tables") && error.contains("phantom"),
+        "{error}"
+    );
+    for config in [
+        table,
+        DataConfig::Phantom(Default::default()),
+        DataConfig::Voc(Default::default()),
+    ] {
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(read(&text).unwrap(), config, "{text}");
+    }
+}

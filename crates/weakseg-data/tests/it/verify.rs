@@ -1,0 +1,288 @@
+//! Each rule of verification: a set that breaks it, and one that nearly does.
+
+use std::fs;
+
+use weakseg_data::{DataConfig, Plane, Rule, Severity, TableConfig, VerifyReport, write_gray_png};
+
+use crate::set::Set;
+
+fn verify(set: &Set) -> VerifyReport {
+    DataConfig::Table(TableConfig::default()).verify(set.root())
+}
+
+/// The one fault of a set.
+fn only(report: &VerifyReport) -> (Rule, Severity, String) {
+    assert_eq!(report.faults.len(), 1, "{report}");
+    let fault = &report.faults[0];
+    (fault.rule, fault.severity, fault.error.to_string())
+}
+
+fn append(set: &Set, name: &str, rows: &str) {
+    let text = fs::read_to_string(set.at(name)).unwrap();
+    set.text(name, &format!("{text}{rows}"));
+}
+
+#[test]
+fn faultless_sets_have_no_faults() {
+    let (set, _) = Set::table();
+    let report = verify(&set);
+    assert!(report.passes(true), "{report}");
+    assert_eq!((report.cases, report.masks, report.boxes), (20, 20, 2));
+    assert_eq!(
+        report.to_string(),
+        "20 cases, 20 masks, 2 boxes: 0 errors, 0 warnings"
+    );
+    let (set, config) = Set::voc();
+    let report = DataConfig::Voc(config).verify(set.root());
+    assert!(report.passes(true), "{report}");
+    assert_eq!((report.cases, report.masks), (4, 4));
+}
+
+#[test]
+fn readable_table() {
+    let (set, _) = Set::table();
+    fs::remove_file(set.at("labels.csv")).unwrap();
+    let (rule, severity, _) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::ReadableTable, Severity::Error));
+    let (set, _) = Set::table();
+    set.text("boxes.csv", "image,x\n");
+    assert_eq!(only(&verify(&set)).0, Rule::ReadableTable);
+}
+
+#[test]
+fn rows_ids_and_images_are_listed_all_at_once() {
+    let (set, _) = Set::table();
+    append(
+        &set,
+        "labels.csv",
+        "p0_0.png,p0,0\n..,p1,0\ngone.png,p8,0\nlost.png,p8,1\np9_1.png,p9,maybe\n",
+    );
+    let report = verify(&set);
+    let rules: Vec<Rule> = report.errors().map(|fault| fault.rule).collect();
+    let expected = [
+        Rule::UniqueId,
+        Rule::SafeId,
+        Rule::ImageOfRow,
+        Rule::ImageOfRow,
+        Rule::UniqueId,
+        Rule::ReadableRow,
+    ];
+    assert_eq!(rules, expected, "{report}");
+    assert_eq!(report.cases, 20);
+}
+
+#[test]
+fn row_of_image() {
+    let (set, _) = Set::table();
+    set.image("images/stray.png");
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::RowOfImage, Severity::Warning));
+    assert!(
+        text.contains("1 images") && text.contains("`stray.png`"),
+        "{text}"
+    );
+    let (set, _) = Set::table();
+    set.text("images/readme.txt", "no image");
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn readable_image() {
+    let (set, _) = Set::table();
+    let path = set.at("images/p3_0.png");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::ReadableImage, Severity::Error));
+    assert!(
+        text.contains("p3_0.png") && text.contains("cut off"),
+        "{text}"
+    );
+    fs::write(&path, &bytes).unwrap();
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn not_empty_split_not_empty_two_classes() {
+    let (set, _) = Set::table();
+    set.text("labels.csv", "image,mass\n");
+    assert!(
+        verify(&set)
+            .errors()
+            .any(|fault| fault.rule == Rule::NotEmpty)
+    );
+    set.text("labels.csv", "image,mass\np0_0,1\n");
+    assert!(
+        verify(&set)
+            .errors()
+            .any(|fault| fault.rule == Rule::SplitNotEmpty)
+    );
+    let negatives: String = (5..10)
+        .map(|patient| format!("p{patient}_0,{}\n", 0))
+        .collect();
+    set.text("labels.csv", &format!("image,mass\n{negatives}"));
+    assert!(
+        verify(&set)
+            .errors()
+            .any(|fault| fault.rule == Rule::TwoClasses)
+    );
+    // One positive for each of both splits is enough.
+    set.text(
+        "labels.csv",
+        "image,split,mass\np0_0,train,1\np5_0,train,0\np1_0,val,1\n",
+    );
+    assert_eq!(verify(&set).errors().count(), 0);
+}
+
+#[test]
+fn class_in_training() {
+    let (set, _) = Set::table();
+    let rows = |mass: u8| {
+        format!("image,split,mass,node\np0_0,train,{mass},0\np5_0,train,0,1\np1_0,val,1,0\n")
+    };
+    set.text("labels.csv", &rows(0));
+    fs::remove_dir_all(set.at("masks")).unwrap();
+    fs::remove_dir_all(set.at("images")).unwrap();
+    for id in ["p0_0", "p5_0", "p1_0"] {
+        set.image(&format!("images/{id}.png"));
+    }
+    fs::remove_file(set.at("boxes.csv")).unwrap();
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::ClassInTraining, Severity::Warning));
+    assert!(text.contains("`mass`"), "{text}");
+    set.text("labels.csv", &rows(1));
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn patient_in_one_split() {
+    let (set, _) = Set::table();
+    fs::remove_dir_all(set.at("images")).unwrap();
+    fs::remove_dir_all(set.at("masks")).unwrap();
+    fs::remove_file(set.at("boxes.csv")).unwrap();
+    for id in ["a", "b", "c", "d"] {
+        set.image(&format!("images/{id}.png"));
+    }
+    let rows = |patient: &str| {
+        format!("image,patient,split,mass\na,p,train,1\nb,q,train,0\nc,{patient},val,1\nd,,val,0\n")
+    };
+    set.text("labels.csv", &rows("p"));
+    let report = verify(&set);
+    let (rule, severity, text) = only(&report);
+    assert_eq!(
+        (rule, severity),
+        (Rule::PatientInOneSplit, Severity::Warning)
+    );
+    assert!(text.contains("train (`a`) and val (`c`)"), "{text}");
+    assert!(report.passes(false) && !report.passes(true));
+    set.text("labels.csv", &rows("r"));
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn different_images() {
+    let (set, _) = Set::table();
+    fs::copy(set.at("images/p3_0.png"), set.at("images/p7_1.png")).unwrap();
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::DifferentImages, Severity::Warning));
+    assert!(
+        text.contains("p7_1.png") && text.contains("`p3_0`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn readable_mask_size_and_values() {
+    for (change, expected) in [
+        (
+            Box::new(|set: &Set| set.text("masks/p0_0.png", "")) as Box<dyn Fn(&Set)>,
+            Rule::ReadableMask,
+        ),
+        (
+            Box::new(|set: &Set| {
+                write_gray_png(&set.at("masks/p0_0.png"), &Plane::filled(8, 6, 1)).unwrap()
+            }),
+            Rule::MaskSize,
+        ),
+        (
+            Box::new(|set: &Set| set.mask("masks/p0_0.png", 2)),
+            Rule::MaskValues,
+        ),
+    ] {
+        let (set, _) = Set::table();
+        change(&set);
+        let (rule, severity, text) = only(&verify(&set));
+        assert_eq!((rule, severity), (expected, Severity::Error));
+        assert!(text.contains("p0_0.png"), "{text}");
+    }
+    let (set, _) = Set::table();
+    set.mask("masks/p0_0.png", 255);
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn mask_agrees_with_label() {
+    let (set, _) = Set::table();
+    set.mask("masks/p9_0.png", 1);
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!(
+        (rule, severity),
+        (Rule::MaskAgreesWithLabel, Severity::Warning)
+    );
+    assert!(text.contains("its mask shows `mass`"), "{text}");
+    let (set, _) = Set::table();
+    set.mask("masks/p0_0.png", 0);
+    assert!(only(&verify(&set)).2.contains("its labels name `mass`"));
+}
+
+#[test]
+fn case_of_mask() {
+    let (set, _) = Set::table();
+    set.mask("masks/p99.png", 1);
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::CaseOfMask, Severity::Warning));
+    assert!(text.contains("`p99.png`"), "{text}");
+    let (set, _) = Set::table();
+    set.text("masks/readme.txt", "no mask");
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn box_in_image() {
+    let (set, _) = Set::table();
+    append(&set, "boxes.csv", "p2_0.png,mass,4,0,6,6\n");
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::BoxInImage, Severity::Error));
+    assert!(text.contains("p2_0.png") && text.contains("6x8"), "{text}");
+    let (set, _) = Set::table();
+    append(&set, "boxes.csv", "p2_0.png,mass,4,0,4.5,6.9\n");
+    assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn case_of_box() {
+    let (set, _) = Set::table();
+    append(&set, "boxes.csv", "elsewhere.png,mass,0,0,4,4\n");
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::CaseOfBox, Severity::Warning));
+    assert!(text.contains("`elsewhere`"), "{text}");
+    let (set, _) = Set::table();
+    append(&set, "boxes.csv", "p2_0.png,nodule,0,0,4,4\n");
+    assert!(only(&verify(&set)).2.contains("`nodule`"));
+}
+
+#[test]
+fn a_report_is_written_as_json() {
+    let (set, _) = Set::table();
+    set.mask("masks/p0_0.png", 2);
+    let json = serde_json::to_value(verify(&set)).unwrap();
+    assert_eq!(json["cases"], 20);
+    assert_eq!(json["faults"][0]["rule"], "mask-values");
+    assert_eq!(json["faults"][0]["severity"], "error");
+    assert!(
+        json["faults"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("p0_0.png")
+    );
+}

@@ -1,0 +1,108 @@
+//! Development kits: lists, labels from a table or annotations, and the index maps.
+
+use weakseg_data::{DataConfig, LabelSpace, Split, VocConfig};
+
+use crate::set::Set;
+
+fn refusal(set: &Set, config: &VocConfig) -> String {
+    DataConfig::Voc(config.clone())
+        .open_cases(set.root())
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn a_kit_is_read_by_its_lists() {
+    let (set, config) = Set::voc();
+    let config = DataConfig::Voc(config);
+    let cases = config.open_cases(set.root()).unwrap();
+    assert_eq!(cases.classes.space, LabelSpace::Exclusive);
+    assert_eq!((cases.count(Split::Train), cases.count(Split::Val)), (3, 1));
+    assert_eq!(cases.cases[1].labels, [false, true]);
+    let truth = config.open_truth(set.root(), &cases).unwrap();
+    assert!(
+        truth.has_masks(Split::Train)
+            && truth.has_masks(Split::Val)
+            && !truth.has_masks(Split::Test)
+    );
+    let mask = truth.mask("2007_000001").unwrap().unwrap();
+    assert_eq!(mask.planes.plane(0)[..5], [2, 2, 2, 2, 0]);
+    assert!(truth.mask("2007_999999").unwrap().is_none());
+}
+
+#[test]
+fn augmented_and_main_lists_are_understood() {
+    let (set, config) = Set::voc();
+    set.text(
+        "ImageSets/Segmentation/train.txt",
+        "/JPEGImages/2007_000000.jpg /SegmentationClassAug/2007_000000.png\r\n\n2007_000001  1\n2007_000002 -1\n",
+    );
+    let cases = DataConfig::Voc(config).open_cases(set.root()).unwrap();
+    assert_eq!(cases.count(Split::Train), 3);
+}
+
+#[test]
+fn labels_come_from_annotations_where_there_is_no_table() {
+    let (set, config) = Set::voc();
+    std::fs::remove_file(set.at("image_labels.csv")).unwrap();
+    assert!(refusal(&set, &config).contains("neither `image_labels.csv` nor `Annotations`"));
+    for (index, objects) in ["cat", "dog", "unicorn", "dog"].iter().enumerate() {
+        let object =
+            format!("<object><name> {objects} </name><part><name>cat</name></part></object>");
+        let text = format!("<annotation><folder>x</folder>{object}{object}</annotation>");
+        set.text(&format!("Annotations/2007_{index:06}.xml"), &text);
+    }
+    let cases = DataConfig::Voc(config.clone())
+        .open_cases(set.root())
+        .unwrap();
+    let labels: Vec<&[bool]> = cases
+        .cases
+        .iter()
+        .map(|case| case.labels.as_slice())
+        .collect();
+    // A part of an object is no object; a name that is no class is passed over.
+    assert_eq!(
+        labels,
+        [[true, false], [false, true], [false, false], [false, true]]
+    );
+
+    set.text("Annotations/2007_000001.xml", "<annotation><object>");
+    assert!(refusal(&set, &config).contains("2007_000001.xml"));
+    set.text("Annotations/2007_000001.xml", "<kml></kml>");
+    assert!(refusal(&set, &config).contains("expected an `annotation`"));
+}
+
+#[test]
+fn refusals_say_where_and_what() {
+    let (set, config) = Set::voc();
+    set.text(
+        "ImageSets/Segmentation/train.txt",
+        "2007_000000\n2007_000000\n",
+    );
+    assert!(refusal(&set, &config).contains("lines 1 and 2"));
+    set.text(
+        "ImageSets/Segmentation/train.txt",
+        "2007_000000\n2007_000003\n",
+    );
+    let error = refusal(&set, &config);
+    assert!(
+        error.contains("val.txt, line 1") && error.contains("also in the list of train"),
+        "{error}"
+    );
+    set.text(
+        "ImageSets/Segmentation/train.txt",
+        "2007_000000\n2007_000009\n",
+    );
+    assert!(refusal(&set, &config).contains("no image for `2007_000009`"));
+    set.image("JPEGImages/2007_000009.png");
+    assert!(refusal(&set, &config).contains("has no usable row"));
+    set.text("ImageSets/Segmentation/train.txt", "\n");
+    assert!(refusal(&set, &config).contains("the split `train` has no cases"));
+    let twenty = VocConfig::default();
+    assert!(refusal(&set, &twenty).contains("`aeroplane`"));
+    let other = VocConfig {
+        train: "train_aug".into(),
+        ..config
+    };
+    assert!(refusal(&set, &other).contains("train_aug.txt"));
+}
