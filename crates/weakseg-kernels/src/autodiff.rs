@@ -10,6 +10,7 @@ use burn::backend::{Autodiff, Backend};
 
 use crate::conv::ConvOptions;
 use crate::ops::{Kernels, NetworkOps};
+use crate::path::PathIndex;
 
 /// Backward of [`NetworkOps::convolve`]; the parents are x, weight and, with `N` = 3, bias.
 #[derive(Debug)]
@@ -101,5 +102,45 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
         record!(x, weight, options, nodes, Some(bias.into_primitive()))
+    }
+
+    fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
+        match AffinityBackward
+            .prepare::<C>([edge.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&edge), paths.clone());
+                let output = B::path_affinity_forward(edge.into_primitive(), &paths);
+                prep.finish(state, output)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::path_affinity_forward(edge.into_primitive(), &paths))
+            }
+        }
+    }
+}
+
+/// Backward of [`NetworkOps::pair_affinity`].
+#[derive(Debug)]
+struct AffinityBackward;
+
+impl<B: Backend + Kernels> Backward<B, 1> for AffinityBackward {
+    type State = (NodeId, PathIndex);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let (edge, paths) = ops.state;
+        let edge = checkpointer.retrieve_node_output::<FloatTensor<B>>(edge);
+        if let Some(node) = &ops.parents[0] {
+            let value = B::path_affinity_backward(edge, &paths, upstream);
+            grads.register::<B>(node.id, value);
+        }
     }
 }

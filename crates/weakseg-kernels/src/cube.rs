@@ -5,6 +5,7 @@ use burn::backend::tensor::FloatTensor;
 
 use crate::conv::ConvOptions;
 use crate::ops::{Kernels, NetworkOps};
+use crate::path::PathIndex;
 
 impl Kernels for Cube {}
 
@@ -24,5 +25,9 @@ impl NetworkOps for Cube {
         options: ConvOptions,
     ) -> FloatTensor<Self> {
         Self::conv2d_forward(x, weight, Some(bias), options)
+    }
+
+    fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
+        Self::path_affinity_forward(edge, &paths)
     }
 }

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 
 use crate::conv::ConvOptions;
 use crate::ops::NetworkOps;
+use crate::path::PathIndex;
 
 /// Two-dimensional convolution (cross-correlation, as networks use the word).
 ///
@@ -33,6 +34,27 @@ pub fn conv2d(
         }
         None => <Dispatch as NetworkOps>::convolve(x, weight, *options),
     })
+}
+
+/// Affinity of every pixel pair of `paths`: one minus the largest edge on the pair's path.
+///
+/// `edge` is `[B, H, W]`, probabilities from 0 to 1; the result is `[B, D, S]` with one row for
+/// each of [`PathIndex::directions`] and one column for each of [`PathIndex::sources`], row by
+/// row. A map smaller than the radius asks has no sources (S = 0). The gradient of a pair goes to
+/// the first cell of its path, from the destination on, that holds the largest edge.
+///
+/// IRNet (Ahn et al. 2019), Eq. 4; on the CPU fused, deterministic for any number of threads.
+#[must_use]
+pub fn path_affinity(edge: Tensor<3>, paths: &PathIndex) -> Tensor<3> {
+    let [batch, height, width] = edge.dims();
+    let (directions, sources) = (paths.directions().len(), paths.sources(height, width).len());
+    if batch * directions * sources == 0 {
+        return Tensor::zeros([batch, directions, sources], &edge.device());
+    }
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::pair_affinity(
+        edge.into_dispatch(),
+        paths.clone(),
+    ))
 }
 
 fn check_conv2d(

@@ -2,14 +2,30 @@
 //! backend's own on GPUs, with handwritten backward passes.
 //!
 //! - [`conv2d`]: convolution of any stride, padding, dilation and grouping.
+//! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`].
+//! - [`walk::random_walk`]: propagation of activation maps by sparse passes (CPU, no tensors).
 
+mod affinity;
 mod autodiff;
 mod conv;
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
 mod cube;
+mod default;
 mod dispatch;
 mod flex;
 mod ops;
+mod path;
+mod scratch;
+mod tile;
+pub mod walk;
 
 pub use conv::ConvOptions;
-pub use dispatch::conv2d;
+pub use dispatch::{conv2d, path_affinity};
+pub use path::{PathIndex, Sources};
+
+/// Name of the instruction set the CPU kernels use on this machine: `avx512`, `avx2` or
+/// `portable`.
+#[must_use]
+pub fn instruction_set() -> &'static str {
+    tile::Tiles::detect().name
+}

@@ -4,6 +4,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
 use crate::conv::ConvOptions;
+use crate::default;
+use crate::path::PathIndex;
 
 /// The operations the networks call, routed at run time to the device of their inputs.
 ///
@@ -26,6 +28,9 @@ pub trait NetworkOps: Backend {
         bias: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self>;
+
+    /// See [`crate::path_affinity`].
+    fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self>;
 }
 
 /// Forward and gradient kernels of one backend, without a graph. The default bodies are made of
@@ -39,7 +44,7 @@ pub trait Kernels: Backend {
         bias: Option<FloatTensor<Self>>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        Self::conv2d(x, weight, bias, options.to_burn())
+        default::conv2d_forward::<Self>(x, weight, bias, options)
     }
 
     /// Gradient with respect to `x`, of which only the shape is read.
@@ -49,7 +54,7 @@ pub trait Kernels: Backend {
         output_gradient: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        Self::conv2d_x_backward(x, weight, output_gradient, options.to_burn())
+        default::conv2d_input_gradient::<Self>(x, weight, output_gradient, options)
     }
 
     /// Gradient with respect to `weight`, of which only the shape is read.
@@ -59,20 +64,26 @@ pub trait Kernels: Backend {
         output_gradient: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        Self::conv2d_weight_backward(x, weight, output_gradient, options.to_burn())
+        default::conv2d_weight_gradient::<Self>(x, weight, output_gradient, options)
     }
 
     /// Gradient with respect to the bias: the sum of `output_gradient` over images and pixels.
     fn conv2d_bias_gradient(output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        let [batch, channels, height, width] = output_gradient_shape::<Self>(&output_gradient);
-        let planes = Self::float_reshape(output_gradient, [batch, channels, height * width].into());
-        let rows = Self::float_sum_dim(planes, 2);
-        let sum = Self::float_sum_dim(rows, 0);
-        Self::float_reshape(sum, [channels].into())
+        default::conv2d_bias_gradient::<Self>(output_gradient)
     }
-}
 
-fn output_gradient_shape<B: Backend>(tensor: &FloatTensor<B>) -> [usize; 4] {
-    use burn::backend::TensorMetadata;
-    tensor.shape().dims()
+    /// Affinities `[B, D, S]` of edges `[B, H, W]`: 1 - the largest edge on each pair's path.
+    fn path_affinity_forward(edge: FloatTensor<Self>, paths: &PathIndex) -> FloatTensor<Self> {
+        default::path_affinity_forward::<Self>(edge, paths)
+    }
+
+    /// Gradient with respect to the edges. Each pair's goes to the first cell of its path that
+    /// holds the largest edge.
+    fn path_affinity_backward(
+        edge: FloatTensor<Self>,
+        paths: &PathIndex,
+        affinity_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::path_affinity_backward::<Self>(edge, paths, affinity_gradient)
+    }
 }

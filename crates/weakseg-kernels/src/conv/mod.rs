@@ -1,5 +1,190 @@
-//! Two-dimensional convolution and its gradients.
+//! Two-dimensional convolution and its gradients on the CPU, for f32 in `[B, C, H, W]` order.
+//!
+//! One scheme serves every shape: the passes are sums over taps of shifted products
+//! ([`lattice`]), computed by the table-driven kernel of [`crate::tile`] without a patch matrix.
+//! What differs per shape is decided in the divisions of [`direct`] (rows, channels and output
+//! channels of a task; 1x1 convolutions read the input and write the output where they lie) and
+//! of [`weight_gradient`] (channels in a run, or channels of a row of taps when they are few).
 
+mod direct;
+mod lattice;
 mod options;
+#[cfg(test)]
+mod reference;
+mod shape;
+mod weight_gradient;
 
 pub use options::ConvOptions;
+pub(crate) use shape::ConvShape;
+
+use direct::{Planes, WeightStrides, correlate, pack_weight};
+use lattice::Correlation;
+use rayon::prelude::*;
+
+use crate::tile::Tiles;
+
+/// `[B, O, OH, OW]` from x `[B, I, H, W]`, weight `[O, I / groups, KH, KW]` and bias `[O]`.
+pub(crate) fn forward(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
+    assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    let correlation = Correlation::forward(shape);
+    let planes = Planes {
+        batch: shape.batch,
+        groups: shape.options.groups,
+        channels: shape.group_inputs(),
+        rows: shape.group_outputs(),
+        source: x,
+        source_size: shape.size,
+        destination_size: shape.output_size,
+        bias,
+    };
+    let row = shape.group_inputs() * shape.taps();
+    let strides = WeightStrides {
+        group: shape.group_outputs() * row,
+        row,
+        channel: shape.taps(),
+    };
+    let packed = pack_weight(tiles, weight, strides, &planes, &correlation);
+    let mut output = vec![0.0; shape.output_len()];
+    correlate(tiles, &planes, &correlation, &packed, &mut output);
+    output
+}
+
+/// Gradient with respect to x, `[B, I, H, W]`.
+pub(crate) fn input_gradient(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    weight: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
+    assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    let planes = Planes {
+        batch: shape.batch,
+        groups: shape.options.groups,
+        channels: shape.group_outputs(),
+        rows: shape.group_inputs(),
+        source: output_gradient,
+        source_size: shape.output_size,
+        destination_size: shape.size,
+        bias: None,
+    };
+    let column = shape.group_inputs() * shape.taps();
+    let strides = WeightStrides {
+        group: shape.group_outputs() * column,
+        row: shape.taps(),
+        channel: column,
+    };
+    // Pixels no tap reaches keep the zero.
+    let mut gradient = vec![0.0; shape.input_len()];
+    for correlation in Correlation::input_gradient(shape) {
+        let packed = pack_weight(tiles, weight, strides, &planes, &correlation);
+        correlate(tiles, &planes, &correlation, &packed, &mut gradient);
+    }
+    gradient
+}
+
+/// Gradient with respect to the weight, `[O, I / groups, KH, KW]`.
+pub(crate) fn weight_gradient(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
+    weight_gradient::weight_gradient(tiles, shape, x, output_gradient)
+}
+
+/// Sum of an output gradient `[B, channels, pixels]` over images and pixels: `[channels]`.
+pub(crate) fn bias_gradient(output_gradient: &[f32], channels: usize, pixels: usize) -> Vec<f32> {
+    (0..channels)
+        .into_par_iter()
+        .map(|channel| {
+            output_gradient
+                .chunks_exact(channels * pixels)
+                .map(|image| lane_sum(&image[channel * pixels..][..pixels]))
+                .sum()
+        })
+        .collect()
+}
+
+/// Sum in 16 interleaved lanes: a fixed order that vectorises and rounds less than one long sum.
+fn lane_sum(values: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reference::{Case, cases};
+    use super::*;
+
+    /// Largest difference over the largest expected magnitude.
+    fn error(found: &[f32], expected: &[f64]) -> f64 {
+        assert_eq!(found.len(), expected.len());
+        let scale = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
+        let pairs = found.iter().zip(expected);
+        pairs.fold(0.0, |worst: f64, (f, e)| {
+            let difference = (f64::from(*f) - e).abs();
+            if difference.is_nan() {
+                f64::INFINITY
+            } else {
+                worst.max(difference)
+            }
+        }) / scale
+    }
+
+    #[test]
+    fn every_instruction_set_equals_the_definition() {
+        for Case {
+            shape,
+            x,
+            weight,
+            bias,
+            upstream,
+        } in cases(60)
+        {
+            let (output, input, weights) =
+                reference::convolve(&shape, &x, &weight, &bias, &upstream);
+            for tiles in Tiles::available() {
+                let errors = [
+                    error(&forward(&tiles, &shape, &x, &weight, Some(&bias)), &output),
+                    error(&input_gradient(&tiles, &shape, &weight, &upstream), &input),
+                    error(&weight_gradient(&tiles, &shape, &x, &upstream), &weights),
+                ];
+                assert!(
+                    errors.iter().all(|e| *e <= 2e-6),
+                    "{} {shape:?}: {errors:?}",
+                    tiles.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let case = cases(10).pop().expect("ten cases");
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("a thread pool").install(|| {
+                let tiles = Tiles::detect();
+                [
+                    forward(tiles, &case.shape, &case.x, &case.weight, None),
+                    input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
+                    weight_gradient(tiles, &case.shape, &case.x, &case.upstream),
+                ]
+            })
+        };
+        assert_eq!(run(1), run(3));
+    }
+}

@@ -1,7 +1,5 @@
 //! The shape of a convolution.
 
-use burn::backend::ops::ConvOptions as BurnConvOptions;
-
 /// Stride, zero padding, dilation and groups of a two-dimensional convolution, each as
 /// `[vertical, horizontal]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,10 +65,5 @@ impl ConvOptions {
                 (padded - reach) / self.stride[axis] + 1
             }
         })
-    }
-
-    /// The same options as Burn writes them.
-    pub(crate) fn to_burn(self) -> BurnConvOptions<2> {
-        BurnConvOptions::new(self.stride, self.padding, self.dilation, self.groups)
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use weakseg_kernels::{ConvOptions, conv2d};
 
 fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-    tensor.to_data().to_vec::<f32>().expect("f32 tensor")
+    tensor.to_data().try_to_vec::<f32>().expect("f32 tensor")
 }
 
 /// Largest difference over the largest magnitude.

@@ -1,0 +1,466 @@
+//! Correlations of stride 1, the shared body of the forward pass and the input gradient.
+//!
+//! A task is (image, group, block of output rows, block of output channels). It copies its part
+//! of the source, padded, into a buffer that stays in the second-level cache, some channels at a
+//! time, and computes blocks of a few output channels times a run of pixels. Pixels are counted
+//! along the padded rows, so a run may cross rows; the few values between rows are computed and
+//! dropped; where rows are whole runs they are computed one by one instead, straight into the
+//! output. Every output is summed by one task in one order, whatever the number of threads.
+#![allow(unsafe_code)] // Tasks write disjoint parts of one output; see the SAFETY comments.
+
+use rayon::prelude::*;
+
+use super::lattice::{Correlation, Phase};
+use crate::scratch::{Shared, with_buffers};
+use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
+
+/// Values a task may copy of its source at a time (half of a common second-level cache).
+const SOURCE_VALUES: usize = 128 * 1024;
+/// Summands of one pass over a block: the packed weights of a block stay in the first level.
+const DEPTH: usize = 768;
+/// Values of one task's output.
+const OUTPUT_VALUES: usize = 192 * 1024;
+/// Tasks wanted at least, so that a few threads share small batches evenly. Fixed, so that the
+/// division of work does not depend on the machine.
+const TASKS: usize = 16;
+
+/// The tensors of one correlation: `groups` groups of `channels` source planes each become
+/// `rows` destination planes each.
+pub(crate) struct Planes<'a> {
+    pub batch: usize,
+    pub groups: usize,
+    /// Source channels of one group.
+    pub channels: usize,
+    /// Destination channels of one group.
+    pub rows: usize,
+    pub source: &'a [f32],
+    pub source_size: [usize; 2],
+    /// Whole destination, `[batch, groups * rows, height, width]`.
+    pub destination_size: [usize; 2],
+    /// One value for each destination channel to start its sums from.
+    pub bias: Option<&'a [f32]>,
+}
+
+/// How the weight `[O, I, KH, KW]` is read: value of (destination channel, source channel, tap).
+#[derive(Clone, Copy)]
+pub(crate) struct WeightStrides {
+    /// From one group to the next.
+    pub group: usize,
+    /// From one destination channel to the next.
+    pub row: usize,
+    /// From one source channel to the next.
+    pub channel: usize,
+}
+
+/// Packs the weight into columns of `tiles.rows` destination channels:
+/// `[group, block, channel, tap, row]`, zero behind the last row.
+pub(crate) fn pack_weight(
+    tiles: &Tiles,
+    weight: &[f32],
+    strides: WeightStrides,
+    planes: &Planes<'_>,
+    correlation: &Correlation,
+) -> Vec<f32> {
+    let blocks = planes.rows.div_ceil(tiles.rows);
+    let column = correlation.taps.len() * planes.channels * tiles.rows;
+    let mut packed = vec![0.0; planes.groups * blocks * column];
+    packed
+        .par_chunks_mut(column)
+        .enumerate()
+        .for_each(|(index, block)| {
+            let (group, first) = (index / blocks, index % blocks * tiles.rows);
+            let rows = tiles.rows.min(planes.rows - first);
+            let base = group * strides.group + first * strides.row;
+            let taps = correlation.taps.len();
+            for (at, column) in block.chunks_exact_mut(tiles.rows).enumerate() {
+                let from = base + at / taps * strides.channel + correlation.taps[at % taps].weight;
+                for (row, value) in column[..rows].iter_mut().enumerate() {
+                    *value = weight[from + row * strides.row];
+                }
+            }
+        });
+    packed
+}
+
+/// How the work is divided.
+struct Division {
+    /// Rows of one task, and how many row blocks there are.
+    rows: usize,
+    row_blocks: usize,
+    /// Packed blocks of output channels in one task, and how many such parts there are.
+    blocks: usize,
+    parts: usize,
+    /// Source channels copied at a time.
+    channels: usize,
+    /// Width of a padded row, rows of a padded plane, and values of all phases of one channel.
+    width: usize,
+    height: usize,
+    plane: usize,
+    /// The source is read where it lies.
+    in_place: bool,
+    /// Rows are computed one by one, not as one run.
+    by_row: bool,
+}
+
+impl Division {
+    fn new(tiles: &Tiles, planes: &Planes<'_>, correlation: &Correlation) -> Self {
+        let [extent_rows, extent_columns] = correlation.extent;
+        let width = extent_columns + correlation.reach[1];
+        let taps = correlation.taps.len();
+        let whole = Phase {
+            start: [0, 0],
+            step: [1, 1],
+        };
+        let in_place = correlation.phases == [whole]
+            && correlation.reach == [0, 0]
+            && width == planes.source_size[1]
+            && extent_rows <= planes.source_size[0];
+        let blocks = planes.rows.div_ceil(tiles.rows);
+
+        let mut rows = extent_rows.min((OUTPUT_VALUES / (planes.rows * width)).max(1));
+        let per_row = planes.channels.min(DEPTH.div_ceil(taps)) * correlation.phases.len() * width;
+        let source_rows = (SOURCE_VALUES / per_row).saturating_sub(correlation.reach[0]);
+        rows = rows.min(source_rows.max(1));
+        // Runs long enough to be worth a packed column of weights, but enough tasks.
+        let enough = (8 * RUN).div_ceil(width);
+        rows = rows.max(enough).min(extent_rows);
+        while rows > enough && planes.batch * planes.groups * extent_rows.div_ceil(rows) < TASKS {
+            rows = (rows / 2).max(enough);
+        }
+        let row_blocks = extent_rows.div_ceil(rows);
+        rows = extent_rows.div_ceil(row_blocks);
+
+        let tasks = planes.batch * planes.groups * row_blocks;
+        let parts = TASKS.div_ceil(tasks).min(blocks.div_ceil(4)).max(1);
+        let part_blocks = blocks.div_ceil(parts);
+
+        let height = rows + correlation.reach[0];
+        let (plane, channels) = if in_place {
+            let plane = planes.source_size[0] * planes.source_size[1];
+            (plane, DEPTH.div_ceil(taps))
+        } else {
+            let plane = correlation.phases.len() * height * width;
+            (plane, (SOURCE_VALUES / plane).min(DEPTH.div_ceil(taps)))
+        };
+        Self {
+            rows,
+            row_blocks,
+            blocks: part_blocks,
+            parts: blocks.div_ceil(part_blocks),
+            channels: even(planes.channels, channels.max(1)),
+            width,
+            height,
+            plane,
+            in_place,
+            by_row: extent_columns.is_multiple_of(RUN)
+                && extent_columns > RUN
+                && correlation.reach[1] > 0,
+        }
+    }
+}
+
+/// `total` in equal parts of at most `most`.
+fn even(total: usize, most: usize) -> usize {
+    total.div_ceil(total.div_ceil(most))
+}
+
+/// Adds nothing to the destination but the pixels of this correlation: `destination` is
+/// `[batch, groups * rows, height, width]`, and only `correlation.place` + multiples of
+/// `correlation.spread` are written.
+pub(crate) fn correlate(
+    tiles: &Tiles,
+    planes: &Planes<'_>,
+    correlation: &Correlation,
+    packed: &[f32],
+    destination: &mut [f32],
+) {
+    let division = Division::new(tiles, planes, correlation);
+    let image = planes.groups * planes.rows * planes.destination_size.iter().product::<usize>();
+    assert_eq!(destination.len(), planes.batch * image, "destination size");
+    assert_eq!(
+        planes.source.len(),
+        planes.batch
+            * planes.groups
+            * planes.channels
+            * planes.source_size.iter().product::<usize>(),
+        "source size"
+    );
+    let offsets: Vec<u32> = (0..division.channels)
+        .flat_map(|channel| {
+            let division = &division;
+            correlation.taps.iter().map(move |tap| {
+                let row = tap.phase * division.height + tap.shift[0];
+                (channel * division.plane + row * division.width + tap.shift[1]) as u32
+            })
+        })
+        .collect();
+    let shared = Shared::new(destination);
+    let tasks = planes.batch * planes.groups * division.row_blocks * division.parts;
+    (0..tasks).into_par_iter().for_each(|index| {
+        let task = Task {
+            tiles,
+            planes,
+            correlation,
+            division: &division,
+            packed,
+            offsets: &offsets,
+            part: index % division.parts,
+            first_row: index / division.parts % division.row_blocks * division.rows,
+            group: index / (division.parts * division.row_blocks) % planes.groups,
+            image: index / (division.parts * division.row_blocks * planes.groups),
+        };
+        task.run(shared);
+    });
+}
+
+/// Where a task's sums go: `lines` runs, one behind the other, in each row.
+struct Sums {
+    out: *mut f32,
+    row_stride: usize,
+    lines: usize,
+    run: usize,
+}
+
+struct Task<'a> {
+    tiles: &'a Tiles,
+    planes: &'a Planes<'a>,
+    correlation: &'a Correlation,
+    division: &'a Division,
+    packed: &'a [f32],
+    offsets: &'a [u32],
+    image: usize,
+    group: usize,
+    first_row: usize,
+    part: usize,
+}
+
+impl Task<'_> {
+    fn run(&self, destination: Shared) {
+        let (planes, division, tiles) = (self.planes, self.division, self.tiles);
+        let [extent_rows, extent_columns] = self.correlation.extent;
+        let rows = division.rows.min(extent_rows - self.first_row);
+        let pixels = if division.by_row {
+            extent_columns
+        } else {
+            (rows - 1) * division.width + extent_columns
+        };
+        let run = round_up(pixels, RUN);
+        let lines = if division.by_row { rows } else { 1 };
+        let blocks = planes.rows.div_ceil(tiles.rows);
+        let first_block = self.part * division.blocks;
+        let blocks = first_block..blocks.min(first_block + division.blocks);
+        let first_channel = blocks.start * tiles.rows;
+        let outputs = (blocks.len() * tiles.rows).min(planes.rows - first_channel);
+
+        // Where the runs are whole and a row of the destination is a row of the rectangle, the
+        // sums go to their place without a buffer between.
+        let plane = planes.destination_size[0] * planes.destination_size[1];
+        let straight = run == pixels
+            && outputs == blocks.len() * tiles.rows
+            && self.correlation.spread == [1, 1]
+            && self.correlation.place == [0, 0]
+            && extent_columns == planes.destination_size[1]
+            && (division.by_row || extent_columns == division.width);
+        let base =
+            ((self.image * planes.groups + self.group) * planes.rows + first_channel) * plane;
+        let buffer = if straight {
+            0
+        } else {
+            blocks.len() * tiles.rows * lines * run
+        };
+        let copied = division.channels * division.plane + SLACK;
+        let in_place = division.in_place && self.readable_in_place(run);
+        let copied = if in_place { 0 } else { copied };
+
+        with_buffers([copied, buffer], |[copy, sums]| {
+            let (out, row_stride) = if straight {
+                // SAFETY: base + first_row * width lies in the destination (its length was
+                // checked), and no other task writes these rows of these planes.
+                let start = unsafe {
+                    destination
+                        .get()
+                        .add(base + self.first_row * extent_columns)
+                };
+                (start, plane)
+            } else {
+                (sums.as_mut_ptr(), lines * run)
+            };
+            let mut channel = 0;
+            while channel < planes.channels {
+                let channels = division.channels.min(planes.channels - channel);
+                let source = if in_place {
+                    let at = self.source_plane(channel) + self.first_row * division.width;
+                    planes.source[at..].as_ptr()
+                } else {
+                    self.copy_source(channel, channels, rows, copy);
+                    copy.as_ptr()
+                };
+                let sums = Sums {
+                    out,
+                    row_stride,
+                    lines,
+                    run,
+                };
+                self.add_products(source, channel, channels, blocks.clone(), &sums);
+                channel += channels;
+            }
+            if !straight {
+                for output in 0..outputs {
+                    let at = base + output * plane;
+                    // SAFETY: the plane lies in the destination, and its pixels of these rows of
+                    // this correlation are written by this task only.
+                    let sums = &sums[output * lines * run..];
+                    unsafe { self.place(sums, rows, destination.get().add(at)) };
+                }
+            }
+        });
+    }
+
+    /// Start of a source plane.
+    fn source_plane(&self, channel: usize) -> usize {
+        let planes = self.planes;
+        ((self.image * planes.groups + self.group) * planes.channels + channel)
+            * planes.source_size[0]
+            * planes.source_size[1]
+    }
+
+    /// Whether a run behind the last pixel of the last channel still lies in the source.
+    fn readable_in_place(&self, run: usize) -> bool {
+        let last = self.source_plane(self.planes.channels - 1);
+        last + self.first_row * self.division.width + run <= self.planes.source.len()
+    }
+
+    /// Copies the rows this task reads, padded with zeros: `[channel, phase, row, column]`.
+    fn copy_source(&self, channel: usize, channels: usize, rows: usize, copy: &mut [f32]) {
+        let division = self.division;
+        let [height, width] = self.planes.source_size;
+        let rows = rows + self.correlation.reach[0];
+        for c in 0..channels {
+            let start = self.source_plane(channel + c);
+            let plane = &self.planes.source[start..start + height * width];
+            for (phase_index, phase) in self.correlation.phases.iter().enumerate() {
+                for row in 0..rows {
+                    let at =
+                        c * division.plane + (phase_index * division.height + row) * division.width;
+                    let to = &mut copy[at..at + division.width];
+                    let y = phase.start[0] + ((self.first_row + row) * phase.step[0]) as isize;
+                    if y < 0 || y >= height as isize {
+                        to.fill(0.0);
+                    } else {
+                        let from = &plane[y as usize * width..][..width];
+                        copy_row(from, phase.start[1], phase.step[1], to);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the products of `channels` source channels to the sums of the channel blocks.
+    fn add_products(
+        &self,
+        source: *const f32,
+        channel: usize,
+        channels: usize,
+        blocks: std::ops::Range<usize>,
+        sums: &Sums,
+    ) {
+        let (tiles, planes) = (self.tiles, self.planes);
+        let taps = self.correlation.taps.len();
+        let column = planes.channels * taps * tiles.rows;
+        let all_blocks = planes.rows.div_ceil(tiles.rows);
+        for (at, block) in blocks.enumerate() {
+            let mut first = [0.0; 16];
+            if let Some(bias) = planes.bias {
+                let from = block * tiles.rows;
+                let until = planes.rows.min(from + tiles.rows);
+                let bias = &bias[self.group * planes.rows..][from..until];
+                first[..bias.len()].copy_from_slice(bias);
+            }
+            let start = if channel == 0 {
+                Start::From(&first)
+            } else {
+                Start::Destination
+            };
+            let weights = &self.packed[(self.group * all_blocks + block) * column..][..column];
+            let weights = &weights[channel * taps * tiles.rows..];
+            assert!(weights.len() >= channels * taps * tiles.rows);
+            assert!(self.offsets.len() >= channels * taps);
+            for line in 0..sums.lines {
+                // SAFETY: weights and offsets hold `channels * taps` columns (asserted). The
+                // largest offset is the last pixel shift of the last channel of the source part;
+                // `run` values from it lie in the copy with its slack, or, in place, were found
+                // readable. The destination holds `run` values of each line in each row of each
+                // block and is this task's alone.
+                unsafe {
+                    tiles.run(
+                        &Block {
+                            depth: channels * taps,
+                            a: weights.as_ptr(),
+                            b: source.add(line * self.division.width),
+                            offsets: self.offsets.as_ptr(),
+                            out: sums
+                                .out
+                                .add(at * tiles.rows * sums.row_stride + line * sums.run),
+                            row_stride: sums.row_stride,
+                        },
+                        sums.run,
+                        start,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Writes one channel's sums to their pixels.
+    ///
+    /// # Safety
+    ///
+    /// `plane` must be the start of a destination plane whose pixels of this task's rows nobody
+    /// else writes.
+    unsafe fn place(&self, sums: &[f32], rows: usize, plane: *mut f32) {
+        let correlation = self.correlation;
+        let width = self.planes.destination_size[1];
+        for row in 0..rows {
+            let line = if self.division.by_row {
+                correlation.extent[1]
+            } else {
+                self.division.width
+            };
+            let from = &sums[row * line..][..correlation.extent[1]];
+            let y = correlation.place[0] + (self.first_row + row) * correlation.spread[0];
+            let at = y * width + correlation.place[1];
+            if correlation.spread[1] == 1 {
+                // SAFETY: `extent` columns from `place` lie in a row of the plane.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(from.as_ptr(), plane.add(at), from.len());
+                }
+            } else {
+                for (column, value) in from.iter().enumerate() {
+                    // SAFETY: as above, `spread` apart.
+                    unsafe { *plane.add(at + column * correlation.spread[1]) = *value };
+                }
+            }
+        }
+    }
+}
+
+/// `to[q] = from[start + q * step]`, zero outside.
+fn copy_row(from: &[f32], start: isize, step: usize, to: &mut [f32]) {
+    let before = (-start).max(0) as usize;
+    let first = before.div_ceil(step).min(to.len());
+    let end = (from.len() as isize - start).max(0) as usize;
+    let last = end.div_ceil(step).clamp(first, to.len());
+    to[..first].fill(0.0);
+    to[last..].fill(0.0);
+    if first == last {
+        return;
+    }
+    let begin = (start + (first * step) as isize) as usize;
+    if step == 1 {
+        to[first..last].copy_from_slice(&from[begin..begin + last - first]);
+    } else {
+        for (q, value) in to[first..last].iter_mut().enumerate() {
+            *value = from[begin + q * step];
+        }
+    }
+}

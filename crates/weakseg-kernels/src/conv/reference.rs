@@ -1,0 +1,134 @@
+//! The definition of a convolution and its gradients in f64, and shapes to try it on.
+
+use super::{ConvOptions, ConvShape};
+
+/// Tensors of one convolution.
+pub(super) struct Case {
+    pub shape: ConvShape,
+    pub x: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub upstream: Vec<f32>,
+}
+
+/// A stream of numbers without a pattern (xorshift64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn pick(&mut self, from: usize, to: usize) -> usize {
+        from + (self.next() >> 33) as usize % (to - from + 1)
+    }
+
+    fn values(&mut self, count: usize) -> Vec<f32> {
+        (0..count)
+            .map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0)
+            .collect()
+    }
+}
+
+/// `count` cases: the sizes and options of the networks scaled down, then random ones.
+pub(super) fn cases(count: usize) -> Vec<Case> {
+    let mut numbers = Numbers(88_172_645_463_325_252);
+    let same = ConvOptions::same;
+    let named = [
+        ([1, 3, 32, 32], [8, 3, 3, 3], same(3, 1)),
+        ([2, 3, 17, 19], [8, 3, 7, 7], same(7, 1).with_stride(2)),
+        ([1, 16, 16, 48], [16, 16, 3, 3], same(3, 1)),
+        ([1, 20, 14, 14], [24, 20, 3, 3], same(3, 2)),
+        ([2, 16, 8, 8], [9, 16, 1, 1], ConvOptions::default()),
+        ([2, 12, 7, 9], [8, 12, 1, 1], ConvOptions::default()),
+        (
+            [1, 8, 9, 9],
+            [16, 8, 1, 1],
+            ConvOptions::default().with_stride(2),
+        ),
+        ([1, 12, 10, 10], [12, 1, 3, 3], same(3, 1).with_groups(12)),
+        ([1, 8, 10, 33], [16, 2, 3, 3], same(3, 1).with_groups(4)),
+        ([1, 20, 24, 64], [72, 20, 3, 3], same(3, 1)),
+    ];
+    let mut named = named.into_iter();
+    let mut found = Vec::new();
+    while found.len() < count {
+        let (x, weight, options) = named.next().unwrap_or_else(|| {
+            let groups = [1, 1, 1, 2, 3][numbers.pick(0, 4)];
+            let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
+            let options = ConvOptions {
+                stride: two(1, 3),
+                padding: two(0, 3),
+                dilation: two(1, 3),
+                groups,
+            };
+            let (size, kernel, channels) = (two(1, 20), two(1, 4), two(1, 18));
+            let batch = numbers.pick(1, 2);
+            let inputs = channels[0].div_ceil(groups);
+            let outputs = channels[1].div_ceil(groups) * groups;
+            (
+                [batch, inputs * groups, size[0], size[1]],
+                [outputs, inputs, kernel[0], kernel[1]],
+                options,
+            )
+        });
+        if let Some(shape) = ConvShape::new(x, weight, options) {
+            found.push(Case {
+                x: numbers.values(shape.input_len()),
+                weight: numbers.values(shape.weight_len()),
+                bias: numbers.values(shape.outputs),
+                upstream: numbers.values(shape.output_len()),
+                shape,
+            });
+        }
+    }
+    found
+}
+
+/// Output, input gradient and weight gradient.
+pub(super) fn convolve(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    upstream: &[f32],
+) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let mut output = vec![0.0; shape.output_len()];
+    let mut input_gradient = vec![0.0; shape.input_len()];
+    let mut weight_gradient = vec![0.0; shape.weight_len()];
+    let pixels = shape.output_size[0] * shape.output_size[1];
+    for (at, value) in output.iter_mut().enumerate() {
+        let (image, channel) = (at / pixels / shape.outputs, at / pixels % shape.outputs);
+        let pixel = [
+            at % pixels / shape.output_size[1],
+            at % shape.output_size[1],
+        ];
+        let group = channel / shape.group_outputs();
+        let gradient = f64::from(upstream[at]);
+        *value = f64::from(bias[channel]);
+        for input in 0..shape.group_inputs() {
+            for tap in 0..shape.taps() {
+                let tap_at = [tap / shape.kernel[1], tap % shape.kernel[1]];
+                let [y, x_at]: [Option<usize>; 2] = std::array::from_fn(|axis| {
+                    let padded = pixel[axis] * shape.options.stride[axis]
+                        + tap_at[axis] * shape.options.dilation[axis];
+                    let at = padded.checked_sub(shape.options.padding[axis])?;
+                    (at < shape.size[axis]).then_some(at)
+                });
+                let (Some(y), Some(x_at)) = (y, x_at) else {
+                    continue;
+                };
+                let plane = image * shape.inputs + group * shape.group_inputs() + input;
+                let source = (plane * shape.size[0] + y) * shape.size[1] + x_at;
+                let factor = (channel * shape.group_inputs() + input) * shape.taps() + tap;
+                *value += f64::from(x[source]) * f64::from(weight[factor]);
+                input_gradient[source] += gradient * f64::from(weight[factor]);
+                weight_gradient[factor] += gradient * f64::from(x[source]);
+            }
+        }
+    }
+    (output, input_gradient, weight_gradient)
+}

@@ -1,0 +1,420 @@
+//! Weight gradient: sums over pixels of output gradient times shifted input.
+//!
+//! A task is (group, block of output channels, block of input channels, chunk of images and
+//! rows). It lays its part of the padded input out with the channels innermost, so that a block
+//! of the gradient is output channels times a run of input channels, summed over pixels; strides
+//! and dilations are offsets of pixels. Each chunk has its own sums, and the chunks, whose number
+//! depends on the sizes alone, are added in order: the result is the same for any number of
+//! threads.
+#![allow(unsafe_code)] // Tasks write disjoint parts of the sums; see the SAFETY comments.
+
+use rayon::prelude::*;
+
+use super::shape::ConvShape;
+use crate::scratch::{Shared, with_buffers};
+use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
+
+/// Values of the laid-out input of one task at a time.
+const SOURCE_VALUES: usize = 128 * 1024;
+/// Pixels summed at a time: their packed output gradients stay in the first-level cache.
+const PIXELS: usize = 512;
+/// Tasks wanted at least (fixed: the division does not depend on the machine).
+const TASKS: usize = 16;
+
+/// How the lanes and taps of the kernel blocks map to the weight.
+///
+/// With few input channels a run holds the channels of a whole row of taps (their values are
+/// neighbours when the channels lie innermost), otherwise the channels of one tap.
+struct Layout {
+    /// Channels that lie innermost in the laid-out input, per pixel.
+    pixel: usize,
+    /// Values of a run that matter, and rounded up.
+    lanes: usize,
+    padded_lanes: usize,
+    /// Shifts `[dy, dx]` in pixels of the padded input, one for each run.
+    taps: Vec<[usize; 2]>,
+    /// Taps side by side in one run.
+    joined: usize,
+}
+
+impl Layout {
+    fn new(shape: &ConvShape, channels: usize) -> Self {
+        let [rows, columns] = shape.kernel;
+        let dilation = shape.options.dilation;
+        let joined = if channels < RUN && dilation[1] == 1 {
+            columns
+        } else {
+            1
+        };
+        let pixel = if joined > 1 {
+            channels
+        } else {
+            round_up(channels, RUN)
+        };
+        let lanes = channels * joined;
+        let taps = (0..rows)
+            .flat_map(|ky| {
+                (0..columns / joined).map(move |kx| [ky * dilation[0], kx * dilation[1]])
+            })
+            .collect();
+        Self {
+            pixel,
+            lanes,
+            padded_lanes: round_up(lanes, RUN),
+            taps,
+            joined,
+        }
+    }
+}
+
+/// How the work is divided.
+struct Division {
+    /// Input channels of one task; parts of them.
+    channels: usize,
+    channel_parts: usize,
+    /// Packed blocks of output channels of one task; parts of them.
+    blocks: usize,
+    block_parts: usize,
+    /// Output rows handled at a time; such units in all images; units of a chunk; chunks.
+    rows: usize,
+    units_per_image: usize,
+    units: usize,
+    chunk: usize,
+    chunks: usize,
+}
+
+impl Division {
+    fn new(tiles: &Tiles, shape: &ConvShape) -> Self {
+        let taps = shape.taps();
+        let inputs = shape.group_inputs();
+        let all_blocks = shape.group_outputs().div_ceil(tiles.rows);
+        // Laying a value out is paid back by taps * output channels products with it, packing a
+        // gradient by taps * input channels.
+        let channel_parts = inputs.div_ceil(if taps == 1 { 256 } else { 128 });
+        let channels = round_up(inputs.div_ceil(channel_parts), RUN).min(inputs);
+        let channel_parts = inputs.div_ceil(channels);
+        let most = (1024 / taps).clamp(64, 512) / tiles.rows;
+        let block_parts = all_blocks.div_ceil(most);
+        let blocks = all_blocks.div_ceil(block_parts);
+        let block_parts = all_blocks.div_ceil(blocks);
+
+        let reach: [usize; 2] =
+            std::array::from_fn(|axis| (shape.kernel[axis] - 1) * shape.options.dilation[axis]);
+        let stride = shape.options.stride;
+        let width = (shape.output_size[1] - 1) * stride[1] + reach[1] + 1;
+        let fitting = (SOURCE_VALUES / (width * round_up(channels, RUN)))
+            .saturating_sub(reach[0] + 1)
+            / stride[0]
+            + 1;
+        let rows = (PIXELS / shape.output_size[1])
+            .max(1)
+            .min(fitting.max(64usize.div_ceil(shape.output_size[1])))
+            .min(shape.output_size[0]);
+        let units_per_image = shape.output_size[0].div_ceil(rows);
+        let rows = shape.output_size[0].div_ceil(units_per_image);
+        let units_per_image = shape.output_size[0].div_ceil(rows);
+        let units = shape.batch * units_per_image;
+
+        let parts = shape.options.groups * channel_parts * block_parts;
+        // Sums of all chunks together: at most 4 Mi values.
+        let most_chunks = (4 * 1024 * 1024 / shape.weight_len()).max(1);
+        let chunks = TASKS.div_ceil(parts).min(units).min(most_chunks);
+        let chunk = units.div_ceil(chunks);
+        Self {
+            channels,
+            channel_parts,
+            blocks,
+            block_parts,
+            rows,
+            units_per_image,
+            units,
+            chunk,
+            chunks: units.div_ceil(chunk),
+        }
+    }
+}
+
+/// Gradient of the weight `[O, I / groups, KH, KW]`.
+pub(crate) fn weight_gradient(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
+    assert_eq!(x.len(), shape.input_len(), "input size");
+    assert_eq!(
+        output_gradient.len(),
+        shape.output_len(),
+        "output gradient size"
+    );
+    let division = Division::new(tiles, shape);
+    let parts = shape.options.groups * division.channel_parts * division.block_parts;
+    // Sums of one task: [block row, tap, lane].
+    let widest = Layout::new(shape, division.channels);
+    let sums = division.blocks * tiles.rows * widest.taps.len() * widest.padded_lanes;
+    let mut partial = vec![0.0; division.chunks * parts * sums];
+    partial
+        .par_chunks_mut(sums)
+        .enumerate()
+        .for_each(|(index, sums)| {
+            let task = Task::new(tiles, shape, &division, index % parts, index / parts);
+            task.run(x, output_gradient, sums);
+        });
+
+    let mut gradient = vec![0.0; shape.weight_len()];
+    let shared = Shared::new(&mut gradient);
+    (0..parts).into_par_iter().for_each(|part| {
+        let task = Task::new(tiles, shape, &division, part, 0);
+        let (first, rest) = partial.split_at(parts * sums);
+        let mut total = first[part * sums..][..sums].to_vec();
+        for chunk in rest.chunks_exact(parts * sums) {
+            for (total, value) in total.iter_mut().zip(&chunk[part * sums..][..sums]) {
+                *total += value;
+            }
+        }
+        // SAFETY: the gradient holds the whole weight, and each part is its own rows (group,
+        // output channels) and input channels of it.
+        unsafe { task.place(&total, shared.get()) };
+    });
+    gradient
+}
+
+struct Task<'a> {
+    tiles: &'a Tiles,
+    shape: &'a ConvShape,
+    division: &'a Division,
+    layout: Layout,
+    group: usize,
+    first_channel: usize,
+    channels: usize,
+    first_output: usize,
+    outputs: usize,
+    blocks: usize,
+    chunk: usize,
+}
+
+impl<'a> Task<'a> {
+    fn new(
+        tiles: &'a Tiles,
+        shape: &'a ConvShape,
+        division: &'a Division,
+        part: usize,
+        chunk: usize,
+    ) -> Self {
+        let block_part = part % division.block_parts;
+        let channel_part = part / division.block_parts % division.channel_parts;
+        let group = part / (division.block_parts * division.channel_parts);
+        let first_channel = channel_part * division.channels;
+        let channels = division.channels.min(shape.group_inputs() - first_channel);
+        let first_output = block_part * division.blocks * tiles.rows;
+        let outputs = (division.blocks * tiles.rows).min(shape.group_outputs() - first_output);
+        Self {
+            tiles,
+            shape,
+            division,
+            layout: Layout::new(shape, channels),
+            group,
+            first_channel,
+            channels,
+            first_output,
+            outputs,
+            blocks: outputs.div_ceil(tiles.rows),
+            chunk,
+        }
+    }
+
+    /// Sums the units of one chunk, in order.
+    fn run(&self, x: &[f32], output_gradient: &[f32], sums: &mut [f32]) {
+        let (shape, division, layout, tiles) =
+            (self.shape, self.division, &self.layout, self.tiles);
+        let stride = shape.options.stride;
+        let reach: [usize; 2] =
+            std::array::from_fn(|axis| (shape.kernel[axis] - 1) * shape.options.dilation[axis]);
+        let width = (shape.output_size[1] - 1) * stride[1] + reach[1] + 1;
+        let height = (division.rows - 1) * stride[0] + reach[0] + 1;
+        let most_pixels = division.rows * shape.output_size[1];
+        let offsets: Vec<u32> = (0..most_pixels)
+            .map(|pixel| {
+                let (y, x) = (pixel / shape.output_size[1], pixel % shape.output_size[1]);
+                ((y * stride[0] * width + x * stride[1]) * layout.pixel) as u32
+            })
+            .collect();
+        let source_len = height * width * layout.pixel + SLACK;
+        let packed_len = self.blocks * most_pixels * tiles.rows;
+        with_buffers([source_len, packed_len], |[source, packed]| {
+            let first = self.chunk * division.chunk;
+            let end = division.units.min(first + division.chunk);
+            for unit in first..end {
+                let image = unit / division.units_per_image;
+                let row = unit % division.units_per_image * division.rows;
+                let rows = division.rows.min(shape.output_size[0] - row);
+                let pixels = rows * shape.output_size[1];
+                self.lay_out(x, image, row, rows, width, source);
+                self.pack(output_gradient, image, row, pixels, packed);
+                let start = [0.0; 16];
+                for (tap, shift) in layout.taps.iter().enumerate() {
+                    let b = &source[(shift[0] * width + shift[1]) * layout.pixel..];
+                    for block in 0..self.blocks {
+                        let a = &packed[block * pixels * tiles.rows..][..pixels * tiles.rows];
+                        let at =
+                            (block * tiles.rows * layout.taps.len() + tap) * layout.padded_lanes;
+                        let row_stride = layout.taps.len() * layout.padded_lanes;
+                        let out = &mut sums[at..];
+                        assert!(out.len() >= (tiles.rows - 1) * row_stride + layout.padded_lanes);
+                        // SAFETY: a holds a column for each pixel; the largest offset plus the
+                        // shift is the last pixel of the laid-out rows, and a run from it ends
+                        // within their slack; the rows of out were just checked.
+                        unsafe {
+                            tiles.run(
+                                &Block {
+                                    depth: pixels,
+                                    a: a.as_ptr(),
+                                    b: b.as_ptr(),
+                                    offsets: offsets.as_ptr(),
+                                    out: out.as_mut_ptr(),
+                                    row_stride,
+                                },
+                                layout.padded_lanes,
+                                if unit == first {
+                                    Start::From(&start)
+                                } else {
+                                    Start::Destination
+                                },
+                            );
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Lays the padded input rows of one unit out as `[row, column, channel]`.
+    fn lay_out(
+        &self,
+        x: &[f32],
+        image: usize,
+        row: usize,
+        rows: usize,
+        width: usize,
+        source: &mut [f32],
+    ) {
+        let (shape, layout) = (self.shape, &self.layout);
+        let [height, columns] = shape.size;
+        let reach = (shape.kernel[0] - 1) * shape.options.dilation[0];
+        let padding = shape.options.padding;
+        let stride = shape.options.stride[0];
+        let first = (image * shape.inputs + self.group * shape.group_inputs() + self.first_channel)
+            * height
+            * columns;
+        let before = padding[1].min(width);
+        let present = columns.min(width - before);
+        for line in 0..(rows - 1) * stride + reach + 1 {
+            let to = &mut source[line * width * layout.pixel..][..width * layout.pixel];
+            let y = (row * stride + line) as isize - padding[0] as isize;
+            if y < 0 || y >= height as isize {
+                to.fill(0.0);
+                continue;
+            }
+            to[..before * layout.pixel].fill(0.0);
+            to[(before + present) * layout.pixel..].fill(0.0);
+            transpose(
+                &x[first + y as usize * columns..],
+                height * columns,
+                self.channels,
+                present,
+                &mut to[before * layout.pixel..],
+                layout.pixel,
+            );
+        }
+    }
+
+    /// Packs the output gradient of one unit as `[block, pixel, row]`.
+    fn pack(
+        &self,
+        output_gradient: &[f32],
+        image: usize,
+        row: usize,
+        pixels: usize,
+        packed: &mut [f32],
+    ) {
+        let shape = self.shape;
+        let plane = shape.output_size[0] * shape.output_size[1];
+        let first =
+            (image * shape.outputs + self.group * shape.group_outputs() + self.first_output)
+                * plane
+                + row * shape.output_size[1];
+        let rows = self.tiles.rows;
+        for block in 0..self.blocks {
+            let outputs = rows.min(self.outputs - block * rows);
+            transpose(
+                &output_gradient[first + block * rows * plane..],
+                plane,
+                outputs,
+                pixels,
+                &mut packed[block * pixels * rows..],
+                rows,
+            );
+        }
+    }
+
+    /// Writes the finished sums to their places in the weight.
+    ///
+    /// # Safety
+    ///
+    /// `gradient` must hold the whole weight, and nobody else may write this part of it.
+    unsafe fn place(&self, sums: &[f32], gradient: *mut f32) {
+        let (shape, layout) = (self.shape, &self.layout);
+        let inputs = shape.group_inputs();
+        let taps = shape.taps();
+        let row_stride = layout.taps.len() * layout.padded_lanes;
+        for output in 0..self.outputs {
+            let row = self.group * shape.group_outputs() + self.first_output + output;
+            for tap in 0..layout.taps.len() {
+                let values = &sums[output * row_stride + tap * layout.padded_lanes..];
+                for (lane, value) in values[..layout.lanes].iter().enumerate() {
+                    let channel = self.first_channel + lane % self.channels;
+                    let tap = tap * layout.joined + lane / self.channels;
+                    // SAFETY: row, channel and tap are within the weight.
+                    unsafe { *gradient.add((row * inputs + channel) * taps + tap) = *value };
+                }
+            }
+        }
+    }
+}
+
+/// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]` and zeros to the
+/// channels from `channels` up to `width` (or to the next pixel, where `width` is `channels`).
+fn transpose(
+    from: &[f32],
+    stride: usize,
+    channels: usize,
+    pixels: usize,
+    to: &mut [f32],
+    width: usize,
+) {
+    const SIDE: usize = 8;
+    for first in (0..width).step_by(SIDE) {
+        let side = SIDE.min(width - first);
+        if side == SIDE && first + SIDE <= channels {
+            let rows: [&[f32]; SIDE] =
+                std::array::from_fn(|c| &from[(first + c) * stride..][..pixels]);
+            for pixel in 0..pixels {
+                let values: [f32; SIDE] = std::array::from_fn(|c| rows[c][pixel]);
+                to[pixel * width + first..][..SIDE].copy_from_slice(&values);
+            }
+        } else {
+            for c in first..first + side {
+                if c < channels {
+                    let row = &from[c * stride..][..pixels];
+                    for (pixel, value) in row.iter().enumerate() {
+                        to[pixel * width + c] = *value;
+                    }
+                } else {
+                    for pixel in 0..pixels {
+                        to[pixel * width + c] = 0.0;
+                    }
+                }
+            }
+        }
+    }
+}

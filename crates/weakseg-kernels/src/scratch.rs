@@ -1,0 +1,61 @@
+//! Buffers kept by each thread between calls, so that a step does not pay for fresh pages.
+
+use std::cell::RefCell;
+
+thread_local! {
+    static KEPT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `body` with `N` buffers of at least the given lengths. Their contents are arbitrary
+/// (but initialised) values: whoever reads a value must have written it.
+pub(crate) fn with_buffers<const N: usize, R>(
+    lengths: [usize; N],
+    body: impl FnOnce([&mut [f32]; N]) -> R,
+) -> R {
+    // Taken out, not borrowed: a thread that waits inside `body` may start another task here.
+    let mut buffers: [Vec<f32>; N] = std::array::from_fn(|at| {
+        let mut buffer = KEPT
+            .with(|kept| kept.borrow_mut().pop())
+            .unwrap_or_default();
+        if buffer.len() < lengths[at] {
+            buffer = vec![0.0; lengths[at]];
+        }
+        buffer
+    });
+    let mut slices = buffers.each_mut().map(Vec::as_mut_slice);
+    for (slice, length) in slices.iter_mut().zip(lengths) {
+        let whole = std::mem::take(slice);
+        *slice = &mut whole[..length];
+    }
+    let result = body(slices);
+    KEPT.with(|kept| {
+        let mut kept = kept.borrow_mut();
+        // Handed back in reverse, so that the next call of the same shape finds each in its place.
+        kept.extend(buffers.into_iter().rev());
+        kept.truncate(8);
+    });
+    result
+}
+
+/// A pointer that tasks share to write disjoint parts of one buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared(*mut f32);
+
+#[allow(unsafe_code)] // Tasks of one pass write disjoint parts of one output.
+// SAFETY: only a pointer; whoever writes through it states why the parts are disjoint.
+unsafe impl Send for Shared {}
+#[allow(unsafe_code)] // As above.
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// A pointer to the start of `values`.
+    pub fn new(values: &mut [f32]) -> Self {
+        Self(values.as_mut_ptr())
+    }
+
+    /// The pointer.
+    pub fn get(self) -> *mut f32 {
+        self.0
+    }
+}

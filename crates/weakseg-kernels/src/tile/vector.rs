@@ -1,0 +1,68 @@
+//! The block kernel, generic over the vector type.
+#![allow(unsafe_code)] // The bodies work on raw pointers under the contract of `Tiles::run`.
+
+use super::Block;
+
+/// A register of [`Vector::LANES`] f32 values.
+///
+/// # Safety
+///
+/// The methods may only be called on machines (and from functions compiled) with the instruction
+/// set of the implementor.
+pub(super) unsafe trait Vector: Copy {
+    /// Values in the register.
+    const LANES: usize;
+    /// All lanes `value`.
+    unsafe fn splat(value: f32) -> Self;
+    /// Reads `LANES` values, unaligned.
+    unsafe fn load(from: *const f32) -> Self;
+    /// Writes `LANES` values, unaligned.
+    unsafe fn store(self, to: *mut f32);
+    /// `a * b + self`.
+    unsafe fn add_product(self, a: Self, b: Self) -> Self;
+}
+
+/// `ROWS` rows of `VECTORS` registers each, kept in registers over the whole depth.
+///
+/// # Safety
+///
+/// As `Tiles::run`, with `width = VECTORS * LANES`; `first` is null or readable for `ROWS` values.
+#[inline(always)]
+pub(super) unsafe fn block<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    block: &Block,
+    first: *const f32,
+) {
+    // SAFETY: every access is within the ranges of the function's contract.
+    unsafe {
+        let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
+        for r in 0..ROWS {
+            for v in 0..VECTORS {
+                sums[r][v] = if first.is_null() {
+                    V::load(block.out.add(r * block.row_stride + v * V::LANES))
+                } else {
+                    V::splat(*first.add(r))
+                };
+            }
+        }
+        let mut a = block.a;
+        for k in 0..block.depth {
+            let run = block.b.add(*block.offsets.add(k) as usize);
+            let mut values = [V::splat(0.0); VECTORS];
+            for v in 0..VECTORS {
+                values[v] = V::load(run.add(v * V::LANES));
+            }
+            for r in 0..ROWS {
+                let factor = V::splat(*a.add(r));
+                for v in 0..VECTORS {
+                    sums[r][v] = sums[r][v].add_product(factor, values[v]);
+                }
+            }
+            a = a.add(ROWS);
+        }
+        for r in 0..ROWS {
+            for v in 0..VECTORS {
+                sums[r][v].store(block.out.add(r * block.row_stride + v * V::LANES));
+            }
+        }
+    }
+}
