@@ -1,5 +1,6 @@
 //! The block kernel, generic over the vector type.
 #![allow(unsafe_code)] // The bodies work on raw pointers under the contract of `Tiles::run`.
+#![allow(clippy::needless_range_loop)] // Indices keep the block of registers legible, and unrolled.
 
 use super::Block;
 
