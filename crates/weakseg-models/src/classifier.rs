@@ -64,10 +64,11 @@ pub struct ClassifierConfig {
     pub width: f64,
     /// DropBlock, if any.
     pub dropblock: Option<DropBlockConfig>,
-    /// The first blocks of the trunk (0 to 5) that keep their weights: no gradients, so that no
-    /// backward pass goes through them, and running statistics in batch norm. With pretrained
-    /// weights on a CPU, 2 or 3 spare most of the time at little cost in accuracy. VGG: `block1`…;
-    /// ResNet50: `stem`, `layer1`….
+    /// How many of the trunk's first blocks (0 to 5) keep the weights they are loaded with. No
+    /// gradients are computed for them and no activations stored, and batch norm in them uses its
+    /// running statistics: training costs a forward pass there and nothing more, which is what
+    /// makes pretrained weights at full width affordable on a CPU. Blocks are `block1` … `block5`
+    /// of VGG16; `stem`, `layer1` … `layer4` of ResNet50. Not for fresh weights.
     pub frozen_blocks: usize,
     /// Seed of the initial weights.
     pub seed: u64,

@@ -46,6 +46,10 @@ pub trait Encoder {
 /// Any of the encoders. In a checkpoint's keys a trunk leaves no trace: `features.0.weight`,
 /// `layer1.0.conv1.weight`.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program holds a handful, and Module derives only for plain fields"
+)]
 pub enum Trunk {
     /// VGG16, with or without batch norm.
     Vgg(Vgg),

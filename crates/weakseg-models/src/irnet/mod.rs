@@ -46,6 +46,15 @@ impl IrnetConfig {
         }
     }
 
+    /// The name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self.trunk {
+            ClassifierArch::Vgg16 => "irnet-vgg16",
+            ClassifierArch::Vgg16Bn => "irnet-vgg16-bn",
+            ClassifierArch::Resnet50Os8 => "irnet-resnet50",
+        }
+    }
+
     /// Builds the network with fresh weights; the trunk is meant to be loaded.
     ///
     /// # Errors

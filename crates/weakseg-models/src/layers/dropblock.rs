@@ -147,7 +147,7 @@ mod tests {
         layer
             .forward(x, Some(&mut noise))
             .into_data()
-            .to_vec()
+            .try_to_vec()
             .unwrap()
     }
 
@@ -158,7 +158,7 @@ mod tests {
             form: DropBlockForm::Paper,
         };
         let x = Tensor::<4>::ones(DIMS, &Device::flex());
-        let y: Vec<f32> = layer.forward(x, None).into_data().to_vec().unwrap();
+        let y: Vec<f32> = layer.forward(x, None).into_data().try_to_vec().unwrap();
         assert!(y.iter().all(|&v| v == 1.0));
         assert!(drop(DropBlockForm::Paper, 0.0, 1).iter().all(|&v| v == 1.0));
     }

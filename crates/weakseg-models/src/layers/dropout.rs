@@ -35,13 +35,13 @@ mod tests {
         let mut noise = DropNoise::new(1, 0, 0.0);
         let y: Vec<f32> = dropout(x.clone(), 0.1, Some(&mut noise))
             .into_data()
-            .to_vec()
+            .try_to_vec()
             .unwrap();
         let dropped = y.iter().filter(|&&v| v == 0.0).count() as f64 / y.len() as f64;
         let mean = y.iter().sum::<f32>() / y.len() as f32;
         assert!((dropped - 0.1).abs() < 0.01, "{dropped}");
         assert!((mean - 1.0).abs() < 0.01, "{mean}");
-        let same: Vec<f32> = dropout(x, 0.1, None).into_data().to_vec().unwrap();
+        let same: Vec<f32> = dropout(x, 0.1, None).into_data().try_to_vec().unwrap();
         assert!(same.iter().all(|&v| v == 1.0));
     }
 }

@@ -50,7 +50,7 @@ mod tests {
         // torch.nn.functional.interpolate([[0, 1], [2, 3]], scale_factor=2, mode="bilinear"), torch 2.11
         let x =
             Tensor::<1>::from_floats([0.0, 1.0, 2.0, 3.0], &Device::flex()).reshape([1, 1, 2, 2]);
-        let y: Vec<f32> = bilinear_by(x, 2).into_data().to_vec().unwrap();
+        let y: Vec<f32> = bilinear_by(x, 2).into_data().try_to_vec().unwrap();
         let expected = [
             0.0, 0.25, 0.75, 1.0, 0.5, 0.75, 1.25, 1.5, 1.5, 1.75, 2.25, 2.5, 2.0, 2.25, 2.75, 3.0,
         ];
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn nearest_repeats_pixels() {
         let x = Tensor::<1>::from_floats([1.0, 2.0], &Device::flex()).reshape([1, 1, 1, 2]);
-        let y: Vec<f32> = nearest_x2(x).into_data().to_vec().unwrap();
+        let y: Vec<f32> = nearest_x2(x).into_data().try_to_vec().unwrap();
         assert_eq!(y, [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
     }
 }

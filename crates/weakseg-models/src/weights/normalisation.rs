@@ -55,7 +55,7 @@ mod tests {
         let images =
             Tensor::<1>::from_floats([10.0, 100.0, 255.0], &Device::flex()).reshape([1, 3, 1, 1]);
         for norm in [Normalisation::IMAGENET, Normalisation::CAFFE] {
-            let found: Vec<f32> = norm.apply(images.clone()).into_data().to_vec().unwrap();
+            let found: Vec<f32> = norm.apply(images.clone()).into_data().try_to_vec().unwrap();
             for (channel, pixel) in [10.0, 100.0, 255.0].into_iter().enumerate() {
                 assert!((found[channel] - norm.value(channel, pixel)).abs() < 1e-5);
             }

@@ -4,8 +4,11 @@
 mod classifier;
 mod counts;
 mod encoder;
+mod import;
 mod irnet;
+mod parity;
 mod segmenter;
+mod weights;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
