@@ -57,8 +57,7 @@ impl Curve {
     }
 
     fn parse(text: &str, path: &Path, step: &str) -> Result<Vec<Self>, ReportError> {
-        let mut epochs: BTreeMap<(Chart, String, String), BTreeMap<u64, (f64, u64)>> =
-            BTreeMap::new();
+        let mut epochs = Samples::new();
         let whole = text.ends_with('\n');
         let mut lines = text.lines().enumerate().peekable();
         while let Some((index, line)) = lines.next() {
@@ -95,6 +94,9 @@ impl Curve {
     }
 }
 
+/// Sum and number of the values of each epoch, by (chart, name, split).
+type Samples = BTreeMap<(Chart, String, String), BTreeMap<u64, (f64, u64)>>;
+
 /// Which chart a figure belongs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Chart {
@@ -115,11 +117,7 @@ impl Chart {
         }
     }
 
-    fn curve(
-        self,
-        step: &str,
-        epochs: &BTreeMap<(Chart, String, String), BTreeMap<u64, (f64, u64)>>,
-    ) -> Option<Curve> {
+    fn curve(self, step: &str, epochs: &Samples) -> Option<Curve> {
         let mine = || epochs.iter().filter(|((chart, ..), _)| *chart == self);
         let first = mine().next().map(|((_, name, _), _)| name.clone())?;
         let one_name = mine().all(|((_, name, _), _)| *name == first);

@@ -2,7 +2,7 @@
 //!
 //! * [`rows`], [`keys`] and [`data`]: every figure with its keys, and what it was measured on.
 //! * [`standing`]: what a figure is worth beside the masks that look at no image.
-//! * [`table`] and [`text`]: the step table of the paper, as text and Markdown.
+//! * [`table`] and [`mod@text`]: the step table of the paper, as text and Markdown.
 //! * [`curves`] and [`plot`]: training curves and intervals as SVG.
 //! * [`colour`], [`figures`] and [`gallery`]: pictures, and which cases to show.
 //! * [`reading`]: the figures in plain words.

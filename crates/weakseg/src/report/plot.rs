@@ -10,7 +10,7 @@ const LETTER: f64 = 6.4;
 
 /// A chart of lines over epochs.
 pub fn lines(curve: &Curve) -> String {
-    const WIDTH: f64 = 460.0;
+    const WIDTH: f64 = 410.0;
     const LEFT: f64 = 44.0;
     const RIGHT: f64 = WIDTH - 10.0;
     let (keys, legend_height) = legend(curve, LEFT, RIGHT);
@@ -107,7 +107,7 @@ pub struct Mark {
 /// Figures with their intervals, one a line, on an axis from 0 to 1, the best trivial baseline as
 /// an upright line through all.
 pub fn intervals(title: &str, marks: &[Mark]) -> String {
-    const WIDTH: f64 = 520.0;
+    const WIDTH: f64 = 440.0;
     const LEFT: f64 = 158.0;
     const RIGHT: f64 = WIDTH - 70.0;
     const ROW: f64 = 26.0;
@@ -186,12 +186,12 @@ mod tests {
             title: String::new(),
             series: (0..6).map(series).collect(),
         };
-        let (places, height) = legend(&curve, 44.0, 450.0);
+        let (places, height) = legend(&curve, 44.0, 400.0);
         assert!(height > 14.0);
         assert!(
             places
                 .iter()
-                .all(|[x, _]| x + 20.0 + LETTER * 20.0 <= 450.0),
+                .all(|[x, _]| x + 20.0 + LETTER * 20.0 <= 400.0),
             "{places:?}"
         );
     }
