@@ -59,7 +59,7 @@ impl Anatomy {
         let stout = chance.unit();
         let shift = chance.normal(0.0, 0.007) + push;
         let breath = chance.normal(0.0, 0.028);
-        let breadth = chance.normal(0.318 - if female { 0.012 } else { 0.0 }, 0.014);
+        let breadth = chance.normal(0.317 - if female { 0.012 } else { 0.0 }, 0.014);
         let apex = chance.normal(0.128, 0.012);
         let dome = chance.normal(0.742, 0.012) + breath - 0.03 * stout;
         let heart = Heart::draw(chance, shift, dome, breadth);

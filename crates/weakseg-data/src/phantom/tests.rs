@@ -96,8 +96,8 @@ fn sizes_show_the_same_case() {
 
 #[test]
 fn the_crescent_lies_in_the_lung_field_and_has_its_extent() {
-    let phantom = phantom(40, 192);
-    for index in 0..40 {
+    let phantom = phantom(24, 160);
+    for index in 0..24 {
         let case = phantom.render_as(index, true);
         let side = case.side.unwrap();
         let (mut crescent, mut lung) = (0.0, 0.0);
@@ -170,10 +170,10 @@ fn label_moves_the_mean_far_less_than_exposure_does() {
 #[test]
 fn the_crescent_has_no_vessels() {
     let size = 256;
-    let phantom = phantom(40, size);
+    let phantom = phantom(24, size);
     let (mut crescent, mut opposite, mut twin, mut count) = (0.0, 0.0, 0.0, 0.0);
     let mut darker = 0.0;
-    for index in 0..40 {
+    for index in 0..24 {
         let case = phantom.render_as(index, true);
         if case.extent < 0.2 {
             continue;
