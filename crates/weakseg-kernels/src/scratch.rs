@@ -59,3 +59,17 @@ impl Shared {
         self.0
     }
 }
+
+/// A vector of `length` values that `body` writes, without filling it with zeros before.
+///
+/// # Safety
+///
+/// When `body` returns it must have written every one of the `length` values.
+#[allow(unsafe_code)] // Outputs are large; zeroing them first would cost a pass over memory.
+pub(crate) unsafe fn written_by(length: usize, body: impl FnOnce(Shared)) -> Vec<f32> {
+    let mut values: Vec<f32> = Vec::with_capacity(length);
+    body(Shared(values.as_mut_ptr()));
+    // SAFETY: the capacity is at least `length`, and the caller vouches for the values.
+    unsafe { values.set_len(length) };
+    values
+}

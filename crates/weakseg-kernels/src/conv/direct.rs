@@ -164,19 +164,21 @@ fn even(total: usize, most: usize) -> usize {
     total.div_ceil(total.div_ceil(most))
 }
 
-/// Adds nothing to the destination but the pixels of this correlation: `destination` is
-/// `[batch, groups * rows, height, width]`, and only `correlation.place` + multiples of
-/// `correlation.spread` are written.
-pub(crate) fn correlate(
+/// Writes the pixels of this correlation, and no others, in all destination planes: those at
+/// `correlation.place` + multiples of `correlation.spread`.
+///
+/// # Safety
+///
+/// `destination` must point to `[batch, groups * rows, height, width]` values of
+/// `planes.destination_size` that nobody else reads or writes meanwhile.
+pub(crate) unsafe fn correlate(
     tiles: &Tiles,
     planes: &Planes<'_>,
     correlation: &Correlation,
     packed: &[f32],
-    destination: &mut [f32],
+    destination: Shared,
 ) {
     let division = Division::new(tiles, planes, correlation);
-    let image = planes.groups * planes.rows * planes.destination_size.iter().product::<usize>();
-    assert_eq!(destination.len(), planes.batch * image, "destination size");
     assert_eq!(
         planes.source.len(),
         planes.batch
@@ -194,7 +196,6 @@ pub(crate) fn correlate(
             })
         })
         .collect();
-    let shared = Shared::new(destination);
     let tasks = planes.batch * planes.groups * division.row_blocks * division.parts;
     (0..tasks).into_par_iter().for_each(|index| {
         let task = Task {
@@ -209,7 +210,7 @@ pub(crate) fn correlate(
             group: index / (division.parts * division.row_blocks) % planes.groups,
             image: index / (division.parts * division.row_blocks * planes.groups),
         };
-        task.run(shared);
+        task.run(destination);
     });
 }
 
@@ -274,8 +275,8 @@ impl Task<'_> {
 
         with_buffers([copied, buffer], |[copy, sums]| {
             let (out, row_stride) = if straight {
-                // SAFETY: base + first_row * width lies in the destination (its length was
-                // checked), and no other task writes these rows of these planes.
+                // SAFETY: base + first_row * width lies in the destination (the
+                // caller's contract), and no other task writes these rows of these planes.
                 let start = unsafe {
                     destination
                         .get()

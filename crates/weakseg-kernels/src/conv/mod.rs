@@ -4,14 +4,18 @@
 //! ([`lattice`]), computed by the table-driven kernel of [`crate::tile`] without a patch matrix.
 //! What differs per shape is decided in the divisions of [`direct`] (rows, channels and output
 //! channels of a task; 1x1 convolutions read the input and write the output where they lie) and
-//! of [`weight_gradient`] (channels in a run, or channels of a row of taps when they are few).
+//! of [`weight_gradient`] (channels in a run, or channels of a row of taps when they are few);
+//! [`depthwise`] takes the weight gradient of groups of one or two channels.
+#![allow(unsafe_code)] // Outputs are written by the tasks through a shared pointer.
 
+mod depthwise;
 mod direct;
 mod lattice;
 mod options;
 #[cfg(test)]
 mod reference;
 mod shape;
+mod transpose;
 mod weight_gradient;
 
 pub use options::ConvOptions;
@@ -21,6 +25,7 @@ use direct::{Planes, WeightStrides, correlate, pack_weight};
 use lattice::Correlation;
 use rayon::prelude::*;
 
+use crate::scratch::{Shared, written_by};
 use crate::tile::Tiles;
 
 /// `[B, O, OH, OW]` from x `[B, I, H, W]`, weight `[O, I / groups, KH, KW]` and bias `[O]`.
@@ -50,9 +55,12 @@ pub(crate) fn forward(
         channel: shape.taps(),
     };
     let packed = pack_weight(tiles, weight, strides, &planes, &correlation);
-    let mut output = vec![0.0; shape.output_len()];
-    correlate(tiles, &planes, &correlation, &packed, &mut output);
-    output
+    // SAFETY: the correlation's rectangle is the whole output, so every value is written.
+    unsafe {
+        written_by(shape.output_len(), |output| {
+            correlate(tiles, &planes, &correlation, &packed, output);
+        })
+    }
 }
 
 /// Gradient with respect to x, `[B, I, H, W]`.
@@ -79,13 +87,24 @@ pub(crate) fn input_gradient(
         row: shape.taps(),
         channel: column,
     };
-    // Pixels no tap reaches keep the zero.
-    let mut gradient = vec![0.0; shape.input_len()];
-    for correlation in Correlation::input_gradient(shape) {
-        let packed = pack_weight(tiles, weight, strides, &planes, &correlation);
-        correlate(tiles, &planes, &correlation, &packed, &mut gradient);
+    let correlations = Correlation::input_gradient(shape);
+    let fill = |gradient: Shared| {
+        for correlation in &correlations {
+            let packed = pack_weight(tiles, weight, strides, &planes, correlation);
+            // SAFETY: the gradient has the destination's size and is this pass's alone.
+            unsafe { correlate(tiles, &planes, correlation, &packed, gradient) };
+        }
+    };
+    let written: usize = correlations.iter().map(|c| c.extent[0] * c.extent[1]).sum();
+    if written == shape.size[0] * shape.size[1] {
+        // SAFETY: the correlations' pixels are distinct and as many as the gradient has.
+        unsafe { written_by(shape.input_len(), fill) }
+    } else {
+        // Pixels no tap reaches keep the zero.
+        let mut gradient = vec![0.0; shape.input_len()];
+        fill(Shared::new(&mut gradient));
+        gradient
     }
-    gradient
 }
 
 /// Gradient with respect to the weight, `[O, I / groups, KH, KW]`.
@@ -95,7 +114,11 @@ pub(crate) fn weight_gradient(
     x: &[f32],
     output_gradient: &[f32],
 ) -> Vec<f32> {
-    weight_gradient::weight_gradient(tiles, shape, x, output_gradient)
+    if depthwise::serves(shape) {
+        depthwise::weight_gradient(shape, x, output_gradient)
+    } else {
+        weight_gradient::weight_gradient(tiles, shape, x, output_gradient)
+    }
 }
 
 /// Sum of an output gradient `[B, channels, pixels]` over images and pixels: `[channels]`.

@@ -8,9 +8,12 @@
 //! threads.
 #![allow(unsafe_code)] // Tasks write disjoint parts of the sums; see the SAFETY comments.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::shape::ConvShape;
+use super::transpose::transpose;
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
 
@@ -106,9 +109,8 @@ impl Division {
             .saturating_sub(reach[0] + 1)
             / stride[0]
             + 1;
-        let rows = (PIXELS / shape.output_size[1])
-            .max(1)
-            .min(fitting.max(64usize.div_ceil(shape.output_size[1])))
+        let rows = fitting
+            .max(64usize.div_ceil(shape.output_size[1]))
             .min(shape.output_size[0]);
         let units_per_image = shape.output_size[0].div_ceil(rows);
         let rows = shape.output_size[0].div_ceil(units_per_image);
@@ -251,41 +253,64 @@ impl<'a> Task<'a> {
                 let pixels = rows * shape.output_size[1];
                 self.lay_out(x, image, row, rows, width, source);
                 self.pack(output_gradient, image, row, pixels, packed);
-                let start = [0.0; 16];
-                for (tap, shift) in layout.taps.iter().enumerate() {
-                    let b = &source[(shift[0] * width + shift[1]) * layout.pixel..];
-                    for block in 0..self.blocks {
-                        let a = &packed[block * pixels * tiles.rows..][..pixels * tiles.rows];
-                        let at =
-                            (block * tiles.rows * layout.taps.len() + tap) * layout.padded_lanes;
-                        let row_stride = layout.taps.len() * layout.padded_lanes;
-                        let out = &mut sums[at..];
-                        assert!(out.len() >= (tiles.rows - 1) * row_stride + layout.padded_lanes);
-                        // SAFETY: a holds a column for each pixel; the largest offset plus the
-                        // shift is the last pixel of the laid-out rows, and a run from it ends
-                        // within their slack; the rows of out were just checked.
-                        unsafe {
-                            tiles.run(
-                                &Block {
-                                    depth: pixels,
-                                    a: a.as_ptr(),
-                                    b: b.as_ptr(),
-                                    offsets: offsets.as_ptr(),
-                                    out: out.as_mut_ptr(),
-                                    row_stride,
-                                },
-                                layout.padded_lanes,
-                                if unit == first {
-                                    Start::From(&start)
-                                } else {
-                                    Start::Destination
-                                },
-                            );
-                        }
-                    }
+                let parts = pixels.div_ceil(PIXELS);
+                let part = pixels.div_ceil(parts);
+                for pixel in (0..pixels).step_by(part) {
+                    let some = pixel..pixels.min(pixel + part);
+                    let packed = &packed[..self.blocks * pixels * tiles.rows];
+                    let fresh = unit == first && pixel == 0;
+                    self.add_products(source, width, packed, &offsets, some, fresh, sums);
                 }
             }
         });
+    }
+
+    /// Adds the products of some pixels of a unit to the sums; `fresh` sums start from zero.
+    fn add_products(
+        &self,
+        source: &[f32],
+        width: usize,
+        packed: &[f32],
+        offsets: &[u32],
+        pixels: Range<usize>,
+        fresh: bool,
+        sums: &mut [f32],
+    ) {
+        let (layout, rows) = (&self.layout, self.tiles.rows);
+        let zeros = [0.0; 16];
+        let start = if fresh {
+            Start::From(&zeros)
+        } else {
+            Start::Destination
+        };
+        let row_stride = layout.taps.len() * layout.padded_lanes;
+        let offsets = &offsets[pixels.clone()];
+        for (tap, shift) in layout.taps.iter().enumerate() {
+            let b = &source[(shift[0] * width + shift[1]) * layout.pixel..];
+            for (block, packed) in packed.chunks_exact(packed.len() / self.blocks).enumerate() {
+                let a = &packed[pixels.start * rows..pixels.end * rows];
+                let at = block * rows * row_stride + tap * layout.padded_lanes;
+                let out = &mut sums[at..];
+                assert!(out.len() >= (rows - 1) * row_stride + layout.padded_lanes);
+                // SAFETY: a holds a column for each pixel; the largest offset plus the shift is
+                // the last pixel of the laid-out rows, and a run from it ends within their slack;
+                // the rows of out were just checked.
+                unsafe {
+                    self.tiles.run(
+                        &Block {
+                            depth: pixels.len(),
+                            a: a.as_ptr(),
+                            b: b.as_ptr(),
+                            offsets: offsets.as_ptr(),
+                            out: out.as_mut_ptr(),
+                            row_stride,
+                        },
+                        layout.padded_lanes,
+                        start,
+                    );
+                }
+            }
+        }
     }
 
     /// Lays the padded input rows of one unit out as `[row, column, channel]`.
@@ -376,43 +401,6 @@ impl<'a> Task<'a> {
                     let tap = tap * layout.joined + lane / self.channels;
                     // SAFETY: row, channel and tap are within the weight.
                     unsafe { *gradient.add((row * inputs + channel) * taps + tap) = *value };
-                }
-            }
-        }
-    }
-}
-
-/// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]` and zeros to the
-/// channels from `channels` up to `width` (or to the next pixel, where `width` is `channels`).
-fn transpose(
-    from: &[f32],
-    stride: usize,
-    channels: usize,
-    pixels: usize,
-    to: &mut [f32],
-    width: usize,
-) {
-    const SIDE: usize = 8;
-    for first in (0..width).step_by(SIDE) {
-        let side = SIDE.min(width - first);
-        if side == SIDE && first + SIDE <= channels {
-            let rows: [&[f32]; SIDE] =
-                std::array::from_fn(|c| &from[(first + c) * stride..][..pixels]);
-            for pixel in 0..pixels {
-                let values: [f32; SIDE] = std::array::from_fn(|c| rows[c][pixel]);
-                to[pixel * width + first..][..SIDE].copy_from_slice(&values);
-            }
-        } else {
-            for c in first..first + side {
-                if c < channels {
-                    let row = &from[c * stride..][..pixels];
-                    for (pixel, value) in row.iter().enumerate() {
-                        to[pixel * width + c] = *value;
-                    }
-                } else {
-                    for pixel in 0..pixels {
-                        to[pixel * width + c] = 0.0;
-                    }
                 }
             }
         }

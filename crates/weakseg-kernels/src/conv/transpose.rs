@@ -1,0 +1,97 @@
+//! Channels to the innermost place.
+
+/// Side of the square blocks.
+const SIDE: usize = 4;
+
+/// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]`, and zeros to the
+/// channels from `channels` up to `width`.
+pub(super) fn transpose(
+    from: &[f32],
+    stride: usize,
+    channels: usize,
+    pixels: usize,
+    to: &mut [f32],
+    width: usize,
+) {
+    let whole_channels = channels / SIDE * SIDE;
+    let whole_pixels = pixels / SIDE * SIDE;
+    for pixel in (0..whole_pixels).step_by(SIDE) {
+        for channel in (0..whole_channels).step_by(SIDE) {
+            let rows: [&[f32; SIDE]; SIDE] = std::array::from_fn(|c| {
+                let at = (channel + c) * stride + pixel;
+                from[at..at + SIDE].try_into().expect("a slice of SIDE")
+            });
+            let columns = transpose_block(rows);
+            for (p, column) in columns.iter().enumerate() {
+                let at = (pixel + p) * width + channel;
+                to[at..at + SIDE].copy_from_slice(column);
+            }
+        }
+    }
+    let mut single = |channel: usize, pixels: std::ops::Range<usize>| {
+        for pixel in pixels {
+            to[pixel * width + channel] = if channel < channels {
+                from[channel * stride + pixel]
+            } else {
+                0.0
+            };
+        }
+    };
+    for channel in 0..whole_channels {
+        single(channel, whole_pixels..pixels);
+    }
+    for channel in whole_channels..width {
+        single(channel, 0..pixels);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(unsafe_code)] // Loads and stores of whole registers; SSE is part of every x86-64.
+fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+    use std::arch::x86_64::{
+        _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
+    };
+    let mut columns = [[0.0; SIDE]; SIDE];
+    // SAFETY: each row and column holds the four values of a register.
+    unsafe {
+        let [a, b, c, d] = rows.map(|row| _mm_loadu_ps(row.as_ptr()));
+        let (ab_low, ab_high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+        _mm_storeu_ps(columns[0].as_mut_ptr(), _mm_movelh_ps(ab_low, cd_low));
+        _mm_storeu_ps(columns[1].as_mut_ptr(), _mm_movehl_ps(cd_low, ab_low));
+        _mm_storeu_ps(columns[2].as_mut_ptr(), _mm_movelh_ps(ab_high, cd_high));
+        _mm_storeu_ps(columns[3].as_mut_ptr(), _mm_movehl_ps(cd_high, ab_high));
+    }
+    columns
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+    std::array::from_fn(|p| std::array::from_fn(|c| rows[c][p]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_finds_its_place() {
+        for (channels, pixels, width) in [(8, 8, 8), (5, 7, 16), (3, 9, 3), (1, 4, 4)] {
+            let stride = pixels + 3;
+            let from: Vec<f32> = (0..channels * stride).map(|v| v as f32).collect();
+            let mut to = vec![-1.0; pixels * width];
+            transpose(&from, stride, channels, pixels, &mut to, width);
+            for (at, value) in to.iter().enumerate() {
+                let (pixel, channel) = (at / width, at % width);
+                let expected = if channel < channels {
+                    (channel * stride + pixel) as f32
+                } else {
+                    0.0
+                };
+                assert_eq!(*value, expected);
+            }
+        }
+    }
+}
