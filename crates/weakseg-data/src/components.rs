@@ -155,8 +155,8 @@ mod tests {
             [2, 1, 1, 1, 2]
         );
         let (labels, eight) = label(&mask, Connectivity::Eight);
-        assert_eq!(eight.len(), 1, "{labels:?}");
-        assert_eq!(eight[0].area, 7);
+        assert_eq!(eight.len(), 2, "{labels:?}");
+        assert_eq!((eight[0].area, eight[1].area), (6, 1));
         assert_eq!(eight[0].bounds, [0, 0, 3, 5]);
     }
 

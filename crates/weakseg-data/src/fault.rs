@@ -1,6 +1,8 @@
 //! [`Fault`]: one thing wrong with a set, by the rule it breaks.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use crate::{DataError, Split};
 
@@ -87,6 +89,33 @@ impl Fault {
             severity: Severity::Warning,
             error,
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}", self.error)
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row {
+            rule: Rule,
+            severity: Severity,
+            message: String,
+        }
+        let row = Row {
+            rule: self.rule,
+            severity: self.severity,
+            message: self.error.to_string(),
+        };
+        row.serialize(serializer)
     }
 }
 

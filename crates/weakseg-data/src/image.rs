@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::contain::contained;
 use crate::{DataError, Limits, Stack, jpeg, png};
 
 /// Reads a PNG or JPEG as 1×H×W grey or 3×H×W RGB.
@@ -14,13 +15,15 @@ use crate::{DataError, Limits, Stack, jpeg, png};
 /// a file that is cut off (never a partly filled image); [`DataError::Io`].
 pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> {
     let bytes = limits.read(path)?;
-    if png::is_png(&bytes) {
-        png::decode(path, &bytes, limits)
-    } else if jpeg::is_jpeg(&bytes) {
-        jpeg::decode(path, &bytes, limits)
-    } else {
-        Err(unknown(path, &bytes))
-    }
+    contained(path, || {
+        if png::is_png(&bytes) {
+            png::decode(path, &bytes, limits)
+        } else if jpeg::is_jpeg(&bytes) {
+            jpeg::decode(path, &bytes, limits)
+        } else {
+            Err(unknown(path, &bytes))
+        }
+    })
 }
 
 /// Height and width of a PNG or JPEG, without decoding it.
@@ -29,13 +32,15 @@ pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> 
 /// Those of [`read_image`], except for damage inside the coded pixels of a PNG.
 pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), DataError> {
     let bytes = limits.read(path)?;
-    if png::is_png(&bytes) {
-        png::size(path, &bytes, limits)
-    } else if jpeg::is_jpeg(&bytes) {
-        jpeg::size(path, &bytes, limits)
-    } else {
-        Err(unknown(path, &bytes))
-    }
+    contained(path, || {
+        if png::is_png(&bytes) {
+            png::size(path, &bytes, limits)
+        } else if jpeg::is_jpeg(&bytes) {
+            jpeg::size(path, &bytes, limits)
+        } else {
+            Err(unknown(path, &bytes))
+        }
+    })
 }
 
 /// Interleaved samples, `stored` a pixel, to the first `kept` planes of them.

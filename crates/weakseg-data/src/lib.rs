@@ -14,6 +14,7 @@ mod case;
 mod chance;
 pub mod components;
 mod config;
+mod contain;
 mod csv_table;
 mod error;
 mod fault;

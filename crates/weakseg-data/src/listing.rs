@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::fault::{Fault, Rule, refuse};
+use crate::fault::{Fault, Rule, Severity, refuse};
 use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, unsafe_id};
 
 /// The cases of a set before anybody decided whether they will do.
@@ -34,6 +34,15 @@ impl Listing {
             problem,
             remedy: remedy.into(),
         };
+        if self.cases.is_empty()
+            && self
+                .faults
+                .iter()
+                .any(|fault| fault.severity == Severity::Error)
+        {
+            // Every row had its fault, which is told; that none is left would only be an echo.
+            return Vec::new();
+        }
         if self.cases.is_empty() {
             let error = set("the set has no cases".into(), "add images and their labels");
             return vec![Fault::error(Rule::NotEmpty, error)];
@@ -136,6 +145,11 @@ impl<'a> Ids<'a> {
             )),
         }
     }
+}
+
+/// A path below a folder, without the `.` that a setting may hold.
+pub(crate) fn below(base: &Path, path: &Path) -> PathBuf {
+    base.join(path).components().collect()
 }
 
 /// The id of an image: its file name without the ending of a picture.

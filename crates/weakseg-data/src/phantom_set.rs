@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::listing::below;
 use crate::phantom::{PhantomConfig, write_set};
 use crate::{DataError, TableConfig};
 
@@ -71,7 +72,7 @@ impl PhantomSetConfig {
 
     /// Makes the set if it is not there, and describes it as a table.
     pub(crate) fn table(&self, base: &Path) -> Result<TableConfig, DataError> {
-        write_set(&base.join(&self.root), &self.phantoms())?;
+        write_set(&below(base, &self.root), &self.phantoms())?;
         Ok(TableConfig {
             root: self.root.clone(),
             val_fraction: self.val_fraction,

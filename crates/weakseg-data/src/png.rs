@@ -5,6 +5,7 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Transformations};
 
+use crate::contain::contained;
 use crate::{DataError, Limits, Plane, Stack, atomic, image::planar, palette};
 
 /// Whether the bytes begin as a PNG does.
@@ -64,7 +65,9 @@ pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataErr
             "save masks as PNG; a JPEG blurs class numbers into each other",
         ));
     }
-    let pixels = read(path, open(path, &bytes, limits, Transformations::IDENTITY)?)?;
+    let pixels = contained(path, || {
+        read(path, open(path, &bytes, limits, Transformations::IDENTITY)?)
+    })?;
     let (height, width) = (pixels.height, pixels.width);
     let stored = pixels.color.samples();
     let values: Vec<u8> = match pixels.depth {

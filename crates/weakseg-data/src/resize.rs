@@ -32,27 +32,41 @@ pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter)
     }
     let rows = axis(image.height(), height, filter);
     let columns = axis(image.width(), width, filter);
+    let load = |value: &u8| f32::from(*value);
     let round = |value: f32| (value + 0.5).floor().clamp(0.0, 255.0) as u8;
-    // Pillow rounds between its two passes, columns first; so do we, to agree with it.
-    let values = image.as_slice();
-    let narrow = along_rows(
-        values,
-        image.channels() * image.height(),
-        image.width(),
-        &columns,
-        |v| f32::from(*v),
-        round,
-    );
-    let resized = along_columns(
-        &narrow,
-        image.channels(),
-        image.height(),
-        width,
-        &rows,
-        |v| f32::from(*v),
-        round,
-    );
-    stack(image.channels(), height, width, resized)
+    let (channels, values) = (image.channels(), image.as_slice());
+    // Pillow rounds between its two passes, so their order shows: along rows first, unless that would make the rows
+    // longer and the other pass makes them fewer.
+    let resized = if height < image.height() && width >= image.width() {
+        let low = along_columns(
+            values,
+            channels,
+            image.height(),
+            image.width(),
+            &rows,
+            load,
+            round,
+        );
+        along_rows(
+            &low,
+            channels * height,
+            image.width(),
+            &columns,
+            load,
+            round,
+        )
+    } else {
+        let narrow = along_rows(
+            values,
+            channels * image.height(),
+            image.width(),
+            &columns,
+            load,
+            round,
+        );
+        along_columns(&narrow, channels, image.height(), width, &rows, load, round)
+    };
+    stack(channels, height, width, resized)
 }
 
 /// Resizes maps bilinearly, C×H×W to C×`height`×`width`, without widening the filter: PyTorch's
@@ -168,8 +182,8 @@ fn bilinear_axis(from: usize, to: usize) -> Vec<Taps> {
     let scale = from as f32 / to as f32;
     (0..to)
         .map(|index| {
-            // In f32 and in this order, as PyTorch computes it.
-            let source = (scale * (index as f32 + 0.5) - 0.5).max(0.0);
+            // In f32 and fused, as PyTorch's build computes it.
+            let source = scale.mul_add(index as f32 + 0.5, -0.5).max(0.0);
             let first = (source as usize).min(from - 1);
             let weight = source - first as f32;
             let weights = if first + 1 < from {

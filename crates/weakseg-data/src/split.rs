@@ -18,8 +18,9 @@ pub(crate) struct Candidate<'a> {
 /// The split of every candidate, in order.
 ///
 /// Groups (patients) are taken from large to small, chance deciding among equals, and each goes where it brings the
-/// number of cases, of positives of each class and of cases without any class nearest to the split's share: the split
-/// with the least sum over strata of (count - share)^2 / total. Groups held out go to [`Split::Val`] first.
+/// number of positives of each class and of cases without any class nearest to the split's share: the split with the
+/// least sum over these strata of (count - share)^2 / total. Groups held out go to [`Split::Val`] first. No split with a
+/// share stays empty while another can spare a group.
 pub(crate) fn by_group(
     candidates: &[Candidate<'_>],
     val_fraction: f64,
@@ -32,23 +33,23 @@ pub(crate) fn by_group(
         test_fraction,
     ];
     let classes = candidates.first().map_or(0, |first| first.labels.len());
-    // Strata: all cases, cases without any class, positives of each class.
+    // Strata: cases without any class, positives of each class. The number of all cases is none: while groups of one
+    // kind are dealt it would pull them to the split that still lacks the other kind.
     let strata = |candidate: &Candidate<'_>| {
-        let mut counts = vec![0.0; classes + 2];
-        counts[0] = 1.0;
-        counts[1] = f64::from(u8::from(!candidate.labels.contains(&true)));
-        for (count, &label) in counts[2..].iter_mut().zip(candidate.labels) {
+        let mut counts = vec![0.0; classes + 1];
+        counts[0] = f64::from(u8::from(!candidate.labels.contains(&true)));
+        for (count, &label) in counts[1..].iter_mut().zip(candidate.labels) {
             *count = f64::from(u8::from(label));
         }
         counts
     };
     let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
-    let mut totals = vec![0.0; classes + 2];
+    let mut totals = vec![0.0; classes + 1];
     for (index, candidate) in candidates.iter().enumerate() {
         let counts = strata(candidate);
         let group = groups.entry(candidate.group).or_insert_with(|| Group {
             members: Vec::new(),
-            counts: vec![0.0; classes + 2],
+            counts: vec![0.0; classes + 1],
             held_out: false,
         });
         group.members.push(index);
@@ -62,32 +63,22 @@ pub(crate) fn by_group(
     shuffle(&mut stream(Purpose::Split, seed, 0, 0), &mut groups);
     groups.sort_by_key(|group| (!group.held_out, std::cmp::Reverse(group.members.len())));
 
-    let mut filled = vec![vec![0.0; classes + 2]; shares.len()];
-    let mut splits = vec![Split::Train; candidates.len()];
+    let mut deal = Deal {
+        shares,
+        totals,
+        filled: vec![vec![0.0; classes + 1]; shares.len()],
+    };
+    let mut homes: Vec<usize> = Vec::with_capacity(groups.len());
     for group in &groups {
-        let cost = |split: usize| -> f64 {
-            let parts = filled[split].iter().zip(&group.counts).zip(&totals);
-            parts
-                .filter(|(_, total)| **total > 0.0)
-                .map(|((have, more), total)| {
-                    let target = shares[split] * total;
-                    ((have + more - target).powi(2) - (have - target).powi(2)) / total
-                })
-                .sum()
-        };
-        let chosen = if group.held_out {
-            1
-        } else {
-            (0..shares.len())
-                .filter(|&split| shares[split] > 0.0)
-                .min_by(|&a, &b| cost(a).total_cmp(&cost(b)))
-                .unwrap_or(0)
-        };
-        for (have, more) in filled[chosen].iter_mut().zip(&group.counts) {
-            *have += more;
-        }
+        let home = if group.held_out { 1 } else { deal.best(group) };
+        deal.put(group, home, 1.0);
+        homes.push(home);
+    }
+    deal.fill_empty(&groups, &mut homes);
+    let mut splits = vec![Split::Train; candidates.len()];
+    for (group, &home) in groups.iter().zip(&homes) {
         for &member in &group.members {
-            splits[member] = Split::ALL[chosen];
+            splits[member] = Split::ALL[home];
         }
     }
     splits
@@ -95,8 +86,75 @@ pub(crate) fn by_group(
 
 struct Group {
     members: Vec<usize>,
+    /// Cases in each stratum.
     counts: Vec<f64>,
     held_out: bool,
+}
+
+/// How far the splits are filled.
+struct Deal {
+    shares: [f64; 3],
+    totals: Vec<f64>,
+    /// Cases of each split in each stratum.
+    filled: Vec<Vec<f64>>,
+}
+
+impl Deal {
+    fn put(&mut self, group: &Group, split: usize, sign: f64) {
+        for (have, count) in self.filled[split].iter_mut().zip(&group.counts) {
+            *have += sign * count;
+        }
+    }
+
+    /// How much further from its share a split would be with (`sign` 1) or without (-1) a group.
+    fn cost(&self, group: &Group, split: usize, sign: f64) -> f64 {
+        let parts = self.filled[split]
+            .iter()
+            .zip(&group.counts)
+            .zip(&self.totals);
+        parts
+            .filter(|(_, total)| **total > 0.0)
+            .map(|((have, count), total)| {
+                let off = have - self.shares[split] * total;
+                ((off + sign * count).powi(2) - off.powi(2)) / total
+            })
+            .sum()
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = usize> + use<> {
+        let shares = self.shares;
+        (0..shares.len()).filter(move |&split| shares[split] > 0.0)
+    }
+
+    fn best(&self, group: &Group) -> usize {
+        let costs = self
+            .wanted()
+            .map(|split| (split, self.cost(group, split, 1.0)));
+        costs
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(0, |(split, _)| split)
+    }
+
+    /// Gives each split that is wanted and empty the group that is missed least where it is, if any can be spared: in
+    /// a set of few groups every share of a stratum may be below one half.
+    fn fill_empty(&mut self, groups: &[Group], homes: &mut [usize]) {
+        for split in self.wanted() {
+            if homes.contains(&split) {
+                continue;
+            }
+            let spare = |home: usize| homes.iter().filter(|&&other| other == home).count() > 1;
+            let moves = (0..groups.len()).filter(|&at| !groups[at].held_out && spare(homes[at]));
+            let cost = |at: usize| {
+                self.cost(&groups[at], homes[at], -1.0) + self.cost(&groups[at], split, 1.0)
+            };
+            let Some(at) = moves.min_by(|&a, &b| cost(a).total_cmp(&cost(b))) else {
+                continue;
+            };
+            self.put(&groups[at], homes[at], -1.0);
+            self.put(&groups[at], split, 1.0);
+            homes[at] = split;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -169,5 +227,28 @@ mod tests {
         let mut splits = split(&reversed, 3);
         splits.reverse();
         assert_eq!(splits, split(&set, 3));
+    }
+
+    #[test]
+    fn few_groups_leave_no_split_empty() {
+        for count in 3..12 {
+            let set: Vec<_> = (0..count)
+                .map(|index| {
+                    (
+                        format!("p{index}"),
+                        vec![index % 4 == 0, index % 3 == 0],
+                        false,
+                    )
+                })
+                .collect();
+            let splits = split(&set, 0);
+            assert!(
+                Split::ALL.iter().all(|split| splits.contains(split)),
+                "{count}: {splits:?}"
+            );
+        }
+        let one = [("p".to_owned(), vec![true], false)];
+        assert_eq!(split(&one, 0), [Split::Train]);
+        assert!(split(&[], 0).is_empty());
     }
 }

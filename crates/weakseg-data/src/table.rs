@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::read_boxes;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
-use crate::listing::{Ids, Listing, check_classes, find_image, id_of, is_ending};
+use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
 use crate::split::{Candidate, by_group};
 use crate::{Case, Classes, DataError, LabelSpace, Split};
 
@@ -67,20 +67,20 @@ const RESERVED: [&str; 3] = ["image", "patient", "split"];
 impl TableConfig {
     /// The folder of the masks, if there is one.
     pub(crate) fn mask_folder(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
-        let root = base.join(&self.root);
+        let root = below(base, &self.root);
         optional(&root, self.masks.as_deref(), "masks", Path::is_dir)
     }
 
     /// The table of boxes, if there is one.
     pub(crate) fn box_file(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
-        let root = base.join(&self.root);
+        let root = below(base, &self.root);
         optional(&root, self.boxes.as_deref(), "boxes.csv", Path::is_file)
     }
 
     /// Reads the table and divides its cases.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
         self.check_fractions()?;
-        let root = base.join(&self.root);
+        let root = below(base, &self.root);
         let path = root.join(&self.csv);
         let mut table = CsvTable::read(&path)?;
         let classes = self.classes(&table)?;

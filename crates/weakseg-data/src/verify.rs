@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::boxes::{BoundingBox, read_boxes};
@@ -69,33 +69,6 @@ impl fmt::Display for VerifyReport {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}: {}", self.error)
-    }
-}
-
-impl Serialize for Fault {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Row {
-            rule: Rule,
-            severity: Severity,
-            message: String,
-        }
-        let row = Row {
-            rule: self.rule,
-            severity: self.severity,
-            message: self.error.to_string(),
-        };
-        row.serialize(serializer)
-    }
-}
-
 pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     let mut report = VerifyReport::default();
     let unreadable = |error| Fault::error(Rule::ReadableTable, error);
@@ -106,8 +79,9 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             return report;
         }
     };
+    let unlearnable = listing.unlearnable();
     report.faults.append(&mut listing.faults);
-    report.faults.extend(listing.unlearnable());
+    report.faults.extend(unlearnable);
     let cases = Cases {
         classes: listing.classes,
         cases: listing.cases,

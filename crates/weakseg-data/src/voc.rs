@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
-use crate::listing::{Ids, Listing, check_classes, find_image, id_of};
+use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of};
 use crate::{Case, Classes, DataError, LabelSpace, Limits, Split};
 
 /// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
@@ -71,13 +71,13 @@ impl Default for VocConfig {
 impl VocConfig {
     /// The folder of the index maps, if there is one.
     pub(crate) fn mask_folder(&self, base: &Path) -> Option<PathBuf> {
-        let folder = base.join(&self.root).join("SegmentationClass");
+        let folder = below(base, &self.root).join("SegmentationClass");
         folder.is_dir().then_some(folder)
     }
 
     /// Reads the lists and the labels of their images.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
-        let root = base.join(&self.root);
+        let root = below(base, &self.root);
         let classes = Classes {
             names: self.classes.clone(),
             space: LabelSpace::Exclusive,

@@ -10,6 +10,7 @@ use npyz::zip::write::FileOptions;
 use npyz::zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{Array, Values, encode, parse};
+use crate::contain::contained;
 use crate::{DataError, Limits, atomic};
 
 /// Reads every array of a `.npz` file, stored or deflated. Members that are no arrays are passed over.
@@ -21,6 +22,14 @@ use crate::{DataError, Limits, atomic};
 pub fn read_npz(path: &Path) -> Result<BTreeMap<String, Array>, DataError> {
     let limits = Limits::default();
     let bytes = limits.read(path)?;
+    contained(path, || unpack(path, &bytes, &limits))
+}
+
+fn unpack(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<BTreeMap<String, Array>, DataError> {
     let broken = |problem: String| {
         DataError::unreadable(
             path,
@@ -28,7 +37,7 @@ pub fn read_npz(path: &Path) -> Result<BTreeMap<String, Array>, DataError> {
             "write the file again; it may be cut off or damaged",
         )
     };
-    let mut archive = NpzArchive::new(Cursor::new(bytes.as_slice()))
+    let mut archive = NpzArchive::new(Cursor::new(bytes))
         .map_err(|error| broken(format!("not a NumPy archive: {error}")))?;
     let zip = archive.zip_archive();
     let mut unpacked = 0_u64;

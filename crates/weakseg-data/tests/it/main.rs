@@ -2,6 +2,7 @@
 //! `tests/oracle`, which are there with the scripts that wrote them.
 
 mod arrays;
+mod augment;
 mod files;
 mod phantom_set;
 mod resize;

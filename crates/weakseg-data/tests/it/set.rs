@@ -73,16 +73,14 @@ impl Set {
         let set = Self::new();
         let mut rows = String::from("image,cat,dog\n");
         let (mut train, mut val) = (String::new(), String::new());
-        for (index, list) in [&mut train, &mut train, &mut train, &mut val]
-            .into_iter()
-            .enumerate()
-        {
+        for index in 0..4 {
             let id = format!("2007_{index:06}");
             rows += &format!(
                 "{id},{},{}\n",
                 u8::from(index % 2 == 0),
                 u8::from(index % 2 == 1)
             );
+            let list = if index < 3 { &mut train } else { &mut val };
             *list += &format!("{id}\n");
             set.image(&format!("JPEGImages/{id}.png"));
             set.mask(
