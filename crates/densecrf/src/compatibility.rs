@@ -42,7 +42,10 @@ impl Compatibility {
                 found: weights.len(),
             });
         }
-        if let Some(index) = weights.iter().position(|w| !(w.abs() <= MAX_COMPATIBILITY)) {
+        if let Some(index) = weights
+            .iter()
+            .position(|w| w.is_nan() || w.abs() > MAX_COMPATIBILITY)
+        {
             return Err(CrfError::CompatibilityValue {
                 index,
                 value: weights[index],

@@ -72,3 +72,8 @@ pub const MAX_ENERGY: f32 = 1e30;
 
 /// The largest magnitude of a compatibility weight, for the same reason.
 pub const MAX_COMPATIBILITY: f32 = 1e9;
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -96,7 +96,7 @@ impl Simplex {
                 largest = elevated[i];
             }
         }
-        if !(largest.abs() <= COORDINATE_LIMIT as f32) {
+        if largest.abs() > COORDINATE_LIMIT as f32 {
             return Err(largest);
         }
 
@@ -112,22 +112,24 @@ impl Simplex {
         // Rounding may have left the plane (surplus ≠ 0): move the outermost axes back.
         let surplus = surplus as i32;
         let cycle = d as i32 + 1;
-        for i in 0..=d {
-            rank[i] += surplus;
-            if rank[i] < 0 {
-                rank[i] += cycle;
+        for (i, rank) in rank[..=d].iter_mut().enumerate() {
+            *rank += surplus;
+            if *rank < 0 {
+                *rank += cycle;
                 self.origin[i] += up;
-            } else if rank[i] >= cycle {
-                rank[i] -= cycle;
+            } else if *rank >= cycle {
+                *rank -= cycle;
                 self.origin[i] -= up;
             }
-            self.axis_of_rank[rank[i].clamp(0, d as i32) as usize] = i as u8;
+            // The surplus is at most (d + 1) / 2, so this changes nothing; it tells the compiler.
+            *rank = (*rank).clamp(0, cycle - 1);
+            self.axis_of_rank[*rank as usize] = i as u8;
         }
 
         self.barycentric[..d + 2].fill(0.0);
         for i in 0..=d {
             let distance = (elevated[i] - self.origin[i]) * down;
-            let place = d - rank[i].clamp(0, d as i32) as usize;
+            let place = d - rank[i] as usize;
             self.barycentric[place] += distance;
             self.barycentric[place + 1] -= distance;
         }

@@ -44,7 +44,10 @@ impl Unary {
     /// [`CrfError::UnaryEnergy`] for a NaN, an infinity or a magnitude above [`MAX_ENERGY`].
     pub fn from_energies(energies: Vec<f32>, labels: usize) -> Result<Self, CrfError> {
         let pixels = pixel_count(energies.len(), labels)?;
-        if let Some(at) = energies.iter().position(|e| !(e.abs() <= MAX_ENERGY)) {
+        if let Some(at) = energies
+            .iter()
+            .position(|e| e.is_nan() || e.abs() > MAX_ENERGY)
+        {
             return Err(CrfError::UnaryEnergy {
                 label: at / pixels,
                 pixel: at % pixels,
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn zero_is_unsure_only_when_asked() {
         let unsure = Unary::from_labels(&[0, 1, 2], 2, 0.7, true).unwrap();
-        let half = 0.693_147;
+        let half = std::f32::consts::LN_2;
         assert_close(
             unsure.energies(),
             &[half, 0.3567, 1.2040, half, 1.2040, 0.3567],
