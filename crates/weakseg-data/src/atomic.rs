@@ -1,7 +1,7 @@
 //! Files that are never half-written: each is written beside its place and renamed over it.
 //!
 //! After a crash or a full disk the file under its final name is either the old one or the new one. What is not
-//! promised: [`write`] does not wait for the disk, so after a power cut a new file may be missing; use
+//! promised: [`write()`] does not wait for the disk, so after a power cut a new file may be missing; use
 //! [`write_durably`] for what must survive that. A killed process may leave a file `.tmp*` behind, which nothing reads.
 
 use std::fs;
@@ -18,18 +18,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], and waits until the disk holds the bytes and the name.
+/// As [`write()`], and waits until the disk holds the bytes and the name.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     replace(path, true, |file| file.write_all(bytes))
 }
 
-/// As [`write`], with what `content` writes.
+/// As [`write()`], with what `content` writes.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
