@@ -1,0 +1,143 @@
+//! The command line: what is global, and which commands there are. Each command's own options stand with the command.
+
+use std::num::NonZeroUsize;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    Cam, Config, Crf, Demo, Evaluate, Phantom, Predict, Report, Run, Verify, Walk,
+};
+use crate::device::Choice;
+use crate::ui::{Level, Ui};
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (research software, not a medical device)"
+);
+
+/// From image-level labels to masks: train a classifier on what is in each image, ask it where, refine the answer,
+/// and train a segmentation network with it. No mask is needed to train.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weakseg",
+    version = VERSION,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "\
+Start with:
+  weakseg demo                    the whole method on made chest X-rays, in minutes
+  weakseg run config.toml         the whole method on your images
+  weakseg predict --model RUN image.png --out masks
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 finished but cases were left out beyond --allow-skips,
+130 interrupted (the same command goes on from there). Results go to stdout, progress to stderr.
+Research software, not a medical device."
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Where networks run: auto, cpu, cuda[:N], vulkan[:N], metal or wgpu. Never falls back in silence.
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    pub device: Choice,
+    /// Threads of the CPU; all by default. Results do not depend on it.
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Seed of everything that is drawn; wins over the configuration's.
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print one JSON document, or one JSON line per item, on stdout and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Tell also what was decided on the way.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Tell only what went wrong.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole method on made chest X-rays: no data, no weights, no network, no GPU.
+    Demo(Demo),
+    /// Run the whole method, from images with image-level labels to a segmentation network and a report.
+    Run(Run),
+    /// Segment images with a trained model.
+    Predict(Predict),
+    /// Score masks that anybody made, beside the trivial baselines.
+    Evaluate(Evaluate),
+    /// Show where a classifier looks: activation maps of an image.
+    Cam(Cam),
+    /// Refine a label map along the edges of its image by a dense CRF.
+    Crf(Crf),
+    /// Spread class maps over an edge map by a random walk.
+    Walk(Walk),
+    /// Make a phantom set, or check a data set.
+    #[command(subcommand)]
+    Data(Data),
+    /// Write report.html and report.json of a finished run anew.
+    Report(Report),
+    /// Show what a configuration may hold, or what it resolves to.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// `weakseg data …`
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Write chest X-rays made from a seed, with labels to train on and masks to score with.
+    Phantom(Phantom),
+    /// List every fault of a data set, before hours are spent on it.
+    Verify(Verify),
+}
+
+/// The global options, as commands use them.
+pub struct Settings {
+    /// Who shows progress.
+    pub ui: Ui,
+    /// Whether stdout takes JSON.
+    pub json: bool,
+    /// Seed asked for.
+    pub seed: Option<u64>,
+    /// Device asked for.
+    pub device: Choice,
+}
+
+impl Settings {
+    /// What `globals` mean.
+    pub fn new(globals: &Globals) -> Self {
+        let level = match (globals.quiet, globals.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Normal,
+        };
+        Self {
+            ui: Ui::new(level),
+            json: globals.json,
+            seed: globals.seed,
+            device: globals.device,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,132 @@
+//! `weakseg cam`: where a classifier looks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde::Serialize;
+use weakseg::cam::CamMethod;
+use weakseg::predict::activation;
+use weakseg_data::{Limits, npy, read_image, write_rgb_png};
+
+use crate::args::Settings;
+use crate::exit::Done;
+use crate::{output, overlay};
+
+/// Show where a classifier looks: activation maps of an image.
+///
+/// Writes the map over the image as PREFIX.png and the map itself, f32 [H,W] at the image's own size and in the method's
+/// own units, as PREFIX.npy. Several methods write PREFIX.METHOD.png and PREFIX.METHOD.npy.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weakseg cam image.png --model runs/first --out look
+  weakseg cam image.png --model runs/first --method cam,grad-cam++ --class pneumothorax --out look")]
+pub struct Cam {
+    /// The image, PNG or JPEG.
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// A run's folder, or a classifier's .safetensors file.
+    #[arg(long, value_name = "M")]
+    model: PathBuf,
+    /// Methods, with commas between: cam, grad-cam, grad-cam++, layer-cam; and Grad-CAM++ as two published codes have
+    /// it, grad-cam++-wsmis and grad-cam++-pytorch-grad-cam.
+    #[arg(
+        long,
+        value_name = "METHODS",
+        value_delimiter = ',',
+        default_value = "grad-cam++"
+    )]
+    method: Vec<CamMethod>,
+    /// The layer whose map is taken; the last one by default.
+    #[arg(long, value_name = "L")]
+    layer: Option<String>,
+    /// The class that is looked for; the likeliest by default.
+    #[arg(long, value_name = "C")]
+    class: Option<String>,
+    /// Path of the files to write, without ending.
+    #[arg(long, value_name = "PREFIX")]
+    out: PathBuf,
+}
+
+/// What is printed of a map.
+#[derive(Serialize)]
+struct Item {
+    method: String,
+    class: String,
+    layer: Option<String>,
+    /// Of the class in the image as a whole.
+    probability: f32,
+    height: usize,
+    width: usize,
+    overlay: PathBuf,
+    npy: PathBuf,
+}
+
+impl Cam {
+    /// Makes every map.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        let image = read_image(&self.image, &Limits::default())?;
+        let (device, name) = settings.device.open()?;
+        settings.ui.detail(&format!("device {name}"));
+        if self.out.file_name().is_none() {
+            bail!(
+                "--out {}: expected the path of the files to write, without ending",
+                self.out.display()
+            );
+        }
+        for method in &self.method {
+            let found = activation(
+                &self.model,
+                &image,
+                method,
+                self.layer.as_deref(),
+                self.class.as_deref(),
+                &device,
+            )?;
+            let prefix = match self.method.as_slice() {
+                [_] => self.out.clone(),
+                _ => ending(&self.out, &method.to_string()),
+            };
+            let (overlay, npy) = (ending(&prefix, "png"), ending(&prefix, "npy"));
+            let map = &found.map;
+            // As step 2 reads it: what speaks against the class is no heat.
+            let top = map.as_slice().iter().copied().fold(0.0f32, f32::max);
+            let heat = map.map(|&value| if top > 0.0 { value.max(0.0) / top } else { 0.0 });
+            write_rgb_png(&overlay, &overlay::heat(&image, &heat))?;
+            npy::write_f32(&npy, &[map.height(), map.width()], map.as_slice())?;
+            let class = found.classes.index(&found.class).unwrap_or(0);
+            let item = Item {
+                method: method.to_string(),
+                class: found.class,
+                layer: self.layer.clone(),
+                probability: found.probabilities[class],
+                height: map.height(),
+                width: map.width(),
+                overlay,
+                npy,
+            };
+            if settings.json {
+                output::json(&item)?;
+            } else {
+                output::line(format!(
+                    "{}: {} of {} (probability {:.3}), also {}",
+                    item.overlay.display(),
+                    item.method,
+                    item.class,
+                    item.probability,
+                    item.npy.display()
+                ))?;
+            }
+        }
+        Ok(Done::Whole)
+    }
+}
+
+/// `path.end`, whatever dots `path` holds.
+fn ending(path: &Path, end: &str) -> PathBuf {
+    let mut text = path.as_os_str().to_owned();
+    text.push(".");
+    text.push(end);
+    text.into()
+}

@@ -1,0 +1,177 @@
+//! `weakseg crf`: a dense CRF on any label map.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use densecrf::{DenseCrf, Guide, Unary};
+use serde::Serialize;
+use weakseg_data::{Limits, Plane, npy, read_image, read_index_png, write_index_png};
+
+use super::numbers;
+use crate::args::Settings;
+use crate::exit::{Done, usage};
+use crate::output;
+use crate::overlay::rgb;
+
+/// Refine a label map along the edges of its image by a dense CRF.
+///
+/// The defaults are those of IRNet's pipeline and give what pydensecrf gives. Grey images count as RGB with three equal
+/// channels.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  weakseg crf photo.jpg coarse.png --out refined.png --gt-prob 0.7 --bilateral 50,5,10")]
+pub struct Crf {
+    /// The image, PNG or JPEG.
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// The label map: a palette or grey PNG of label numbers 0 to K-1, of the image's size.
+    #[arg(value_name = "LABELS.png")]
+    map: PathBuf,
+    /// The refined label map.
+    #[arg(long, value_name = "OUT.png")]
+    out: PathBuf,
+    /// Number of labels; the largest in the map and one by default.
+    #[arg(long, value_name = "K")]
+    labels: Option<usize>,
+    /// How sure the label map is, between 0 and 1.
+    #[arg(long, value_name = "P", default_value_t = 0.7)]
+    gt_prob: f64,
+    /// Mean-field iterations.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    iterations: usize,
+    /// Gaussian term: standard deviation in pixels, weight.
+    #[arg(long, value_name = "SXY,COMPAT", default_value = "3,3")]
+    gaussian: Gaussian,
+    /// Bilateral term: standard deviation in pixels, standard deviation in grey levels, weight.
+    #[arg(long, value_name = "SXY,SRGB,COMPAT", default_value = "50,5,10")]
+    bilateral: Bilateral,
+    /// Also write the label probabilities, f32 [K,H,W].
+    #[arg(long, value_name = "Q.npy")]
+    marginals: Option<PathBuf>,
+}
+
+/// `SXY,COMPAT`
+#[derive(Debug, Clone)]
+struct Gaussian {
+    sxy: f32,
+    compat: f32,
+}
+
+impl FromStr for Gaussian {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let [sxy, compat] = numbers(text)?;
+        Ok(Self { sxy, compat })
+    }
+}
+
+/// `SXY,SRGB,COMPAT`
+#[derive(Debug, Clone)]
+struct Bilateral {
+    sxy: f32,
+    srgb: f32,
+    compat: f32,
+}
+
+impl FromStr for Bilateral {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let [sxy, srgb, compat] = numbers(text)?;
+        Ok(Self { sxy, srgb, compat })
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Outcome {
+    /// Computing alone: without reading, decoding and writing.
+    seconds: f64,
+    height: usize,
+    width: usize,
+    labels: usize,
+}
+
+impl Crf {
+    /// Reads, refines, writes.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        settings.device.require_cpu("crf")?;
+        if !(self.gt_prob > 0.0 && self.gt_prob < 1.0) {
+            return usage(format!(
+                "--gt-prob is {}; expected a number between 0 and 1",
+                self.gt_prob
+            ));
+        }
+        let image = rgb(&read_image(&self.image, &Limits::default())?);
+        let map = read_index_png(&self.map, &Limits::default())?;
+        let (height, width) = (map.height(), map.width());
+        ensure!(
+            (image.height(), image.width()) == (height, width),
+            "{}: the label map is {height}x{width} (height x width), its image {}x{}; save the map on the image's own grid",
+            self.map.display(),
+            image.height(),
+            image.width()
+        );
+        let largest = usize::from(map.as_slice().iter().copied().max().unwrap_or(0));
+        let labels = self.labels.unwrap_or(largest + 1);
+        if largest == 255 && self.labels.is_none() {
+            settings.ui.warn(&format!(
+                "{}: holds the value 255, taken as a label: the CRF runs with 256 labels",
+                self.map.display()
+            ));
+        }
+
+        let began = Instant::now();
+        let guide = Guide::planar(height, width, 3, image.as_slice())?;
+        let marginals = DenseCrf::new(height, width, labels)
+            .and_then(|crf| crf.gaussian(self.gaussian.sxy, self.gaussian.compat))
+            .and_then(|crf| {
+                crf.bilateral(
+                    self.bilateral.sxy,
+                    self.bilateral.srgb,
+                    &guide,
+                    self.bilateral.compat,
+                )
+            })
+            .and_then(|crf| {
+                crf.infer(
+                    &Unary::from_labels(map.as_slice(), labels, self.gt_prob, false)?,
+                    self.iterations,
+                )
+            })
+            .with_context(|| self.map.display().to_string())?;
+        let refined = Plane::new(height, width, marginals.map())?;
+        let seconds = began.elapsed().as_secs_f64();
+
+        write_index_png(&self.out, &refined)?;
+        if let Some(path) = &self.marginals {
+            npy::write_f32(path, &[labels, height, width], &marginals.q)?;
+        }
+        if settings.json {
+            output::json(&Outcome {
+                seconds,
+                height,
+                width,
+                labels,
+            })?;
+        } else {
+            let changed = refined
+                .as_slice()
+                .iter()
+                .zip(map.as_slice())
+                .filter(|(a, b)| a != b)
+                .count();
+            output::line(format!(
+                "{}: {height}x{width}, {labels} labels, {:.1} % of the pixels changed, {seconds:.3} s",
+                self.out.display(),
+                100.0 * changed as f64 / map.len() as f64
+            ))?;
+        }
+        Ok(Done::Whole)
+    }
+}

@@ -1,0 +1,142 @@
+//! `weakseg evaluate`: the metrics table of predictions anybody made.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use weakseg::metrics::Bootstrap;
+use weakseg::progress::Progress;
+use weakseg::report::{self, DataSummary, Report};
+use weakseg_data::LabelSpace;
+
+use crate::args::Settings;
+use crate::evaluation::{ClassList, Pairs, Reading, Void, png_stems, score_boxes, score_masks};
+use crate::exit::Done;
+use crate::output;
+
+/// Score masks that anybody made, beside the trivial baselines.
+///
+/// Compares the index PNGs of two folders that have one name. Masks of one class may be 0/1 or 0/255. An empty
+/// prediction of an empty truth counts as 1 in per-image figures; intervals are 95 % bootstraps over images.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weakseg evaluate --pred masks --truth SegmentationClass --classes 21
+  weakseg evaluate --pred masks --truth truth --json > scores.json
+  weakseg evaluate --pred masks --boxes boxes.csv --classes pneumonia
+
+Rows of --json are those of report.json, with step `segmentation` and split `test`.")]
+pub struct Evaluate {
+    /// The masks to judge: NAME.png.
+    #[arg(long, value_name = "DIR")]
+    pred: PathBuf,
+    /// The true masks: NAME.png.
+    #[arg(long, value_name = "DIR", required_unless_present = "boxes")]
+    truth: Option<PathBuf>,
+    /// Number of classes with the background, or the names of all but the background with commas between; by default
+    /// as many as the masks hold.
+    #[arg(long, value_name = "N|NAMES")]
+    classes: Option<ClassList>,
+    /// Value of true pixels that are not scored, or none. [default: 255, unless masks are black and white]
+    #[arg(long, value_name = "VALUE")]
+    void: Option<Void>,
+    /// Score against boxes too: a CSV of image,label,x,y,width,height in pixels.
+    #[arg(long, value_name = "FILE")]
+    boxes: Option<PathBuf>,
+    /// True masks that may lack a prediction before the program ends with exit code 3.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    allow_skips: usize,
+}
+
+impl Evaluate {
+    /// Scores and prints.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        settings.device.require_cpu("evaluate")?;
+        let bootstrap = Bootstrap {
+            seed: settings.seed.unwrap_or_default(),
+            ..Bootstrap::default()
+        };
+        let ui = &settings.ui;
+        let found = match &self.truth {
+            Some(truth) => Pairs::find(&self.pred, truth)?,
+            None => Pairs::alone(png_stems(&self.pred)?),
+        };
+        let reading = Reading::settle(&found.pairs, self.classes.clone(), self.void, ui)?;
+        let mut rows = Vec::new();
+        let mut missing = found.missing;
+        let name = self
+            .truth
+            .as_ref()
+            .or(self.boxes.as_ref())
+            .map_or(String::new(), |path| path.display().to_string());
+        let names = reading.classes.names();
+        let space = if names.len() == 1 {
+            LabelSpace::Findings
+        } else {
+            LabelSpace::Exclusive
+        };
+        let mut data = DataSummary::new(name, space, names);
+        data.seed = Some(bootstrap.seed);
+        if self.truth.is_some() {
+            let scores = score_masks(&found.pairs, &reading, &bootstrap, ui)?;
+            data.counts.test.cases = scores.images;
+            data.counts.test.masks = scores.images;
+            data.counts.test.positive = scores.positive;
+            rows.extend(scores.rows);
+        }
+        if let Some(file) = &self.boxes {
+            let (scored, without) = score_boxes(&self.pred, file, &reading, &bootstrap)?;
+            data.counts.test.boxes = scored.iter().map(|row| row.n()).max().unwrap_or(0);
+            rows.extend(scored);
+            missing.extend(
+                without
+                    .into_iter()
+                    .filter(|stem| !missing.contains(stem))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        if found.extra > 0 {
+            ui.note(&format!(
+                "{} predictions have no truth and are not scored",
+                found.extra
+            ));
+        }
+        for stem in &missing {
+            data.skipped.push(report::Skipped {
+                case: stem.clone(),
+                step: "evaluate".to_owned(),
+                reason: "no prediction".to_owned(),
+            });
+        }
+        let report = Report::new(data, rows, Vec::new())?;
+        if settings.json {
+            output::json(&report)?;
+        } else {
+            output::line(report::text(&report).trim_end())?;
+        }
+        self.end(&missing, settings)
+    }
+
+    fn end(&self, missing: &[String], settings: &Settings) -> Result<Done> {
+        if missing.is_empty() {
+            return Ok(Done::Whole);
+        }
+        let some: Vec<&str> = missing.iter().take(5).map(String::as_str).collect();
+        settings.ui.warn(&format!(
+            "{} of the truth have no prediction in {} ({}{}); they are not in the figures",
+            missing.len(),
+            self.pred.display(),
+            some.join(", "),
+            if missing.len() > some.len() {
+                ", …"
+            } else {
+                ""
+            }
+        ));
+        Ok(if missing.len() > self.allow_skips {
+            Done::Skipped
+        } else {
+            Done::Whole
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! One command each: its options, and the work it calls.
+
+mod cam;
+mod config;
+mod crf;
+mod demo;
+mod evaluate;
+mod phantom;
+mod predict;
+mod report;
+mod run;
+mod verify;
+mod walk;
+
+pub use cam::Cam;
+pub use config::Config;
+pub use crf::Crf;
+pub use demo::Demo;
+pub use evaluate::Evaluate;
+pub use phantom::Phantom;
+pub use predict::Predict;
+pub use report::Report;
+pub use run::Run;
+pub use verify::Verify;
+pub use walk::Walk;
+
+/// `N` numbers with commas between.
+fn numbers<const N: usize>(text: &str) -> Result<[f32; N], String> {
+    let parts: Vec<f32> = text
+        .split(',')
+        .map(|part| {
+            part.trim()
+                .parse()
+                .map_err(|_| format!("`{part}` is no number"))
+        })
+        .collect::<Result<_, _>>()?;
+    let found = parts.len();
+    parts
+        .try_into()
+        .map_err(|_| format!("expected {N} numbers with commas between, found {found}"))
+}

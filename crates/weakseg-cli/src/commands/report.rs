@@ -1,0 +1,49 @@
+//! `weakseg report`: the report of a finished run, anew.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use weakseg::config;
+use weakseg::pipeline::{METHOD, Span};
+
+use super::run::execute;
+use crate::args::Settings;
+use crate::exit::Done;
+
+/// Write report.html and report.json of a finished run anew, from what its steps have written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  weakseg report runs/first")]
+pub struct Report {
+    /// The run's folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+}
+
+impl Report {
+    /// Does the last step again.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        if !self.run.join("run.json").is_file() {
+            bail!(
+                "{}: not a run of weakseg (it has no run.json); give the --out folder of a run",
+                self.run.display()
+            );
+        }
+        let config = config::load(&self.run.join("config.toml"), None, &[])?;
+        let last = METHOD.len() - 1;
+        execute(
+            &config,
+            &self.run,
+            &self.run,
+            Span {
+                from: last,
+                until: last,
+                again: true,
+            },
+            None,
+            settings,
+        )
+    }
+}

@@ -1,0 +1,216 @@
+//! `weakseg run`: the whole method as a table of steps.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde::Serialize;
+use weakseg::config::{self, Config, PRESETS};
+use weakseg::pipeline::{self, Job, METHOD, Span};
+use weakseg::report::{self, Report, Row};
+
+use crate::args::Settings;
+use crate::exit::Done;
+use crate::{interrupt, output};
+
+/// Run the whole method, from images with image-level labels to a segmentation network and a report.
+///
+/// Finished steps are not done again; the same command goes on with a run that was stopped. Steps, in order:
+/// train-classifier, make-cams, eval-cams, make-ir-labels, train-irn, make-pseudo-labels, eval-pseudo-labels,
+/// train-segmenter, evaluate, report.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weakseg run config.toml --out runs/first
+  weakseg run config.toml --out runs/wide --set irn.radius=5 --set classifier.training.epochs=20
+  weakseg run config.toml --out runs/first --from make-pseudo-labels     those steps again
+  weakseg config show --preset demo > config.toml                        a file to start from")]
+pub struct Run {
+    /// The configuration; paths in it start from its folder.
+    #[arg(value_name = "CONFIG.toml")]
+    config: PathBuf,
+    /// The run's folder; runs/NAME by default, NAME being the configuration's.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    layers: Layers,
+    /// Do this step and all after it, again where they are finished.
+    #[arg(long, value_name = "STEP", value_parser = steps())]
+    from: Option<String>,
+    /// Do no step after this one.
+    #[arg(long, value_name = "STEP", value_parser = steps())]
+    until: Option<String>,
+    /// Do this step alone, again where it is finished.
+    #[arg(long, value_name = "STEP", value_parser = steps(), conflicts_with_all = ["from", "until"])]
+    only: Option<String>,
+    /// Cases that may be left out before the run ends with exit code 3; the configuration's by default.
+    #[arg(long, value_name = "N")]
+    allow_skips: Option<usize>,
+}
+
+fn steps() -> PossibleValuesParser {
+    PossibleValuesParser::new(METHOD.iter().map(|step| step.name))
+}
+
+/// What lies below and above the configuration file.
+#[derive(Debug, Args)]
+pub struct Layers {
+    /// Values that hold where the file is silent.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS))]
+    preset: Option<String>,
+    /// A value that wins over the file's; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Layers {
+    /// The configuration of a file between its layers.
+    pub fn load(&self, path: &Path, settings: &Settings) -> Result<Config> {
+        Ok(config::load(
+            path,
+            self.preset.as_deref(),
+            &self.sets(settings),
+        )?)
+    }
+
+    /// The configuration of the preset without a file.
+    pub fn preset_alone(&self, settings: &Settings) -> Result<Config> {
+        Ok(config::resolve(
+            Default::default(),
+            "--preset",
+            self.preset.as_deref(),
+            &self.sets(settings),
+        )?)
+    }
+
+    fn sets(&self, settings: &Settings) -> Vec<String> {
+        let seed = settings.seed.map(|seed| format!("seed={seed}"));
+        self.set.iter().cloned().chain(seed).collect()
+    }
+}
+
+impl Run {
+    /// Runs the steps asked for.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        let span = self.span();
+        let config = self.layers.load(&self.config, settings)?;
+        let name = self.config.file_stem().unwrap_or(self.config.as_os_str());
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("runs").join(name));
+        let base = self
+            .config
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        execute(&config, base, &out, span, self.allow_skips, settings)
+    }
+
+    fn span(&self) -> Span {
+        let number = |name: &String| METHOD.iter().position(|step| step.name == name);
+        let whole = Span::default();
+        match (&self.only, &self.from, &self.until) {
+            (Some(only), ..) => {
+                let at = number(only).unwrap_or(whole.from);
+                Span {
+                    from: at,
+                    until: at,
+                    again: true,
+                }
+            }
+            (None, from, until) => Span {
+                from: from.as_ref().and_then(number).unwrap_or(whole.from),
+                until: until.as_ref().and_then(number).unwrap_or(whole.until),
+                again: from.is_some(),
+            },
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    run: &'a Path,
+    report_html: Option<PathBuf>,
+    report_json: Option<PathBuf>,
+    skipped: Vec<Skipped>,
+    /// Rows as in report.json; empty if there is none yet.
+    results: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Skipped {
+    case: String,
+    reason: String,
+}
+
+/// Runs the steps of `span` in `out` and prints what they found.
+pub fn execute(
+    config: &Config,
+    base: &Path,
+    out: &Path,
+    span: Span,
+    allow_skips: Option<usize>,
+    settings: &Settings,
+) -> Result<Done> {
+    let (device, device_name) = settings.device.open()?;
+    settings.ui.detail(&format!(
+        "device {device_name}, {} threads, run {}",
+        rayon::current_num_threads(),
+        out.display()
+    ));
+    let stop = interrupt::stop()?;
+    let job = Job {
+        config,
+        base,
+        out,
+        span,
+        device,
+        device_name: &device_name,
+        progress: &settings.ui,
+        stop: &stop,
+    };
+    let skipped = pipeline::run(&job)?;
+    for (case, reason) in &skipped {
+        settings.ui.warn(&format!("left out {case}: {reason}"));
+    }
+    let count = skipped.len();
+    print(out, skipped, settings)?;
+    let allowed = allow_skips.unwrap_or(config.evaluate.allow_skips);
+    if count > allowed {
+        settings.ui.warn(&format!(
+            "{count} cases were left out, {allowed} are allowed (--allow-skips)"
+        ));
+        return Ok(Done::Skipped);
+    }
+    Ok(Done::Whole)
+}
+
+/// Prints the step table and where the report lies, or how far the run is.
+fn print(out: &Path, skipped: Vec<(String, String)>, settings: &Settings) -> Result<()> {
+    let [html, json] = ["report.html", "report.json"].map(|name| out.join(name));
+    let report = json.exists().then(|| Report::read(&json)).transpose()?;
+    if settings.json {
+        return output::json(&Outcome {
+            run: out,
+            report_html: html.exists().then_some(html),
+            report_json: report.is_some().then_some(json),
+            skipped: skipped
+                .into_iter()
+                .map(|(case, reason)| Skipped { case, reason })
+                .collect(),
+            results: report
+                .map(|report| report.results().to_vec())
+                .unwrap_or_default(),
+        });
+    }
+    match report {
+        Some(report) => {
+            output::line(report::text(&report).trim_end())?;
+            output::line(format!("\nreport: {}", html.display()))
+        }
+        None => output::line(format!("run: {}", out.display())),
+    }
+}

@@ -1,0 +1,226 @@
+//! Scores against boxes: does the mask lie in the box, and does its own box fit?
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use weakseg::metrics::Bootstrap;
+use weakseg::metrics::localisation::{Rectangle, box_iou, pointing_hit};
+use weakseg::report::{Metric, Row, Step, Subset};
+use weakseg_data::Plane;
+
+use super::reading::{ClassList, Reading};
+use super::rows::row;
+use super::{png_stems, stem};
+
+/// One line of the table.
+#[derive(Debug, Deserialize)]
+struct Line {
+    image: String,
+    label: String,
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+}
+
+/// Boxes of each image and class.
+type Boxes = BTreeMap<(String, u8), Vec<Rectangle>>;
+
+/// Rows of `hit_rate` and `box_iou` over the findings that have boxes, and the images with boxes that have no prediction.
+///
+/// A mask's peak is any of its pixels, so its hit is the share of them inside the boxes. The full mask points at the
+/// image's centre. Where the prediction is empty both figures are 0.
+///
+/// # Errors
+/// When the table or a mask cannot be read, a label is no class, or a box lies outside its image.
+pub fn score_boxes(
+    pred: &Path,
+    file: &Path,
+    reading: &Reading,
+    bootstrap: &Bootstrap,
+) -> Result<(Vec<Row>, Vec<String>)> {
+    let preds = png_stems(pred)?;
+    let (mut figures, mut missing) = (
+        [Figures::default(), Figures::default(), Figures::default()],
+        Vec::new(),
+    );
+    for ((image, class), boxes) in read(file, &reading.classes)? {
+        let Some(path) = preds.get(&image) else {
+            missing.push(image);
+            continue;
+        };
+        let mask = reading.pred(path)?;
+        let (height, width) = (mask.height(), mask.width());
+        for b in &boxes {
+            ensure!(
+                b.x >= 0.0
+                    && b.y >= 0.0
+                    && b.x + b.width <= width as f64 + 1.0
+                    && b.y + b.height <= height as f64 + 1.0,
+                "{}: the box {:?} of `{image}` lies outside its prediction of {height}x{width} (height x width); \
+                 predictions must have the image's own size",
+                file.display(),
+                (b.x, b.y, b.width, b.height)
+            );
+        }
+        let judged = mask.map(|&value| f32::from(u8::from(value == class)));
+        let full = Plane::from_fn(height, width, |y, x| {
+            if (y, x) == (height / 2, width / 2) {
+                2.0
+            } else {
+                1.0
+            }
+        });
+        for (figures, map) in figures
+            .iter_mut()
+            .zip([&judged.map(|_| 0.0), &full, &judged])
+        {
+            figures
+                .add(map, &boxes)
+                .with_context(|| path.display().to_string())?;
+        }
+    }
+    missing.dedup();
+    let mut rows = Vec::new();
+    for (step, figures) in [Step::BaselineEmpty, Step::BaselineFull, Step::Segmentation]
+        .into_iter()
+        .zip(figures)
+    {
+        rows.extend(figures.rows(step, bootstrap)?);
+    }
+    if rows.is_empty() {
+        bail!(
+            "{}: no box is of an image in {}; name predictions as the images",
+            file.display(),
+            pred.display()
+        );
+    }
+    Ok((rows, missing))
+}
+
+#[derive(Default)]
+struct Figures {
+    hits: Vec<f64>,
+    overlaps: Vec<f64>,
+}
+
+impl Figures {
+    fn add(&mut self, map: &Plane<f32>, boxes: &[Rectangle]) -> Result<()> {
+        self.hits.extend(pointing_hit(
+            map.as_slice(),
+            map.height(),
+            map.width(),
+            boxes,
+        )?);
+        self.overlaps.extend(box_iou(
+            map.as_slice(),
+            map.height(),
+            map.width(),
+            0.5,
+            boxes,
+        )?);
+        Ok(())
+    }
+
+    fn rows(&self, step: Step, bootstrap: &Bootstrap) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for (metric, values) in [
+            (Metric::HitRate, &self.hits),
+            (Metric::BoxIou, &self.overlaps),
+        ] {
+            if !values.is_empty() {
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                let ci95 = bootstrap.of_mean(values).map(|i| [i.low, i.high]);
+                rows.push(row(step, Subset::Pos, metric, mean, ci95, values.len())?);
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Reads `image,label,x,y,width,height`.
+fn read(file: &Path, classes: &ClassList) -> Result<Boxes> {
+    let at = || {
+        format!(
+            "{}: expected a table image,label,x,y,width,height",
+            file.display()
+        )
+    };
+    let mut table = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(file)
+        .with_context(at)?;
+    let lines: Vec<Line> = table
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .with_context(at)?;
+    let mut labels: Vec<&str> = lines.iter().map(|line| line.label.as_str()).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let mut boxes = Boxes::new();
+    for (number, line) in lines.iter().enumerate() {
+        let class = class_of(&line.label, classes, labels.len() == 1)
+            .with_context(|| file.display().to_string())?;
+        let rectangle = Rectangle {
+            x: line.x,
+            y: line.y,
+            width: line.width,
+            height: line.height,
+        };
+        let sound = [line.x, line.y, line.width, line.height]
+            .iter()
+            .all(|v| v.is_finite());
+        ensure!(
+            sound && line.width > 0.0 && line.height > 0.0,
+            "{}, line {}: expected a box of finite numbers with width and height above 0",
+            file.display(),
+            number + 2
+        );
+        boxes
+            .entry((stem(Path::new(&line.image)), class))
+            .or_default()
+            .push(rectangle);
+    }
+    Ok(boxes)
+}
+
+/// The class number of a label: a name of the list, a number, or the only class there is.
+fn class_of(label: &str, classes: &ClassList, alone: bool) -> Result<u8> {
+    let names = classes.names();
+    let by_name = names
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(label))
+        .map(|at| at + 1);
+    let by_number = label
+        .parse::<usize>()
+        .ok()
+        .filter(|number| (1..=names.len()).contains(number));
+    let by_default = (alone && names.len() == 1).then_some(1);
+    match by_name.or(by_number).or(by_default) {
+        Some(class) => Ok(class as u8),
+        None => bail!(
+            "the label `{label}` is none of the classes {}; give their names in order: --classes NAME,NAME,…",
+            names.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_names_numbers_or_the_only_class() {
+        let named: ClassList = "cat,dog".parse().expect("names");
+        assert_eq!(class_of("Dog", &named, false).expect("a name"), 2);
+        assert_eq!(class_of("1", &named, false).expect("a number"), 1);
+        assert!(class_of("cow", &named, true).is_err());
+        assert_eq!(
+            class_of("Pneumonia", &ClassList::Count(2), true).expect("the only one"),
+            1
+        );
+        assert!(class_of("Pneumonia", &ClassList::Count(2), false).is_err());
+    }
+}

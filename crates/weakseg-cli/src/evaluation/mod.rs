@@ -1,0 +1,166 @@
+//! Scores of masks that anybody made: two folders of index PNGs, matched by stem.
+//!
+//! Images are read one at a time and only their counts are kept, so that any number of them fits into memory.
+
+mod boxes;
+mod pairs;
+mod prior;
+mod reading;
+mod rows;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+use weakseg::metrics::{Bootstrap, Confusion};
+use weakseg::progress::Progress;
+use weakseg::report::{Row, Step};
+use weakseg_data::Plane;
+
+pub use boxes::score_boxes;
+pub use pairs::{Pair, Pairs, png_stems};
+pub use reading::{ClassList, Reading, Void};
+
+/// Figures of the judged masks and of the trivial ones beside them.
+pub struct Scores {
+    /// Rows as in report.json, baselines first.
+    pub rows: Vec<Row>,
+    /// Images scored.
+    pub images: u64,
+    /// Images whose truth is not empty.
+    pub positive: u64,
+}
+
+/// Scores every pair.
+///
+/// Beside the masks stand the empty mask, the full mask (of several classes, the one with most true pixels everywhere)
+/// and, where there is one class beside the background, the best mask that has not seen the image ([`prior`]).
+///
+/// # Errors
+/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size.
+pub fn score_masks(
+    pairs: &[Pair],
+    reading: &Reading,
+    bootstrap: &Bootstrap,
+    progress: &dyn Progress,
+) -> Result<Scores> {
+    let classes = reading.classes.count();
+    let names = reading.classes.names();
+    let images: Vec<Confusion> = read_all(pairs, progress, "comparing masks", |pair| {
+        let truth = reading.truth(&pair.truth)?;
+        let pred = same_size(reading.pred(&pair.pred)?, &truth, pair)?;
+        let mut confusion = Confusion::new(classes);
+        confusion
+            .add(truth.as_slice(), pred.as_slice())
+            .with_context(|| format!("{} against {}", pair.pred.display(), pair.truth.display()))?;
+        Ok(confusion)
+    })?;
+    let constant = |class: u8| {
+        images
+            .iter()
+            .map(|image| of_constant(image, class))
+            .collect::<Vec<_>>()
+    };
+    let pixels = |class: u8| {
+        images
+            .iter()
+            .map(|image| image.truth_pixels(class.into()))
+            .sum::<u64>()
+    };
+    let largest = (1..classes)
+        .map(|class| class as u8)
+        .max_by_key(|&class| pixels(class))
+        .unwrap_or(1);
+
+    let mut rows = rows::of_masks(Step::BaselineEmpty, &names, &constant(0), bootstrap)?;
+    rows.extend(rows::of_masks(
+        Step::BaselineFull,
+        &names,
+        &constant(largest),
+        bootstrap,
+    )?);
+    if classes == 2 {
+        let images = prior::score(pairs, reading, progress)?;
+        rows.extend(rows::of_masks(
+            Step::BaselinePrior,
+            &names,
+            &images,
+            bootstrap,
+        )?);
+    }
+    rows.extend(rows::of_masks(
+        Step::Segmentation,
+        &names,
+        &images,
+        bootstrap,
+    )?);
+    let positive = images
+        .iter()
+        .filter(|image| image.truth_pixels(0) < image.total())
+        .count() as u64;
+    Ok(Scores {
+        rows,
+        images: images.len() as u64,
+        positive,
+    })
+}
+
+/// The counts of an image's truth against one class everywhere.
+fn of_constant(image: &Confusion, class: u8) -> Confusion {
+    let mut counts = Confusion::new(image.classes());
+    for truth in 0..image.classes() {
+        let pixels = image.truth_pixels(truth) as usize;
+        counts
+            .add(&vec![truth as u8; pixels], &vec![class; pixels])
+            .expect("both are classes of the matrix");
+    }
+    counts
+}
+
+fn same_size(pred: Plane<u8>, truth: &Plane<u8>, pair: &Pair) -> Result<Plane<u8>> {
+    let [found, expected] = [&pred, truth].map(|plane| (plane.height(), plane.width()));
+    if found != expected {
+        bail!(
+            "{}: the prediction is {}x{} (height x width), the truth {} is {}x{}; save predictions at the size of the truth",
+            pair.pred.display(),
+            found.0,
+            found.1,
+            pair.truth.display(),
+            expected.0,
+            expected.1
+        );
+    }
+    Ok(pred)
+}
+
+/// Works on all pairs in parallel; the order of the results is that of the pairs.
+fn read_all<T: Send>(
+    pairs: &[Pair],
+    progress: &dyn Progress,
+    what: &str,
+    work: impl Fn(&Pair) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    progress.begin(what, pairs.len() as u64);
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let results = pairs
+        .par_iter()
+        .map(|pair| {
+            let result = work(pair);
+            progress.at(
+                1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+                "",
+            );
+            result
+        })
+        .collect();
+    progress.end();
+    results
+}
+
+/// The stem of a path as text, for names and messages.
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

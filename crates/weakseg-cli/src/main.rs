@@ -1,0 +1,52 @@
+//! `weakseg`: weakly supervised segmentation from the command line.
+//!
+//! Results go to stdout, everything else to stderr; see [`exit`] for the exit codes. This program parses, opens files
+//! and prints: the work is done by the crates below it.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod device;
+mod evaluation;
+mod exit;
+mod interrupt;
+mod output;
+mod overlay;
+mod ui;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use args::{Cli, Command, Data, Globals, Settings};
+use exit::Done;
+
+/// Keeps freed pages, where the system's allocator hands large tensors back and asks for them again at every step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    exit::code(run(Cli::parse()))
+}
+
+fn run(cli: Cli) -> Result<Done> {
+    if let Some(threads) = cli.globals.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        pool.build_global().context("cannot start the threads")?;
+    }
+    let settings = Settings::new(&cli.globals);
+    match cli.command {
+        Command::Demo(demo) => demo.run(&settings),
+        Command::Run(run) => run.run(&settings),
+        Command::Predict(predict) => predict.run(&settings),
+        Command::Evaluate(evaluate) => evaluate.run(&settings),
+        Command::Cam(cam) => cam.run(&settings),
+        Command::Crf(crf) => crf.run(&settings),
+        Command::Walk(walk) => walk.run(&settings),
+        Command::Data(Data::Phantom(phantom)) => phantom.run(&settings),
+        Command::Data(Data::Verify(verify)) => verify.run(&settings),
+        Command::Report(report) => report.run(&settings),
+        Command::Config(config) => config.run(&settings),
+    }
+}

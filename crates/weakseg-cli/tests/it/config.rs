@@ -1,0 +1,80 @@
+use crate::program::Program;
+
+#[test]
+fn the_schema_is_json_that_describes_the_steps() {
+    let schema = Program::new().ok(&["config", "schema"]).json();
+    assert!(schema["properties"]["classifier"].is_object(), "{schema}");
+}
+
+#[test]
+fn a_shown_configuration_is_whole_and_reads_back() {
+    let program = Program::new();
+    program.write("a.toml", b"[data]\nkind = \"phantom\"\n[irn]\nradius = 4\n");
+    let shown = program
+        .ok(&[
+            "config",
+            "show",
+            "a.toml",
+            "--set",
+            "classifier.training.epochs=3",
+            "--seed",
+            "9",
+        ])
+        .stdout;
+    assert!(
+        shown.contains("seed = 9") && shown.contains("radius = 4") && shown.contains("epochs = 3"),
+        "{shown}"
+    );
+    program.write("b.toml", shown.as_bytes());
+    assert_eq!(program.ok(&["config", "show", "b.toml"]).stdout, shown);
+    let json = program.ok(&["config", "show", "b.toml", "--json"]).json();
+    assert_eq!(json["irn"]["radius"], 4);
+}
+
+#[test]
+fn a_preset_is_a_file_to_start_from() {
+    let program = Program::new();
+    let demo = program.ok(&["config", "show", "--preset", "demo"]).stdout;
+    assert!(demo.contains("[data]"), "{demo}");
+    program.fails(2, &["config", "show"], &["CONFIG.toml"]);
+    program.fails(2, &["config", "show", "--preset", "demmo"], &["demo"]);
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_2_and_names_the_key() {
+    let program = Program::new();
+    program.write(
+        "a.toml",
+        b"[data]\nkind = \"phantom\"\n[classifier.training]\nepocs = 7\n",
+    );
+    for command in [
+        &["run", "a.toml"][..],
+        &["config", "show", "a.toml"],
+        &["data", "verify", "a.toml"],
+    ] {
+        program.fails(
+            2,
+            command,
+            &[
+                "a.toml",
+                "classifier.training.epocs",
+                "did you mean",
+                "classifier.training.epochs",
+            ],
+        );
+    }
+    assert!(
+        !program.path("runs").exists(),
+        "refused before anything is written"
+    );
+    program.write("b.toml", b"[data\nkind");
+    program.fails(2, &["run", "b.toml"], &["b.toml", "not valid TOML"]);
+    program.write("c.toml", b"[data]\nkind = \"phantom\"\n");
+    program.fails(
+        2,
+        &["run", "c.toml", "--set", "irn.radius=1"],
+        &["irn.radius", "2 to 64"],
+    );
+    program.fails(2, &["run", "c.toml", "--set", "irn.radius"], &["KEY=VALUE"]);
+    program.fails(2, &["run", "gone.toml"], &["gone.toml"]);
+}

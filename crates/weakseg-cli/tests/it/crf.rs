@@ -1,0 +1,147 @@
+use weakseg_data::{
+    Limits, Plane, Stack, npy, read_index_png, write_gray_png, write_index_png, write_rgb_png,
+};
+
+use crate::program::{Program, keys};
+
+/// An image dark on the left, bright on the right, and a label map whose border lies three pixels too far left.
+fn scene(program: &Program) {
+    let image = Plane::from_fn(12, 16, |_, x| if x < 8 { 30u8 } else { 220 });
+    let labels = Plane::from_fn(12, 16, |_, x| u8::from(x >= 5));
+    write_gray_png(&program.path("grey.png"), &image).expect("an image");
+    let rgb = Stack::from_planes(&[image.clone(), image.clone(), image]).expect("three planes");
+    write_rgb_png(&program.path("rgb.png"), &rgb).expect("an image");
+    write_index_png(&program.path("labels.png"), &labels).expect("a label map");
+}
+
+#[test]
+fn labels_move_to_the_edge_and_json_has_the_agreed_keys() {
+    let program = Program::new();
+    scene(&program);
+    let end = program.ok(&[
+        "crf",
+        "rgb.png",
+        "labels.png",
+        "--out",
+        "out.png",
+        "--marginals",
+        "q.npy",
+        "--json",
+    ]);
+    let json = end.json();
+    assert_eq!(keys(&json), ["height", "labels", "seconds", "width"]);
+    assert_eq!(
+        (&json["height"], &json["width"], &json["labels"]),
+        (&12.into(), &16.into(), &2.into())
+    );
+    assert!(json["seconds"].as_f64().expect("a number") > 0.0);
+    assert_eq!(end.stderr, "");
+
+    let refined =
+        read_index_png(&program.path("out.png"), &Limits::default()).expect("the refined map");
+    let row = refined.row(6);
+    assert_eq!(
+        row,
+        [vec![0; 8], vec![1; 8]].concat(),
+        "the border lies on the edge of the image"
+    );
+    let (shape, q) = npy::read_f32(&program.path("q.npy")).expect("the marginals");
+    assert_eq!(shape, [2, 12, 16]);
+    for pixel in 0..12 * 16 {
+        assert!((q[pixel] + q[12 * 16 + pixel] - 1.0).abs() < 1e-5);
+        assert_eq!(
+            u8::from(q[12 * 16 + pixel] > q[pixel]),
+            refined.as_slice()[pixel]
+        );
+    }
+}
+
+#[test]
+fn grey_counts_as_rgb() {
+    let program = Program::new();
+    scene(&program);
+    for image in ["grey", "rgb"] {
+        let (image, out, q) = (
+            format!("{image}.png"),
+            format!("{image}.out.png"),
+            format!("{image}.npy"),
+        );
+        let text = program
+            .ok(&[
+                "crf",
+                &image,
+                "labels.png",
+                "--out",
+                &out,
+                "--marginals",
+                &q,
+            ])
+            .stdout;
+        assert!(
+            text.contains("12x16") && text.contains("2 labels"),
+            "{text}"
+        );
+    }
+    let read = |name: &str| std::fs::read(program.path(name)).expect(name);
+    assert_eq!(read("grey.npy"), read("rgb.npy"));
+}
+
+#[test]
+fn without_pairwise_weights_the_map_stays() {
+    let program = Program::new();
+    scene(&program);
+    program.ok(&[
+        "crf",
+        "rgb.png",
+        "labels.png",
+        "--out",
+        "out.png",
+        "--gaussian",
+        "3,0",
+        "--bilateral",
+        "50,5,0",
+        "--labels",
+        "3",
+    ]);
+    let read = |name: &str| read_index_png(&program.path(name), &Limits::default()).expect(name);
+    assert_eq!(read("out.png"), read("labels.png"));
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let program = Program::new();
+    scene(&program);
+    write_index_png(&program.path("small.png"), &Plane::filled(4, 4, 1)).expect("a label map");
+    program.fails(
+        1,
+        &["crf", "rgb.png", "small.png", "--out", "o.png"],
+        &["small.png", "4x4", "12x16"],
+    );
+    program.fails(
+        1,
+        &[
+            "crf",
+            "rgb.png",
+            "labels.png",
+            "--out",
+            "o.png",
+            "--labels",
+            "1",
+        ],
+        &["labels.png", "label value 1"],
+    );
+    program.fails(
+        1,
+        &[
+            "crf",
+            "rgb.png",
+            "labels.png",
+            "--out",
+            "o.png",
+            "--gaussian",
+            "0,3",
+        ],
+        &["sxy"],
+    );
+    assert!(!program.path("o.png").exists());
+}

@@ -1,0 +1,279 @@
+use serde_json::Value;
+use weakseg_data::{Plane, write_gray_png, write_index_png};
+
+use crate::program::Program;
+
+fn mask(program: &Program, name: &str, values: [u8; 4]) {
+    let path = program.path(name);
+    write_index_png(
+        &path,
+        &Plane::new(2, 2, values.to_vec()).expect("four values"),
+    )
+    .expect("a mask");
+}
+
+/// The value of a row of `--json`.
+fn value(json: &Value, step: &str, subset: &str, metric: &str) -> f64 {
+    let rows = json["results"].as_array().expect("rows");
+    let found = rows
+        .iter()
+        .find(|r| r["step"] == step && r["subset"] == subset && r["metric"] == metric);
+    found.unwrap_or_else(|| panic!("no row {step} {subset} {metric} in {json}"))["value"]
+        .as_f64()
+        .expect("a number")
+}
+
+fn close(found: f64, expected: f64) {
+    assert!(
+        (found - expected).abs() < 1e-12,
+        "found {found}, expected {expected}"
+    );
+}
+
+/// Three images: a half-right positive, a positive that was missed, a healthy one left empty.
+fn one_class(program: &Program) {
+    for (name, truth, pred) in [
+        ("a", [1, 1, 0, 0], [1, 0, 0, 0]),
+        ("b", [0, 0, 0, 1], [0; 4]),
+        ("c", [0; 4], [0; 4]),
+    ] {
+        mask(program, &format!("truth/{name}.png"), truth);
+        mask(program, &format!("pred/{name}.png"), pred);
+    }
+}
+
+#[test]
+fn one_class_has_the_figures_of_the_paper_beside_the_baselines() {
+    let program = Program::new();
+    one_class(&program);
+    let json = program
+        .ok(&["evaluate", "--pred", "pred", "--truth", "truth", "--json"])
+        .json();
+    let judged = |subset, metric| value(&json, "segmentation", subset, metric);
+    close(judged("pos", "iou"), 0.25); // (1/2 + 0) / 2
+    close(judged("all", "iou"), 0.5); // (1/2 + 0 + 1) / 3
+    close(judged("neg", "iou"), 1.0);
+    close(judged("pos", "dice"), 1.0 / 3.0); // (2/3 + 0) / 2
+    close(judged("all", "f1"), 0.5); // pooled: TP 1, FP 0, FN 2
+    close(judged("all", "miou"), (1.0 / 3.0 + 9.0 / 11.0) / 2.0);
+    close(judged("all", "sensitivity"), 0.5);
+    close(judged("all", "specificity"), 1.0);
+    close(value(&json, "baseline-empty", "all", "iou"), 1.0 / 3.0);
+    close(value(&json, "baseline-empty", "pos", "iou"), 0.0);
+    close(
+        value(&json, "baseline-full", "pos", "iou"),
+        (0.5 + 0.25) / 2.0,
+    );
+    close(value(&json, "baseline-full", "all", "f1"), 6.0 / 15.0);
+    assert_eq!(json["data"]["counts"]["test"]["positive"], 2);
+    assert!(
+        json["data"]["empty_masks"]
+            .as_str()
+            .expect("the policy")
+            .contains("as 1")
+    );
+    for row in json["results"].as_array().expect("rows") {
+        assert_eq!(row.as_object().expect("a row").len(), 8, "{row}");
+        assert_eq!(
+            (&row["split"], &row["image_labels"]),
+            (&"test".into(), &"none".into())
+        );
+    }
+    let text = program
+        .ok(&["evaluate", "--pred", "pred", "--truth", "truth"])
+        .stdout;
+    assert!(
+        text.contains("Empty mask") && text.contains("Segmentation") && text.contains("0.250"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_prior_is_drawn_from_the_other_images() {
+    let program = Program::new();
+    for name in ["a", "b", "c"] {
+        mask(&program, &format!("truth/{name}.png"), [1, 0, 0, 0]);
+        mask(&program, &format!("pred/{name}.png"), [0, 1, 0, 0]);
+    }
+    mask(&program, "truth/d.png", [0, 0, 0, 1]);
+    mask(&program, "pred/d.png", [0, 0, 0, 1]);
+    let json = program
+        .ok(&["evaluate", "--pred", "pred", "--truth", "truth", "--json"])
+        .json();
+    // Right on the three that are alike, wrong on the one that no other resembles.
+    close(value(&json, "baseline-prior", "pos", "iou"), 0.75);
+    close(value(&json, "segmentation", "pos", "iou"), 0.25);
+}
+
+#[test]
+fn black_and_white_masks_are_read_as_one_class() {
+    let program = Program::new();
+    let white = |name: &str, values: [u8; 4]| {
+        write_gray_png(
+            &program.path(name),
+            &Plane::new(2, 2, values.to_vec()).expect("four values"),
+        )
+        .expect("a mask");
+    };
+    white("truth/a.png", [255, 255, 0, 0]);
+    white("pred/a.png", [255, 0, 0, 0]);
+    let end = program.ok(&["evaluate", "--pred", "pred", "--truth", "truth", "--json"]);
+    close(value(&end.json(), "segmentation", "pos", "iou"), 0.5);
+    assert!(
+        end.stderr.contains("255 is read as class 1"),
+        "{}",
+        end.stderr
+    );
+    // Said to be void, the white pixels of the truth are not scored: nothing is left that is positive.
+    let json = program
+        .ok(&[
+            "evaluate", "--pred", "pred", "--truth", "truth", "--void", "255", "--json",
+        ])
+        .json();
+    close(value(&json, "segmentation", "all", "iou"), 1.0);
+}
+
+#[test]
+fn several_classes_have_a_pooled_miou_and_void_does_not_count() {
+    let program = Program::new();
+    mask(&program, "truth/a.png", [0, 1, 2, 255]);
+    mask(&program, "pred/a.png", [0, 1, 1, 2]);
+    mask(&program, "pred/extra.png", [0; 4]);
+    let arguments = [
+        "evaluate",
+        "--pred",
+        "pred",
+        "--truth",
+        "truth",
+        "--classes",
+        "cat,dog",
+        "--json",
+    ];
+    let end = program.ok(&arguments);
+    let json = end.json();
+    close(value(&json, "segmentation", "background", "iou"), 1.0);
+    close(value(&json, "segmentation", "cat", "iou"), 0.5);
+    close(value(&json, "segmentation", "dog", "iou"), 0.0);
+    close(value(&json, "segmentation", "all", "miou"), 0.5);
+    close(value(&json, "baseline-empty", "all", "miou"), 1.0 / 9.0);
+    assert!(
+        end.stderr.contains("1 predictions have no truth"),
+        "{}",
+        end.stderr
+    );
+    let json = program
+        .ok(&["evaluate", "--pred", "pred", "--truth", "truth", "--json"])
+        .json();
+    assert_eq!(
+        json["data"]["classes"],
+        serde_json::json!(["class 1", "class 2"]),
+        "as many as the masks hold"
+    );
+    program.fails(
+        1,
+        &[
+            "evaluate",
+            "--pred",
+            "pred",
+            "--truth",
+            "truth",
+            "--classes",
+            "2",
+        ],
+        &["a.png", "truth holds the value 2"],
+    );
+}
+
+#[test]
+fn a_truth_without_prediction_is_told_and_ends_with_3() {
+    let program = Program::new();
+    one_class(&program);
+    std::fs::remove_file(program.path("pred/b.png")).expect("was there");
+    let arguments = ["evaluate", "--pred", "pred", "--truth", "truth", "--json"];
+    let end = program.call(&arguments);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    assert!(
+        end.stderr.contains("1 of the truth have no prediction") && end.stderr.contains('b'),
+        "{}",
+        end.stderr
+    );
+    let json = end.json();
+    assert_eq!(json["data"]["skipped"][0]["case"], "b");
+    close(value(&json, "segmentation", "pos", "iou"), 0.5);
+    program.ok(&[&arguments[..], &["--allow-skips", "1"]].concat());
+}
+
+#[test]
+fn boxes_are_hit_by_the_share_of_the_mask_inside() {
+    let program = Program::new();
+    let wide = Plane::from_fn(4, 4, |y, x| u8::from(y == 0 && x < 2));
+    write_index_png(&program.path("pred/a.png"), &wide).expect("a mask");
+    program.write(
+        "boxes.csv",
+        b"image,label,x,y,width,height\na.png,Pneumonia,0,0,1,1\n",
+    );
+    let json = program
+        .ok(&[
+            "evaluate",
+            "--pred",
+            "pred",
+            "--boxes",
+            "boxes.csv",
+            "--json",
+        ])
+        .json();
+    close(value(&json, "segmentation", "pos", "hit_rate"), 0.5);
+    close(value(&json, "segmentation", "pos", "box_iou"), 0.5);
+    close(value(&json, "baseline-empty", "pos", "hit_rate"), 0.0);
+    close(value(&json, "baseline-full", "pos", "box_iou"), 1.0 / 16.0);
+
+    program.write(
+        "outside.csv",
+        b"image,label,x,y,width,height\na.png,Pneumonia,9,0,3,1\n",
+    );
+    program.fails(
+        1,
+        &["evaluate", "--pred", "pred", "--boxes", "outside.csv"],
+        &["outside.csv", "outside its prediction"],
+    );
+    let named = [
+        "evaluate",
+        "--pred",
+        "pred",
+        "--boxes",
+        "boxes.csv",
+        "--classes",
+        "cat,dog",
+    ];
+    program.fails(1, &named, &["Pneumonia", "cat, dog"]);
+}
+
+#[test]
+fn folders_that_do_not_fit_are_named() {
+    let program = Program::new();
+    one_class(&program);
+    program.fails(
+        1,
+        &["evaluate", "--pred", "gone", "--truth", "truth"],
+        &["gone"],
+    );
+    program.write("empty/readme.txt", b"");
+    program.fails(
+        1,
+        &["evaluate", "--pred", "pred", "--truth", "empty"],
+        &["empty", "no PNG"],
+    );
+    mask(&program, "other/z.png", [0; 4]);
+    program.fails(
+        1,
+        &["evaluate", "--pred", "other", "--truth", "truth"],
+        &["no mask in other", "a.png"],
+    );
+    let large = Plane::filled(3, 3, 0);
+    write_index_png(&program.path("large/a.png"), &large).expect("a mask");
+    program.fails(
+        1,
+        &["evaluate", "--pred", "large", "--truth", "truth"],
+        &["large", "3x3", "2x2"],
+    );
+}

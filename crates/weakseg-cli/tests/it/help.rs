@@ -1,0 +1,141 @@
+use crate::program::Program;
+
+const COMMANDS: [&[&str]; 14] = [
+    &["demo"],
+    &["run"],
+    &["predict"],
+    &["evaluate"],
+    &["cam"],
+    &["crf"],
+    &["walk"],
+    &["data"],
+    &["data", "phantom"],
+    &["data", "verify"],
+    &["report"],
+    &["config"],
+    &["config", "schema"],
+    &["config", "show"],
+];
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let program = Program::new();
+    let top = program.ok(&["--help"]).stdout;
+    for command in COMMANDS {
+        let help = program.ok(&[command, &["--help"]].concat()).stdout;
+        assert!(
+            top.contains(command[0]),
+            "{command:?} is in the list of commands"
+        );
+        assert!(help.contains("Usage: weakseg"), "{command:?}: {help}");
+        assert!(
+            help.contains("--device"),
+            "{command:?} shows the global options"
+        );
+        if !matches!(command, ["data"] | ["config"]) {
+            let example = format!("\n  weakseg {}", command.join(" "));
+            assert!(
+                help.contains("Example") && help.contains(&example),
+                "{command:?}: {help}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_version_says_what_the_program_is_not() {
+    let program = Program::new();
+    for flag in ["--version", "-V"] {
+        let version = program.ok(&[flag]).stdout;
+        assert!(
+            version.starts_with("weakseg 0.") && version.contains("not a medical device"),
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let program = Program::new();
+    assert_eq!(program.call(&[]).code, Some(2));
+    program.fails(2, &["reprot"], &["unrecognized subcommand", "'report'"]);
+    program.fails(2, &["crf", "a.png"], &["LABELS.png"]);
+    program.fails(2, &["run", "c.toml", "--from", "train-irm"], &["train-irn"]);
+    program.fails(
+        2,
+        &["run", "c.toml", "--only", "report", "--from", "report"],
+        &["--only", "--from"],
+    );
+    program.fails(
+        2,
+        &["crf", "a.png", "b.png", "--out", "c.png", "--gaussian", "3"],
+        &["2 numbers", "found 1"],
+    );
+    program.fails(
+        2,
+        &["crf", "a.png", "b.png", "--out", "c.png", "--gt-prob", "1"],
+        &["--gt-prob", "between 0 and 1"],
+    );
+    program.fails(2, &["demo", "--threads", "0"], &["--threads"]);
+    program.fails(2, &["demo", "-v", "-q"], &["--verbose", "--quiet"]);
+    program.fails(
+        2,
+        &[
+            "predict",
+            "a.png",
+            "--model",
+            "m",
+            "--out",
+            "o",
+            "--formats",
+            "coco",
+        ],
+        &["not offered yet"],
+    );
+    program.fails(
+        2,
+        &[
+            "cam", "a.png", "--model", "m", "--out", "o", "--method", "grad",
+        ],
+        &["grad-cam"],
+    );
+    program.fails(2, &["evaluate", "--pred", "p"], &["--truth"]);
+}
+
+#[test]
+fn a_device_is_used_or_refused_but_never_replaced() {
+    let program = Program::new();
+    program.fails(2, &["demo", "--device", "gpu"], &["auto, cpu, cuda[:N]"]);
+    program.fails(2, &["demo", "--device", "cpu:1"], &["takes no number"]);
+    if !cfg!(feature = "cuda") {
+        program.fails(
+            2,
+            &["demo", "--device", "cuda:0"],
+            &["this build has no cuda", "--features cuda"],
+        );
+        assert!(
+            !program.path("weakseg-demo").exists(),
+            "refused before anything is written"
+        );
+    }
+    let walk = [
+        "walk", "c.npy", "e.npy", "--out", "o.npy", "--device", "vulkan",
+    ];
+    program.fails(2, &walk, &["CPU only"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_stdout_is_a_quiet_end() {
+    use std::process::{Command, Stdio};
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_weakseg"))
+        .args(["config", "schema"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -1,0 +1,10 @@
+//! The program as a person or a script meets it: what it prints, where, and how it ends.
+
+mod bad_input;
+mod config;
+mod crf;
+mod data;
+mod evaluate;
+mod help;
+mod program;
+mod walk;

@@ -1,0 +1,111 @@
+//! Runs the program in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A folder that goes with the test, and the program in it.
+pub struct Program {
+    folder: tempfile::TempDir,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct End {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder for the test"),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a name in the folder")).expect("a folder");
+        std::fs::write(&path, bytes).expect("a file");
+        path
+    }
+
+    pub fn call(&self, arguments: &[&str]) -> End {
+        let output = Command::new(env!("CARGO_BIN_EXE_weakseg"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .env_remove("RUST_BACKTRACE")
+            .output()
+            .expect("the program starts");
+        let end = End {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("text on stdout"),
+            stderr: String::from_utf8(output.stderr).expect("text on stderr"),
+        };
+        assert!(
+            !end.stderr.contains("panicked"),
+            "{arguments:?}: {}",
+            end.stderr
+        );
+        end
+    }
+
+    /// A call that must succeed.
+    pub fn ok(&self, arguments: &[&str]) -> End {
+        let end = self.call(arguments);
+        assert_eq!(end.code, Some(0), "{arguments:?}: {end:?}");
+        end
+    }
+
+    /// A call that must fail with this code and one `error:` on stderr that holds these words.
+    pub fn fails(&self, code: i32, arguments: &[&str], words: &[&str]) -> End {
+        let end = self.call(arguments);
+        assert_eq!(end.code, Some(code), "{arguments:?}: {end:?}");
+        assert_eq!(end.stdout, "", "{arguments:?}: nothing on stdout");
+        assert_eq!(end.errors(), 1, "{arguments:?}: {}", end.stderr);
+        for word in words {
+            assert!(
+                end.stderr.contains(word),
+                "{arguments:?}: expected `{word}` in: {}",
+                end.stderr
+            );
+        }
+        end
+    }
+}
+
+impl End {
+    /// How many errors were told.
+    pub fn errors(&self) -> usize {
+        self.stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .count()
+    }
+
+    /// Stdout as one JSON document.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e} in {}", self.stdout))
+    }
+}
+
+/// The keys of a JSON object, in alphabetical order.
+pub fn keys(value: &serde_json::Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
