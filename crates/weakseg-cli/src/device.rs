@@ -5,14 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-#[cfg(any(feature = "vulkan", feature = "metal", feature = "wgpu"))]
+#[cfg(feature = "vulkan")]
 use burn::tensor::DeviceKind;
-#[cfg(any(
-    feature = "cuda",
-    feature = "vulkan",
-    feature = "metal",
-    feature = "wgpu"
-))]
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
 use burn::tensor::DeviceType;
 
 use crate::exit::usage;
@@ -82,8 +77,6 @@ pub fn built() -> Vec<&'static str> {
         ("cpu", true),
         ("cuda", cfg!(feature = "cuda")),
         ("vulkan", cfg!(feature = "vulkan")),
-        ("metal", cfg!(feature = "metal")),
-        ("wgpu", cfg!(feature = "wgpu")),
     ];
     all.into_iter()
         .filter_map(|(name, there)| there.then_some(name))
@@ -103,10 +96,18 @@ impl Choice {
             Self::Metal | Self::Wgpu => 0,
         };
         let Some(mut devices) = self.devices() else {
+            let remedy = match self {
+                Self::Cuda(_) | Self::Vulkan(_) => {
+                    format!(
+                        "build one with `cargo build --release --features {}`",
+                        self.kind()
+                    )
+                }
+                _ => "it is not offered yet".to_owned(),
+            };
+            let built = built().join(", ");
             return usage(format!(
-                "--device {self}: this build has no {}, only {}; build one with `cargo build --release --features {}`",
-                self.kind(),
-                built().join(", "),
+                "--device {self}: this build has no {}, only {built}; {remedy}",
                 self.kind()
             ));
         };
@@ -151,10 +152,6 @@ impl Choice {
             Self::Cuda(_) => Some(Device::enumerate(DeviceType::Cuda).into_vec()),
             #[cfg(feature = "vulkan")]
             Self::Vulkan(_) => Some(Device::enumerate(DeviceType::Vulkan).into_vec()),
-            #[cfg(feature = "metal")]
-            Self::Metal => Some(Device::enumerate(DeviceType::Metal).into_vec()),
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu => Some(Device::enumerate(DeviceType::Wgpu).into_vec()),
             _ => None,
         }
     }
@@ -162,17 +159,12 @@ impl Choice {
 
 /// The first GPU there is, else the CPU. A graphics interface drawn by the CPU is no GPU.
 fn auto() -> (Device, String) {
-    for kind in [
-        Choice::Cuda(None),
-        Choice::Metal,
-        Choice::Vulkan(None),
-        Choice::Wgpu,
-    ] {
+    for kind in [Choice::Cuda(None), Choice::Vulkan(None)] {
         let found = kind
             .devices()
             .unwrap_or_default()
             .into_iter()
-            .find(|device| !is_software(device));
+            .find(is_hardware);
         if let Some(device) = found {
             return (device, kind.to_string());
         }
@@ -180,24 +172,14 @@ fn auto() -> (Device, String) {
     (Device::flex(), "cpu".to_owned())
 }
 
-#[cfg_attr(
-    not(any(feature = "vulkan", feature = "metal", feature = "wgpu")),
-    expect(unused_variables)
-)]
-fn is_software(device: &Device) -> bool {
-    #[cfg(feature = "vulkan")]
-    if *device == Device::vulkan(DeviceKind::Cpu) {
-        return true;
-    }
-    #[cfg(feature = "metal")]
-    if *device == Device::metal(DeviceKind::Cpu) {
-        return true;
-    }
-    #[cfg(feature = "wgpu")]
-    if *device == Device::wgpu(DeviceKind::Cpu) {
-        return true;
-    }
-    false
+#[cfg(feature = "vulkan")]
+fn is_hardware(device: &Device) -> bool {
+    *device != Device::vulkan(DeviceKind::Cpu)
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn is_hardware(_: &Device) -> bool {
+    true
 }
 
 #[cfg(test)]

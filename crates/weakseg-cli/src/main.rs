@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use args::{Cli, Command, Data, Globals, Settings};
+use args::{Cli, Command, Data, Settings};
 use exit::Done;
 
 /// Keeps freed pages, where the system's allocator hands large tensors back and asks for them again at every step.

@@ -7,4 +7,5 @@ mod data;
 mod evaluate;
 mod help;
 mod program;
+mod shared;
 mod walk;

@@ -1,6 +1,6 @@
 //! Runs the program in a folder of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A folder that goes with the test, and the program in it.
@@ -25,10 +25,6 @@ impl Program {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
