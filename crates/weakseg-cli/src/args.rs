@@ -21,7 +21,6 @@ const VERSION: &str = concat!(
 #[command(
     name = "weakseg",
     version = VERSION,
-    propagate_version = true,
     arg_required_else_help = true,
     after_help = "\
 Start with:
@@ -29,8 +28,11 @@ Start with:
   weakseg run config.toml         the whole method on your images
   weakseg predict --model RUN image.png --out masks
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 finished but cases were left out beyond --allow-skips,
-130 interrupted (the same command goes on from there). Results go to stdout, progress to stderr.
+Results go to stdout, progress to stderr. Exit codes:
+  0 done   1 failed   2 usage or configuration
+  3 finished, but more cases were left out than --allow-skips allows
+  130 interrupted; the same command goes on from there
+
 Research software, not a medical device."
 )]
 pub struct Cli {

@@ -21,7 +21,7 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  weakseg evaluate --pred masks --truth SegmentationClass --classes 21
+  weakseg evaluate --pred masks --truth SegmentationClass --classes voc
   weakseg evaluate --pred masks --truth truth --json > scores.json
   weakseg evaluate --pred masks --boxes boxes.csv --classes pneumonia
 
@@ -33,8 +33,8 @@ pub struct Evaluate {
     /// The true masks: NAME.png.
     #[arg(long, value_name = "DIR", required_unless_present = "boxes")]
     truth: Option<PathBuf>,
-    /// Number of classes with the background, or the names of all but the background with commas between; by default
-    /// as many as the masks hold.
+    /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
+    /// default as many as the masks hold.
     #[arg(long, value_name = "N|NAMES")]
     classes: Option<ClassList>,
     /// Value of true pixels that are not scored, or none. [default: 255, unless masks are black and white]

@@ -36,13 +36,13 @@ pub struct Run {
     #[command(flatten)]
     layers: Layers,
     /// Do this step and all after it, again where they are finished.
-    #[arg(long, value_name = "STEP", value_parser = steps())]
+    #[arg(long, value_name = "STEP", value_parser = steps(), hide_possible_values = true)]
     from: Option<String>,
     /// Do no step after this one.
-    #[arg(long, value_name = "STEP", value_parser = steps())]
+    #[arg(long, value_name = "STEP", value_parser = steps(), hide_possible_values = true)]
     until: Option<String>,
     /// Do this step alone, again where it is finished.
-    #[arg(long, value_name = "STEP", value_parser = steps(), conflicts_with_all = ["from", "until"])]
+    #[arg(long, value_name = "STEP", value_parser = steps(), hide_possible_values = true, conflicts_with_all = ["from", "until"])]
     only: Option<String>,
     /// Cases that may be left out before the run ends with exit code 3; the configuration's by default.
     #[arg(long, value_name = "N")]

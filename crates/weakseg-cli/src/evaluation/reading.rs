@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use weakseg::metrics::VOID;
 use weakseg::progress::Progress;
-use weakseg_data::{Limits, Plane, read_index_png};
+use weakseg_data::{Limits, Plane, VOC_CLASSES, read_index_png};
 
 use super::pairs::Pair;
 use super::read_all;
@@ -29,6 +29,9 @@ impl FromStr for ClassList {
                 2..=255 => Ok(Self::Count(count)),
                 _ => Err("expected 2 to 255 classes, the background among them".to_owned()),
             };
+        }
+        if text == "voc" {
+            return Ok(Self::Names(VOC_CLASSES.map(str::to_owned).to_vec()));
         }
         let mut names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
         if names.len() > 1 && names[0] == "background" {
@@ -231,6 +234,8 @@ mod tests {
             (names.count(), names.names()),
             (3, vec!["cat".to_owned(), "dog".to_owned()])
         );
+        let voc: ClassList = "voc".parse().expect("a known list");
+        assert_eq!((voc.count(), voc.names()[14].as_str()), (21, "person"));
         for text in ["0", "1", "256", "", "a,a", "a,,b"] {
             assert!(text.parse::<ClassList>().is_err(), "{text}");
         }
