@@ -9,8 +9,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
 use crate::conv::ConvOptions;
-use crate::ops::{Kernels, NetworkOps};
+use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
+use crate::pool::PoolOptions;
 
 /// Backward of [`NetworkOps::convolve`]; the parents are x, weight and, with `N` = 3, bias.
 #[derive(Debug)]
@@ -85,6 +86,24 @@ macro_rules! record {
     };
 }
 
+/// Records an operation with one input, which its backward gets back with `$settings`.
+macro_rules! record_unary {
+    ($input:ident, $backward:ident, $settings:ident, $forward:expr) => {
+        match $backward
+            .prepare::<C>([$input.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&$input), $settings.clone());
+                let output = $forward($input.into_primitive());
+                prep.finish(state, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish($forward($input.into_primitive())),
+        }
+    };
+}
+
 impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> {
     fn convolve(
         x: FloatTensor<Self>,
@@ -105,42 +124,65 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
     }
 
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
-        match AffinityBackward
-            .prepare::<C>([edge.node()])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&edge), paths.clone());
-                let output = B::path_affinity_forward(edge.into_primitive(), &paths);
-                prep.finish(state, output)
-            }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::path_affinity_forward(edge.into_primitive(), &paths))
-            }
-        }
+        record_unary!(edge, AffinityBackward, paths, |edge| {
+            B::path_affinity_forward(edge, &paths)
+        })
+    }
+
+    fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        record_unary!(x, PoolBackward, options, |x| B::max_pool_forward(
+            x, options
+        ))
+    }
+
+    fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+        record_unary!(x, ResizeBackward, target, |x| B::resize_forward(x, target))
     }
 }
 
-/// Backward of [`NetworkOps::pair_affinity`].
-#[derive(Debug)]
-struct AffinityBackward;
+/// Defines the backward of an operation with one input.
+macro_rules! unary_backward {
+    ($(#[$doc:meta])* $name:ident, $settings:ty, $gradient:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        struct $name;
 
-impl<B: Backend + Kernels> Backward<B, 1> for AffinityBackward {
-    type State = (NodeId, PathIndex);
+        impl<B: Backend + Kernels> Backward<B, 1> for $name {
+            type State = (NodeId, $settings);
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let upstream = grads.consume::<B>(&ops.node);
-        let (edge, paths) = ops.state;
-        let edge = checkpointer.retrieve_node_output::<FloatTensor<B>>(edge);
-        if let Some(node) = &ops.parents[0] {
-            let value = B::path_affinity_backward(edge, &paths, upstream);
-            grads.register::<B>(node.id, value);
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                grads: &mut Gradients,
+                checkpointer: &mut Checkpointer,
+            ) {
+                let upstream = grads.consume::<B>(&ops.node);
+                let (input, settings) = ops.state;
+                let input = checkpointer.retrieve_node_output::<FloatTensor<B>>(input);
+                if let Some(node) = &ops.parents[0] {
+                    let gradient = $gradient(input, settings, upstream);
+                    grads.register::<B>(node.id, gradient);
+                }
+            }
         }
-    }
+    };
 }
+
+unary_backward!(
+    /// Backward of [`NetworkOps::pair_affinity`].
+    AffinityBackward,
+    PathIndex,
+    |edge, paths, upstream| B::path_affinity_backward(edge, &paths, upstream)
+);
+unary_backward!(
+    /// Backward of [`NetworkOps::pool_max`].
+    PoolBackward,
+    PoolOptions,
+    B::max_pool_backward
+);
+unary_backward!(
+    /// Backward of [`NetworkOps::resize`].
+    ResizeBackward,
+    Resize,
+    B::resize_backward
+);

@@ -4,8 +4,9 @@ use burn::backend::Cube;
 use burn::backend::tensor::FloatTensor;
 
 use crate::conv::ConvOptions;
-use crate::ops::{Kernels, NetworkOps};
+use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
+use crate::pool::PoolOptions;
 
 impl Kernels for Cube {}
 
@@ -29,5 +30,13 @@ impl NetworkOps for Cube {
 
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
         Self::path_affinity_forward(edge, &paths)
+    }
+
+    fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        Self::max_pool_forward(x, options)
+    }
+
+    fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+        Self::resize_forward(x, target)
     }
 }

@@ -1,11 +1,13 @@
 //! Bodies made of a backend's own operations, right on every backend and for every float type.
 
-use burn::backend::ops::ConvOptions as BurnConvOptions;
+use burn::backend::ops::{ConvOptions as BurnConvOptions, InterpolateMode, InterpolateOptions};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, BoolDType, Slice, TensorMetadata, get_or_init_device_settings};
 
 use crate::conv::ConvOptions;
+use crate::ops::Resize;
 use crate::path::{PathIndex, Sources};
+use crate::pool::PoolOptions;
 
 fn to_burn(options: ConvOptions) -> BurnConvOptions<2> {
     BurnConvOptions::new(
@@ -133,4 +135,68 @@ pub(crate) fn path_affinity_backward<B: Backend>(
 /// The boolean type of a tensor's device.
 fn bool_type<B: Backend>(tensor: &FloatTensor<B>) -> BoolDType {
     get_or_init_device_settings::<B>(&tensor.device()).bool_dtype
+}
+
+/// PyTorch's `max_pool2d` has dilation 1 and drops windows that do not fit.
+const POOL_DILATION: [usize; 2] = [1, 1];
+
+pub(crate) fn max_pool_forward<B: Backend>(
+    x: FloatTensor<B>,
+    options: PoolOptions,
+) -> FloatTensor<B> {
+    let PoolOptions {
+        kernel,
+        stride,
+        padding,
+    } = options;
+    B::max_pool2d(x, kernel, stride, padding, POOL_DILATION, false)
+}
+
+pub(crate) fn max_pool_backward<B: Backend>(
+    x: FloatTensor<B>,
+    options: PoolOptions,
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let PoolOptions {
+        kernel,
+        stride,
+        padding,
+    } = options;
+    let int_type = get_or_init_device_settings::<B>(&x.device()).int_dtype;
+    let pooled = B::max_pool2d_with_indices(
+        x.clone(),
+        kernel,
+        stride,
+        padding,
+        POOL_DILATION,
+        false,
+        int_type,
+    );
+    B::max_pool2d_with_indices_backward(
+        x,
+        kernel,
+        stride,
+        padding,
+        POOL_DILATION,
+        false,
+        output_gradient,
+        pooled.indices,
+    )
+    .x_grad
+}
+
+fn bilinear(target: Resize) -> InterpolateOptions {
+    InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(target.align_corners)
+}
+
+pub(crate) fn resize_forward<B: Backend>(x: FloatTensor<B>, target: Resize) -> FloatTensor<B> {
+    B::interpolate(x, target.size, bilinear(target))
+}
+
+pub(crate) fn resize_backward<B: Backend>(
+    x: FloatTensor<B>,
+    target: Resize,
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::interpolate_backward(x, output_gradient, target.size, bilinear(target))
 }

@@ -4,8 +4,9 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::conv::ConvOptions;
-use crate::ops::NetworkOps;
+use crate::ops::{NetworkOps, Resize};
 use crate::path::PathIndex;
+use crate::pool::PoolOptions;
 
 /// Two-dimensional convolution (cross-correlation, as networks use the word).
 ///
@@ -55,6 +56,49 @@ pub fn path_affinity(edge: Tensor<3>, paths: &PathIndex) -> Tensor<3> {
         edge.into_dispatch(),
         paths.clone(),
     ))
+}
+
+/// Largest value of each window of x `[B, C, H, W]`: `[B, C, OH, OW]` with the size of
+/// [`PoolOptions::output_size`], as PyTorch's `max_pool2d`. The gradient of a window goes to the
+/// first of its largest values, row by row; a window with a NaN gives NaN.
+///
+/// # Panics
+///
+/// If a kernel or stride is 0, a padding larger than half the kernel, or no window fits.
+#[must_use]
+pub fn max_pool2d(x: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    assert!(
+        options.hold() && !options.output_size([height, width]).contains(&0),
+        "max_pool2d: {options:?} does not fit an input of {height}x{width} pixels; expected kernel \
+         and stride of at least 1, padding of at most half the kernel, and room for one window"
+    );
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::pool_max(
+        x.into_dispatch(),
+        *options,
+    ))
+}
+
+/// Bilinear resizing of x `[B, C, H, W]` to `size` `[height, width]`, differentiable, as PyTorch's
+/// `interpolate(mode="bilinear")`: with `align_corners` the centres of the outer pixels keep their
+/// places, without it the outer edges do (the usual choice).
+///
+/// # Panics
+///
+/// If the input or the target has no pixel.
+#[must_use]
+pub fn resize_bilinear(x: Tensor<4>, size: [usize; 2], align_corners: bool) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    assert!(
+        height > 0 && width > 0 && !size.contains(&0),
+        "resize_bilinear: cannot resize {height}x{width} pixels to {size:?}; expected at least one \
+         pixel in both"
+    );
+    let target = Resize {
+        size,
+        align_corners,
+    };
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::resize(x.into_dispatch(), target))
 }
 
 fn check_conv2d(

@@ -6,8 +6,10 @@ use burn::backend::{DType, Flex, TensorData, TensorMetadata};
 use crate::affinity;
 use crate::conv::{self, ConvOptions, ConvShape};
 use crate::default;
-use crate::ops::{Kernels, NetworkOps};
+use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
+use crate::pool::{self, PoolOptions};
+use crate::resize;
 use crate::tile::Tiles;
 
 /// The tensor with its values in one piece: itself where they are, a copy where not.
@@ -130,6 +132,63 @@ impl Kernels for Flex {
         let gradient = affinity::backward(values(&edge), dims, paths, values(&upstream));
         tensor(gradient, &dims)
     }
+
+    fn max_pool_forward(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        if x.dtype() != DType::F32 {
+            return default::max_pool_forward::<Self>(x, options);
+        }
+        let x = contiguous(&x);
+        let [batch, channels, height, width] = x.shape().dims();
+        let size = [height, width];
+        let output = pool::forward(values(&x), batch * channels, size, &options);
+        let [height, width] = options.output_size(size);
+        tensor(output, &[batch, channels, height, width])
+    }
+
+    fn max_pool_backward(
+        x: FloatTensor<Self>,
+        options: PoolOptions,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if x.dtype() != DType::F32 {
+            return default::max_pool_backward::<Self>(x, options, output_gradient);
+        }
+        let (x, upstream) = (contiguous(&x), contiguous(&output_gradient));
+        let dims: [usize; 4] = x.shape().dims();
+        let [batch, channels, height, width] = dims;
+        let size = [height, width];
+        let upstream = values(&upstream);
+        let gradient = pool::backward(values(&x), batch * channels, size, &options, upstream);
+        tensor(gradient, &dims)
+    }
+
+    fn resize_forward(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+        if x.dtype() != DType::F32 {
+            return default::resize_forward::<Self>(x, target);
+        }
+        let x = contiguous(&x);
+        let [batch, channels, height, width] = x.shape().dims();
+        let (planes, size) = (batch * channels, [height, width]);
+        let output = resize::forward(values(&x), planes, size, target.size, target.align_corners);
+        tensor(output, &[batch, channels, target.size[0], target.size[1]])
+    }
+
+    fn resize_backward(
+        x: FloatTensor<Self>,
+        target: Resize,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if x.dtype() != DType::F32 {
+            return default::resize_backward::<Self>(x, target, output_gradient);
+        }
+        let upstream = contiguous(&output_gradient);
+        let dims: [usize; 4] = x.shape().dims();
+        let [batch, channels, height, width] = dims;
+        let (planes, size) = (batch * channels, [height, width]);
+        let upstream = values(&upstream);
+        let gradient = resize::backward(upstream, planes, size, target.size, target.align_corners);
+        tensor(gradient, &dims)
+    }
 }
 
 impl NetworkOps for Flex {
@@ -152,5 +211,13 @@ impl NetworkOps for Flex {
 
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
         Self::path_affinity_forward(edge, &paths)
+    }
+
+    fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        Self::max_pool_forward(x, options)
+    }
+
+    fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+        Self::resize_forward(x, target)
     }
 }

@@ -2,6 +2,7 @@
 //! backend's own on GPUs, with handwritten backward passes.
 //!
 //! - [`conv2d`]: convolution of any stride, padding, dilation and grouping.
+//! - [`max_pool2d`], [`resize_bilinear`]: max pooling and bilinear resizing.
 //! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`].
 //! - [`walk::random_walk`]: propagation of activation maps by sparse passes (CPU, no tensors).
 
@@ -15,13 +16,16 @@ mod dispatch;
 mod flex;
 mod ops;
 mod path;
+mod pool;
+mod resize;
 mod scratch;
 mod tile;
 pub mod walk;
 
 pub use conv::ConvOptions;
-pub use dispatch::{conv2d, path_affinity};
+pub use dispatch::{conv2d, max_pool2d, path_affinity, resize_bilinear};
 pub use path::{PathIndex, Sources};
+pub use pool::PoolOptions;
 
 /// Name of the instruction set the CPU kernels use on this machine: `avx512`, `avx2` or
 /// `portable`.

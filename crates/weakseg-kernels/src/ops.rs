@@ -6,6 +6,7 @@ use burn::backend::{Backend, backend_extension};
 use crate::conv::ConvOptions;
 use crate::default;
 use crate::path::PathIndex;
+use crate::pool::PoolOptions;
 
 /// The operations the networks call, routed at run time to the device of their inputs.
 ///
@@ -31,6 +32,12 @@ pub trait NetworkOps: Backend {
 
     /// See [`crate::path_affinity`].
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self>;
+
+    /// See [`crate::max_pool2d`].
+    fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self>;
+
+    /// See [`crate::resize_bilinear`].
+    fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self>;
 }
 
 /// Forward and gradient kernels of one backend, without a graph. The default bodies are made of
@@ -86,4 +93,41 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         default::path_affinity_backward::<Self>(edge, paths, affinity_gradient)
     }
+
+    /// Largest values of the windows of x `[B, C, H, W]`.
+    fn max_pool_forward(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        default::max_pool_forward::<Self>(x, options)
+    }
+
+    /// Gradient with respect to x. Each window's goes to its first largest value.
+    fn max_pool_backward(
+        x: FloatTensor<Self>,
+        options: PoolOptions,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::max_pool_backward::<Self>(x, options, output_gradient)
+    }
+
+    /// x `[B, C, H, W]` resized.
+    fn resize_forward(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+        default::resize_forward::<Self>(x, target)
+    }
+
+    /// Gradient with respect to x, of which only the shape is read.
+    fn resize_backward(
+        x: FloatTensor<Self>,
+        target: Resize,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::resize_backward::<Self>(x, target, output_gradient)
+    }
+}
+
+/// What a bilinear resizing aims at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resize {
+    /// Height and width of the result.
+    pub size: [usize; 2],
+    /// Whether the outer pixels' centres coincide (else the outer edges do).
+    pub align_corners: bool,
 }

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod conv;
+mod planes;
 mod walk;
 
 use burn::tensor::Tensor;
