@@ -1,0 +1,205 @@
+//! The update rules, each of one parameter tensor.
+
+use burn::tensor::Tensor;
+
+use super::{OptimConfig, OptimKind};
+
+/// What the optimizer remembers of one parameter: its number of steps and up to two tensors of its size, flattened.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slot {
+    /// Steps taken.
+    pub step: u64,
+    /// SGD's momentum buffer, or Adam's first moment.
+    pub first: Option<Tensor<1>>,
+    /// Adam's second moment.
+    pub second: Option<Tensor<1>>,
+}
+
+/// One step of a parameter; `parameter` and `gradient` are without autodiff.
+pub(super) fn step<const D: usize>(
+    config: &OptimConfig,
+    lr: f64,
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    slot: &mut Slot,
+) -> Tensor<D> {
+    slot.step += 1;
+    match config.kind {
+        OptimKind::Sgd => sgd(config, lr, parameter, gradient, slot),
+        _ => adam(config, lr, parameter, gradient, slot),
+    }
+}
+
+/// `torch.optim.SGD`: the buffer starts as the first gradient and is not dampened.
+fn sgd<const D: usize>(
+    config: &OptimConfig,
+    lr: f64,
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    slot: &mut Slot,
+) -> Tensor<D> {
+    let mut gradient = decayed(gradient, &parameter, config.weight_decay);
+    if config.momentum != 0.0 {
+        if let Some(buffer) = slot.first.take() {
+            gradient = buffer.reshape(parameter.shape()) * config.momentum + gradient;
+        }
+        slot.first = Some(gradient.clone().flatten(0, D - 1));
+    }
+    parameter - gradient * lr
+}
+
+/// Adam (Kingma & Ba 2015, algorithm 1), AdamW (Loshchilov & Hutter 2019, algorithm 2) and RAdam (Liu et al. 2020,
+/// algorithm 2), which differ in the decay and in the factor on the step.
+fn adam<const D: usize>(
+    config: &OptimConfig,
+    lr: f64,
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    slot: &mut Slot,
+) -> Tensor<D> {
+    let [beta1, beta2] = config.betas;
+    let shape = parameter.shape();
+    let (parameter, gradient) = if config.kind == OptimKind::Adam {
+        let gradient = decayed(gradient, &parameter, config.weight_decay);
+        (parameter, gradient)
+    } else if config.weight_decay == 0.0 {
+        (parameter, gradient)
+    } else {
+        (parameter * (1.0 - lr * config.weight_decay), gradient)
+    };
+    let moved = |old: Option<Tensor<1>>, beta: f64, new: Tensor<D>| match old {
+        Some(old) => old.reshape(shape.clone()) * beta + new * (1.0 - beta),
+        None => new * (1.0 - beta),
+    };
+    let first = moved(slot.first.take(), beta1, gradient.clone());
+    let second = moved(slot.second.take(), beta2, gradient.square());
+    slot.first = Some(first.clone().flatten(0, D - 1));
+    slot.second = Some(second.clone().flatten(0, D - 1));
+
+    let t = slot.step as f64;
+    let (correction1, correction2) = (1.0 - beta1.powf(t), 1.0 - beta2.powf(t));
+    let step = lr / correction1;
+    if config.kind == OptimKind::RAdam {
+        match rectification(beta2, t) {
+            Some(factor) => {
+                let adaptive = first / (second.sqrt() + config.epsilon);
+                parameter - adaptive * (step * factor * correction2.sqrt())
+            }
+            None => parameter - first * step,
+        }
+    } else {
+        let denominator = second.sqrt() / correction2.sqrt() + config.epsilon;
+        parameter - first / denominator * step
+    }
+}
+
+/// RAdam's r_t, or `None` while the length of the approximated moving average is below 5 (reference §1.4).
+fn rectification(beta2: f64, t: f64) -> Option<f64> {
+    let power = beta2.powf(t);
+    let longest = 2.0 / (1.0 - beta2) - 1.0;
+    let length = longest - 2.0 * t * power / (1.0 - power);
+    (length >= 5.0).then(|| {
+        ((length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length))
+            .sqrt()
+    })
+}
+
+fn decayed<const D: usize>(
+    gradient: Tensor<D>,
+    parameter: &Tensor<D>,
+    weight_decay: f64,
+) -> Tensor<D> {
+    if weight_decay == 0.0 {
+        gradient
+    } else {
+        parameter.clone() * weight_decay + gradient
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use serde_json::Value;
+
+    fn trace(config: &OptimConfig, start: &[f32]) -> Vec<Vec<f32>> {
+        let device = Device::flex();
+        let mut parameter = Tensor::<1>::from_floats(start, &device);
+        let mut slot = Slot::default();
+        (0..10)
+            .map(|t| {
+                let wave: Vec<f32> = (0..4)
+                    .map(|i| (0.8 * f64::from(t + i).cos()) as f32)
+                    .collect();
+                let gradient =
+                    Tensor::<1>::from_floats(wave.as_slice(), &device) + parameter.clone() * 0.1;
+                parameter = step(config, config.lr, parameter.clone(), gradient, &mut slot);
+                parameter.to_data().try_to_vec().unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ten_steps_equal_pytorch() {
+        let oracle: Value =
+            serde_json::from_str(include_str!("../../tests/oracle/optimizers.json")).unwrap();
+        let numbers = |v: &Value| -> Vec<f32> {
+            v.as_array()
+                .unwrap()
+                .iter()
+                .map(|x| x.as_f64().unwrap() as f32)
+                .collect()
+        };
+        let start = numbers(&oracle["start"]);
+        for (name, config) in [
+            ("sgd", OptimConfig::sgd(0.1, 0.9, 0.01)),
+            ("sgd_plain", OptimConfig::sgd(0.1, 0.0, 0.0)),
+            ("adam", OptimConfig::adam(OptimKind::Adam, 0.05, 0.01)),
+            ("adamw", OptimConfig::adam(OptimKind::AdamW, 0.05, 0.1)),
+            ("radam", OptimConfig::adam(OptimKind::RAdam, 0.05, 0.1)),
+        ] {
+            for (t, (ours, row)) in trace(&config, &start)
+                .iter()
+                .zip(oracle[name].as_array().unwrap())
+                .enumerate()
+            {
+                for (a, b) in ours.iter().zip(numbers(row)) {
+                    assert!(
+                        (a - b).abs() < 2e-6,
+                        "{name}, step {}: {a} instead of {b}",
+                        t + 1
+                    );
+                }
+            }
+        }
+    }
+
+    /// Burn's own SGD dampens by 0.1 unless told otherwise, which would show here from the second step on.
+    #[test]
+    fn momentum_is_not_dampened() {
+        let device = Device::flex();
+        let config = OptimConfig::sgd(1.0, 0.5, 0.0);
+        let mut slot = Slot::default();
+        let mut p = Tensor::<1>::from_floats([0.0], &device);
+        for wanted in [-1.0f32, -2.5, -4.25] {
+            p = step(
+                &config,
+                1.0,
+                p,
+                Tensor::from_floats([1.0], &device),
+                &mut slot,
+            );
+            assert_eq!(p.clone().into_scalar::<f32>(), wanted);
+        }
+    }
+
+    #[test]
+    fn radam_rectifies_from_the_sixth_step() {
+        assert_eq!(
+            (1..8)
+                .map(|t| rectification(0.999, f64::from(t)).is_some())
+                .collect::<Vec<_>>(),
+            [false, false, false, false, false, true, true]
+        );
+    }
+}
