@@ -1,5 +1,8 @@
 //! Scoring a map against boxes: does it point at the finding, and how large does it think the finding is?
 
+use weakseg_data::Plane;
+use weakseg_data::components::{self, Connectivity};
+
 use super::{MetricError, same_length};
 
 /// An axis-aligned box in pixels: it covers `x..x + width` and `y..y + height`, pixel `(i, j)` being the unit square
@@ -104,41 +107,20 @@ pub fn largest_box(
 ) -> Result<Option<Rectangle>, MetricError> {
     same_length("map", height * width, map.len())?;
     range(map)?;
-    let mut open: Vec<bool> = map.iter().map(|&v| v > threshold).collect();
-    let mut best: Option<(usize, [usize; 4])> = None;
-    for start in 0..open.len() {
-        if !std::mem::take(&mut open[start]) {
-            continue;
+    let above = Plane::from_fn(height, width, |y, x| {
+        u8::from(map[y * width + x] > threshold)
+    });
+    let (_, regions) = components::label(&above, Connectivity::Eight);
+    // The last of equal maxima is what max_by_key takes, hence the reversal.
+    let largest = regions.into_iter().rev().max_by_key(|region| region.area);
+    Ok(largest.map(|region| {
+        let [top, left, bottom, right] = region.bounds.map(|edge| edge as f64);
+        Rectangle {
+            x: left,
+            y: top,
+            width: right - left,
+            height: bottom - top,
         }
-        let (mut stack, mut area) = (vec![start], 0usize);
-        let mut bounds = [usize::MAX, usize::MAX, 0, 0];
-        while let Some(i) = stack.pop() {
-            let (y, x) = (i / width, i % width);
-            area += 1;
-            bounds = [
-                bounds[0].min(y),
-                bounds[1].min(x),
-                bounds[2].max(y),
-                bounds[3].max(x),
-            ];
-            for ny in y.saturating_sub(1)..=(y + 1).min(height - 1) {
-                for nx in x.saturating_sub(1)..=(x + 1).min(width - 1) {
-                    let neighbour = ny * width + nx;
-                    if std::mem::take(&mut open[neighbour]) {
-                        stack.push(neighbour);
-                    }
-                }
-            }
-        }
-        if best.is_none_or(|(a, _)| area > a) {
-            best = Some((area, bounds));
-        }
-    }
-    Ok(best.map(|(_, [top, left, bottom, right])| Rectangle {
-        x: left as f64,
-        y: top as f64,
-        width: (right - left + 1) as f64,
-        height: (bottom - top + 1) as f64,
     }))
 }
 
