@@ -9,7 +9,7 @@
 //!
 //! Every network follows the same road: a plain config with a `width` factor, `init(&Device)`, and
 //! methods on tensors `[batch, channels, height, width]`. Images are RGB, already normalised with
-//! the [`Normalisation`](weights::Normalisation) that belongs to the weights. Initial weights are
+//! the [`Normalisation`] that belongs to the weights. Initial weights are
 //! drawn on the CPU from ChaCha8 streams of the config's `seed`, so every device starts alike.
 //!
 //! Training happens on an autodiff device (`device.autodiff()`), inference on `network.valid()`:
