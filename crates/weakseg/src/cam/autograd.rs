@@ -308,4 +308,59 @@ mod tests {
             }
         }
     }
+
+    /// Through the real network: batch norm with running statistics, any layer, several classes of several images.
+    #[test]
+    fn the_classifiers_last_layer_has_the_closed_form() {
+        let device = Device::flex();
+        let config = weakseg_models::ClassifierConfig {
+            width: 1.0 / 32.0,
+            seed: 3,
+            ..weakseg_models::ClassifierConfig::new(weakseg_models::ClassifierArch::Vgg16Bn, 3)
+        };
+        let network = config.init(&device.clone().autodiff()).unwrap();
+        let images: Vec<f32> = (0..2 * 3 * 32 * 32)
+            .map(|i| (i as f32 * 0.071).sin() * 2.0)
+            .collect();
+        let images = tensor(images, [2, 3, 32, 32]);
+        let plain = network.valid();
+        let maps = plain.maps(images.clone(), None);
+        let logits = plain.head(maps.clone());
+        assert!(
+            values(maps.clone()).iter().any(|v| *v > 0.0),
+            "a network that sees something"
+        );
+        for method in CamMethod::ALL {
+            let closed = super::super::closed_form::cams(
+                &method,
+                maps.clone(),
+                plain.class_weights(),
+                logits.clone(),
+            );
+            // from the network in training as from the one in use, on either device
+            let ours = cams(&method, &network, images.clone(), "extra", &[2, 0]).unwrap();
+            assert_eq!(ours.dims()[..2], [2, 2]);
+            for (place, class) in [(0, 2), (1, 0)] {
+                let (a, b) = (
+                    ours.clone().narrow(1, place, 1),
+                    closed.clone().narrow(1, class, 1),
+                );
+                close(&values(a), &values(b), &format!("{method}, class {class}"));
+            }
+            let early = cams(&method, &plain, images.clone(), "block3", &[1]).unwrap();
+            assert!(
+                early.dims()[2] > ours.dims()[2] && values(early).iter().all(|v| v.is_finite())
+            );
+        }
+        assert!(matches!(
+            cams(&CamMethod::Cam, &plain, images.clone(), "layer9", &[0]),
+            Err(ModelError::UnknownLayer { .. })
+        ));
+        assert_eq!(
+            cams(&CamMethod::Cam, &plain, images, "extra", &[])
+                .unwrap()
+                .dims()[1],
+            0
+        );
+    }
 }

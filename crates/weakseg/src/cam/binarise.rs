@@ -10,7 +10,7 @@ pub fn fraction_of_range(map: &[f32], f: f32) -> Option<f32> {
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| {
             (l.min(v), h.max(v))
         });
-    (min < max).then(|| min + f * (max - min))
+    (min < max).then_some(min + f * (max - min))
 }
 
 /// The value below which a share `q` (`0.0..=1.0`) of the map lies, linear between neighbours (as NumPy); `None` for an
