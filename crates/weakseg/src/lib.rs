@@ -1,9 +1,30 @@
 //! weakseg: from image-level labels to masks.
+//!
+//! A lab has thousands of images and, for each, only a yes or no per finding. This crate learns from these alone and
+//! answers *where*. The method is a table of steps, [`pipeline::METHOD`]; read that first.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`pipeline`] | the table of steps, the run's folder, one module a step |
+//! | [`config`] | everything that decides a run, as data |
+//! | [`cam`] | class activation maps |
+//! | [`irn`] | labels, loss and propagation of IRNet |
+//! | [`loss`], [`optim`], [`train`] | training |
+//! | [`metrics`], [`report`] | figures that cannot flatter |
+//! | [`predict`], [`networks`] | trained models on new images |
 #![forbid(unsafe_code)]
 
+mod files;
 pub mod cam;
+pub mod config;
+mod digest;
 pub mod irn;
 pub mod loss;
 pub mod metrics;
+pub mod networks;
 pub mod optim;
+pub mod pipeline;
+pub mod predict;
+pub mod progress;
 pub mod report;
+pub mod train;

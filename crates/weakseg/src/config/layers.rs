@@ -1,0 +1,270 @@
+//! Layers of a configuration: defaults < preset < file < `--set`, and the errors a person sees.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+use super::Config;
+use super::presets::{PRESETS, preset};
+
+/// What can be wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot read the configuration: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML; the message points at the place.
+    #[error("{}: not valid TOML:\n{message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's own words, with a caret.
+        message: String,
+    },
+    /// A key that no section has.
+    #[error("{origin}: unknown key `{key}`{}; `weakseg config schema` lists every key", hint(.nearest))]
+    UnknownKey {
+        /// File, preset or option it stands in.
+        origin: String,
+        /// Dotted path of the key.
+        key: String,
+        /// The known key of the same section that looks most like it.
+        nearest: Option<String>,
+    },
+    /// A value of the wrong kind or out of range.
+    #[error("{origin}: {message}")]
+    Value {
+        /// File, preset or option it stands in.
+        origin: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A preset that does not exist.
+    #[error("no preset `{name}`; there are: {}", PRESETS.join(", "))]
+    NoPreset {
+        /// The name asked for.
+        name: String,
+    },
+    /// A `--set` that is not `a.b=value`.
+    #[error("--set {text}: expected KEY=VALUE with a dotted key, as in --set classifier.training.epochs=5")]
+    Set {
+        /// The option's text.
+        text: String,
+    },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default()
+}
+
+/// Reads `path` over the defaults and `preset_name`, then applies each of `sets` (`a.b=VALUE`, VALUE in TOML, a bare word is a string).
+///
+/// # Errors
+/// See [`ConfigError`]; every error names the layer it comes from.
+pub fn load(path: &Path, preset_name: Option<&str>, sets: &[String]) -> Result<Config, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let table: Table = text
+        .parse()
+        .map_err(|e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() })?;
+    resolve(table, &path.display().to_string(), preset_name, sets)
+}
+
+/// [`load`] for a table already in hand; `origin` names it in errors.
+pub fn resolve(
+    table: Table,
+    origin: &str,
+    preset_name: Option<&str>,
+    sets: &[String],
+) -> Result<Config, ConfigError> {
+    let schema = schema();
+    let mut merged = defaults();
+    if let Some(name) = preset_name {
+        let text = preset(name).ok_or_else(|| ConfigError::NoPreset { name: name.to_owned() })?;
+        let layer: Table = text.parse().map_err(|e: toml::de::Error| ConfigError::Value {
+            origin: format!("preset {name}"),
+            message: e.to_string(),
+        })?;
+        check_keys(&layer, &schema, &format!("preset {name}"))?;
+        merge(&mut merged, layer);
+    }
+    check_keys(&table, &schema, origin)?;
+    merge(&mut merged, table);
+    for text in sets {
+        let layer = parse_set(text)?;
+        check_keys(&layer, &schema, &format!("--set {text}"))?;
+        merge(&mut merged, layer);
+    }
+    let config: Config = Value::Table(merged)
+        .try_into()
+        .map_err(|e: toml::de::Error| ConfigError::Value { origin: origin.to_owned(), message: e.message().to_owned() })?;
+    config.check().map_err(|message| ConfigError::Value { origin: origin.to_owned(), message })?;
+    Ok(config)
+}
+
+/// The JSON Schema of the configuration file.
+pub fn schema() -> Json {
+    serde_json::to_value(schemars::schema_for!(Config)).expect("a schema is JSON")
+}
+
+/// The configuration as TOML with every value spelled out.
+pub fn to_toml(config: &Config) -> String {
+    toml::to_string_pretty(config).expect("a configuration has only TOML's kinds of value")
+}
+
+/// The defaults as a table without `data`, which has none.
+fn defaults() -> Table {
+    let data = serde_json::json!({ "kind": "phantom" });
+    let config: Config =
+        serde_json::from_value(serde_json::json!({ "data": data })).expect("every section but data has defaults");
+    let mut table = Table::try_from(config).expect("a configuration is a table");
+    table.remove("data");
+    table
+}
+
+/// `over` wins; tables are merged key by key, except `data`, whose keys depend on its kind.
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(a)), Value::Table(b)) => {
+                if b.contains_key("kind") && a.get("kind") != b.get("kind") {
+                    *a = b;
+                } else {
+                    merge(a, b);
+                }
+            }
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+fn parse_set(text: &str) -> Result<Table, ConfigError> {
+    let bad = || ConfigError::Set { text: text.to_owned() };
+    let (key, value) = text.split_once('=').ok_or_else(bad)?;
+    let (key, value) = (key.trim(), value.trim());
+    if key.is_empty() || key.split('.').any(|k| k.trim().is_empty()) {
+        return Err(bad());
+    }
+    let value = match format!("v = {value}").parse::<Table>() {
+        Ok(mut t) => t.remove("v").ok_or_else(bad)?,
+        Err(_) => Value::String(value.to_owned()),
+    };
+    let mut layers = key.rsplit('.');
+    let mut table = Table::new();
+    table.insert(layers.next().ok_or_else(bad)?.trim().to_owned(), value);
+    for outer in layers {
+        let mut wrapped = Table::new();
+        wrapped.insert(outer.trim().to_owned(), Value::Table(table));
+        table = wrapped;
+    }
+    Ok(table)
+}
+
+/// Walks the table beside the schema; the first key without a property is the error.
+fn check_keys(table: &Table, schema: &Json, origin: &str) -> Result<(), ConfigError> {
+    walk(table, schema, schema, "", origin)
+}
+
+fn walk(table: &Table, node: &Json, root: &Json, path: &str, origin: &str) -> Result<(), ConfigError> {
+    let known = properties(node, root);
+    if known.is_empty() {
+        return Ok(()); // a free-form value: its own type checks it
+    }
+    for (key, value) in table {
+        let dotted = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let Some((_, child)) = known.iter().find(|(name, _)| name == key) else {
+            let nearest = known
+                .iter()
+                .map(|(name, _)| (edit_distance(name, key), name))
+                .min()
+                .filter(|(d, _)| *d <= 2.max(key.len() / 3))
+                .map(|(_, name)| if path.is_empty() { name.clone() } else { format!("{path}.{name}") });
+            return Err(ConfigError::UnknownKey { origin: origin.to_owned(), key: dotted, nearest });
+        };
+        if let Value::Table(inner) = value {
+            walk(inner, child, root, &dotted, origin)?;
+        }
+    }
+    Ok(())
+}
+
+/// All properties that a schema node allows, through `$ref` and every alternative.
+fn properties<'a>(node: &'a Json, root: &'a Json) -> Vec<(String, &'a Json)> {
+    let mut found = Vec::new();
+    if let Some(reference) = node.get("$ref").and_then(Json::as_str) {
+        let target = root.pointer(reference.trim_start_matches('#'));
+        found.extend(target.map(|t| properties(t, root)).unwrap_or_default());
+    }
+    if let Some(map) = node.get("properties").and_then(Json::as_object) {
+        found.extend(map.iter().map(|(k, v)| (k.clone(), v)));
+    }
+    for alternatives in ["oneOf", "anyOf", "allOf"] {
+        for alternative in node.get(alternatives).and_then(Json::as_array).into_iter().flatten() {
+            found.extend(properties(alternative, root));
+        }
+    }
+    found
+}
+
+/// Levenshtein's distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let cost = if ca == *cb { diagonal } else { 1 + diagonal.min(row[j]).min(row[j + 1]) };
+            diagonal = row[j + 1];
+            row[j + 1] = cost;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        text.parse().expect("test TOML")
+    }
+
+    #[test]
+    fn later_layers_win_and_the_rest_keeps_its_default() {
+        let file = table("[data]\nkind = \"phantom\"\n[irn.training]\nepochs = 7");
+        let config = resolve(file, "t", None, &["irn.training.batch=3".into()]).expect("valid");
+        assert_eq!(config.irn.training.epochs, 7);
+        assert_eq!(config.irn.training.batch, 3);
+        assert_eq!(config.irn.training.head_lr_factor, 10.0, "a section's own default survives a partial table");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let file = table("[data]\nkind = \"phantom\"\n[classifier.training]\nepocs = 7");
+        let error = resolve(file, "run.toml", None, &[]).expect_err("unknown").to_string();
+        assert!(error.contains("run.toml: unknown key `classifier.training.epocs`"), "{error}");
+        assert!(error.contains("did you mean `classifier.training.epochs`?"), "{error}");
+    }
+
+    #[test]
+    fn a_set_without_an_equals_sign_is_refused() {
+        assert!(matches!(parse_set("a.b"), Err(ConfigError::Set { .. })));
+        assert!(matches!(parse_set("a..b=1"), Err(ConfigError::Set { .. })));
+    }
+
+    #[test]
+    fn the_resolved_file_reads_back_as_itself() {
+        let config = resolve(table("[data]\nkind = \"phantom\""), "t", None, &[]).expect("valid");
+        let again = resolve(table(&to_toml(&config)), "t", None, &[]).expect("valid");
+        assert_eq!(config, again);
+    }
+}

@@ -1,0 +1,407 @@
+//! The resolved configuration of a run: every value spelled out, nothing left to a default at run time.
+//!
+//! Decisions are data: a run folder holds the [`Config`] that made it. Layers, later wins: built-in defaults, a preset,
+//! the file, then each `--set a.b=value` ([`load`]). Unknown keys are refused with the nearest known one.
+
+mod check;
+mod layers;
+mod presets;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use weakseg_data::augment::Augment;
+use weakseg_data::DataConfig;
+use weakseg_models::layers::DropBlockForm;
+use weakseg_models::weights::ChannelOrder;
+use weakseg_models::{ClassifierArch, SegmenterArch};
+
+use crate::cam::{CamMethod, Normalise};
+use crate::optim::{OptimConfig, ScheduleConfig};
+
+pub use layers::{ConfigError, load, resolve, schema, to_toml};
+pub use presets::{PRESETS, preset};
+
+/// Everything that decides a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Shown in the report.
+    #[serde(default = "default_title")]
+    pub title: String,
+    /// Seed of everything that is drawn: initial weights, order, augmentation, DropBlock, bootstrap.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where the images and their image-level labels are.
+    pub data: DataConfig,
+    /// The grid the networks see.
+    #[serde(default)]
+    pub image: ImageConfig,
+    /// Step 1: the image-level classifier.
+    #[serde(default)]
+    pub classifier: ClassifierStep,
+    /// Step 1: activation maps.
+    #[serde(default)]
+    pub cams: CamStep,
+    /// Step 2: confident foreground, background and ignored pixels for IRNet.
+    #[serde(default)]
+    pub ir_labels: IrLabelStep,
+    /// Step 2: IRNet.
+    #[serde(default)]
+    pub irn: IrnStep,
+    /// Step 2: random walk to pseudo-labels.
+    #[serde(default)]
+    pub pseudo_labels: PseudoLabelStep,
+    /// Step 3: the segmentation network.
+    #[serde(default)]
+    pub segmenter: SegmenterStep,
+    /// Scores and report.
+    #[serde(default)]
+    pub evaluate: EvaluateStep,
+}
+
+fn default_title() -> String {
+    "weakseg run".to_owned()
+}
+
+/// The grid the networks see: images are resized to `size` × `size`, masks are given back at the original size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageConfig {
+    /// Height and width of the network's input in pixels, a multiple of 16.
+    pub size: usize,
+    /// Colour statistics that the input is normalised with.
+    pub normalisation: NormalisationName,
+}
+
+impl Default for ImageConfig {
+    fn default() -> Self {
+        Self { size: 256, normalisation: NormalisationName::Imagenet }
+    }
+}
+
+/// Names of input conventions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormalisationName {
+    /// Mean .485/.456/.406, standard deviation .229/.224/.225 of values in 0..=1.
+    Imagenet,
+    /// Caffe's: 0..=255 minus 123.68/116.779/103.939, not divided. For the original VGG16 weights.
+    Caffe,
+}
+
+/// Step 1, `train-classifier` (paper §3.1; reference §1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassifierStep {
+    /// Network.
+    pub arch: ClassifierArch,
+    /// Factor on every channel count; 1 is the published network.
+    pub width: f64,
+    /// Safetensors file of trunk weights with torchvision's names, or none to start from noise.
+    /// Relative to the configuration file.
+    pub weights: Option<std::path::PathBuf>,
+    /// Order of the colours that the weights were trained on.
+    pub weights_channels: ChannelOrder,
+    /// Blocks at the start of the trunk that stay as loaded.
+    pub frozen_blocks: usize,
+    /// DropBlock before the extra convolutions; probability 0 switches it off.
+    pub dropblock: DropBlockStep,
+    /// How training runs.
+    pub training: Training,
+}
+
+impl Default for ClassifierStep {
+    fn default() -> Self {
+        Self {
+            arch: ClassifierArch::Vgg16Bn,
+            width: 1.0,
+            weights: None,
+            weights_channels: ChannelOrder::Rgb,
+            frozen_blocks: 0,
+            dropblock: DropBlockStep::default(),
+            training: Training::default(),
+        }
+    }
+}
+
+/// DropBlock's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DropBlockStep {
+    /// Share of the map that is dropped once the ramp is over, in 0..1.
+    pub probability: f64,
+    /// Side of a dropped square in cells of the map.
+    pub block: usize,
+    /// Paper-correct or as the reference code draws it.
+    pub form: DropBlockForm,
+    /// Epochs over which the probability rises linearly from 0.
+    pub ramp_epochs: usize,
+}
+
+impl Default for DropBlockStep {
+    fn default() -> Self {
+        // Reference §1.2: p 0.2, block 7 (the X-ray YAML); the paper does not state them.
+        Self { probability: 0.2, block: 7, form: DropBlockForm::Paper, ramp_epochs: 10 }
+    }
+}
+
+/// Order in which an epoch draws its cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SamplerKind {
+    /// Each case once, in random order.
+    Shuffle,
+    /// With replacement, every label as often as every other, and cases without any label as often as one.
+    Balanced,
+}
+
+/// What the three training steps share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Training {
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// Optimizer and its base learning rate.
+    pub optimizer: OptimConfig,
+    /// Factor on the learning rate of the part that starts from noise (extra convolutions, heads, decoder).
+    pub head_lr_factor: f64,
+    /// How the learning rate falls.
+    pub schedule: ScheduleConfig,
+    /// Order in which cases are drawn.
+    pub sampler: SamplerKind,
+    /// Random changes to each training image.
+    pub augment: Augment,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch: 8,
+            optimizer: OptimConfig::default(),
+            head_lr_factor: 1.0,
+            schedule: ScheduleConfig::default(),
+            sampler: SamplerKind::Shuffle,
+            augment: Augment::default(),
+        }
+    }
+}
+
+/// Step 1, `make-cams` and `eval-cams` (paper §3.2; reference §2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CamStep {
+    /// Activation map.
+    pub method: CamMethod,
+    /// Scales of the input that are summed.
+    pub scales: Vec<f64>,
+    /// Add the map of the mirrored image.
+    pub flip: bool,
+    /// How each class's map is brought to 0..=1.
+    pub normalise: Normalise,
+    /// Probability above which a class counts as predicted.
+    pub gate: f64,
+    /// Where a map ends when it is scored as a mask: the constant background of the exclusive kind, the threshold of findings.
+    pub threshold: f64,
+}
+
+impl Default for CamStep {
+    fn default() -> Self {
+        Self {
+            method: CamMethod::default(),
+            scales: vec![1.0],
+            flip: true,
+            normalise: Normalise::Max,
+            gate: 0.5,
+            threshold: 0.3,
+        }
+    }
+}
+
+/// Step 2, `make-ir-labels` (reference §3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IrLabelStep {
+    /// Background value against which the confident foreground is taken.
+    pub foreground: f32,
+    /// Background value against which the confident background is taken.
+    pub background: f32,
+    /// Refine both maps by a dense CRF.
+    pub crf: bool,
+    /// Certainty of the labels that the CRF starts from, in 0.5..1.
+    pub gt_prob: f32,
+    /// Mean-field iterations.
+    pub iterations: usize,
+    /// Standard deviation in pixels and weight of the Gaussian term.
+    pub gaussian: [f32; 2],
+    /// Standard deviation in pixels, in grey levels, and weight of the bilateral term.
+    pub bilateral: [f32; 3],
+}
+
+impl Default for IrLabelStep {
+    fn default() -> Self {
+        Self {
+            foreground: 0.30,
+            background: 0.05,
+            crf: true,
+            gt_prob: 0.7,
+            iterations: 10,
+            gaussian: [3.0, 3.0],
+            bilateral: [50.0, 5.0, 10.0],
+        }
+    }
+}
+
+/// Step 2, `train-irn` (reference §4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IrnStep {
+    /// Search radius of the pairs, in cells of the stride-4 grid.
+    pub radius: usize,
+    /// How training runs; `head_lr_factor` multiplies the displacement head (reference: 10).
+    pub training: Training,
+}
+
+impl Default for IrnStep {
+    fn default() -> Self {
+        Self {
+            radius: 10,
+            training: Training {
+                epochs: 3,
+                optimizer: OptimConfig::sgd(0.1, 0.9, 1e-4),
+                head_lr_factor: 10.0,
+                ..Training::default()
+            },
+        }
+    }
+}
+
+/// Step 2, `make-pseudo-labels` (reference §5).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PseudoLabelStep {
+    /// Radius of the walk's transitions, in cells of the stride-4 grid.
+    pub radius: usize,
+    /// Exponent on the affinities.
+    pub beta: f32,
+    /// Steps of the walk.
+    pub steps: usize,
+    /// Background of the exclusive kind, threshold of findings, after division by the maximum.
+    pub threshold: f32,
+    /// Regions smaller than this share of the image are removed.
+    pub min_area: f32,
+    /// Regions whose mean score is below this are removed.
+    pub min_confidence: f32,
+}
+
+impl Default for PseudoLabelStep {
+    fn default() -> Self {
+        Self { radius: 5, beta: 10.0, steps: 256, threshold: 0.25, min_area: 0.0, min_confidence: 0.0 }
+    }
+}
+
+/// Step 3, `train-segmenter` (paper §3.4; reference §6).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmenterStep {
+    /// Network.
+    pub arch: SegmenterArch,
+    /// Factor on every channel count.
+    pub width: f64,
+    /// What the encoder starts from.
+    pub encoder: EncoderStart,
+    /// Weight of positive pixels in the BCE of findings.
+    pub pos_weight: PosWeight,
+    /// Probability above which a pixel belongs to a finding.
+    pub threshold: f64,
+    /// Predicted regions smaller than this share of the image are removed.
+    pub min_area: f64,
+    /// An image whose classifier probability lies below this gets an empty mask; 0 asks only the segmentation network.
+    pub gate: f64,
+    /// Average over the mirrored image when predicting.
+    pub flip: bool,
+    /// How training runs.
+    pub training: Training,
+}
+
+impl Default for SegmenterStep {
+    fn default() -> Self {
+        Self {
+            arch: SegmenterArch::UnetResnet50,
+            width: 1.0,
+            encoder: EncoderStart::Classifier,
+            pos_weight: PosWeight::Rule(PosWeightRule::FromPixels),
+            threshold: 0.5,
+            min_area: 0.0,
+            gate: 0.0,
+            flip: true,
+            training: Training { head_lr_factor: 10.0, ..Training::default() },
+        }
+    }
+}
+
+/// What a segmentation network's encoder starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncoderStart {
+    /// The trunk of step 1 where the architectures agree, else an error.
+    Classifier,
+    /// The weights that step 1 started from.
+    Weights,
+    /// Noise.
+    Random,
+}
+
+/// Weight of positive pixels in the BCE: `"from-pixels"` or a number above 0.
+///
+/// The paper weighs positives but does not say by how much (reference §13).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PosWeight {
+    /// Taken from the pseudo-labels.
+    Rule(PosWeightRule),
+    /// A number given.
+    Value(f64),
+}
+
+/// How a weight is taken from the pseudo-labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PosWeightRule {
+    /// Square root of negative over positive pixels, per finding: the full ratio trades too many false alarms for overlap.
+    FromPixels,
+}
+
+/// `evaluate` and `report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateStep {
+    /// Resamples of the 95 % bootstrap intervals; 0 leaves them out.
+    pub bootstrap: usize,
+    /// Rows of pictures in the report.
+    pub gallery: usize,
+    /// What the baseline that has not seen the image knows.
+    pub prior: Prior,
+    /// Cases that may be skipped before the run ends with exit code 3.
+    pub allow_skips: usize,
+}
+
+impl Default for EvaluateStep {
+    fn default() -> Self {
+        Self { bootstrap: 1000, gallery: 12, prior: Prior::Masks, allow_skips: 0 }
+    }
+}
+
+/// The third trivial baseline: one mask for every image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prior {
+    /// Mean true mask of the training split, cut where it fits best; the centre where there are none.
+    Masks,
+    /// Middle of the image.
+    Centre,
+    /// Mean lung fields of 100 phantoms: for frontal chest X-rays without masks.
+    Lungs,
+}

@@ -1,0 +1,306 @@
+//! From settings to networks and back: how each is built, started, named in its file, and opened again.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use weakseg_data::{Classes, DataError, LabelSpace, Plane, Stack};
+use weakseg_models::weights::{ChannelOrder, Metadata, WeightsError, import_trunk, load_safetensors, read_metadata};
+use weakseg_models::{
+    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, DropBlockPlace, Irnet, IrnetConfig, ModelError,
+    Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
+};
+
+use crate::config::{Config, EncoderStart, NormalisationName, Training};
+use crate::pipeline::{Bench, StepError, resolve};
+use crate::progress::Progress;
+use crate::train::{ImageStore, Place, stream_seed};
+
+/// What a network is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Image-level labels and maps.
+    Classifier,
+    /// Boundaries and displacements.
+    Irnet,
+    /// Masks.
+    Segmenter,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classifier => "classifier",
+            Self::Irnet => "irnet",
+            Self::Segmenter => "segmenter",
+        })
+    }
+}
+
+/// What a weights file says of its network: enough to build it again and to use it as the run did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// What it is for.
+    pub role: Role,
+    /// Architecture, by its name on the command line.
+    pub arch: String,
+    /// Factor on channel counts.
+    pub width: f64,
+    /// Classes, in the order of the outputs.
+    pub classes: Classes,
+    /// Side of the square input.
+    pub size: usize,
+    /// Input convention.
+    pub normalisation: NormalisationName,
+    /// Probability above which a pixel belongs to a finding.
+    pub threshold: f64,
+    /// Regions below this share of the image are removed.
+    pub min_area: f64,
+    /// Classifier probability below which the mask stays empty; 0 for no gate.
+    pub gate: f64,
+    /// Average with the mirrored image.
+    pub flip: bool,
+}
+
+/// Key of the card in a weights file.
+const CARD: &str = "card";
+
+impl ModelCard {
+    fn new(config: &Config, classes: &Classes, role: Role, arch: String, width: f64) -> Self {
+        Self {
+            role,
+            arch,
+            width,
+            classes: classes.clone(),
+            size: config.image.size,
+            normalisation: config.image.normalisation,
+            threshold: config.segmenter.threshold,
+            min_area: config.segmenter.min_area,
+            gate: if role == Role::Segmenter { config.segmenter.gate } else { 0.0 },
+            flip: config.segmenter.flip,
+        }
+    }
+
+    /// The classifier of these settings.
+    pub fn classifier(config: &Config, classes: &Classes) -> Self {
+        Self::new(config, classes, Role::Classifier, config.classifier.arch.to_string(), config.classifier.width)
+    }
+
+    /// IRNet on the trunk of the classifier.
+    pub fn irnet(config: &Config, classes: &Classes) -> Self {
+        Self::new(config, classes, Role::Irnet, config.classifier.arch.to_string(), config.classifier.width)
+    }
+
+    /// The segmentation network.
+    pub fn segmenter(config: &Config, classes: &Classes) -> Self {
+        Self::new(config, classes, Role::Segmenter, config.segmenter.arch.to_string(), config.segmenter.width)
+    }
+
+    /// Input convention in numbers.
+    pub fn normalisation(&self) -> Normalisation {
+        statistics(self.normalisation)
+    }
+
+    /// Outputs of a segmentation network: background and classes, or findings.
+    pub fn outputs(&self) -> usize {
+        match self.classes.space {
+            LabelSpace::Exclusive => self.classes.len() + 1,
+            LabelSpace::Findings => self.classes.len(),
+        }
+    }
+
+    /// What is written into the file.
+    pub fn metadata(&self) -> Metadata {
+        let mut metadata = Metadata::new(&self.arch, self.classes.len(), self.width, self.normalisation());
+        let card = serde_json::to_string(self).expect("plain fields");
+        metadata.extra.insert(CARD.to_owned(), card);
+        metadata
+    }
+
+    /// Reads the card of a file that weakseg wrote.
+    ///
+    /// # Errors
+    /// When the file is no safetensors file or holds no card.
+    pub fn read(path: &Path) -> Result<Self, NetworkError> {
+        let metadata = read_metadata(path)?;
+        metadata
+            .extra
+            .get(CARD)
+            .and_then(|card| serde_json::from_str(card).ok())
+            .ok_or_else(|| NetworkError::NoCard { path: path.to_owned() })
+    }
+}
+
+/// Why a network cannot be built or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// Settings.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The file.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A file of weights alone.
+    #[error("{}: weights without a model card; expected a file that a weakseg run wrote (model.safetensors)", path.display())]
+    NoCard {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+}
+
+impl From<NetworkError> for StepError {
+    fn from(error: NetworkError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// The numbers of an input convention.
+pub fn statistics(name: NormalisationName) -> Normalisation {
+    match name {
+        NormalisationName::Imagenet => Normalisation::IMAGENET,
+        NormalisationName::Caffe => Normalisation::CAFFE,
+    }
+}
+
+/// The classifier of step 1 with fresh weights, or its trunk from the file of the settings.
+pub(crate) fn new_classifier(bench: &Bench<'_>, seed: u64, device: &Device) -> Result<Classifier, StepError> {
+    let step = &bench.config.classifier;
+    let drop = &step.dropblock;
+    let network = ClassifierConfig {
+        arch: step.arch,
+        classes: bench.cases.classes.len(),
+        width: step.width,
+        dropblock: (drop.probability > 0.0).then_some(DropBlockConfig {
+            block_size: drop.block,
+            form: drop.form,
+            place: DropBlockPlace::BeforeExtra,
+        }),
+        frozen_blocks: step.frozen_blocks,
+        seed,
+    }
+    .init(device)
+    .map_err(NetworkError::from)?;
+    match &step.weights {
+        Some(path) => trunk_from_file(network, &resolve(bench.base, path), step.weights_channels, bench.progress),
+        None => Ok(network),
+    }
+}
+
+fn trunk_from_file<M: Module>(network: M, path: &Path, order: ChannelOrder, progress: &dyn Progress) -> Result<M, StepError> {
+    let (network, report) = import_trunk(network, path, order).map_err(NetworkError::from)?;
+    progress.note(&format!("    trunk from {}: {report}", path.display()));
+    Ok(network)
+}
+
+/// IRNet with fresh heads on the classifier's trunk.
+pub(crate) fn new_irnet(bench: &Bench<'_>, classifier: &Classifier, seed: u64, device: &Device) -> Result<Irnet, StepError> {
+    let step = &bench.config.classifier;
+    let config = IrnetConfig { trunk: step.arch, width: step.width, seed };
+    let irnet = config.init(device).map_err(NetworkError::from)?;
+    Ok(irnet.init_trunk_from(classifier).map_err(NetworkError::from)?.0)
+}
+
+/// The segmentation network with its encoder started as the settings say.
+pub(crate) fn new_segmenter(bench: &Bench<'_>, seed: u64, device: &Device) -> Result<Segmenter, StepError> {
+    let step = &bench.config.segmenter;
+    let outputs = ModelCard::segmenter(bench.config, &bench.cases.classes).outputs();
+    let network = SegmenterConfig { arch: step.arch, outputs, width: step.width, seed }
+        .init(device)
+        .map_err(NetworkError::from)?;
+    match step.encoder {
+        EncoderStart::Random => Ok(network),
+        EncoderStart::Classifier => {
+            let file = bench.run.folder("train-classifier").join(crate::pipeline::steps::MODEL);
+            let classifier = open_classifier(&file, &ModelCard::read(&file)?, device)?;
+            Ok(network.init_encoder_from(&classifier).map_err(NetworkError::from)?.0)
+        }
+        EncoderStart::Weights => {
+            let path = bench.config.classifier.weights.as_ref().ok_or_else(|| {
+                StepError::Other(
+                    "segmenter.encoder is \"weights\" but classifier.weights names no file; set it, or use \"classifier\" or \"random\""
+                        .to_owned(),
+                )
+            })?;
+            trunk_from_file(network, &resolve(bench.base, path), bench.config.classifier.weights_channels, bench.progress)
+        }
+    }
+}
+
+/// Opens a classifier.
+///
+/// # Errors
+/// When the file does not hold the network its card describes.
+pub fn open_classifier(path: &Path, card: &ModelCard, device: &Device) -> Result<Classifier, NetworkError> {
+    let arch: ClassifierArch = card.arch.parse()?;
+    let config = ClassifierConfig { width: card.width, ..ClassifierConfig::new(arch, card.classes.len()) };
+    Ok(load_safetensors(config.init(device)?, path)?.0)
+}
+
+/// Opens an IRNet.
+///
+/// # Errors
+/// When the file does not hold the network its card describes.
+pub fn open_irnet(path: &Path, card: &ModelCard, device: &Device) -> Result<Irnet, NetworkError> {
+    let config = IrnetConfig { width: card.width, ..IrnetConfig::new(card.arch.parse()?) };
+    Ok(load_safetensors(config.init(device)?, path)?.0)
+}
+
+/// Opens a segmentation network.
+///
+/// # Errors
+/// When the file does not hold the network its card describes.
+pub fn open_segmenter(path: &Path, card: &ModelCard, device: &Device) -> Result<Segmenter, NetworkError> {
+    let arch: SegmenterArch = card.arch.parse()?;
+    let config = SegmenterConfig { width: card.width, ..SegmenterConfig::new(arch, card.outputs()) };
+    Ok(load_safetensors(config.init(device)?, path)?.0)
+}
+
+/// A training batch: each image of `cases`, and its mask where masks are given, changed by the same random draw.
+///
+/// The draw is a pure function of (seed, epoch, step, place in the batch).
+pub(crate) fn augmented(
+    seed: u64,
+    training: &Training,
+    images: &ImageStore,
+    cases: &[usize],
+    at: Place,
+    masks: Option<&[&Stack<u8>]>,
+) -> Result<Vec<(Arc<Stack<u8>>, Option<Stack<u8>>)>, DataError> {
+    let seed = stream_seed(seed, at, crate::pipeline::steps::purpose::AUGMENT);
+    cases
+        .par_iter()
+        .enumerate()
+        .map(|(place, &case)| {
+            let image = images.get(case)?;
+            let (image, mask) =
+                training.augment.apply(seed, at.epoch as u64, place as u64, &image, masks.map(|m| m[place]))?;
+            Ok((Arc::new(image), mask))
+        })
+        .collect()
+}
+
+/// The image seen in a mirror.
+pub fn mirror(image: &Stack<u8>) -> Stack<u8> {
+    let width = image.width();
+    let values = image.as_slice().chunks(width).flat_map(|row| row.iter().rev().copied()).collect();
+    Stack::new(image.channels(), image.height(), width, values).expect("the size of the image")
+}
+
+/// All values of a tensor, in order.
+pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// [B, 1, H, W] → B planes.
+pub fn planes(tensor: Tensor<4>) -> Vec<Plane<f32>> {
+    let [_, _, height, width] = tensor.dims();
+    to_vec(tensor)
+        .chunks(height * width)
+        .map(|values| Plane::new(height, width, values.to_vec()).expect("a chunk of that size"))
+        .collect()
+}

@@ -1,0 +1,310 @@
+//! The method, from image-level labels to masks, as a table of steps.
+//!
+//! Read [`METHOD`] from top to bottom: that is the paper. Each step is a verb, has a module of its own below
+//! [`steps`], reads the folders of the steps it needs and writes its own.
+//!
+//! A [`Work::Learn`] step is handed images and image-level labels and nothing that leads to a mask; a [`Work::Score`]
+//! step is handed the [`Truth`] as well. Only [`run`] opens the truth, and only for the latter.
+
+mod baselines;
+mod memory;
+mod run_dir;
+mod scores;
+pub mod steps;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use weakseg_data::{Cases, DataError, Truth};
+
+use crate::config::Config;
+use crate::digest::digest;
+use crate::progress::{Progress, Stop};
+use crate::train::TrainError;
+
+pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
+pub use baselines::{PriorMask, baseline_rows};
+pub use scores::{ScoreError, Who, score_boxes, score_masks};
+
+/// One step of the method.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name on the command line and in the run's folder.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub does: &'static str,
+    /// Sections of the configuration that it reads.
+    pub sections: &'static [&'static str],
+    /// Steps whose folders it reads.
+    pub needs: &'static [&'static str],
+    /// Its work.
+    pub work: Work,
+}
+
+/// The work of a step, by what it may see.
+#[derive(Debug)]
+pub enum Work {
+    /// Sees images and image-level labels.
+    Learn(fn(&Bench<'_>, &Path) -> Result<Outcome, StepError>),
+    /// Sees masks and boxes too, to score with.
+    Score(fn(&Bench<'_>, &Truth, &Path) -> Result<Outcome, StepError>),
+}
+
+/// The method (Viniavskyi et al. 2020, Fig. 1; IRNet, Ahn et al. 2019).
+pub const METHOD: [Step; 10] = [
+    Step {
+        name: "train-classifier",
+        does: "learn which findings an image has (paper §3.1)",
+        sections: &["data", "image", "classifier"],
+        needs: &[],
+        work: Work::Learn(steps::train_classifier),
+    },
+    Step {
+        name: "make-cams",
+        does: "ask the classifier where it looks: Grad-CAM++ maps (paper §3.2)",
+        sections: &["cams"],
+        needs: &["train-classifier"],
+        work: Work::Learn(steps::make_cams),
+    },
+    Step {
+        name: "eval-cams",
+        does: "score classifier and maps beside the trivial baselines",
+        sections: &["evaluate"],
+        needs: &["make-cams"],
+        work: Work::Score(steps::eval_cams),
+    },
+    Step {
+        name: "make-ir-labels",
+        does: "threshold the maps, refine by a dense CRF: sure foreground, sure background, ignored (paper §3.2)",
+        sections: &["ir_labels"],
+        needs: &["make-cams"],
+        work: Work::Learn(steps::make_ir_labels),
+    },
+    Step {
+        name: "train-irn",
+        does: "learn boundaries and displacements between sure pixels (paper §3.3, IRNet)",
+        sections: &["irn"],
+        needs: &["make-ir-labels"],
+        work: Work::Learn(steps::train_irn),
+    },
+    Step {
+        name: "make-pseudo-labels",
+        does: "walk the maps over IRNet's affinities, threshold, filter (paper §3.3)",
+        sections: &["pseudo_labels"],
+        needs: &["make-cams", "train-irn"],
+        work: Work::Learn(steps::make_pseudo_labels),
+    },
+    Step {
+        name: "eval-pseudo-labels",
+        does: "score the pseudo-labels",
+        sections: &["evaluate"],
+        needs: &["make-pseudo-labels"],
+        work: Work::Score(steps::eval_pseudo_labels),
+    },
+    Step {
+        name: "train-segmenter",
+        does: "learn masks from the pseudo-labels (paper §3.4)",
+        sections: &["segmenter"],
+        needs: &["make-pseudo-labels"],
+        work: Work::Learn(steps::train_segmenter),
+    },
+    Step {
+        name: "evaluate",
+        does: "predict and score the held-out cases",
+        sections: &["evaluate"],
+        needs: &["train-segmenter"],
+        work: Work::Score(steps::evaluate),
+    },
+    Step {
+        name: "report",
+        does: "gather every figure: report.json and report.html",
+        sections: &["title", "evaluate"],
+        needs: &["eval-cams", "eval-pseudo-labels", "evaluate"],
+        work: Work::Score(steps::report),
+    },
+];
+
+/// A step by its name.
+pub fn step(name: &str) -> Option<&'static Step> {
+    METHOD.iter().find(|s| s.name == name)
+}
+
+/// What every step has at hand. Nothing in it leads to a mask.
+pub struct Bench<'a> {
+    /// The run's settings.
+    pub config: &'a Config,
+    /// Images and image-level labels.
+    pub cases: &'a Cases,
+    /// The run's folder.
+    pub run: &'a RunDir,
+    /// Folder that relative paths of the configuration start from.
+    pub base: &'a Path,
+    /// Where networks run, without autodiff.
+    pub device: Device,
+    /// Its name.
+    pub device_name: &'a str,
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+    /// Who may stop it.
+    pub stop: &'a Stop,
+}
+
+/// What a step did.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Cases worked on.
+    pub cases: usize,
+    /// Cases left out, with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// Why a step did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// It was asked to stop; the same command goes on from there.
+    #[error("stopped; the same command goes on from there")]
+    Stopped,
+    /// Training.
+    #[error(transparent)]
+    Train(TrainError),
+    /// Data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run's folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Weights.
+    #[error(transparent)]
+    Weights(#[from] weakseg_models::weights::WeightsError),
+    /// Scores.
+    #[error(transparent)]
+    Score(#[from] scores::ScoreError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
+    /// Anything else, in words that say what, where and what next.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<TrainError> for StepError {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Stopped { .. } => Self::Stopped,
+            other => Self::Train(other),
+        }
+    }
+}
+
+/// Which steps of the table are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Number of the first step; finished ones from here on are done again if `again`.
+    pub from: usize,
+    /// Number of the last step.
+    pub until: usize,
+    /// Do finished steps of the span again (`--from`, `--only`).
+    pub again: bool,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self { from: 0, until: METHOD.len() - 1, again: false }
+    }
+}
+
+/// What a run is made with.
+pub struct Job<'a> {
+    /// Its settings.
+    pub config: &'a Config,
+    /// Folder that relative paths of the configuration start from.
+    pub base: &'a Path,
+    /// Folder to write.
+    pub out: &'a Path,
+    /// Steps to do.
+    pub span: Span,
+    /// Where networks run, without autodiff.
+    pub device: Device,
+    /// Its name in `run.json`.
+    pub device_name: &'a str,
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+    /// Who may stop it.
+    pub stop: &'a Stop,
+}
+
+/// Runs the method; returns the number of cases that were left out over all steps.
+///
+/// Finished steps are not done again; a step that was stopped goes on.
+///
+/// # Errors
+/// The first step that fails, with the folder left so that the same call goes on.
+pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
+    let cases = job.config.data.open_cases(job.base)?;
+    check_span(job)?;
+    let data = digest(serde_json::to_string(&listing(&cases)).expect("plain fields").as_bytes());
+    let from = if job.span.again { job.span.from } else { METHOD.len() };
+    let run = RunDir::open(job.out, job.config, data, job.device_name, from)?;
+    if job.span.again {
+        for step in &METHOD[job.span.from..=job.span.until] {
+            if run.finished(step)?.is_some() {
+                run.clear(step)?;
+            }
+        }
+    }
+    let bench = Bench {
+        config: job.config,
+        cases: &cases,
+        run: &run,
+        base: job.base,
+        device: job.device.clone(),
+        device_name: job.device_name,
+        progress: job.progress,
+        stop: job.stop,
+    };
+    let mut skipped = Vec::new();
+    for (number, step) in METHOD.iter().enumerate().take(job.span.until + 1).skip(job.span.from) {
+        if let Some(manifest) = run.finished(step)? {
+            job.progress.note(&format!("{}/{} {}: finished before", number + 1, METHOD.len(), step.name));
+            skipped.extend(manifest.skipped);
+            continue;
+        }
+        let folder = run.begin(step)?;
+        job.progress.note(&format!("{}/{} {}: {}", number + 1, METHOD.len(), step.name, step.does));
+        let began = Instant::now();
+        memory::reset_peak();
+        let outcome = match step.work {
+            Work::Learn(work) => work(&bench, &folder)?,
+            Work::Score(work) => work(&bench, &job.config.data.open_truth(job.base, &cases)?, &folder)?,
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        job.progress.note(&format!("    {} cases in {seconds:.1} s", outcome.cases));
+        skipped.extend(outcome.skipped.iter().cloned());
+        run.finish(step, seconds, outcome.cases, memory::peak_rss_bytes(), outcome.skipped)?;
+    }
+    Ok(skipped)
+}
+
+/// What a set is, for its digest: every id, label and split, but not the folder it lies in.
+fn listing(cases: &Cases) -> Vec<(&str, &[bool], weakseg_data::Split)> {
+    cases.cases.iter().map(|c| (c.id.as_str(), c.labels.as_slice(), c.split)).collect()
+}
+
+fn check_span(job: &Job<'_>) -> Result<(), StepError> {
+    let Span { from, until, .. } = job.span;
+    if from > until || until >= METHOD.len() {
+        return Err(StepError::Other(format!(
+            "the steps from {} to {} are none; the order is: {}",
+            METHOD.get(from).map_or("?", |s| s.name),
+            METHOD.get(until).map_or("?", |s| s.name),
+            METHOD.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok(())
+}
+
+/// A path of the configuration, relative ones from its folder.
+pub(crate) fn resolve(base: &Path, path: &Path) -> PathBuf {
+    base.join(path)
+}

@@ -1,0 +1,358 @@
+//! A run's folder: what is finished, what it was made from, and who works in it now.
+//!
+//! A step is finished only when its `manifest.json` is there, written last and atomically. The manifest holds the digest
+//! of what the step read; a finished step whose inputs are no longer those of the configuration is never reused and never
+//! silently thrown away.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use weakseg_data::{DataError, atomic};
+
+use super::{METHOD, Step};
+use crate::files::{io, make_folder, read};
+use crate::config::{Config, to_toml};
+use crate::digest::{digest, digest_folder};
+
+const MANIFEST: &str = "manifest.json";
+const STARTED: &str = "started.json";
+
+/// Why a folder cannot be used for a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another process works in it.
+    #[error("{}: another weakseg is at work in this folder; wait for it, or give another --out", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds something else.
+    #[error("{}: not empty and not a run of weakseg (it has no run.json); give another --out", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A finished or begun step was made from other settings.
+    #[error(
+        "{}: step {step} was made with other settings ({changed}); give another --out, or repeat from there with --from {step}",
+        path.display()
+    )]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// The first step that does not fit.
+        step: &'static str,
+        /// What differs.
+        changed: String,
+    },
+    /// A step that a later one needs is not finished.
+    #[error("step {step} needs {needs}, which is not finished; run it first (leave out --from and --only, or start with --from {needs})")]
+    Unfinished {
+        /// The step.
+        step: &'static str,
+        /// The one it needs.
+        needs: &'static str,
+    },
+    /// `run.json` or a manifest cannot be understood.
+    #[error("{}: damaged or from another version ({why}); remove it to do its step again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A file.
+    #[error(transparent)]
+    File(#[from] DataError),
+}
+
+/// What a finished step says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The step's name.
+    pub step: String,
+    /// Digest of the settings and steps it was made from.
+    pub inputs: String,
+    /// Digest over all its files.
+    pub outputs: String,
+    /// Seconds, stops not counted.
+    pub seconds: f64,
+    /// Cases worked on.
+    pub cases: usize,
+    /// Greatest memory of the process while it ran, in bytes; none where the system does not tell.
+    pub peak_rss_bytes: Option<u64>,
+    /// Cases left out, with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// `run.json`: the run as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Of this file.
+    pub format: u32,
+    /// Versions of the program and of what decides its numbers.
+    pub versions: BTreeMap<String, String>,
+    /// Where the networks ran.
+    pub device: String,
+    /// Seed.
+    pub seed: u64,
+    /// Digest of the images' names, labels and splits.
+    pub data: String,
+    /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
+    pub steps: Vec<StepRecord>,
+}
+
+/// One step in `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The step's name.
+    pub step: String,
+    /// `pending`, `running` or `finished`.
+    pub status: String,
+    /// Digest of what it reads.
+    pub inputs: Option<String>,
+    /// Digest of what it wrote.
+    pub outputs: Option<String>,
+}
+
+/// An opened and locked run folder.
+#[derive(Debug)]
+pub struct RunDir {
+    root: PathBuf,
+    device: String,
+    seed: u64,
+    data: String,
+    sections: BTreeMap<String, String>,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Opens `root` for `config`, making it if it is not there, and writes `config.toml` and `run.json`.
+    ///
+    /// Steps from number `from` on are about to be repeated if their settings changed; earlier ones must fit.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn open(root: &Path, config: &Config, data: String, device: &str, from: usize) -> Result<Self, RunError> {
+        make_folder(root)?;
+        let lock_path = root.join(".lock");
+        let known = root.join("run.json").exists();
+        let foreign = std::fs::read_dir(root)
+            .map_err(io(root, "list"))?
+            .filter_map(Result::ok)
+            .any(|entry| entry.file_name() != ".lock");
+        if foreign && !known {
+            return Err(RunError::NotARun { path: root.to_owned() });
+        }
+        let lock = File::create(&lock_path).map_err(io(&lock_path, "create"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunError::Locked { path: root.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(io(&lock_path, "lock")(source).into()),
+        }
+        let whole = serde_json::to_value(config).expect("a configuration is JSON");
+        let sections = whole
+            .as_object()
+            .expect("a configuration is an object")
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect();
+        let run = Self { root: root.to_owned(), device: device.to_owned(), seed: config.seed, data, sections, _lock: lock };
+        for (number, step) in METHOD.iter().enumerate() {
+            if let Some((_, started)) = run.started(step)?
+                && started != run.inputs(step)
+            {
+                if number < from {
+                    let changed = run.changed(step, config)?;
+                    return Err(RunError::OtherRun { path: root.to_owned(), step: step.name, changed });
+                }
+                run.clear(step)?;
+            }
+        }
+        atomic::write_durably(&root.join("config.toml"), to_toml(config).as_bytes())?;
+        run.write_record(None)?;
+        Ok(run)
+    }
+
+    /// The run's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Folder of a step, `NN-NAME`.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let number = METHOD.iter().position(|s| s.name == name).expect("steps are named in the table");
+        self.root.join(format!("{:02}-{name}", number + 1))
+    }
+
+    /// The manifest of a finished step, none if it is not finished.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn finished(&self, step: &Step) -> Result<Option<Manifest>, RunError> {
+        let path = self.folder(step.name).join(MANIFEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let manifest: Manifest = parse(&path)?;
+        Ok(Some(manifest))
+    }
+
+    /// Begins or goes on with a step: its folder, with the digest of what it reads noted in it.
+    ///
+    /// # Errors
+    /// When a step it needs is not finished, or the folder cannot be written.
+    pub fn begin(&self, step: &Step) -> Result<PathBuf, RunError> {
+        for needed in step.needs {
+            let other = super::step(needed).expect("needs name steps of the table");
+            if self.finished(other)?.is_none() {
+                return Err(RunError::Unfinished { step: step.name, needs: other.name });
+            }
+        }
+        let folder = self.folder(step.name);
+        make_folder(&folder)?;
+        let started = serde_json::json!({ "inputs": self.inputs(step), "sections": self.sections_of(step) });
+        atomic::write_durably(&folder.join(STARTED), started.to_string().as_bytes())?;
+        self.write_record(Some(step.name))?;
+        Ok(folder)
+    }
+
+    /// Writes the manifest: from now on the step is finished.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn finish(
+        &self,
+        step: &Step,
+        seconds: f64,
+        cases: usize,
+        peak_rss_bytes: Option<u64>,
+        skipped: Vec<(String, String)>,
+    ) -> Result<(), RunError> {
+        let folder = self.folder(step.name);
+        let manifest = Manifest {
+            step: step.name.to_owned(),
+            inputs: self.inputs(step),
+            outputs: digest_folder(&folder, MANIFEST)?,
+            seconds,
+            cases,
+            peak_rss_bytes,
+            skipped,
+        };
+        let text = serde_json::to_string_pretty(&manifest).expect("plain fields");
+        atomic::write_durably(&folder.join(MANIFEST), text.as_bytes())?;
+        self.write_record(None)
+    }
+
+    /// Removes all that a step has written, so that it is done again.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn clear(&self, step: &Step) -> Result<(), RunError> {
+        let folder = self.folder(step.name);
+        if folder.exists() {
+            let manifest = folder.join(MANIFEST);
+            if manifest.exists() {
+                // First, so that a kill in the middle of the rest cannot leave a finished step without its files.
+                std::fs::remove_file(&manifest).map_err(io(&manifest, "remove"))?;
+            }
+            std::fs::remove_dir_all(&folder).map_err(io(&folder, "remove"))?;
+        }
+        Ok(())
+    }
+
+    /// Digest of the settings a step reads, of the data, and of the steps it needs.
+    fn inputs(&self, step: &Step) -> String {
+        let mut text = format!("{}\n{}\n{}\n", step.name, self.data, self.seed);
+        for section in step.sections {
+            text.push_str(self.sections.get(*section).map_or("", String::as_str));
+            text.push('\n');
+        }
+        for needed in step.needs {
+            text.push_str(&self.inputs(super::step(needed).expect("needs name steps of the table")));
+        }
+        digest(text.as_bytes())
+    }
+
+    fn sections_of(&self, step: &Step) -> BTreeMap<&str, serde_json::Value> {
+        step.sections
+            .iter()
+            .filter_map(|name| Some((*name, serde_json::from_str(self.sections.get(*name)?).ok()?)))
+            .collect()
+    }
+
+    fn started(&self, step: &Step) -> Result<Option<(PathBuf, String)>, RunError> {
+        let path = self.folder(step.name).join(STARTED);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let value: serde_json::Value = parse(&path)?;
+        Ok(Some((path, value["inputs"].as_str().unwrap_or_default().to_owned())))
+    }
+
+    /// The settings in which `step` differs from what it was begun with, in words.
+    fn changed(&self, step: &Step, config: &Config) -> Result<String, RunError> {
+        let before: serde_json::Value = parse(&self.folder(step.name).join(STARTED))?;
+        let after = serde_json::to_value(config).expect("a configuration is JSON");
+        let mut differing = Vec::new();
+        for section in step.sections {
+            compare(section, &before["sections"][section], &after[section], &mut differing);
+        }
+        if differing.is_empty() {
+            differing.push("the data, the seed or an earlier step".to_owned());
+        }
+        differing.truncate(5);
+        Ok(differing.join(", "))
+    }
+
+    fn write_record(&self, running: Option<&str>) -> Result<(), RunError> {
+        let mut steps = Vec::new();
+        for step in &METHOD {
+            let finished = self.finished(step)?;
+            steps.push(StepRecord {
+                step: step.name.to_owned(),
+                status: match &finished {
+                    Some(_) => "finished",
+                    None if running == Some(step.name) => "running",
+                    None => "pending",
+                }
+                .to_owned(),
+                inputs: finished.as_ref().map(|m| m.inputs.clone()),
+                outputs: finished.map(|m| m.outputs),
+            });
+        }
+        let record = RunRecord {
+            format: 1,
+            versions: BTreeMap::from([
+                ("weakseg".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("burn".to_owned(), "0.22.1".to_owned()),
+            ]),
+            device: self.device.clone(),
+            seed: self.seed,
+            data: self.data.clone(),
+            steps,
+        };
+        let text = serde_json::to_string_pretty(&record).expect("plain fields");
+        Ok(atomic::write_durably(&self.root.join("run.json"), text.as_bytes())?)
+    }
+}
+
+/// Lists the dotted keys in which two JSON values differ, with both values.
+fn compare(path: &str, a: &serde_json::Value, b: &serde_json::Value, out: &mut Vec<String>) {
+    match (a.as_object(), b.as_object()) {
+        (Some(x), Some(y)) => {
+            for key in x.keys().chain(y.keys().filter(|k| !x.contains_key(*k))) {
+                compare(&format!("{path}.{key}"), &a[key], &b[key], out);
+            }
+        }
+        _ if a != b => out.push(format!("{path} was {a}, is {b}")),
+        _ => {}
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    serde_json::from_slice(&read(path)?)
+        .map_err(|e| RunError::Damaged { path: path.to_owned(), why: e.to_string() })
+}

@@ -1,0 +1,68 @@
+//! Scores of the classifier and of its maps, beside the trivial baselines.
+
+use std::path::Path;
+
+use weakseg_data::{Split, Truth};
+
+use super::scoring::{bootstrap, map_rows, write_rows};
+use super::{ClassMaps, indices};
+use crate::irn::propagate::MaskRule;
+use crate::metrics::LabelScores;
+use crate::pipeline::baselines::{PriorMask, baseline_rows};
+use crate::pipeline::{Bench, Outcome, StepError};
+use crate::report::{ImageLabels, Metric, Row, Step, Subset};
+
+/// Writes `rows.json`: the baselines, the classifier, and the maps as masks.
+pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outcome, StepError> {
+    let cams = bench.run.folder("make-cams");
+    let prior = PriorMask::new(bench.config.evaluate.prior, bench.cases, truth)?;
+    let mut rows = Vec::new();
+    for split in Split::ALL {
+        rows.extend(baseline_rows(split, bench.cases, truth, &prior, &bootstrap(bench))?);
+    }
+    for split in Split::ALL {
+        rows.extend(classifier_rows(bench, &cams, split)?);
+    }
+    let threshold = bench.config.cams.threshold as f32;
+    let rule = MaskRule { threshold, min_area: 0.0, min_confidence: 0.0 };
+    rows.extend(map_rows(bench, truth, Step::Cam, &cams, &rule)?);
+    write_rows(folder, &rows)?;
+    Ok(Outcome { cases: bench.cases.cases.len(), ..Outcome::default() })
+}
+
+fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<Row>, StepError> {
+    let gate = bench.config.cams.gate as f32;
+    let mut scores = LabelScores::new(bench.cases.classes.len());
+    for index in indices(bench, split) {
+        let case = &bench.cases.cases[index];
+        let maps = ClassMaps::read(cams, &case.id)?;
+        scores
+            .push(&maps.probabilities, &case.labels)
+            .map_err(|e| StepError::Other(format!("case {}: {e}", case.id)))?;
+    }
+    type Figure = fn(&LabelScores, f32) -> Option<f64>;
+    let mean = |scores: &LabelScores, of: &dyn Fn(usize) -> Option<f64>| {
+        let values: Vec<f64> = (0..scores.classes()).filter_map(of).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let figures: [(Metric, Figure); 2] = [
+        (Metric::Auroc, |s, _| s.mean_auroc()),
+        (Metric::F1, |s, gate| s.mean_f1(gate)),
+    ];
+    let mut rows = Vec::new();
+    let mut add = |metric, value: Option<f64>, interval: Option<[f64; 2]>| -> Result<(), StepError> {
+        if let Some(value) = value {
+            let n = scores.len() as u64;
+            rows.push(Row::new(Step::Classifier, split, ImageLabels::None, Subset::All, metric, value, interval, n)?);
+        }
+        Ok(())
+    };
+    let bootstrap = bootstrap(bench);
+    for (metric, figure) in figures {
+        let interval = bootstrap.of_labels(&scores, |s| figure(s, gate)).map(|i| [i.low, i.high]);
+        add(metric, figure(&scores, gate), interval)?;
+    }
+    add(Metric::Sensitivity, mean(&scores, &|c| scores.sensitivity(c, gate)), None)?;
+    add(Metric::Specificity, mean(&scores, &|c| scores.specificity(c, gate)), None)?;
+    Ok(rows)
+}

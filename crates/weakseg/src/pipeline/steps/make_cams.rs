@@ -1,0 +1,69 @@
+//! Step 1: class activation maps of every case (paper §3.2; reference §2).
+
+use std::path::Path;
+
+use weakseg_data::resize::{Filter, resize_u8};
+use weakseg_data::Stack;
+
+use super::{ClassMaps, MODEL};
+use crate::cam::{closed_form, multi_scale};
+use crate::networks::{self, ModelCard};
+use crate::pipeline::{Bench, Outcome, StepError};
+use crate::train::to_tensor;
+
+/// Writes `CASE.npz` for every case of every split: the maps of the classes that its image-level label names or the
+/// classifier predicts.
+///
+/// Which of these a later step may use is that step's choice: learning uses the labels of the training split, scoring
+/// says for each row whether the labels were `truth` or `predicted`.
+pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
+    let config = bench.config;
+    let file = bench.run.folder("train-classifier").join(MODEL);
+    let card = ModelCard::read(&file)?;
+    let network = networks::open_classifier(&file, &card, &bench.device)?;
+    let normalisation = card.normalisation();
+    let cases = &bench.cases.cases;
+    let open: Vec<usize> =
+        (0..cases.len()).filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists()).collect();
+    bench.progress.begin("make-cams", open.len() as u64);
+    let mut done = 0;
+    for batch in open.chunks(config.classifier.training.batch) {
+        if bench.stop.asked() {
+            bench.progress.end();
+            return Err(StepError::Stopped);
+        }
+        let originals = batch
+            .iter()
+            .map(|&case| cases[case].read_image(&weakseg_data::Limits::default()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sizes: Vec<[usize; 2]> = originals.iter().map(|o| [o.height(), o.width()]).collect();
+        let side = config.image.size;
+        let cams = multi_scale::cams(&config.cams, side, |size, mirrored| {
+            let images: Vec<std::sync::Arc<Stack<u8>>> = originals
+                .iter()
+                .map(|original| {
+                    let image = resize_u8(original, size, size, Filter::Area);
+                    std::sync::Arc::new(if mirrored { networks::mirror(&image) } else { image })
+                })
+                .collect();
+            let maps = network.maps(to_tensor(&images, &normalisation, &bench.device), None);
+            let logits = network.head(maps.clone());
+            let cams = closed_form::cams(&config.cams.method, maps, network.class_weights(), logits.clone());
+            (cams, logits)
+        });
+        for (place, &case) in batch.iter().enumerate() {
+            let probabilities = cams.probabilities[place].clone();
+            let keys: Vec<usize> = (0..bench.cases.classes.len())
+                .filter(|&class| cases[case].labels[class] || f64::from(probabilities[class]) > config.cams.gate)
+                .collect();
+            let maps = cams.strided[place].clone();
+            let all = ClassMaps { keys: (0..maps.channels()).collect(), maps, probabilities, size: sizes[place] };
+            let (keys, maps) = all.of(|class| keys.contains(&class));
+            ClassMaps { keys, maps, ..all }.write(folder, &cases[case].id)?;
+            done += 1;
+            bench.progress.at(done, &cases[case].id);
+        }
+    }
+    bench.progress.end();
+    Ok(Outcome { cases: cases.len(), ..Outcome::default() })
+}

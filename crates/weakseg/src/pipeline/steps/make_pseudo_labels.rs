@@ -1,0 +1,107 @@
+//! Step 2: the maps walk over IRNet's affinities and become pseudo-labels (reference §5).
+
+use std::path::Path;
+
+use burn::tensor::activation::sigmoid;
+use rayon::prelude::*;
+use weakseg_data::mask_store::MaskStore;
+use weakseg_data::{Mask, Split, Stack};
+use weakseg_kernels::walk::{WalkOptions, random_walk};
+use weakseg_models::ClassifierArch;
+
+use super::{ClassMaps, MODEL, indices};
+use crate::cam::multi_scale::{Sampling, unmirror};
+use crate::irn::propagate;
+use crate::networks::{self, ModelCard};
+use crate::pipeline::{Bench, Outcome, StepError};
+use crate::train::{ImageStore, to_tensor};
+
+/// Folder of the walked maps in the step's folder.
+pub(crate) const SCORES: &str = "scores";
+
+/// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training split, the masks that
+/// its image-level labels allow (`CASE.png`, at the image's own size). An image without a finding gets an empty mask.
+pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
+    let config = &bench.config.pseudo_labels;
+    let cases = &bench.cases.cases;
+    let file = bench.run.folder("train-irn").join(MODEL);
+    let card = ModelCard::read(&file)?;
+    let irnet = networks::open_irnet(&file, &card, &bench.device)?;
+    let normalisation = card.normalisation();
+    let images = ImageStore::new(cases, bench.config.image.size);
+    let cams = bench.run.folder("make-cams");
+    let scores = folder.join(SCORES);
+    crate::files::make_folder(&scores)?;
+    let open: Vec<usize> = (0..cases.len()).filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists()).collect();
+    // VGG reaches the grid by pooling, ResNet by strided convolutions.
+    let sampling = match bench.config.classifier.arch {
+        ClassifierArch::Resnet50Os8 => Sampling::Strided { stride: 4 },
+        ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn => Sampling::Pooled,
+    };
+    let options = WalkOptions { radius: config.radius, beta: config.beta, steps: config.steps };
+    bench.progress.begin("make-pseudo-labels", open.len() as u64);
+    let mut done = 0;
+    for batch in open.chunks(bench.config.irn.training.batch) {
+        if bench.stop.asked() {
+            bench.progress.end();
+            return Err(StepError::Stopped);
+        }
+        let batch: Vec<(usize, ClassMaps)> =
+            batch.iter().map(|&i| Ok((i, ClassMaps::read(&cams, &cases[i].id)?))).collect::<Result<_, StepError>>()?;
+        let asked: Vec<usize> = batch.iter().filter(|(_, m)| !m.keys.is_empty()).map(|(i, _)| *i).collect();
+        let edges = if asked.is_empty() {
+            Vec::new()
+        } else {
+            let images = asked.iter().map(|&i| images.get(i)).collect::<Result<Vec<_>, _>>()?;
+            let mirrored: Vec<_> = images.iter().map(|i| std::sync::Arc::new(networks::mirror(i))).collect();
+            let edge = |images: &[std::sync::Arc<Stack<u8>>]| {
+                irnet.edge(&irnet.levels(to_tensor(images, &normalisation, &bench.device)))
+            };
+            let (plain, mirror) = (edge(&images), edge(&mirrored));
+            // Reference §5.1: the mean of both logits. Departs from it: the mirrored map is brought back by the aligned flip,
+            // because the plain one shifts it by (W − 1) mod 4 pixels (reference §12.18).
+            let mirror = unmirror(mirror, bench.config.image.size, sampling);
+            networks::planes(sigmoid((plain + mirror).mul_scalar(0.5)))
+        };
+        let walked: Vec<(usize, ClassMaps)> = batch
+            .into_par_iter()
+            .map(|(index, mut maps)| {
+                if let Some(place) = asked.iter().position(|&i| i == index) {
+                    let (c, h, w) = (maps.maps.channels(), maps.maps.height(), maps.maps.width());
+                    let values = random_walk(maps.maps.as_slice(), edges[place].as_slice(), c, h, w, &options)
+                        .map_err(|e| StepError::Other(format!("case {}: {e}", cases[index].id)))?;
+                    maps.maps = Stack::new(c, h, w, values)?;
+                }
+                Ok((index, maps))
+            })
+            .collect::<Result<_, StepError>>()?;
+        for (index, maps) in walked {
+            maps.write(&scores, &cases[index].id)?;
+            done += 1;
+            bench.progress.at(done, &cases[index].id);
+        }
+    }
+    bench.progress.end();
+    let train = indices(bench, Split::Train);
+    let store = MaskStore::new(folder, bench.cases.classes.clone());
+    super::per_case(bench, "write pseudo-labels", &train, |i| store.exists(&cases[i].id), |index| {
+        let case = &cases[index];
+        let maps = ClassMaps::read(&scores, &case.id)?;
+        let mask = mask_of(bench, &maps, maps.size, |class| case.labels[class]);
+        Ok(store.write(&case.id, &mask)?)
+    })?;
+    Ok(Outcome { cases: cases.len(), ..Outcome::default() })
+}
+
+/// The mask of walked maps at `size`, for those classes that `allowed` lets through.
+pub(crate) fn mask_of(bench: &Bench<'_>, maps: &ClassMaps, size: [usize; 2], allowed: impl Fn(usize) -> bool) -> Mask {
+    let config = &bench.config.pseudo_labels;
+    let (keys, planes) = maps.of(allowed);
+    propagate::mask(
+        &bench.cases.classes,
+        &keys,
+        &planes,
+        size,
+        &propagate::MaskRule { threshold: config.threshold, min_area: config.min_area, min_confidence: config.min_confidence },
+    )
+}

@@ -1,0 +1,91 @@
+//! Class maps of one case: the file that passes from the CAMs to the walk and on to the scores.
+
+use std::path::{Path, PathBuf};
+
+use weakseg_data::npy::{NpzWriter, Values, read_npz};
+use weakseg_data::resize::resize_f32;
+use weakseg_data::{DataError, Stack};
+
+/// Maps of the classes that a case may have, on the stride-4 grid of the network's input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassMaps {
+    /// Classes, ascending; `maps` has one plane for each.
+    pub keys: Vec<usize>,
+    /// [keys, ⌈size/4⌉, ⌈size/4⌉], not below 0.
+    pub maps: Stack<f32>,
+    /// Probability of every class of the set, by the classifier.
+    pub probabilities: Vec<f32>,
+    /// Height and width of the image as it came.
+    pub size: [usize; 2],
+}
+
+impl ClassMaps {
+    /// Where the maps of case `id` lie in `folder`.
+    pub fn path(folder: &Path, id: &str) -> PathBuf {
+        folder.join(format!("{id}.npz"))
+    }
+
+    /// Writes `ID.npz`: `keys` i64 [K], `maps` f32 [K, h, w], `probabilities` f32 [C], `size` i64 [2].
+    ///
+    /// # Errors
+    /// When the file cannot be written; it is then not there.
+    pub fn write(&self, folder: &Path, id: &str) -> Result<(), DataError> {
+        let keys: Vec<i64> = self.keys.iter().map(|&k| k as i64).collect();
+        let shape = [self.maps.channels(), self.maps.height(), self.maps.width()];
+        NpzWriter::new()
+            .i64("keys", &[keys.len()], keys)
+            .f32("maps", &shape, self.maps.as_slice().to_vec())
+            .f32("probabilities", &[self.probabilities.len()], self.probabilities.clone())
+            .i64("size", &[2], self.size.iter().map(|&s| s as i64).collect())
+            .write(&Self::path(folder, id))
+    }
+
+    /// Reads what [`ClassMaps::write`] wrote.
+    ///
+    /// # Errors
+    /// When the file is missing, cut short, or not such a file.
+    pub fn read(folder: &Path, id: &str) -> Result<Self, DataError> {
+        let path = Self::path(folder, id);
+        let mut arrays = read_npz(&path)?;
+        let bad = || DataError::Shape {
+            what: format!("{}: class maps", path.display()),
+            expected: "arrays keys, maps, probabilities and size as make-cams writes them".into(),
+            found: "something else; remove the file and repeat the step".into(),
+        };
+        let mut take = |name: &str| arrays.remove(name).ok_or_else(bad);
+        let (keys, maps, probabilities, size) = (take("keys")?, take("maps")?, take("probabilities")?, take("size")?);
+        let shape = maps.shape;
+        let (Values::I64(keys), Values::F32(maps), Values::F32(probabilities), Values::I64(size)) =
+            (keys.values, maps.values, probabilities.values, size.values)
+        else {
+            return Err(bad());
+        };
+        let (&[channels, height, width], &[h, w]) = (shape.as_slice(), size.as_slice()) else { return Err(bad()) };
+        if keys.len() != channels {
+            return Err(bad());
+        }
+        Ok(Self {
+            keys: keys.iter().map(|&k| k as usize).collect(),
+            maps: Stack::new(channels, height, width, maps)?,
+            probabilities,
+            size: [h as usize, w as usize],
+        })
+    }
+
+    /// The maps of those classes that `allowed` lets through, in order.
+    pub fn of(&self, allowed: impl Fn(usize) -> bool) -> (Vec<usize>, Stack<f32>) {
+        let kept: Vec<usize> = (0..self.keys.len()).filter(|&i| allowed(self.keys[i])).collect();
+        let (height, width) = (self.maps.height(), self.maps.width());
+        let values = kept.iter().flat_map(|&i| self.maps.plane(i).iter().copied()).collect();
+        let maps = Stack::new(kept.len(), height, width, values).expect("planes of one stack");
+        (kept.into_iter().map(|i| self.keys[i]).collect(), maps)
+    }
+}
+
+/// Brings maps to `height` × `width` by bilinear interpolation (half-pixel centres).
+pub fn upsample(maps: &Stack<f32>, height: usize, width: usize) -> Stack<f32> {
+    if maps.channels() == 0 {
+        return Stack::filled(0, height, width, 0.0);
+    }
+    resize_f32(maps, height, width)
+}

@@ -1,0 +1,196 @@
+//! Gathers every figure of the run into `report.json` and `report.html`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rayon::prelude::*;
+use weakseg_data::mask_store::MaskStore;
+use weakseg_data::resize::{Filter, resize_u8};
+use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth};
+
+use super::make_pseudo_labels::SCORES;
+use super::maps::upsample;
+use super::scoring::read_rows;
+use super::{ClassMaps, indices};
+use crate::metrics::Overlap;
+use crate::pipeline::{Bench, METHOD, Outcome, StepError};
+use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
+use crate::report::{Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Timing};
+
+/// Longest side of a picture in the report.
+const PICTURE: usize = 256;
+
+/// Writes `report.json` and `report.html` into the run's folder.
+pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcome, StepError> {
+    let mut rows = Vec::new();
+    for step in ["eval-cams", "eval-pseudo-labels", "evaluate"] {
+        rows.extend(read_rows(&bench.run.folder(step))?);
+    }
+    let mut timings = Vec::new();
+    let mut skipped = Vec::new();
+    for step in &METHOD {
+        if let Some(manifest) = bench.run.finished(step)? {
+            timings.push(Timing {
+                step: step.name.to_owned(),
+                seconds: manifest.seconds,
+                cases: manifest.cases as u64,
+                peak_rss_bytes: manifest.peak_rss_bytes,
+            });
+            skipped.extend(
+                manifest.skipped.into_iter().map(|(case, reason)| Skipped { case, step: step.name.to_owned(), reason }),
+            );
+        }
+    }
+    let versions = BTreeMap::from([
+        ("weakseg".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("burn".to_owned(), "0.22.1".to_owned()),
+    ]);
+    let classes = &bench.cases.classes;
+    let mut data = DataSummary::new(data_name(&bench.config.data), classes.space, classes.names.clone());
+    data.counts = counts(bench, truth)?;
+    data.seed = Some(bench.config.seed);
+    data.versions = versions;
+    data.skipped = skipped;
+    let seconds = timings.iter().map(|t| t.seconds).sum();
+    let figures = Report::new(data, rows, timings)?;
+    figures.write(&bench.run.root().join("report.json"))?;
+    let mut curves = Vec::new();
+    for step in ["train-classifier", "train-irn", "train-segmenter"] {
+        let log = bench.run.folder(step).join("metrics.jsonl");
+        if log.exists() {
+            curves.extend(Curve::read(&log, step)?);
+        }
+    }
+    let input = ReportInput {
+        title: bench.config.title.clone(),
+        run: RunInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: bench.device_name.to_owned(),
+            threads: rayon::current_num_threads(),
+            seed: bench.config.seed,
+            seconds,
+            started: String::new(),
+        },
+        report: figures,
+        curves,
+        gallery: gallery(bench, truth)?,
+        config_toml: crate::config::to_toml(bench.config),
+    };
+    input.write_html(&bench.run.root().join("report.html"))?;
+    Ok(Outcome { cases: bench.cases.cases.len(), ..Outcome::default() })
+}
+
+/// The kind of the set and the folder it lies in.
+fn data_name(data: &DataConfig) -> String {
+    let of = |kind: &str, root: &Path| match root.file_name() {
+        Some(name) => format!("{kind}: {}", name.to_string_lossy()),
+        None => kind.to_owned(),
+    };
+    match data {
+        DataConfig::Phantom(set) => of("phantom", &set.root),
+        DataConfig::Voc(set) => of("voc", &set.root),
+        DataConfig::Table(set) => of("table", &set.root),
+    }
+}
+
+fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<Counts, StepError> {
+    let mut counts = Counts::default();
+    for split in Split::ALL {
+        let count = counts.of_mut(split);
+        for case in bench.cases.of(split) {
+            count.cases += 1;
+            count.positive += u64::from(case.is_positive());
+            count.masks += u64::from(truth.mask(&case.id)?.is_some());
+            count.boxes += truth.boxes(&case.id).len() as u64;
+        }
+    }
+    Ok(counts)
+}
+
+/// Rows of pictures of held-out cases: best, median, worst, false alarms.
+fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepError> {
+    let held_out: Vec<usize> = [Split::Val, Split::Test].into_iter().flat_map(|s| indices(bench, s)).collect();
+    let store = MaskStore::new(bench.run.folder("evaluate"), bench.cases.classes.clone());
+    let cases = &bench.cases.cases;
+    let scored: Vec<CaseScore> = held_out
+        .par_iter()
+        .map(|&index| {
+            let prediction = store.read(&cases[index].id)?;
+            let truth = truth.mask(&cases[index].id)?;
+            Ok(score(&prediction.planes, truth.as_ref().map(|m| &m.planes), cases[index].is_positive()))
+        })
+        .collect::<Result<_, StepError>>()?;
+    let chosen = choose(&scored, bench.config.evaluate.gallery.div_ceil(4));
+    chosen
+        .into_iter()
+        .map(|(place, role)| {
+            let case = &cases[held_out[place]];
+            let maps = |folder: &Path| -> Result<Option<Plane<f32>>, StepError> {
+                Ok(greatest(&ClassMaps::read(folder, &case.id)?))
+            };
+            let cam = maps(&bench.run.folder("make-cams"))?;
+            let irn = maps(&bench.run.folder("make-pseudo-labels").join(SCORES))?;
+            let prediction = store.read(&case.id)?;
+            let true_mask = truth.mask(&case.id)?;
+            let image = case.read_image(&Limits::default())?;
+            let note = match &true_mask {
+                Some(_) => format!("IoU {:.2}", scored[place].iou),
+                None => String::new(),
+            };
+            let pictures = CasePictures {
+                image: &shrink(&image),
+                cam: cam.as_ref(),
+                irn: irn.as_ref(),
+                prediction: Some(&prediction.planes),
+                truth: true_mask.as_ref().map(|m| &m.planes),
+            };
+            Ok(GalleryRow::draw(&case.id, role, note, &pictures)?)
+        })
+        .collect()
+}
+
+fn shrink(image: &Stack<u8>) -> Stack<u8> {
+    let longest = image.height().max(image.width());
+    if longest <= PICTURE {
+        return image.clone();
+    }
+    let side = |length: usize| (length * PICTURE / longest).max(1);
+    resize_u8(image, side(image.height()), side(image.width()), Filter::Area)
+}
+
+/// The greatest of a case's maps at each place, divided by its maximum; none without maps.
+fn greatest(maps: &ClassMaps) -> Option<Plane<f32>> {
+    if maps.keys.is_empty() {
+        return None;
+    }
+    let large = upsample(&maps.maps, maps.maps.height() * 2, maps.maps.width() * 2);
+    let mut plane = large.to_plane(0);
+    for class in 1..large.channels() {
+        for (value, other) in plane.as_mut_slice().iter_mut().zip(large.plane(class)) {
+            *value = value.max(*other);
+        }
+    }
+    let top = plane.as_slice().iter().copied().fold(0.0f32, f32::max);
+    Some(plane.map(|&v| if top > 0.0 { (v / top).clamp(0.0, 1.0) } else { 0.0 }))
+}
+
+/// Foreground against background, whatever the classes: to choose pictures by, not to report.
+fn score(prediction: &Stack<u8>, truth: Option<&Stack<u8>>, positive: bool) -> CaseScore {
+    let any = |mask: &Stack<u8>| -> Vec<u8> {
+        let area = mask.height() * mask.width();
+        (0..area)
+            .map(|at| {
+                let values = (0..mask.channels()).map(|c| mask.plane(c)[at]);
+                values.map(|v| if v == 255 { 255 } else { u8::from(v > 0) }).max().unwrap_or(0)
+            })
+            .collect()
+    };
+    let prediction = any(prediction);
+    let predicted = prediction.iter().filter(|&&v| v == 1).count() as u64;
+    let overlap = truth.and_then(|truth| Overlap::of(&prediction, &any(truth)).ok());
+    CaseScore {
+        iou: overlap.as_ref().map_or(0.0, Overlap::iou),
+        positive: overlap.map_or(positive, |o| o.is_positive()),
+        predicted,
+    }
+}

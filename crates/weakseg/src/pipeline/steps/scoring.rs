@@ -1,0 +1,81 @@
+//! What the scoring steps share.
+
+use std::path::Path;
+
+use weakseg_data::{Case, Split, Truth, atomic};
+
+use super::ClassMaps;
+use super::maps::upsample;
+use crate::files;
+use crate::irn::propagate::{self, MaskRule};
+use crate::metrics::Bootstrap;
+use crate::pipeline::scores::{Who, score_boxes, score_masks};
+use crate::pipeline::{Bench, StepError};
+use crate::report::{ImageLabels, Row, Step};
+
+/// Rows of a scoring step, in its folder.
+pub(crate) const ROWS: &str = "rows.json";
+
+/// The run's bootstrap.
+pub(crate) fn bootstrap(bench: &Bench<'_>) -> Bootstrap {
+    Bootstrap { draws: bench.config.evaluate.bootstrap, seed: bench.config.seed, ..Bootstrap::default() }
+}
+
+/// Which classes of a case a map may show.
+pub(crate) fn allowed(labels: ImageLabels, gate: f64, case: &Case, maps: &ClassMaps, class: usize) -> bool {
+    match labels {
+        ImageLabels::Truth => case.labels[class],
+        _ => f64::from(maps.probabilities[class]) > gate,
+    }
+}
+
+/// Scores the maps in `folder` as masks and against boxes: on every split with the true image-level labels, on the
+/// held-out splits with the predicted ones too.
+pub(crate) fn map_rows(
+    bench: &Bench<'_>,
+    truth: &Truth,
+    step: Step,
+    folder: &Path,
+    rule: &MaskRule,
+) -> Result<Vec<Row>, StepError> {
+    let gate = bench.config.cams.gate;
+    let mut rows = Vec::new();
+    for (split, labels) in [
+        (Split::Train, ImageLabels::Truth),
+        (Split::Val, ImageLabels::Truth),
+        (Split::Val, ImageLabels::Predicted),
+        (Split::Test, ImageLabels::Truth),
+        (Split::Test, ImageLabels::Predicted),
+    ] {
+        let who = Who { step, split, image_labels: labels };
+        rows.extend(score_masks(who, bench.cases, truth, &bootstrap(bench), |case, size| {
+            let maps = ClassMaps::read(folder, &case.id)?;
+            let (keys, planes) = maps.of(|class| allowed(labels, gate, case, &maps, class));
+            Ok(propagate::mask(&bench.cases.classes, &keys, &planes, size, rule))
+        })?);
+        rows.extend(score_boxes(who, bench.cases, truth, &bootstrap(bench), rule.threshold, |case, finding| {
+            let maps = ClassMaps::read(folder, &case.id)?;
+            let (keys, planes) = maps.of(|class| class == finding && allowed(labels, gate, case, &maps, class));
+            if keys.is_empty() {
+                return Ok(None);
+            }
+            let plane = upsample(&planes, maps.size[0], maps.size[1]).to_plane(0);
+            let top = plane.as_slice().iter().copied().fold(0.0f32, f32::max);
+            Ok(Some(plane.map(|&v| if top > 0.0 { v / top } else { v })))
+        })?);
+    }
+    Ok(rows)
+}
+
+/// Writes `rows.json`.
+pub(crate) fn write_rows(folder: &Path, rows: &[Row]) -> Result<(), StepError> {
+    let text = serde_json::to_string_pretty(rows).expect("rows hold no NaN");
+    Ok(atomic::write_durably(&folder.join(ROWS), text.as_bytes())?)
+}
+
+/// Reads what [`write_rows`] wrote.
+pub(crate) fn read_rows(folder: &Path) -> Result<Vec<Row>, StepError> {
+    let path = folder.join(ROWS);
+    serde_json::from_slice(&files::read(&path)?)
+        .map_err(|e| StepError::Other(format!("{}: {e}; repeat its step with --from", path.display())))
+}

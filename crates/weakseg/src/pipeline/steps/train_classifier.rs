@@ -1,0 +1,140 @@
+//! Step 1: a classifier learns which findings an image has (paper §3.1; reference §1).
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use weakseg_data::sampler::Sampler;
+use weakseg_data::Split;
+use weakseg_models::weights::save_safetensors;
+use weakseg_models::{Classifier, DropNoise, Normalisation};
+
+use super::{MODEL, indices, purpose, sampler, training_seed};
+use crate::config::ClassifierStep;
+use crate::loss;
+use crate::metrics::LabelScores;
+use crate::networks::{self, ModelCard};
+use crate::optim::{LrGroup, Optimizer};
+use crate::pipeline::{Bench, Outcome, StepError};
+use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+
+/// Trains the classifier on the training split's image-level labels.
+pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
+    let config = &bench.config.classifier;
+    let device = bench.device.clone().autodiff();
+    let network = networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
+    let images = ImageStore::new(&bench.cases.cases, bench.config.image.size);
+    let train = indices(bench, Split::Train);
+    read_all(bench, &images)?;
+    let card = ModelCard::classifier(bench.config, &bench.cases.classes);
+    let meta = card.metadata();
+    let mut lesson = ImageLabels {
+        bench,
+        config,
+        images: &images,
+        sampler: sampler(bench, config.training.sampler, &train)?,
+        train,
+        val: indices(bench, Split::Val),
+        normalisation: card.normalisation(),
+        device,
+        seed: training_seed(bench, purpose::CLASSIFIER),
+    };
+    let head = LrGroup::new(["extra_convs", "extra_linear"], config.training.head_lr_factor);
+    let optimizer = Optimizer::new(&config.training.optimizer, vec![head]);
+    let plan = Fit {
+        folder,
+        name: "train-classifier",
+        epochs: config.training.epochs,
+        batch: config.training.batch,
+        drop_last: true,
+        lr: config.training.optimizer.lr,
+        schedule: &config.training.schedule,
+        meta: &meta,
+        progress: bench.progress,
+        stop: bench.stop,
+    };
+    let network = fit(&mut lesson, network, optimizer, &plan)?;
+    save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
+    Ok(Outcome { cases: lesson.train.len(), ..Outcome::default() })
+}
+
+/// Decodes every image once, before hours are spent: an unreadable one ends the run here, by name.
+fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
+    let all: Vec<usize> = (0..bench.cases.cases.len()).collect();
+    super::per_case(bench, "read images", &all, |_| false, |case| Ok(images.get(case).map(drop)?))
+}
+
+struct ImageLabels<'a> {
+    bench: &'a Bench<'a>,
+    config: &'a ClassifierStep,
+    images: &'a ImageStore,
+    sampler: Sampler,
+    train: Vec<usize>,
+    val: Vec<usize>,
+    normalisation: Normalisation,
+    device: Device,
+    seed: u64,
+}
+
+impl ImageLabels<'_> {
+    /// [B, C], 0 or 1.
+    fn labels(&self, batch: &[usize], device: &Device) -> Tensor<2> {
+        let classes = self.bench.cases.classes.len();
+        let values: Vec<f32> = batch
+            .iter()
+            .flat_map(|&case| self.bench.cases.cases[case].labels.iter().map(|&l| f32::from(u8::from(l))))
+            .collect();
+        Tensor::from_data(TensorData::new(values, [batch.len(), classes]), device)
+    }
+}
+
+impl Lesson for ImageLabels<'_> {
+    type Network = Classifier;
+
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        self.sampler.epoch_order(self.seed, epoch as u64).into_iter().map(|i| self.train[i]).collect()
+    }
+
+    fn loss(&mut self, network: &Classifier, batch: &[usize], at: Place) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
+        let augmented = networks::augmented(self.seed, &self.config.training, self.images, batch, at, None)?;
+        let images: Vec<_> = augmented.into_iter().map(|(image, _)| image).collect();
+        let input = to_tensor(&images, &self.normalisation, &self.device);
+        let drop = &self.config.dropblock;
+        let mut noise = DropNoise::new(
+            stream_seed(self.seed, at, purpose::DROPBLOCK),
+            0,
+            drop.probability * ((at.epoch + 1) as f64 / drop.ramp_epochs.max(1) as f64).min(1.0),
+        );
+        let logits = network.head(network.maps(input, Some(&mut noise)));
+        Ok(vec![("loss", loss::bce_with_logits(logits, self.labels(batch, &self.device)))])
+    }
+
+    fn validate(&mut self, network: &Classifier) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        if self.val.is_empty() {
+            return Ok(Vec::new());
+        }
+        let device = &self.bench.device;
+        let mut scores = LabelScores::new(self.bench.cases.classes.len());
+        let mut sum = 0.0;
+        for batch in self.val.chunks(self.config.training.batch) {
+            let images = batch.iter().map(|&case| self.images.get(case)).collect::<Result<Vec<_>, _>>()?;
+            let logits = network.forward(to_tensor(&images, &self.normalisation, device), None);
+            let loss: f32 = loss::bce_with_logits(logits.clone(), self.labels(batch, device)).into_scalar();
+            sum += f64::from(loss) * batch.len() as f64;
+            let probabilities = networks::to_vec(burn::tensor::activation::sigmoid(logits));
+            for (row, &case) in probabilities.chunks(self.bench.cases.classes.len()).zip(batch) {
+                scores
+                    .push(row, &self.bench.cases.cases[case].labels)
+                    .map_err(|e| TrainError::Other(format!("case {}: {e}", self.bench.cases.cases[case].id)))?;
+            }
+        }
+        let mut figures = vec![("loss", sum / self.val.len() as f64)];
+        figures.extend(scores.mean_auroc().map(|v| ("auroc", v)));
+        figures.extend(scores.mean_f1(0.5).map(|v| ("f1", v)));
+        Ok(figures)
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.bench.cases.cases[index].id.clone()
+    }
+}

@@ -1,0 +1,142 @@
+//! Step 3: a segmentation network learns from the pseudo-labels (paper §3.4; reference §6).
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use weakseg_data::mask_store::MaskStore;
+use weakseg_data::resize::resize_nearest;
+use weakseg_data::sampler::Sampler;
+use weakseg_data::{LabelSpace, Plane, Split, Stack};
+use weakseg_models::weights::save_safetensors;
+use weakseg_models::{DropNoise, Normalisation, Segmenter};
+
+use super::{MODEL, indices, purpose, sampler, training_seed};
+use crate::config::{PosWeight, PosWeightRule};
+use crate::loss;
+use crate::networks::{self, ModelCard};
+use crate::optim::{LrGroup, Optimizer};
+use crate::pipeline::{Bench, Outcome, StepError};
+use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+
+/// Trains the segmentation network on the training split's images and pseudo-labels.
+pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
+    let config = &bench.config.segmenter;
+    let device = bench.device.clone().autodiff();
+    let network = networks::new_segmenter(bench, training_seed(bench, purpose::SEGMENTER), &device)?;
+    let cases = &bench.cases.cases;
+    let train = indices(bench, Split::Train);
+    let store = MaskStore::new(bench.run.folder("make-pseudo-labels"), bench.cases.classes.clone());
+    let side = bench.config.image.size;
+    let mut masks = Vec::with_capacity(train.len());
+    for &index in &train {
+        let mask = store.read(&cases[index].id)?;
+        masks.push(shrink(&mask.planes, side));
+    }
+    let pos_weight = match config.pos_weight {
+        PosWeight::Value(value) => vec![value as f32; bench.cases.classes.mask_planes()],
+        PosWeight::Rule(PosWeightRule::FromPixels) => weights_from_pixels(&masks, bench.cases.classes.mask_planes()),
+    };
+    let images = ImageStore::new(cases, side);
+    let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
+    let mut lesson = Masks {
+        bench,
+        images: &images,
+        masks,
+        pos_weight,
+        sampler: sampler(bench, config.training.sampler, &train)?,
+        train,
+        normalisation: card.normalisation(),
+        device,
+        seed: training_seed(bench, purpose::SEGMENTER),
+    };
+    let meta = card.metadata();
+    let decoder = LrGroup::new(["decoder", "segmentation_head", "classifier"], config.training.head_lr_factor);
+    let optimizer = Optimizer::new(&config.training.optimizer, vec![decoder]);
+    let plan = Fit {
+        folder,
+        name: "train-segmenter",
+        epochs: config.training.epochs,
+        batch: config.training.batch,
+        drop_last: true,
+        lr: config.training.optimizer.lr,
+        schedule: &config.training.schedule,
+        meta: &meta,
+        progress: bench.progress,
+        stop: bench.stop,
+    };
+    let network = fit(&mut lesson, network, optimizer, &plan)?;
+    save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
+    Ok(Outcome { cases: lesson.train.len(), ..Outcome::default() })
+}
+
+/// One positive weight a finding, from the pixels of the training masks.
+fn weights_from_pixels(masks: &[Stack<u8>], findings: usize) -> Vec<f32> {
+    (0..findings)
+        .map(|finding| {
+            let count = |value: u8| -> u64 {
+                masks.iter().map(|m| m.plane(finding).iter().filter(|&&v| v == value).count() as u64).sum()
+            };
+            loss::pos_weight(count(1), count(0))
+        })
+        .collect()
+}
+
+fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
+    let planes: Vec<Plane<u8>> =
+        (0..planes.channels()).map(|c| resize_nearest(&planes.to_plane(c), side, side)).collect();
+    Stack::from_planes(&planes).expect("planes of one size")
+}
+
+struct Masks<'a> {
+    bench: &'a Bench<'a>,
+    images: &'a ImageStore,
+    masks: Vec<Stack<u8>>,
+    pos_weight: Vec<f32>,
+    train: Vec<usize>,
+    sampler: Sampler,
+    normalisation: Normalisation,
+    device: Device,
+    seed: u64,
+}
+
+impl Lesson for Masks<'_> {
+    type Network = Segmenter;
+
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        self.sampler.epoch_order(self.seed, epoch as u64)
+    }
+
+    fn loss(&mut self, network: &Segmenter, batch: &[usize], at: Place) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
+        let cases: Vec<usize> = batch.iter().map(|&i| self.train[i]).collect();
+        let masks: Vec<&Stack<u8>> = batch.iter().map(|&i| &self.masks[i]).collect();
+        let pairs = networks::augmented(
+            self.seed,
+            &self.bench.config.segmenter.training,
+            self.images,
+            &cases,
+            at,
+            Some(&masks),
+        )?;
+        let (images, masks): (Vec<_>, Vec<_>) = pairs.into_iter().map(|(i, m)| (i, m.expect("a mask was given"))).unzip();
+        let mut noise = DropNoise::new(stream_seed(self.seed, at, purpose::DROPBLOCK), 0, 0.0);
+        let logits = network.forward_train(to_tensor(&images, &self.normalisation, &self.device), Some(&mut noise));
+        let (planes, height, width) = (masks[0].channels(), masks[0].height(), masks[0].width());
+        let values = masks.iter().flat_map(|m| m.as_slice());
+        let loss = match self.bench.cases.classes.space {
+            LabelSpace::Exclusive => {
+                let target = TensorData::new(values.map(|&v| i64::from(v)).collect(), [masks.len(), height, width]);
+                loss::cross_entropy(logits, Tensor::<3, Int>::from_data(target, &self.device))
+            }
+            LabelSpace::Findings => {
+                let target = TensorData::new(values.map(|&v| f32::from(v)).collect(), [masks.len(), planes, height, width]);
+                loss::pixel_bce(logits, Tensor::from_data(target, &self.device), Some(&self.pos_weight))
+            }
+        };
+        Ok(vec![("loss", loss)])
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.bench.cases.cases[self.train[index]].id.clone()
+    }
+}

@@ -1,0 +1,245 @@
+//! A trained model on images that are not of its set.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{Device, Tensor};
+use weakseg_data::resize::{Filter, resize_f32, resize_u8};
+use weakseg_data::{Classes, LabelSpace, Mask, Plane, Stack};
+use weakseg_models::{Classifier, Normalisation, Segmenter};
+
+use crate::cam::{CamMethod, autograd, closed_form};
+use crate::irn::filter;
+use crate::networks::{self, ModelCard, NetworkError, Role};
+use crate::train::to_tensor;
+
+/// Why a model cannot be opened or used.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// Neither a run's folder nor a model file.
+    #[error("{}: no model here; expected a run's folder whose {step} step is finished, or a .safetensors file that weakseg wrote", path.display())]
+    NoModel {
+        /// What was given.
+        path: PathBuf,
+        /// The step that writes it.
+        step: &'static str,
+    },
+    /// The file holds another kind of network.
+    #[error("{}: this is a {found} network, expected a {expected}", path.display())]
+    WrongRole {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: Role,
+        /// What is needed.
+        expected: Role,
+    },
+    /// The network's file.
+    #[error(transparent)]
+    File(#[from] NetworkError),
+    /// A class that the model does not know.
+    #[error("no class `{name}`; this model knows: {known}")]
+    NoClass {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// Anything a network refuses.
+    #[error("{0}")]
+    Network(String),
+}
+
+/// What a model says of one image.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// At the image's own size.
+    pub mask: Mask,
+    /// Probabilities at the image's own size: one plane per finding, or background first, then each class.
+    pub scores: Stack<f32>,
+    /// Image-level probability of each class by the classifier, where the model has one.
+    pub probabilities: Option<Vec<f32>>,
+}
+
+/// An opened segmentation model.
+pub struct Predictor {
+    segmenter: Segmenter,
+    card: ModelCard,
+    gate: Option<(Classifier, Normalisation)>,
+    normalisation: Normalisation,
+    device: Device,
+}
+
+impl Predictor {
+    /// Opens a run's folder or a model file. A run whose settings ask for a gate opens its classifier too.
+    ///
+    /// # Errors
+    /// When there is no model, it is of another kind, or its file is damaged.
+    pub fn open(path: &Path, device: &Device) -> Result<Self, PredictError> {
+        let file = model_file(path, "train-segmenter")?;
+        let card = ModelCard::read(&file)?;
+        expect_role(&file, &card, Role::Segmenter)?;
+        let segmenter = networks::open_segmenter(&file, &card, device)?;
+        let gate = if card.gate > 0.0 && path.is_dir() {
+            let file = model_file(path, "train-classifier")?;
+            let classifier = ModelCard::read(&file)?;
+            Some((networks::open_classifier(&file, &classifier, device)?, classifier.normalisation()))
+        } else {
+            None
+        };
+        Ok(Self { segmenter, normalisation: card.normalisation(), card, gate, device: device.clone() })
+    }
+
+    /// The classes that the model knows.
+    pub fn classes(&self) -> &Classes {
+        &self.card.classes
+    }
+
+    /// Masks of some images, whatever their sizes.
+    ///
+    /// # Errors
+    /// When a mask cannot be built, which no image of at least one pixel causes.
+    pub fn predict(&self, images: &[Stack<u8>]) -> Result<Vec<Prediction>, PredictError> {
+        let side = self.card.size;
+        let small: Vec<Arc<Stack<u8>>> =
+            images.iter().map(|image| Arc::new(resize_u8(image, side, side, Filter::Area))).collect();
+        let mut scores = self.scores(&small);
+        if self.card.flip {
+            let mirrored: Vec<Arc<Stack<u8>>> = small.iter().map(|image| Arc::new(networks::mirror(image))).collect();
+            scores = (scores + self.scores(&mirrored).flip([3])).mul_scalar(0.5);
+        }
+        let [_, planes, height, width] = scores.dims();
+        let scores = networks::to_vec(scores);
+        let probabilities = self.gate.as_ref().map(|(classifier, normalisation)| {
+            let logits = classifier.forward(to_tensor(&small, normalisation, &self.device), None);
+            networks::to_vec(sigmoid(logits))
+        });
+        let classes = self.card.classes.len();
+        images
+            .iter()
+            .enumerate()
+            .map(|(place, image)| {
+                let values = scores[place * planes * height * width..][..planes * height * width].to_vec();
+                let grid = Stack::new(planes, height, width, values).map_err(|e| PredictError::Network(e.to_string()))?;
+                let scores = resize_f32(&grid, image.height(), image.width());
+                let probabilities = probabilities.as_ref().map(|p| p[place * classes..][..classes].to_vec());
+                let mask = self.mask(&scores, probabilities.as_deref());
+                Ok(Prediction { mask, scores, probabilities })
+            })
+            .collect()
+    }
+
+    fn scores(&self, images: &[Arc<Stack<u8>>]) -> Tensor<4> {
+        let logits = self.segmenter.forward(to_tensor(images, &self.normalisation, &self.device));
+        match self.card.classes.space {
+            LabelSpace::Exclusive => softmax(logits, 1),
+            LabelSpace::Findings => sigmoid(logits),
+        }
+    }
+
+    fn mask(&self, scores: &Stack<f32>, probabilities: Option<&[f32]>) -> Mask {
+        let open = |class: usize| probabilities.is_none_or(|p| f64::from(p[class]) > self.card.gate);
+        let (height, width) = (scores.height(), scores.width());
+        let planes: Vec<Plane<u8>> = match self.card.classes.space {
+            LabelSpace::Findings => (0..self.card.classes.len())
+                .map(|class| {
+                    let plane = scores.to_plane(class);
+                    let mask = plane.map(|&v| u8::from(open(class) && f64::from(v) > self.card.threshold));
+                    filter::remove_weak_regions(&mask, &plane, self.card.min_area as f32, 0.0)
+                })
+                .collect(),
+            LabelSpace::Exclusive => vec![Plane::from_fn(height, width, |y, x| {
+                let at = y * width + x;
+                let mut best = (0, scores.plane(0)[at]);
+                for class in 0..self.card.classes.len() {
+                    let value = scores.plane(class + 1)[at];
+                    if open(class) && value > best.1 {
+                        best = (class + 1, value);
+                    }
+                }
+                best.0 as u8
+            })],
+        };
+        Mask { planes: Stack::from_planes(&planes).expect("planes of one size") }
+    }
+}
+
+/// The activation map of one class at the image's own size, and the classifier's probabilities.
+///
+/// `layer` none takes the closed form at the last map; a name takes gradients at that layer. `class` none takes the
+/// class with the greatest probability.
+///
+/// # Errors
+/// When the model cannot be opened or has no such layer or class.
+pub fn activation(
+    model: &Path,
+    image: &Stack<u8>,
+    method: &CamMethod,
+    layer: Option<&str>,
+    class: Option<&str>,
+    device: &Device,
+) -> Result<Activation, PredictError> {
+    let file = model_file(model, "train-classifier")?;
+    let card = ModelCard::read(&file)?;
+    expect_role(&file, &card, Role::Classifier)?;
+    let network = networks::open_classifier(&file, &card, device)?;
+    let small = Arc::new(resize_u8(image, card.size, card.size, Filter::Area));
+    let input = to_tensor(&[small], &card.normalisation(), device);
+    let maps = network.maps(input.clone(), None);
+    let logits = network.head(maps.clone());
+    let probabilities = networks::to_vec(sigmoid(logits.clone()));
+    let class = match class {
+        Some(name) => card.classes.index(name).ok_or_else(|| PredictError::NoClass {
+            name: name.to_owned(),
+            known: card.classes.names.join(", "),
+        })?,
+        None => (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0),
+    };
+    let cams = match layer {
+        None => closed_form::cams(method, maps, network.class_weights(), logits),
+        Some(layer) => autograd::cams(method, &network, input, layer, &[class])
+            .map_err(|e| PredictError::Network(e.to_string()))?,
+    };
+    let [_, planes, height, width] = cams.dims();
+    let values = networks::to_vec(cams);
+    let plane = if planes == 1 { 0 } else { class };
+    let grid = Stack::new(1, height, width, values[plane * height * width..][..height * width].to_vec())
+        .map_err(|e| PredictError::Network(e.to_string()))?;
+    let map = resize_f32(&grid, image.height(), image.width()).to_plane(0);
+    Ok(Activation { map, class: card.classes.names[class].clone(), classes: card.classes, probabilities })
+}
+
+/// What [`activation`] gives.
+#[derive(Debug, Clone)]
+pub struct Activation {
+    /// In the method's own units, at the image's own size.
+    pub map: Plane<f32>,
+    /// The class it is of.
+    pub class: String,
+    /// All classes of the model.
+    pub classes: Classes,
+    /// Probability of each class.
+    pub probabilities: Vec<f32>,
+}
+
+/// The model file that `step_name` wrote in a run's folder, or the file itself.
+fn model_file(path: &Path, step_name: &'static str) -> Result<PathBuf, PredictError> {
+    let missing = || PredictError::NoModel { path: path.to_owned(), step: step_name };
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let number = crate::pipeline::METHOD.iter().position(|s| s.name == step_name).ok_or_else(missing)?;
+    let folder = path.join(format!("{:02}-{step_name}", number + 1));
+    let file = folder.join(crate::pipeline::steps::MODEL);
+    // A model without its manifest is of a step that is not finished.
+    if folder.join("manifest.json").is_file() && file.is_file() { Ok(file) } else { Err(missing()) }
+}
+
+fn expect_role(path: &Path, card: &ModelCard, expected: Role) -> Result<(), PredictError> {
+    if card.role == expected {
+        Ok(())
+    } else {
+        Err(PredictError::WrongRole { path: path.to_owned(), found: card.role, expected })
+    }
+}

@@ -1,0 +1,66 @@
+//! Decoded images at the network's size, kept in memory; batches of them as tensors.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use weakseg_data::resize::{Filter, resize_u8};
+use weakseg_data::{Case, DataError, Limits, Stack, read_image};
+use weakseg_models::Normalisation;
+
+/// The images of a set at one size, each decoded on first use and then kept (one byte a value).
+pub struct ImageStore {
+    size: usize,
+    paths: Vec<std::path::PathBuf>,
+    images: Vec<OnceLock<Arc<Stack<u8>>>>,
+}
+
+impl ImageStore {
+    /// A store over `cases` at `size` × `size` pixels. Nothing is read yet.
+    pub fn new(cases: &[Case], size: usize) -> Self {
+        Self {
+            size,
+            paths: cases.iter().map(|c| c.image.clone()).collect(),
+            images: cases.iter().map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    /// The image of case `index`: 1 or 3 channels, `size` × `size`.
+    ///
+    /// # Errors
+    /// When the file cannot be read whole.
+    pub fn get(&self, index: usize) -> Result<Arc<Stack<u8>>, DataError> {
+        if let Some(image) = self.images[index].get() {
+            return Ok(image.clone());
+        }
+        let image = Arc::new(read_resized(&self.paths[index], self.size)?);
+        Ok(self.images[index].get_or_init(|| image).clone())
+    }
+}
+
+/// Reads an image and brings it to `size` × `size` by area averaging, as the reference does.
+///
+/// # Errors
+/// When the file cannot be read whole.
+pub fn read_resized(path: &Path, size: usize) -> Result<Stack<u8>, DataError> {
+    Ok(resize_u8(&read_image(path, &Limits::default())?, size, size, Filter::Area))
+}
+
+/// Images of one size → normalised [B, 3, H, W]; one channel is repeated thrice.
+pub fn to_tensor(images: &[impl AsRef<Stack<u8>> + Sync], normalisation: &Normalisation, device: &Device) -> Tensor<4> {
+    let (height, width) = (images[0].as_ref().height(), images[0].as_ref().width());
+    let area = height * width;
+    let mut values = vec![0f32; images.len() * 3 * area];
+    values.par_chunks_mut(3 * area).zip(images.par_iter()).for_each(|(out, image)| {
+        let image = image.as_ref();
+        for channel in 0..3 {
+            let (mean, std) = (normalisation.mean[channel], normalisation.std[channel]);
+            let plane = image.plane(channel.min(image.channels() - 1));
+            for (value, &pixel) in out[channel * area..][..area].iter_mut().zip(plane) {
+                *value = (f32::from(pixel) - mean) / std;
+            }
+        }
+    });
+    Tensor::from_data(TensorData::new(values, [images.len(), 3, height, width]), device)
+}

@@ -1,0 +1,79 @@
+//! `metrics.jsonl`: one JSON line a figure, appended as training goes, cut back to the checkpoint on resuming.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use weakseg_data::{DataError, atomic};
+
+use crate::files::io;
+
+/// One figure of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricLine {
+    /// Finished epochs, from 1.
+    pub epoch: usize,
+    /// Optimizer steps so far.
+    pub step: usize,
+    /// `train` or `val`.
+    pub split: String,
+    /// `loss`, `lr`, a term or a metric.
+    pub name: String,
+    /// The figure.
+    pub value: f64,
+}
+
+/// The open log of one training.
+#[derive(Debug)]
+pub struct MetricLog {
+    path: PathBuf,
+}
+
+impl MetricLog {
+    /// Opens the log of `folder` and drops every line after `epochs` finished epochs, which a resumed run writes again.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn open(folder: &Path, epochs: usize) -> Result<Self, DataError> {
+        let path = folder.join("metrics.jsonl");
+        let kept: Vec<MetricLine> = Self::read(&path)?.into_iter().filter(|l| l.epoch <= epochs).collect();
+        let mut text = String::new();
+        for line in &kept {
+            text.push_str(&json(line));
+        }
+        atomic::write_durably(&path, text.as_bytes())?;
+        Ok(Self { path })
+    }
+
+    /// Appends figures. A figure that is not a number is left out: JSON has no word for it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&self, lines: &[MetricLine]) -> Result<(), DataError> {
+        let text: String = lines.iter().filter(|l| l.value.is_finite()).map(json).collect();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&self.path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(io(&self.path, "append to"))
+    }
+
+    /// Reads a log; a file that is not there is an empty one, a last line that was cut short is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<MetricLine>, DataError> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let text = std::fs::read_to_string(path).map_err(io(path, "read"))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+fn json(line: &MetricLine) -> String {
+    let mut text = serde_json::to_string(line).expect("plain fields");
+    text.push('\n');
+    text
+}
