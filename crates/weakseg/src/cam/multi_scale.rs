@@ -11,7 +11,7 @@ use crate::config::CamStep;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sampling {
     /// Cell i covers pixels s·i to s·i + s − 1 (pooling of even windows without padding, as VGG): mirroring maps cells
-    /// to cells.
+    /// to cells, exactly where s divides the width.
     #[default]
     Pooled,
     /// Cell i looks at pixel s·i (padded strided convolutions, as ResNet): mirroring shifts by (W − 1) mod s pixels.
@@ -68,7 +68,7 @@ pub struct Cams {
 }
 
 /// Class maps of a batch of square images on IRNet's stride-4 grid, by the settings' scales, flip and normalisation, for
-/// a network whose cells cover whole squares ([`Sampling::Pooled`]).
+/// a network whose cells cover whole squares ([`Sampling::Pooled`]); for ResNet ask [`aggregate`] with its stride.
 ///
 /// `view` is asked for the images at `(size, mirrored)`, each size × size pixels, and gives the maps `[B, C, h, w]` and
 /// the logits `[B, C]` of what it saw, the mirrored ones as they come.

@@ -20,7 +20,8 @@ pub struct MaskRule {
 /// The mask of class maps.
 ///
 /// `maps` holds one plane for each of `keys` (class indices, each once), on any grid; they are brought to `size` =
-/// `[height, width]` bilinearly. `keys` is the image-level gate: a class that is not among them stays empty, and an image
+/// `[height, width]` bilinearly (from IRNet's grid of an image whose sides are multiples of 4, this is the reference's
+/// enlargement by 4). `keys` is the image-level gate: a class that is not among them stays empty, and an image
 /// without any gets an empty mask.
 ///
 /// * Exclusive classes: divided by the maximum over *all* maps, then the greatest of them and a constant background.
