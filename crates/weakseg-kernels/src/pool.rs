@@ -128,18 +128,34 @@ pub(crate) fn backward(
         .zip(x.par_chunks(size[0] * size[1]))
         .zip(output_gradient.par_chunks(out[0] * out[1]))
         .for_each(|((gradient, x), upstream)| {
+            // As forward: the largest value of each column and its row first, then along the row.
+            let mut column = vec![0.0; size[1]];
+            let mut row_of = vec![0u32; size[1]];
             for (at, upstream) in upstream.chunks_exact(out[1]).enumerate() {
                 let rows = options.window(0, at, size[0]);
+                column.copy_from_slice(&x[rows.start * size[1]..][..size[1]]);
+                row_of.fill(rows.start as u32);
+                for row in rows.skip(1) {
+                    let values = &x[row * size[1]..][..size[1]];
+                    for ((best, place), value) in column.iter_mut().zip(&mut row_of).zip(values) {
+                        let won = wins(*value, *best);
+                        *best = if won { *value } else { *best };
+                        *place = if won { row as u32 } else { *place };
+                    }
+                }
                 for (at, upstream) in upstream.iter().enumerate() {
                     let columns = options.window(1, at, size[1]);
-                    let mut best = rows.start * size[1] + columns.start;
-                    for row in rows.clone() {
-                        for pixel in row * size[1] + columns.start..row * size[1] + columns.end {
-                            // Branches would be mispredicted half the time.
-                            best = if wins(x[pixel], x[best]) { pixel } else { best };
-                        }
+                    let mut best = columns.start;
+                    for at in columns.skip(1) {
+                        let earlier = (column[at] == column[best]) & (row_of[at] < row_of[best]);
+                        // Selected, not branched: half the branches would be mispredicted.
+                        best = if wins(column[at], column[best]) | earlier {
+                            at
+                        } else {
+                            best
+                        };
                     }
-                    gradient[best] += upstream;
+                    gradient[row_of[best] as usize * size[1] + best] += upstream;
                 }
             }
         });
