@@ -2,27 +2,31 @@
 //!
 //! One scheme serves every shape: the passes are sums over taps of shifted products
 //! ([`lattice`]), computed by the table-driven kernel of [`crate::tile`] without a patch matrix.
-//! What differs per shape is decided in the divisions of [`direct`] (rows, channels and output
-//! channels of a task; 1x1 convolutions read the input and write the output where they lie) and
-//! of [`weight_gradient`] (channels in a run, or channels of a row of taps when they are few);
+//! What differs per shape is decided in [`division`] (rows, channels and output channels of a
+//! task; 1x1 convolutions read the input and write the output where they lie) and
+//! [`weight_division`] (channels in a run, or channels of a row of taps when they are few);
 //! [`depthwise`] takes the weight gradient of groups of one or two channels.
 #![allow(unsafe_code)] // Outputs are written by the tasks through a shared pointer.
 
 mod depthwise;
 mod direct;
+mod division;
 mod lattice;
 mod options;
+mod planes;
 #[cfg(test)]
 mod reference;
 mod shape;
 mod transpose;
+mod weight_division;
 mod weight_gradient;
 
 pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
 
-use direct::{Planes, WeightStrides, correlate, pack_weight};
+use direct::correlate;
 use lattice::Correlation;
+use planes::{Planes, WeightStrides, pack_weight};
 use rayon::prelude::*;
 
 use crate::scratch::{Shared, written_by};
@@ -196,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_nothing() {
-        let case = cases(10).pop().expect("ten cases");
+        let case = cases(13).pop().expect("thirteen cases");
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             pool.expect("a thread pool").install(|| {

@@ -52,6 +52,10 @@ pub(super) fn cases(count: usize) -> Vec<Case> {
         ([1, 12, 10, 10], [12, 1, 3, 3], same(3, 1).with_groups(12)),
         ([1, 8, 10, 33], [16, 2, 3, 3], same(3, 1).with_groups(4)),
         ([1, 20, 24, 64], [72, 20, 3, 3], same(3, 1)),
+        // More channels than a task takes at a time, in both directions; many small tasks.
+        ([1, 800, 5, 5], [8, 800, 1, 1], ConvOptions::default()),
+        ([3, 4, 70, 66], [8, 4, 3, 3], same(3, 1)),
+        ([1, 150, 9, 10], [130, 150, 3, 3], same(3, 1)),
     ];
     let mut named = named.into_iter();
     let mut found = Vec::new();

@@ -125,6 +125,7 @@ pub fn fit<L: Lesson>(
     mut optimizer: Optimizer,
     plan: &Fit<'_>,
 ) -> Result<L::Network, TrainError> {
+    optimizer.check_groups(&network).map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
     let (mut network, resumed) = checkpoint::resume(&checkpoints, network, &mut optimizer)?;
     let mut state = resumed.unwrap_or(State {

@@ -51,7 +51,11 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         seed: training_seed(bench, purpose::SEGMENTER),
     };
     let meta = card.metadata();
-    let decoder = LrGroup::new(["decoder", "segmentation_head", "classifier"], config.training.head_lr_factor);
+    let parts = match &network {
+        Segmenter::Unet(_) => vec!["decoder", "segmentation_head"],
+        Segmenter::DeeplabV3Plus(_) => vec!["classifier"],
+    };
+    let decoder = LrGroup::new(parts, config.training.head_lr_factor);
     let optimizer = Optimizer::new(&config.training.optimizer, vec![decoder]);
     let plan = Fit {
         folder,
