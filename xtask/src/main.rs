@@ -11,8 +11,16 @@ use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned();
-    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+        .to_owned();
+    let done = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["ci"] => run(Command::new("bash").arg(".ci/run"), &root),
         ["shared"] => shared(&root, &root.join("../shared")),
         ["shared", folder] => shared(&root, Path::new(folder)),
@@ -22,18 +30,32 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Ignored tests find their data through `WEAKSEG_SHARED`.
 fn shared(root: &Path, folder: &Path) -> bool {
     let Ok(folder) = folder.canonicalize() else {
-        eprintln!("{}: no such folder; give the one that holds data/ and fixtures/", folder.display());
+        eprintln!(
+            "{}: no such folder; give the one that holds data/ and fixtures/",
+            folder.display()
+        );
         return false;
     };
     run(
         Command::new("cargo")
-            .args(["test", "--workspace", "--release", "--", "--ignored", "--nocapture"])
+            .args([
+                "test",
+                "--workspace",
+                "--release",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ])
             .env("WEAKSEG_SHARED", folder),
         root,
     )
@@ -42,7 +64,11 @@ fn shared(root: &Path, folder: &Path) -> bool {
 /// Every `tests/oracle/*.py` of the workspace's crates, in order of name.
 fn fixtures(root: &Path, python: &str) -> bool {
     let mut scripts: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(root.join("crates")).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(root.join("crates"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let folder = entry.path().join("tests/oracle");
         for script in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if script.path().extension().is_some_and(|e| e == "py") {
@@ -51,7 +77,9 @@ fn fixtures(root: &Path, python: &str) -> bool {
         }
     }
     scripts.sort();
-    scripts.iter().all(|script| run(Command::new(python).arg(script), root))
+    scripts
+        .iter()
+        .all(|script| run(Command::new(python).arg(script), root))
 }
 
 fn run(command: &mut Command, folder: &Path) -> bool {

@@ -20,7 +20,11 @@ pub fn digest(bytes: &[u8]) -> String {
 pub fn digest_folder(folder: &Path, leave_out: &str) -> Result<String, DataError> {
     let mut whole = Sha256::new();
     for path in files(folder)? {
-        let name = path.strip_prefix(folder).expect("listed below the folder").to_string_lossy().into_owned();
+        let name = path
+            .strip_prefix(folder)
+            .expect("listed below the folder")
+            .to_string_lossy()
+            .into_owned();
         if name != leave_out {
             whole.update(name.as_bytes());
             whole.update([0]);
@@ -53,6 +57,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     #[test]
     fn the_empty_digest_is_the_published_one() {
-        assert_eq!(super::digest(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            super::digest(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

@@ -5,8 +5,15 @@ use std::path::Path;
 use weakseg_data::DataError;
 
 /// For `map_err`: the file and what was tried with it, a verb.
-pub(crate) fn io<'a>(path: &'a Path, action: &'static str) -> impl FnOnce(std::io::Error) -> DataError + 'a {
-    move |source| DataError::Io { path: path.to_owned(), action, source }
+pub(crate) fn io<'a>(
+    path: &'a Path,
+    action: &'static str,
+) -> impl FnOnce(std::io::Error) -> DataError + 'a {
+    move |source| DataError::Io {
+        path: path.to_owned(),
+        action,
+        source,
+    }
 }
 
 /// Reads a whole file.

@@ -14,10 +14,10 @@
 //! | [`predict`], [`networks`] | trained models on new images |
 #![forbid(unsafe_code)]
 
-mod files;
 pub mod cam;
 pub mod config;
 mod digest;
+mod files;
 pub mod irn;
 pub mod loss;
 pub mod metrics;

@@ -9,10 +9,12 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weakseg_data::{Classes, DataError, LabelSpace, Plane, Stack};
-use weakseg_models::weights::{ChannelOrder, Metadata, WeightsError, import_trunk, load_safetensors, read_metadata};
+use weakseg_models::weights::{
+    ChannelOrder, Metadata, WeightsError, import_trunk, load_safetensors, read_metadata,
+};
 use weakseg_models::{
-    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, DropBlockPlace, Irnet, IrnetConfig, ModelError,
-    Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
+    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, DropBlockPlace, Irnet,
+    IrnetConfig, ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
 use crate::config::{Config, EncoderStart, NormalisationName, Training};
@@ -81,24 +83,46 @@ impl ModelCard {
             normalisation: config.image.normalisation,
             threshold: config.segmenter.threshold,
             min_area: config.segmenter.min_area,
-            gate: if role == Role::Segmenter { config.segmenter.gate } else { 0.0 },
+            gate: if role == Role::Segmenter {
+                config.segmenter.gate
+            } else {
+                0.0
+            },
             flip: config.segmenter.flip,
         }
     }
 
     /// The classifier of these settings.
     pub fn classifier(config: &Config, classes: &Classes) -> Self {
-        Self::new(config, classes, Role::Classifier, config.classifier.arch.to_string(), config.classifier.width)
+        Self::new(
+            config,
+            classes,
+            Role::Classifier,
+            config.classifier.arch.to_string(),
+            config.classifier.width,
+        )
     }
 
     /// IRNet on the trunk of the classifier.
     pub fn irnet(config: &Config, classes: &Classes) -> Self {
-        Self::new(config, classes, Role::Irnet, config.classifier.arch.to_string(), config.classifier.width)
+        Self::new(
+            config,
+            classes,
+            Role::Irnet,
+            config.classifier.arch.to_string(),
+            config.classifier.width,
+        )
     }
 
     /// The segmentation network.
     pub fn segmenter(config: &Config, classes: &Classes) -> Self {
-        Self::new(config, classes, Role::Segmenter, config.segmenter.arch.to_string(), config.segmenter.width)
+        Self::new(
+            config,
+            classes,
+            Role::Segmenter,
+            config.segmenter.arch.to_string(),
+            config.segmenter.width,
+        )
     }
 
     /// Input convention in numbers.
@@ -116,7 +140,12 @@ impl ModelCard {
 
     /// What is written into the file.
     pub fn metadata(&self) -> Metadata {
-        let mut metadata = Metadata::new(&self.arch, self.classes.len(), self.width, self.normalisation());
+        let mut metadata = Metadata::new(
+            &self.arch,
+            self.classes.len(),
+            self.width,
+            self.normalisation(),
+        );
         let card = serde_json::to_string(self).expect("plain fields");
         metadata.extra.insert(CARD.to_owned(), card);
         metadata
@@ -132,7 +161,9 @@ impl ModelCard {
             .extra
             .get(CARD)
             .and_then(|card| serde_json::from_str(card).ok())
-            .ok_or_else(|| NetworkError::NoCard { path: path.to_owned() })
+            .ok_or_else(|| NetworkError::NoCard {
+                path: path.to_owned(),
+            })
     }
 }
 
@@ -168,7 +199,11 @@ pub fn statistics(name: NormalisationName) -> Normalisation {
 }
 
 /// The classifier of step 1 with fresh weights, or its trunk from the file of the settings.
-pub(crate) fn new_classifier(bench: &Bench<'_>, seed: u64, device: &Device) -> Result<Classifier, StepError> {
+pub(crate) fn new_classifier(
+    bench: &Bench<'_>,
+    seed: u64,
+    device: &Device,
+) -> Result<Classifier, StepError> {
     let step = &bench.config.classifier;
     let drop = &step.dropblock;
     let network = ClassifierConfig {
@@ -186,38 +221,75 @@ pub(crate) fn new_classifier(bench: &Bench<'_>, seed: u64, device: &Device) -> R
     .init(device)
     .map_err(NetworkError::from)?;
     match &step.weights {
-        Some(path) => trunk_from_file(network, &resolve(bench.base, path), step.weights_channels, bench.progress),
+        Some(path) => trunk_from_file(
+            network,
+            &resolve(bench.base, path),
+            step.weights_channels,
+            bench.progress,
+        ),
         None => Ok(network),
     }
 }
 
-fn trunk_from_file<M: Module>(network: M, path: &Path, order: ChannelOrder, progress: &dyn Progress) -> Result<M, StepError> {
+fn trunk_from_file<M: Module>(
+    network: M,
+    path: &Path,
+    order: ChannelOrder,
+    progress: &dyn Progress,
+) -> Result<M, StepError> {
     let (network, report) = import_trunk(network, path, order).map_err(NetworkError::from)?;
     progress.note(&format!("    trunk from {}: {report}", path.display()));
     Ok(network)
 }
 
 /// IRNet with fresh heads on the classifier's trunk.
-pub(crate) fn new_irnet(bench: &Bench<'_>, classifier: &Classifier, seed: u64, device: &Device) -> Result<Irnet, StepError> {
+pub(crate) fn new_irnet(
+    bench: &Bench<'_>,
+    classifier: &Classifier,
+    seed: u64,
+    device: &Device,
+) -> Result<Irnet, StepError> {
     let step = &bench.config.classifier;
-    let config = IrnetConfig { trunk: step.arch, width: step.width, seed };
+    let config = IrnetConfig {
+        trunk: step.arch,
+        width: step.width,
+        seed,
+    };
     let irnet = config.init(device).map_err(NetworkError::from)?;
-    Ok(irnet.init_trunk_from(classifier).map_err(NetworkError::from)?.0)
+    Ok(irnet
+        .init_trunk_from(classifier)
+        .map_err(NetworkError::from)?
+        .0)
 }
 
 /// The segmentation network with its encoder started as the settings say.
-pub(crate) fn new_segmenter(bench: &Bench<'_>, seed: u64, device: &Device) -> Result<Segmenter, StepError> {
+pub(crate) fn new_segmenter(
+    bench: &Bench<'_>,
+    seed: u64,
+    device: &Device,
+) -> Result<Segmenter, StepError> {
     let step = &bench.config.segmenter;
     let outputs = ModelCard::segmenter(bench.config, &bench.cases.classes).outputs();
-    let network = SegmenterConfig { arch: step.arch, outputs, width: step.width, seed }
-        .init(device)
-        .map_err(NetworkError::from)?;
+    let network = SegmenterConfig {
+        arch: step.arch,
+        outputs,
+        width: step.width,
+        seed,
+    }
+    .init(device)
+    .map_err(NetworkError::from)?;
     match step.encoder {
         EncoderStart::Random => Ok(network),
         EncoderStart::Classifier => {
-            let file = bench.run.folder("train-classifier").join(crate::pipeline::steps::MODEL);
+            let file = bench
+                .run
+                .folder("train-classifier")
+                .join(crate::pipeline::steps::MODEL);
             let classifier = open_classifier(&file, &ModelCard::read(&file)?, device)?;
-            Ok(network.init_encoder_from(&classifier).map_err(NetworkError::from)?.0)
+            Ok(network
+                .init_encoder_from(&classifier)
+                .map_err(NetworkError::from)?
+                .0)
         }
         EncoderStart::Weights => {
             let path = bench.config.classifier.weights.as_ref().ok_or_else(|| {
@@ -226,7 +298,12 @@ pub(crate) fn new_segmenter(bench: &Bench<'_>, seed: u64, device: &Device) -> Re
                         .to_owned(),
                 )
             })?;
-            trunk_from_file(network, &resolve(bench.base, path), bench.config.classifier.weights_channels, bench.progress)
+            trunk_from_file(
+                network,
+                &resolve(bench.base, path),
+                bench.config.classifier.weights_channels,
+                bench.progress,
+            )
         }
     }
 }
@@ -235,9 +312,16 @@ pub(crate) fn new_segmenter(bench: &Bench<'_>, seed: u64, device: &Device) -> Re
 ///
 /// # Errors
 /// When the file does not hold the network its card describes.
-pub fn open_classifier(path: &Path, card: &ModelCard, device: &Device) -> Result<Classifier, NetworkError> {
+pub fn open_classifier(
+    path: &Path,
+    card: &ModelCard,
+    device: &Device,
+) -> Result<Classifier, NetworkError> {
     let arch: ClassifierArch = card.arch.parse()?;
-    let config = ClassifierConfig { width: card.width, ..ClassifierConfig::new(arch, card.classes.len()) };
+    let config = ClassifierConfig {
+        width: card.width,
+        ..ClassifierConfig::new(arch, card.classes.len())
+    };
     Ok(load_safetensors(config.init(device)?, path)?.0)
 }
 
@@ -246,7 +330,10 @@ pub fn open_classifier(path: &Path, card: &ModelCard, device: &Device) -> Result
 /// # Errors
 /// When the file does not hold the network its card describes.
 pub fn open_irnet(path: &Path, card: &ModelCard, device: &Device) -> Result<Irnet, NetworkError> {
-    let config = IrnetConfig { width: card.width, ..IrnetConfig::new(card.arch.parse()?) };
+    let config = IrnetConfig {
+        width: card.width,
+        ..IrnetConfig::new(card.arch.parse()?)
+    };
     Ok(load_safetensors(config.init(device)?, path)?.0)
 }
 
@@ -254,9 +341,16 @@ pub fn open_irnet(path: &Path, card: &ModelCard, device: &Device) -> Result<Irne
 ///
 /// # Errors
 /// When the file does not hold the network its card describes.
-pub fn open_segmenter(path: &Path, card: &ModelCard, device: &Device) -> Result<Segmenter, NetworkError> {
+pub fn open_segmenter(
+    path: &Path,
+    card: &ModelCard,
+    device: &Device,
+) -> Result<Segmenter, NetworkError> {
     let arch: SegmenterArch = card.arch.parse()?;
-    let config = SegmenterConfig { width: card.width, ..SegmenterConfig::new(arch, card.outputs()) };
+    let config = SegmenterConfig {
+        width: card.width,
+        ..SegmenterConfig::new(arch, card.outputs())
+    };
     Ok(load_safetensors(config.init(device)?, path)?.0)
 }
 
@@ -277,8 +371,13 @@ pub(crate) fn augmented(
         .enumerate()
         .map(|(place, &case)| {
             let image = images.get(case)?;
-            let (image, mask) =
-                training.augment.apply(seed, at.epoch as u64, place as u64, &image, masks.map(|m| m[place]))?;
+            let (image, mask) = training.augment.apply(
+                seed,
+                at.epoch as u64,
+                place as u64,
+                &image,
+                masks.map(|m| m[place]),
+            )?;
             Ok((Arc::new(image), mask))
         })
         .collect()
@@ -287,7 +386,11 @@ pub(crate) fn augmented(
 /// The image seen in a mirror.
 pub fn mirror(image: &Stack<u8>) -> Stack<u8> {
     let width = image.width();
-    let values = image.as_slice().chunks(width).flat_map(|row| row.iter().rev().copied()).collect();
+    let values = image
+        .as_slice()
+        .chunks(width)
+        .flat_map(|row| row.iter().rev().copied())
+        .collect();
     Stack::new(image.channels(), image.height(), width, values).expect("the size of the image")
 }
 

@@ -84,11 +84,20 @@ impl Predictor {
         let gate = if card.gate > 0.0 && path.is_dir() {
             let file = model_file(path, "train-classifier")?;
             let classifier = ModelCard::read(&file)?;
-            Some((networks::open_classifier(&file, &classifier, device)?, classifier.normalisation()))
+            Some((
+                networks::open_classifier(&file, &classifier, device)?,
+                classifier.normalisation(),
+            ))
         } else {
             None
         };
-        Ok(Self { segmenter, normalisation: card.normalisation(), card, gate, device: device.clone() })
+        Ok(Self {
+            segmenter,
+            normalisation: card.normalisation(),
+            card,
+            gate,
+            device: device.clone(),
+        })
     }
 
     /// The classes that the model knows.
@@ -102,11 +111,16 @@ impl Predictor {
     /// When a mask cannot be built, which no image of at least one pixel causes.
     pub fn predict(&self, images: &[Stack<u8>]) -> Result<Vec<Prediction>, PredictError> {
         let side = self.card.size;
-        let small: Vec<Arc<Stack<u8>>> =
-            images.iter().map(|image| Arc::new(resize_u8(image, side, side, Filter::Area))).collect();
+        let small: Vec<Arc<Stack<u8>>> = images
+            .iter()
+            .map(|image| Arc::new(resize_u8(image, side, side, Filter::Area)))
+            .collect();
         let mut scores = self.scores(&small);
         if self.card.flip {
-            let mirrored: Vec<Arc<Stack<u8>>> = small.iter().map(|image| Arc::new(networks::mirror(image))).collect();
+            let mirrored: Vec<Arc<Stack<u8>>> = small
+                .iter()
+                .map(|image| Arc::new(networks::mirror(image)))
+                .collect();
             scores = (scores + self.scores(&mirrored).flip([3])).mul_scalar(0.5);
         }
         let [_, planes, height, width] = scores.dims();
@@ -120,18 +134,28 @@ impl Predictor {
             .iter()
             .enumerate()
             .map(|(place, image)| {
-                let values = scores[place * planes * height * width..][..planes * height * width].to_vec();
-                let grid = Stack::new(planes, height, width, values).map_err(|e| PredictError::Network(e.to_string()))?;
+                let values =
+                    scores[place * planes * height * width..][..planes * height * width].to_vec();
+                let grid = Stack::new(planes, height, width, values)
+                    .map_err(|e| PredictError::Network(e.to_string()))?;
                 let scores = resize_f32(&grid, image.height(), image.width());
-                let probabilities = probabilities.as_ref().map(|p| p[place * classes..][..classes].to_vec());
+                let probabilities = probabilities
+                    .as_ref()
+                    .map(|p| p[place * classes..][..classes].to_vec());
                 let mask = self.mask(&scores, probabilities.as_deref());
-                Ok(Prediction { mask, scores, probabilities })
+                Ok(Prediction {
+                    mask,
+                    scores,
+                    probabilities,
+                })
             })
             .collect()
     }
 
     fn scores(&self, images: &[Arc<Stack<u8>>]) -> Tensor<4> {
-        let logits = self.segmenter.forward(to_tensor(images, &self.normalisation, &self.device));
+        let logits = self
+            .segmenter
+            .forward(to_tensor(images, &self.normalisation, &self.device));
         match self.card.classes.space {
             LabelSpace::Exclusive => softmax(logits, 1),
             LabelSpace::Findings => sigmoid(logits),
@@ -139,13 +163,15 @@ impl Predictor {
     }
 
     fn mask(&self, scores: &Stack<f32>, probabilities: Option<&[f32]>) -> Mask {
-        let open = |class: usize| probabilities.is_none_or(|p| f64::from(p[class]) > self.card.gate);
+        let open =
+            |class: usize| probabilities.is_none_or(|p| f64::from(p[class]) > self.card.gate);
         let (height, width) = (scores.height(), scores.width());
         let planes: Vec<Plane<u8>> = match self.card.classes.space {
             LabelSpace::Findings => (0..self.card.classes.len())
                 .map(|class| {
                     let plane = scores.to_plane(class);
-                    let mask = plane.map(|&v| u8::from(open(class) && f64::from(v) > self.card.threshold));
+                    let mask =
+                        plane.map(|&v| u8::from(open(class) && f64::from(v) > self.card.threshold));
                     filter::remove_weak_regions(&mask, &plane, self.card.min_area as f32, 0.0)
                 })
                 .collect(),
@@ -161,7 +187,9 @@ impl Predictor {
                 best.0 as u8
             })],
         };
-        Mask { planes: Stack::from_planes(&planes).expect("planes of one size") }
+        Mask {
+            planes: Stack::from_planes(&planes).expect("planes of one size"),
+        }
     }
 }
 
@@ -190,11 +218,16 @@ pub fn activation(
     let logits = network.head(maps.clone());
     let probabilities = networks::to_vec(sigmoid(logits.clone()));
     let class = match class {
-        Some(name) => card.classes.index(name).ok_or_else(|| PredictError::NoClass {
-            name: name.to_owned(),
-            known: card.classes.names.join(", "),
-        })?,
-        None => (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0),
+        Some(name) => card
+            .classes
+            .index(name)
+            .ok_or_else(|| PredictError::NoClass {
+                name: name.to_owned(),
+                known: card.classes.names.join(", "),
+            })?,
+        None => (0..probabilities.len())
+            .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
+            .unwrap_or(0),
     };
     let cams = match layer {
         None => closed_form::cams(method, maps, network.class_weights(), logits),
@@ -204,10 +237,20 @@ pub fn activation(
     let [_, planes, height, width] = cams.dims();
     let values = networks::to_vec(cams);
     let plane = if planes == 1 { 0 } else { class };
-    let grid = Stack::new(1, height, width, values[plane * height * width..][..height * width].to_vec())
-        .map_err(|e| PredictError::Network(e.to_string()))?;
+    let grid = Stack::new(
+        1,
+        height,
+        width,
+        values[plane * height * width..][..height * width].to_vec(),
+    )
+    .map_err(|e| PredictError::Network(e.to_string()))?;
     let map = resize_f32(&grid, image.height(), image.width()).to_plane(0);
-    Ok(Activation { map, class: card.classes.names[class].clone(), classes: card.classes, probabilities })
+    Ok(Activation {
+        map,
+        class: card.classes.names[class].clone(),
+        classes: card.classes,
+        probabilities,
+    })
 }
 
 /// What [`activation`] gives.
@@ -225,21 +268,35 @@ pub struct Activation {
 
 /// The model file that `step_name` wrote in a run's folder, or the file itself.
 fn model_file(path: &Path, step_name: &'static str) -> Result<PathBuf, PredictError> {
-    let missing = || PredictError::NoModel { path: path.to_owned(), step: step_name };
+    let missing = || PredictError::NoModel {
+        path: path.to_owned(),
+        step: step_name,
+    };
     if path.is_file() {
         return Ok(path.to_owned());
     }
-    let number = crate::pipeline::METHOD.iter().position(|s| s.name == step_name).ok_or_else(missing)?;
+    let number = crate::pipeline::METHOD
+        .iter()
+        .position(|s| s.name == step_name)
+        .ok_or_else(missing)?;
     let folder = path.join(format!("{:02}-{step_name}", number + 1));
     let file = folder.join(crate::pipeline::steps::MODEL);
     // A model without its manifest is of a step that is not finished.
-    if folder.join("manifest.json").is_file() && file.is_file() { Ok(file) } else { Err(missing()) }
+    if folder.join("manifest.json").is_file() && file.is_file() {
+        Ok(file)
+    } else {
+        Err(missing())
+    }
 }
 
 fn expect_role(path: &Path, card: &ModelCard, expected: Role) -> Result<(), PredictError> {
     if card.role == expected {
         Ok(())
     } else {
-        Err(PredictError::WrongRole { path: path.to_owned(), found: card.role, expected })
+        Err(PredictError::WrongRole {
+            path: path.to_owned(),
+            found: card.role,
+            expected,
+        })
     }
 }

@@ -13,7 +13,9 @@ use super::names::parameters;
 use super::{LoadReport, WeightsError};
 
 /// The order of the colours in the images the weights were trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelOrder {
     /// torchvision, timm, smp.

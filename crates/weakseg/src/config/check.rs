@@ -7,7 +7,9 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), String> {
         let size = self.image.size;
         if size == 0 || size % 16 != 0 || size > 4096 {
-            return Err(format!("image.size is {size}; expected a multiple of 16 from 16 to 4096"));
+            return Err(format!(
+                "image.size is {size}; expected a multiple of 16 from 16 to 4096"
+            ));
         }
         for (name, training) in [
             ("classifier", &self.classifier.training),
@@ -20,13 +22,18 @@ impl Config {
         positive("segmenter.width", self.segmenter.width)?;
         let drop = &self.classifier.dropblock;
         if !(0.0..1.0).contains(&drop.probability) {
-            return Err(format!("classifier.dropblock.probability is {}; expected 0 to below 1", drop.probability));
+            return Err(format!(
+                "classifier.dropblock.probability is {}; expected 0 to below 1",
+                drop.probability
+            ));
         }
         if drop.block == 0 {
             return Err("classifier.dropblock.block is 0; expected at least 1".to_owned());
         }
         if self.cams.scales.is_empty() {
-            return Err("cams.scales is empty; expected at least one scale, as in [1.0]".to_owned());
+            return Err(
+                "cams.scales is empty; expected at least one scale, as in [1.0]".to_owned(),
+            );
         }
         for scale in &self.cams.scales {
             positive("cams.scales", *scale)?;
@@ -43,11 +50,19 @@ impl Config {
             ));
         }
         if !(ir.gt_prob > 0.0 && ir.gt_prob < 1.0) {
-            return Err(format!("ir_labels.gt_prob is {}; expected between 0 and 1", ir.gt_prob));
+            return Err(format!(
+                "ir_labels.gt_prob is {}; expected between 0 and 1",
+                ir.gt_prob
+            ));
         }
-        for (name, radius) in [("irn.radius", self.irn.radius), ("pseudo_labels.radius", self.pseudo_labels.radius)] {
+        for (name, radius) in [
+            ("irn.radius", self.irn.radius),
+            ("pseudo_labels.radius", self.pseudo_labels.radius),
+        ] {
             if !(2..=64).contains(&radius) {
-                return Err(format!("{name} is {radius}; expected 2 to 64 (cells of the stride-4 grid)"));
+                return Err(format!(
+                    "{name} is {radius}; expected 2 to 64 (cells of the stride-4 grid)"
+                ));
             }
         }
         if self.irn.radius >= size / 8 {
@@ -58,7 +73,10 @@ impl Config {
                 size / 8
             ));
         }
-        share("pseudo_labels.threshold", self.pseudo_labels.threshold.into())?;
+        share(
+            "pseudo_labels.threshold",
+            self.pseudo_labels.threshold.into(),
+        )?;
         share("segmenter.threshold", self.segmenter.threshold)?;
         share("segmenter.gate", self.segmenter.gate)?;
         if let PosWeight::Value(weight) = self.segmenter.pos_weight {

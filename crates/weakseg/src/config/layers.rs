@@ -52,7 +52,9 @@ pub enum ConfigError {
         name: String,
     },
     /// A `--set` that is not `a.b=value`.
-    #[error("--set {text}: expected KEY=VALUE with a dotted key, as in --set classifier.training.epochs=5")]
+    #[error(
+        "--set {text}: expected KEY=VALUE with a dotted key, as in --set classifier.training.epochs=5"
+    )]
     Set {
         /// The option's text.
         text: String,
@@ -60,19 +62,31 @@ pub enum ConfigError {
 }
 
 fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default()
+    nearest
+        .as_ref()
+        .map(|n| format!(" (did you mean `{n}`?)"))
+        .unwrap_or_default()
 }
 
 /// Reads `path` over the defaults and `preset_name`, then applies each of `sets` (`a.b=VALUE`, VALUE in TOML, a bare word is a string).
 ///
 /// # Errors
 /// See [`ConfigError`]; every error names the layer it comes from.
-pub fn load(path: &Path, preset_name: Option<&str>, sets: &[String]) -> Result<Config, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+pub fn load(
+    path: &Path,
+    preset_name: Option<&str>,
+    sets: &[String],
+) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let table: Table = text
         .parse()
-        .map_err(|e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() })?;
+        .map_err(|e: toml::de::Error| ConfigError::Syntax {
+            path: path.to_owned(),
+            message: e.to_string(),
+        })?;
     resolve(table, &path.display().to_string(), preset_name, sets)
 }
 
@@ -86,11 +100,15 @@ pub fn resolve(
     let schema = schema();
     let mut merged = defaults();
     if let Some(name) = preset_name {
-        let text = preset(name).ok_or_else(|| ConfigError::NoPreset { name: name.to_owned() })?;
-        let layer: Table = text.parse().map_err(|e: toml::de::Error| ConfigError::Value {
-            origin: format!("preset {name}"),
-            message: e.to_string(),
+        let text = preset(name).ok_or_else(|| ConfigError::NoPreset {
+            name: name.to_owned(),
         })?;
+        let layer: Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| ConfigError::Value {
+                origin: format!("preset {name}"),
+                message: e.to_string(),
+            })?;
         check_keys(&layer, &schema, &format!("preset {name}"))?;
         merge(&mut merged, layer);
     }
@@ -103,8 +121,14 @@ pub fn resolve(
     }
     let config: Config = Value::Table(merged)
         .try_into()
-        .map_err(|e: toml::de::Error| ConfigError::Value { origin: origin.to_owned(), message: e.message().to_owned() })?;
-    config.check().map_err(|message| ConfigError::Value { origin: origin.to_owned(), message })?;
+        .map_err(|e: toml::de::Error| ConfigError::Value {
+            origin: origin.to_owned(),
+            message: e.message().to_owned(),
+        })?;
+    config.check().map_err(|message| ConfigError::Value {
+        origin: origin.to_owned(),
+        message,
+    })?;
     Ok(config)
 }
 
@@ -121,8 +145,8 @@ pub fn to_toml(config: &Config) -> String {
 /// The defaults as a table without `data`, which has none.
 fn defaults() -> Table {
     let data = serde_json::json!({ "kind": "phantom" });
-    let config: Config =
-        serde_json::from_value(serde_json::json!({ "data": data })).expect("every section but data has defaults");
+    let config: Config = serde_json::from_value(serde_json::json!({ "data": data }))
+        .expect("every section but data has defaults");
     let mut table = Table::try_from(config).expect("a configuration is a table");
     table.remove("data");
     table
@@ -147,7 +171,9 @@ fn merge(under: &mut Table, over: Table) {
 }
 
 fn parse_set(text: &str) -> Result<Table, ConfigError> {
-    let bad = || ConfigError::Set { text: text.to_owned() };
+    let bad = || ConfigError::Set {
+        text: text.to_owned(),
+    };
     let (key, value) = text.split_once('=').ok_or_else(bad)?;
     let (key, value) = (key.trim(), value.trim());
     if key.is_empty() || key.split('.').any(|k| k.trim().is_empty()) {
@@ -173,21 +199,41 @@ fn check_keys(table: &Table, schema: &Json, origin: &str) -> Result<(), ConfigEr
     walk(table, schema, schema, "", origin)
 }
 
-fn walk(table: &Table, node: &Json, root: &Json, path: &str, origin: &str) -> Result<(), ConfigError> {
+fn walk(
+    table: &Table,
+    node: &Json,
+    root: &Json,
+    path: &str,
+    origin: &str,
+) -> Result<(), ConfigError> {
     let known = properties(node, root);
     if known.is_empty() {
         return Ok(()); // a free-form value: its own type checks it
     }
     for (key, value) in table {
-        let dotted = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let dotted = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         let Some((_, child)) = known.iter().find(|(name, _)| name == key) else {
             let nearest = known
                 .iter()
                 .map(|(name, _)| (edit_distance(name, key), name))
                 .min()
                 .filter(|(d, _)| *d <= 2.max(key.len() / 3))
-                .map(|(_, name)| if path.is_empty() { name.clone() } else { format!("{path}.{name}") });
-            return Err(ConfigError::UnknownKey { origin: origin.to_owned(), key: dotted, nearest });
+                .map(|(_, name)| {
+                    if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    }
+                });
+            return Err(ConfigError::UnknownKey {
+                origin: origin.to_owned(),
+                key: dotted,
+                nearest,
+            });
         };
         if let Value::Table(inner) = value {
             walk(inner, child, root, &dotted, origin)?;
@@ -207,7 +253,12 @@ fn properties<'a>(node: &'a Json, root: &'a Json) -> Vec<(String, &'a Json)> {
         found.extend(map.iter().map(|(k, v)| (k.clone(), v)));
     }
     for alternatives in ["oneOf", "anyOf", "allOf"] {
-        for alternative in node.get(alternatives).and_then(Json::as_array).into_iter().flatten() {
+        for alternative in node
+            .get(alternatives)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
             found.extend(properties(alternative, root));
         }
     }
@@ -222,7 +273,11 @@ fn edit_distance(a: &str, b: &str) -> usize {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, cb) in b.iter().enumerate() {
-            let cost = if ca == *cb { diagonal } else { 1 + diagonal.min(row[j]).min(row[j + 1]) };
+            let cost = if ca == *cb {
+                diagonal
+            } else {
+                1 + diagonal.min(row[j]).min(row[j + 1])
+            };
             diagonal = row[j + 1];
             row[j + 1] = cost;
         }
@@ -244,15 +299,26 @@ mod tests {
         let config = resolve(file, "t", None, &["irn.training.batch=3".into()]).expect("valid");
         assert_eq!(config.irn.training.epochs, 7);
         assert_eq!(config.irn.training.batch, 3);
-        assert_eq!(config.irn.training.head_lr_factor, 10.0, "a section's own default survives a partial table");
+        assert_eq!(
+            config.irn.training.head_lr_factor, 10.0,
+            "a section's own default survives a partial table"
+        );
     }
 
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let file = table("[data]\nkind = \"phantom\"\n[classifier.training]\nepocs = 7");
-        let error = resolve(file, "run.toml", None, &[]).expect_err("unknown").to_string();
-        assert!(error.contains("run.toml: unknown key `classifier.training.epocs`"), "{error}");
-        assert!(error.contains("did you mean `classifier.training.epochs`?"), "{error}");
+        let error = resolve(file, "run.toml", None, &[])
+            .expect_err("unknown")
+            .to_string();
+        assert!(
+            error.contains("run.toml: unknown key `classifier.training.epocs`"),
+            "{error}"
+        );
+        assert!(
+            error.contains("did you mean `classifier.training.epochs`?"),
+            "{error}"
+        );
     }
 
     #[test]

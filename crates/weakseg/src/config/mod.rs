@@ -9,8 +9,8 @@ mod presets;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use weakseg_data::augment::Augment;
 use weakseg_data::DataConfig;
+use weakseg_data::augment::Augment;
 use weakseg_models::layers::DropBlockForm;
 use weakseg_models::weights::ChannelOrder;
 use weakseg_models::{ClassifierArch, SegmenterArch};
@@ -75,7 +75,10 @@ pub struct ImageConfig {
 
 impl Default for ImageConfig {
     fn default() -> Self {
-        Self { size: 256, normalisation: NormalisationName::Imagenet }
+        Self {
+            size: 256,
+            normalisation: NormalisationName::Imagenet,
+        }
     }
 }
 
@@ -141,7 +144,12 @@ pub struct DropBlockStep {
 impl Default for DropBlockStep {
     fn default() -> Self {
         // Reference §1.2: p 0.2, block 7 (the X-ray YAML); the paper does not state them.
-        Self { probability: 0.2, block: 7, form: DropBlockForm::Paper, ramp_epochs: 10 }
+        Self {
+            probability: 0.2,
+            block: 7,
+            form: DropBlockForm::Paper,
+            ramp_epochs: 10,
+        }
     }
 }
 
@@ -298,7 +306,14 @@ pub struct PseudoLabelStep {
 
 impl Default for PseudoLabelStep {
     fn default() -> Self {
-        Self { radius: 5, beta: 10.0, steps: 256, threshold: 0.25, min_area: 0.0, min_confidence: 0.0 }
+        Self {
+            radius: 5,
+            beta: 10.0,
+            steps: 256,
+            threshold: 0.25,
+            min_area: 0.0,
+            min_confidence: 0.0,
+        }
     }
 }
 
@@ -337,7 +352,10 @@ impl Default for SegmenterStep {
             min_area: 0.0,
             gate: 0.0,
             flip: true,
-            training: Training { head_lr_factor: 10.0, ..Training::default() },
+            training: Training {
+                head_lr_factor: 10.0,
+                ..Training::default()
+            },
         }
     }
 }
@@ -390,7 +408,12 @@ pub struct EvaluateStep {
 
 impl Default for EvaluateStep {
     fn default() -> Self {
-        Self { bootstrap: 1000, gallery: 12, prior: Prior::Masks, allow_skips: 0 }
+        Self {
+            bootstrap: 1000,
+            gallery: 12,
+            prior: Prior::Masks,
+            allow_skips: 0,
+        }
     }
 }
 

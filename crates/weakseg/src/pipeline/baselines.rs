@@ -35,7 +35,9 @@ impl PriorMask {
         let mut mask = Stack::filled(planes, GRID, GRID, 0u8);
         for (class, map) in maps.iter().enumerate() {
             let cut = match rule {
-                Prior::Masks if truth.has_masks(Split::Train) => best_cut(class, map, cases, truth)?,
+                Prior::Masks if truth.has_masks(Split::Train) => {
+                    best_cut(class, map, cases, truth)?
+                }
                 _ => 0.5,
             };
             let (plane, value) = match cases.classes.space {
@@ -72,7 +74,11 @@ fn training_masks(class: usize, cases: &Cases, truth: &Truth) -> Result<Vec<Plan
     let positive: Vec<_> = cases.of(Split::Train).filter(|c| c.labels[class]).collect();
     let masks: Vec<Option<Plane<u8>>> = positive
         .par_iter()
-        .map(|case| Ok(truth.mask(&case.id)?.map(|m| small(&m, class, cases.classes.space))))
+        .map(|case| {
+            Ok(truth
+                .mask(&case.id)?
+                .map(|m| small(&m, class, cases.classes.space)))
+        })
         .collect::<Result<_, DataError>>()?;
     Ok(masks.into_iter().flatten().collect())
 }
@@ -82,12 +88,19 @@ fn mean_masks(cases: &Cases, truth: &Truth) -> Result<Vec<Plane<f32>>, DataError
         .map(|class| {
             let masks = training_masks(class, cases, truth)?;
             let n = masks.len().max(1) as f32;
-            Ok(Plane::from_fn(GRID, GRID, |y, x| masks.iter().map(|m| f32::from(m.get(y, x))).sum::<f32>() / n))
+            Ok(Plane::from_fn(GRID, GRID, |y, x| {
+                masks.iter().map(|m| f32::from(m.get(y, x))).sum::<f32>() / n
+            }))
         })
         .collect()
 }
 
-fn best_cut(class: usize, map: &Plane<f32>, cases: &Cases, truth: &Truth) -> Result<f32, DataError> {
+fn best_cut(
+    class: usize,
+    map: &Plane<f32>,
+    cases: &Cases,
+    truth: &Truth,
+) -> Result<f32, DataError> {
     let masks = training_masks(class, cases, truth)?;
     let top = map.as_slice().iter().copied().fold(0.0f32, f32::max);
     let score = |cut: f32| -> f64 {
@@ -104,7 +117,10 @@ fn best_cut(class: usize, map: &Plane<f32>, cases: &Cases, truth: &Truth) -> Res
             .sum()
     };
     let cuts = (0..10).map(|i| top * i as f32 / 10.0);
-    Ok(cuts.map(|c| (score(c), c)).max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0.0, |(_, c)| c))
+    Ok(cuts
+        .map(|c| (score(c), c))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(0.0, |(_, c)| c))
 }
 
 /// Rows of the three trivial predictions on a split: empty, full, and the prior. For boxes, full points at the image's
@@ -120,10 +136,16 @@ pub fn baseline_rows(
     bootstrap: &Bootstrap,
 ) -> Result<Vec<Row>, ScoreError> {
     let planes = cases.classes.mask_planes();
-    let constant = |value: u8, [h, w]: [usize; 2]| Mask { planes: Stack::filled(planes, h, w, value) };
+    let constant = |value: u8, [h, w]: [usize; 2]| Mask {
+        planes: Stack::filled(planes, h, w, value),
+    };
     let mut rows = Vec::new();
     for step in [Step::BaselineEmpty, Step::BaselineFull, Step::BaselinePrior] {
-        let who = Who { step, split, image_labels: ImageLabels::None };
+        let who = Who {
+            step,
+            split,
+            image_labels: ImageLabels::None,
+        };
         rows.extend(score_masks(who, cases, truth, bootstrap, |_, size| {
             Ok(match step {
                 Step::BaselineEmpty => constant(0, size),
@@ -138,18 +160,26 @@ pub fn baseline_rows(
             })
         })?);
         let centre = centre();
-        rows.extend(score_boxes(who, cases, truth, bootstrap, 0.5, |case, finding| {
-            let (height, width) = weakseg_data::read_image_size(&case.image, &Limits::default())?;
-            let large = |map: &Plane<f32>| -> Result<Plane<f32>, DataError> {
-                Ok(resize_f32(&map.clone().into_stack(), height, width).to_plane(0))
-            };
-            Ok(match step {
-                Step::BaselineEmpty => None,
-                // Above the threshold everywhere, with its maximum at the centre.
-                Step::BaselineFull => Some(large(&centre.map(|v| 1.0 + v))?),
-                _ => Some(large(&prior.1[finding])?),
-            })
-        })?);
+        rows.extend(score_boxes(
+            who,
+            cases,
+            truth,
+            bootstrap,
+            0.5,
+            |case, finding| {
+                let (height, width) =
+                    weakseg_data::read_image_size(&case.image, &Limits::default())?;
+                let large = |map: &Plane<f32>| -> Result<Plane<f32>, DataError> {
+                    Ok(resize_f32(&map.clone().into_stack(), height, width).to_plane(0))
+                };
+                Ok(match step {
+                    Step::BaselineEmpty => None,
+                    // Above the threshold everywhere, with its maximum at the centre.
+                    Step::BaselineFull => Some(large(&centre.map(|v| 1.0 + v))?),
+                    _ => Some(large(&prior.1[finding])?),
+                })
+            },
+        )?);
     }
     Ok(rows)
 }

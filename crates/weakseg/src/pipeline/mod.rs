@@ -23,8 +23,8 @@ use crate::digest::digest;
 use crate::progress::{Progress, Stop};
 use crate::train::TrainError;
 
-pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
 pub use baselines::{PriorMask, baseline_rows};
+pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
 pub use scores::{ScoreError, Who, score_boxes, score_masks};
 
 /// One step of the method.
@@ -210,7 +210,11 @@ pub struct Span {
 
 impl Default for Span {
     fn default() -> Self {
-        Self { from: 0, until: METHOD.len() - 1, again: false }
+        Self {
+            from: 0,
+            until: METHOD.len() - 1,
+            again: false,
+        }
     }
 }
 
@@ -243,8 +247,16 @@ pub struct Job<'a> {
 pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     let cases = job.config.data.open_cases(job.base)?;
     check_span(job)?;
-    let data = digest(serde_json::to_string(&listing(&cases)).expect("plain fields").as_bytes());
-    let from = if job.span.again { job.span.from } else { METHOD.len() };
+    let data = digest(
+        serde_json::to_string(&listing(&cases))
+            .expect("plain fields")
+            .as_bytes(),
+    );
+    let from = if job.span.again {
+        job.span.from
+    } else {
+        METHOD.len()
+    };
     let run = RunDir::open(job.out, job.config, data, job.device_name, from)?;
     if job.span.again {
         for step in &METHOD[job.span.from..=job.span.until] {
@@ -264,31 +276,62 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         stop: job.stop,
     };
     let mut skipped = Vec::new();
-    for (number, step) in METHOD.iter().enumerate().take(job.span.until + 1).skip(job.span.from) {
+    for (number, step) in METHOD
+        .iter()
+        .enumerate()
+        .take(job.span.until + 1)
+        .skip(job.span.from)
+    {
         if let Some(manifest) = run.finished(step)? {
-            job.progress.note(&format!("{}/{} {}: finished before", number + 1, METHOD.len(), step.name));
+            job.progress.note(&format!(
+                "{}/{} {}: finished before",
+                number + 1,
+                METHOD.len(),
+                step.name
+            ));
             skipped.extend(manifest.skipped);
             continue;
         }
         let folder = run.begin(step)?;
-        job.progress.note(&format!("{}/{} {}: {}", number + 1, METHOD.len(), step.name, step.does));
+        job.progress.note(&format!(
+            "{}/{} {}: {}",
+            number + 1,
+            METHOD.len(),
+            step.name,
+            step.does
+        ));
         let began = Instant::now();
         memory::reset_peak();
         let outcome = match step.work {
             Work::Learn(work) => work(&bench, &folder)?,
-            Work::Score(work) => work(&bench, &job.config.data.open_truth(job.base, &cases)?, &folder)?,
+            Work::Score(work) => work(
+                &bench,
+                &job.config.data.open_truth(job.base, &cases)?,
+                &folder,
+            )?,
         };
         let seconds = began.elapsed().as_secs_f64();
-        job.progress.note(&format!("    {} cases in {seconds:.1} s", outcome.cases));
+        job.progress
+            .note(&format!("    {} cases in {seconds:.1} s", outcome.cases));
         skipped.extend(outcome.skipped.iter().cloned());
-        run.finish(step, seconds, outcome.cases, memory::peak_rss_bytes(), outcome.skipped)?;
+        run.finish(
+            step,
+            seconds,
+            outcome.cases,
+            memory::peak_rss_bytes(),
+            outcome.skipped,
+        )?;
     }
     Ok(skipped)
 }
 
 /// What a set is, for its digest: every id, label and split, but not the folder it lies in.
 fn listing(cases: &Cases) -> Vec<(&str, &[bool], weakseg_data::Split)> {
-    cases.cases.iter().map(|c| (c.id.as_str(), c.labels.as_slice(), c.split)).collect()
+    cases
+        .cases
+        .iter()
+        .map(|c| (c.id.as_str(), c.labels.as_slice(), c.split))
+        .collect()
 }
 
 fn check_span(job: &Job<'_>) -> Result<(), StepError> {

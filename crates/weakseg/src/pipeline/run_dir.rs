@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use weakseg_data::{DataError, atomic};
 
 use super::{METHOD, Step};
-use crate::files::{io, make_folder, read};
 use crate::config::{Config, to_toml};
 use crate::digest::{digest, digest_folder};
+use crate::files::{io, make_folder, read};
 
 const MANIFEST: &str = "manifest.json";
 const STARTED: &str = "started.json";
@@ -48,7 +48,9 @@ pub enum RunError {
         changed: String,
     },
     /// A step that a later one needs is not finished.
-    #[error("step {step} needs {needs}, which is not finished; run it first (leave out --from and --only, or start with --from {needs})")]
+    #[error(
+        "step {step} needs {needs}, which is not finished; run it first (leave out --from and --only, or start with --from {needs})"
+    )]
     Unfinished {
         /// The step.
         step: &'static str,
@@ -135,7 +137,13 @@ impl RunDir {
     ///
     /// # Errors
     /// See [`RunError`].
-    pub fn open(root: &Path, config: &Config, data: String, device: &str, from: usize) -> Result<Self, RunError> {
+    pub fn open(
+        root: &Path,
+        config: &Config,
+        data: String,
+        device: &str,
+        from: usize,
+    ) -> Result<Self, RunError> {
         make_folder(root)?;
         let lock_path = root.join(".lock");
         let known = root.join("run.json").exists();
@@ -144,12 +152,18 @@ impl RunDir {
             .filter_map(Result::ok)
             .any(|entry| entry.file_name() != ".lock");
         if foreign && !known {
-            return Err(RunError::NotARun { path: root.to_owned() });
+            return Err(RunError::NotARun {
+                path: root.to_owned(),
+            });
         }
         let lock = File::create(&lock_path).map_err(io(&lock_path, "create"))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Locked { path: root.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(RunError::Locked {
+                    path: root.to_owned(),
+                });
+            }
             Err(TryLockError::Error(source)) => return Err(io(&lock_path, "lock")(source).into()),
         }
         let whole = serde_json::to_value(config).expect("a configuration is JSON");
@@ -159,14 +173,25 @@ impl RunDir {
             .iter()
             .map(|(name, value)| (name.clone(), value.to_string()))
             .collect();
-        let run = Self { root: root.to_owned(), device: device.to_owned(), seed: config.seed, data, sections, _lock: lock };
+        let run = Self {
+            root: root.to_owned(),
+            device: device.to_owned(),
+            seed: config.seed,
+            data,
+            sections,
+            _lock: lock,
+        };
         for (number, step) in METHOD.iter().enumerate() {
             if let Some((_, started)) = run.started(step)?
                 && started != run.inputs(step)
             {
                 if number < from {
                     let changed = run.changed(step, config)?;
-                    return Err(RunError::OtherRun { path: root.to_owned(), step: step.name, changed });
+                    return Err(RunError::OtherRun {
+                        path: root.to_owned(),
+                        step: step.name,
+                        changed,
+                    });
                 }
                 run.clear(step)?;
             }
@@ -183,7 +208,10 @@ impl RunDir {
 
     /// Folder of a step, `NN-NAME`.
     pub fn folder(&self, name: &str) -> PathBuf {
-        let number = METHOD.iter().position(|s| s.name == name).expect("steps are named in the table");
+        let number = METHOD
+            .iter()
+            .position(|s| s.name == name)
+            .expect("steps are named in the table");
         self.root.join(format!("{:02}-{name}", number + 1))
     }
 
@@ -208,12 +236,16 @@ impl RunDir {
         for needed in step.needs {
             let other = super::step(needed).expect("needs name steps of the table");
             if self.finished(other)?.is_none() {
-                return Err(RunError::Unfinished { step: step.name, needs: other.name });
+                return Err(RunError::Unfinished {
+                    step: step.name,
+                    needs: other.name,
+                });
             }
         }
         let folder = self.folder(step.name);
         make_folder(&folder)?;
-        let started = serde_json::json!({ "inputs": self.inputs(step), "sections": self.sections_of(step) });
+        let started =
+            serde_json::json!({ "inputs": self.inputs(step), "sections": self.sections_of(step) });
         atomic::write_durably(&folder.join(STARTED), started.to_string().as_bytes())?;
         self.write_record(Some(step.name))?;
         Ok(folder)
@@ -271,7 +303,9 @@ impl RunDir {
             text.push('\n');
         }
         for needed in step.needs {
-            text.push_str(&self.inputs(super::step(needed).expect("needs name steps of the table")));
+            text.push_str(
+                &self.inputs(super::step(needed).expect("needs name steps of the table")),
+            );
         }
         digest(text.as_bytes())
     }
@@ -289,7 +323,10 @@ impl RunDir {
             return Ok(None);
         }
         let value: serde_json::Value = parse(&path)?;
-        Ok(Some((path, value["inputs"].as_str().unwrap_or_default().to_owned())))
+        Ok(Some((
+            path,
+            value["inputs"].as_str().unwrap_or_default().to_owned(),
+        )))
     }
 
     /// The settings in which `step` differs from what it was begun with, in words.
@@ -298,7 +335,12 @@ impl RunDir {
         let after = serde_json::to_value(config).expect("a configuration is JSON");
         let mut differing = Vec::new();
         for section in step.sections {
-            compare(section, &before["sections"][section], &after[section], &mut differing);
+            compare(
+                section,
+                &before["sections"][section],
+                &after[section],
+                &mut differing,
+            );
         }
         if differing.is_empty() {
             differing.push("the data, the seed or an earlier step".to_owned());
@@ -335,7 +377,10 @@ impl RunDir {
             steps,
         };
         let text = serde_json::to_string_pretty(&record).expect("plain fields");
-        Ok(atomic::write_durably(&self.root.join("run.json"), text.as_bytes())?)
+        Ok(atomic::write_durably(
+            &self.root.join("run.json"),
+            text.as_bytes(),
+        )?)
     }
 }
 
@@ -353,6 +398,8 @@ fn compare(path: &str, a: &serde_json::Value, b: &serde_json::Value, out: &mut V
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
-    serde_json::from_slice(&read(path)?)
-        .map_err(|e| RunError::Damaged { path: path.to_owned(), why: e.to_string() })
+    serde_json::from_slice(&read(path)?).map_err(|e| RunError::Damaged {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
 }

@@ -40,8 +40,24 @@ pub struct Who {
 }
 
 impl Who {
-    fn row(&self, subset: Subset, metric: Metric, value: f64, ci95: Option<[f64; 2]>, n: usize) -> Result<Row, ReportError> {
-        Row::new(self.step, self.split, self.image_labels, subset, metric, value, ci95, n as u64)
+    fn row(
+        &self,
+        subset: Subset,
+        metric: Metric,
+        value: f64,
+        ci95: Option<[f64; 2]>,
+        n: usize,
+    ) -> Result<Row, ReportError> {
+        Row::new(
+            self.step,
+            self.split,
+            self.image_labels,
+            subset,
+            metric,
+            value,
+            ci95,
+            n as u64,
+        )
     }
 }
 
@@ -66,7 +82,9 @@ pub fn score_masks(
         .par_iter()
         .filter_map(|case| {
             let pair = || -> Result<Option<(String, Mask, Mask)>, DataError> {
-                let Some(true_mask) = truth.mask(&case.id)? else { return Ok(None) };
+                let Some(true_mask) = truth.mask(&case.id)? else {
+                    return Ok(None);
+                };
                 let size = [true_mask.planes.height(), true_mask.planes.width()];
                 Ok(Some((case.id.clone(), predict(case, size)?, true_mask)))
             };
@@ -82,7 +100,12 @@ pub fn score_masks(
     }
 }
 
-fn exclusive(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String, Mask, Mask)]) -> Result<Vec<Row>, ScoreError> {
+fn exclusive(
+    who: Who,
+    names: &[String],
+    bootstrap: &Bootstrap,
+    pairs: &[(String, Mask, Mask)],
+) -> Result<Vec<Row>, ScoreError> {
     let classes = names.len() + 1;
     let images: Vec<Confusion> = pairs
         .par_iter()
@@ -90,7 +113,10 @@ fn exclusive(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String
             let mut confusion = Confusion::new(classes);
             confusion
                 .add(truth.planes.plane(0), predicted.planes.plane(0))
-                .map_err(|source| ScoreError::Metric { case: id.clone(), source })?;
+                .map_err(|source| ScoreError::Metric {
+                    case: id.clone(),
+                    source,
+                })?;
             Ok(confusion)
         })
         .collect::<Result<_, ScoreError>>()?;
@@ -101,9 +127,18 @@ fn exclusive(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String
     let mut rows = Vec::new();
     if let Some(mean) = whole.mean_iou() {
         let interval = bootstrap.of_mean_iou(&images).map(|i| [i.low, i.high]);
-        rows.push(who.row(Subset::All, Metric::Miou, mean.value, interval, images.len())?);
+        rows.push(who.row(
+            Subset::All,
+            Metric::Miou,
+            mean.value,
+            interval,
+            images.len(),
+        )?);
     }
-    for (class, name) in std::iter::once("background").chain(names.iter().map(String::as_str)).enumerate() {
+    for (class, name) in std::iter::once("background")
+        .chain(names.iter().map(String::as_str))
+        .enumerate()
+    {
         if let Some(value) = whole.iou(class) {
             let n = images.iter().filter(|i| i.truth_pixels(class) > 0).count();
             rows.push(who.row(Subset::class(name)?, Metric::Iou, value, None, n)?);
@@ -112,22 +147,38 @@ fn exclusive(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String
     Ok(rows)
 }
 
-fn findings(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String, Mask, Mask)]) -> Result<Vec<Row>, ScoreError> {
+fn findings(
+    who: Who,
+    names: &[String],
+    bootstrap: &Bootstrap,
+    pairs: &[(String, Mask, Mask)],
+) -> Result<Vec<Row>, ScoreError> {
     let mut per_finding: Vec<Vec<Overlap>> = vec![Vec::new(); names.len()];
     let mut pixels = BinaryCounts::default();
     let mut images = BinaryCounts::default();
     for (id, predicted, truth) in pairs {
         for (finding, overlaps) in per_finding.iter_mut().enumerate() {
-            let of = |source| ScoreError::Metric { case: id.clone(), source };
-            let overlap = Overlap::of(predicted.planes.plane(finding), truth.planes.plane(finding)).map_err(of)?;
-            pixels.add_pixels(predicted.planes.plane(finding), truth.planes.plane(finding)).map_err(of)?;
+            let of = |source| ScoreError::Metric {
+                case: id.clone(),
+                source,
+            };
+            let overlap = Overlap::of(predicted.planes.plane(finding), truth.planes.plane(finding))
+                .map_err(of)?;
+            pixels
+                .add_pixels(predicted.planes.plane(finding), truth.planes.plane(finding))
+                .map_err(of)?;
             images.record(overlap.prediction > 0, overlap.is_positive());
             overlaps.push(overlap);
         }
     }
     let all: Vec<Overlap> = per_finding.concat();
     let mut rows = Vec::new();
-    let column = |rows: &mut Vec<Row>, subset, metric, column: &Column, score: &dyn Fn(&Overlap) -> f64, keep: &dyn Fn(&Overlap) -> bool| {
+    let column = |rows: &mut Vec<Row>,
+                  subset,
+                  metric,
+                  column: &Column,
+                  score: &dyn Fn(&Overlap) -> f64,
+                  keep: &dyn Fn(&Overlap) -> bool| {
         if let Some(value) = column.value {
             let values: Vec<f64> = all.iter().filter(|o| keep(o)).map(score).collect();
             let interval = bootstrap.of_mean(&values).map(|i| [i.low, i.high]);
@@ -135,16 +186,43 @@ fn findings(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String,
         }
         Ok::<(), ReportError>(())
     };
-    for (metric, score) in [(Metric::Iou, Overlap::iou as fn(&Overlap) -> f64), (Metric::Dice, Overlap::dice)] {
+    for (metric, score) in [
+        (Metric::Iou, Overlap::iou as fn(&Overlap) -> f64),
+        (Metric::Dice, Overlap::dice),
+    ] {
         let columns = Columns::of(&all, score);
-        column(&mut rows, Subset::All, metric, &columns.all, &score, &|_| true)?;
-        column(&mut rows, Subset::Pos, metric, &columns.pos, &score, &Overlap::is_positive)?;
-        column(&mut rows, Subset::Neg, metric, &columns.neg, &score, &|o| !o.is_positive())?;
+        column(
+            &mut rows,
+            Subset::All,
+            metric,
+            &columns.all,
+            &score,
+            &|_| true,
+        )?;
+        column(
+            &mut rows,
+            Subset::Pos,
+            metric,
+            &columns.pos,
+            &score,
+            &Overlap::is_positive,
+        )?;
+        column(&mut rows, Subset::Neg, metric, &columns.neg, &score, &|o| {
+            !o.is_positive()
+        })?;
     }
     for (metric, value, n) in [
         (Metric::F1, pixels.f1(), pairs.len()),
-        (Metric::Sensitivity, images.recall(), (images.true_positive + images.false_negative) as usize),
-        (Metric::Specificity, images.specificity(), (images.true_negative + images.false_positive) as usize),
+        (
+            Metric::Sensitivity,
+            images.recall(),
+            (images.true_positive + images.false_negative) as usize,
+        ),
+        (
+            Metric::Specificity,
+            images.specificity(),
+            (images.true_negative + images.false_positive) as usize,
+        ),
     ] {
         if let Some(value) = value {
             rows.push(who.row(Subset::All, metric, value, None, n)?);
@@ -152,11 +230,21 @@ fn findings(who: Who, names: &[String], bootstrap: &Bootstrap, pairs: &[(String,
     }
     if names.len() > 1 {
         for (name, overlaps) in names.iter().zip(&per_finding) {
-            let positives: Vec<f64> = overlaps.iter().filter(|o| o.is_positive()).map(Overlap::iou).collect();
+            let positives: Vec<f64> = overlaps
+                .iter()
+                .filter(|o| o.is_positive())
+                .map(Overlap::iou)
+                .collect();
             if !positives.is_empty() {
                 let value = positives.iter().sum::<f64>() / positives.len() as f64;
                 let interval = bootstrap.of_mean(&positives).map(|i| [i.low, i.high]);
-                rows.push(who.row(Subset::class(name)?, Metric::Iou, value, interval, positives.len())?);
+                rows.push(who.row(
+                    Subset::class(name)?,
+                    Metric::Iou,
+                    value,
+                    interval,
+                    positives.len(),
+                )?);
             }
         }
     }
@@ -185,16 +273,25 @@ pub fn score_boxes(
                 .boxes(&case.id)
                 .iter()
                 .filter(|b| b.label == finding)
-                .map(|b| Rectangle { x: b.x.into(), y: b.y.into(), width: b.width.into(), height: b.height.into() })
+                .map(|b| Rectangle {
+                    x: b.x.into(),
+                    y: b.y.into(),
+                    width: b.width.into(),
+                    height: b.height.into(),
+                })
                 .collect();
             if boxes.is_empty() {
                 continue;
             }
-            let of = |source| ScoreError::Metric { case: case.id.clone(), source };
+            let of = |source| ScoreError::Metric {
+                case: case.id.clone(),
+                source,
+            };
             let (hit, overlap) = match map(case, finding)? {
                 Some(map) => (
                     pointing_hit(map.as_slice(), map.height(), map.width(), &boxes).map_err(of)?,
-                    box_iou(map.as_slice(), map.height(), map.width(), threshold, &boxes).map_err(of)?,
+                    box_iou(map.as_slice(), map.height(), map.width(), threshold, &boxes)
+                        .map_err(of)?,
                 ),
                 None => (Some(0.0), Some(0.0)),
             };

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use weakseg_data::{DataError, atomic};
-use weakseg_models::weights::{WeightsError, Metadata, load_safetensors, save_safetensors};
+use weakseg_models::weights::{Metadata, WeightsError, load_safetensors, save_safetensors};
 
 use super::Place;
-use crate::files::{io, make_folder, read};
 use crate::digest::digest;
+use crate::files::{io, make_folder, read};
 use crate::optim::{OptimError, Optimizer};
 
 /// A checkpoint that cannot be written or trusted.
@@ -74,7 +74,12 @@ pub fn save<M: Module>(
     optimizer.save(&scratch.join(OPTIMIZER))?;
     state.network = digest(&read(&scratch.join(NETWORK))?);
     state.optimizer = digest(&read(&scratch.join(OPTIMIZER))?);
-    atomic::write_durably(&scratch.join(STATE), serde_json::to_string_pretty(&state).expect("plain fields").as_bytes())?;
+    atomic::write_durably(
+        &scratch.join(STATE),
+        serde_json::to_string_pretty(&state)
+            .expect("plain fields")
+            .as_bytes(),
+    )?;
     let _ = std::fs::remove_dir_all(&place); // the same place again, after a stop at once after resuming
     std::fs::rename(&scratch, &place).map_err(io(&place, "rename the checkpoint to"))?;
     for old in list(folder)?.iter().rev().skip(2) {
@@ -92,10 +97,14 @@ pub fn resume<M: Module>(
     network: M,
     optimizer: &mut Optimizer,
 ) -> Result<(M, Option<State>), CheckpointError> {
-    let Some(path) = list(folder)?.pop() else { return Ok((network, None)) };
+    let Some(path) = list(folder)?.pop() else {
+        return Ok((network, None));
+    };
     let text = read(&path.join(STATE))?;
-    let state: State = serde_json::from_slice(&text)
-        .map_err(|_| CheckpointError::Damaged { path: path.clone(), what: STATE })?;
+    let state: State = serde_json::from_slice(&text).map_err(|_| CheckpointError::Damaged {
+        path: path.clone(),
+        what: STATE,
+    })?;
     for (file, expected) in [(NETWORK, &state.network), (OPTIMIZER, &state.optimizer)] {
         if digest(&read(&path.join(file))?) != *expected {
             return Err(CheckpointError::Damaged { path, what: file });

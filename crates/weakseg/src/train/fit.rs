@@ -83,7 +83,10 @@ pub trait Lesson {
     ///
     /// # Errors
     /// When a case cannot be read.
-    fn validate(&mut self, _network: &Self::Network) -> Result<Vec<(&'static str, f64)>, TrainError> {
+    fn validate(
+        &mut self,
+        _network: &Self::Network,
+    ) -> Result<Vec<(&'static str, f64)>, TrainError> {
         Ok(Vec::new())
     }
 
@@ -125,7 +128,9 @@ pub fn fit<L: Lesson>(
     mut optimizer: Optimizer,
     plan: &Fit<'_>,
 ) -> Result<L::Network, TrainError> {
-    optimizer.check_groups(&network).map_err(CheckpointError::from)?;
+    optimizer
+        .check_groups(&network)
+        .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
     let (mut network, resumed) = checkpoint::resume(&checkpoints, network, &mut optimizer)?;
     let mut state = resumed.unwrap_or(State {
@@ -138,7 +143,9 @@ pub fn fit<L: Lesson>(
     let log = MetricLog::open(plan.folder, state.place.epoch)?;
     let steps = batches(&lesson.order(0), plan).len();
     if steps == 0 {
-        return Err(TrainError::Empty { why: format!("{} has an empty training split", plan.name) });
+        return Err(TrainError::Empty {
+            why: format!("{} has an empty training split", plan.name),
+        });
     }
     let total = plan.epochs * steps;
     plan.progress.begin(plan.name, total as u64);
@@ -148,7 +155,10 @@ pub fn fit<L: Lesson>(
         let order = lesson.order(state.place.epoch);
         for batch in batches(&order, plan).iter().skip(state.place.step) {
             let done = state.place.epoch * steps + state.place.step;
-            let lr = plan.lr * plan.schedule.factor(done, total, state.place.epoch, plan.epochs);
+            let lr = plan.lr
+                * plan
+                    .schedule
+                    .factor(done, total, state.place.epoch, plan.epochs);
             let terms = lesson.loss(&network, batch, state.place)?;
             let mut reading = f32::NAN;
             for (place, (name, term)) in terms.iter().enumerate() {
@@ -163,7 +173,12 @@ pub fn fit<L: Lesson>(
             }
             if !reading.is_finite() {
                 let cases: Vec<String> = batch.iter().map(|&i| lesson.id(i)).collect();
-                return Err(TrainError::NotFinite { value: reading, place: state.place, lr, cases: cases.join(", ") });
+                return Err(TrainError::NotFinite {
+                    value: reading,
+                    place: state.place,
+                    lr,
+                    cases: cases.join(", "),
+                });
             }
             let (_, loss) = &terms[0];
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
@@ -171,7 +186,11 @@ pub fn fit<L: Lesson>(
             state.place.step += 1;
             plan.progress.at(
                 (done + 1) as u64,
-                &format!("epoch {}/{} loss {reading:.4}", state.place.epoch + 1, plan.epochs),
+                &format!(
+                    "epoch {}/{} loss {reading:.4}",
+                    state.place.epoch + 1,
+                    plan.epochs
+                ),
             );
             let stop = plan.stop.asked();
             if stop || saved.elapsed() > BETWEEN_CHECKPOINTS {
@@ -182,7 +201,10 @@ pub fn fit<L: Lesson>(
             }
             if stop {
                 plan.progress.end();
-                return Err(TrainError::Stopped { place: state.place, epochs: plan.epochs });
+                return Err(TrainError::Stopped {
+                    place: state.place,
+                    epochs: plan.epochs,
+                });
             }
         }
         let epoch = state.place.epoch + 1;
@@ -193,19 +215,33 @@ pub fn fit<L: Lesson>(
             name: name.to_owned(),
             value,
         };
-        let mut lines: Vec<MetricLine> =
-            state.sums.iter().map(|(name, sum)| line("train", name, sum / steps as f64)).collect();
+        let mut lines: Vec<MetricLine> = state
+            .sums
+            .iter()
+            .map(|(name, sum)| line("train", name, sum / steps as f64))
+            .collect();
         lines.push(line(
             "train",
             "lr",
-            plan.lr * plan.schedule.factor(epoch * steps - 1, total, state.place.epoch, plan.epochs),
+            plan.lr
+                * plan
+                    .schedule
+                    .factor(epoch * steps - 1, total, state.place.epoch, plan.epochs),
         ));
         for (name, value) in lesson.validate(&network.valid())? {
             lines.push(line("val", name, value));
         }
         log.add(&lines)?;
-        let readings: Vec<String> = lines.iter().map(|l| format!("{} {} {:.4}", l.split, l.name, l.value)).collect();
-        plan.progress.note(&format!("{} epoch {epoch}/{}: {}", plan.name, plan.epochs, readings.join(", ")));
+        let readings: Vec<String> = lines
+            .iter()
+            .map(|l| format!("{} {} {:.4}", l.split, l.name, l.value))
+            .collect();
+        plan.progress.note(&format!(
+            "{} epoch {epoch}/{}: {}",
+            plan.name,
+            plan.epochs,
+            readings.join(", ")
+        ));
         state.place = Place { epoch, step: 0 };
         state.sums.clear();
         state.seconds += began.elapsed().as_secs_f64();

@@ -44,23 +44,38 @@ impl ImageStore {
 /// # Errors
 /// When the file cannot be read whole.
 pub fn read_resized(path: &Path, size: usize) -> Result<Stack<u8>, DataError> {
-    Ok(resize_u8(&read_image(path, &Limits::default())?, size, size, Filter::Area))
+    Ok(resize_u8(
+        &read_image(path, &Limits::default())?,
+        size,
+        size,
+        Filter::Area,
+    ))
 }
 
 /// Images of one size → normalised [B, 3, H, W]; one channel is repeated thrice.
-pub fn to_tensor(images: &[impl AsRef<Stack<u8>> + Sync], normalisation: &Normalisation, device: &Device) -> Tensor<4> {
+pub fn to_tensor(
+    images: &[impl AsRef<Stack<u8>> + Sync],
+    normalisation: &Normalisation,
+    device: &Device,
+) -> Tensor<4> {
     let (height, width) = (images[0].as_ref().height(), images[0].as_ref().width());
     let area = height * width;
     let mut values = vec![0f32; images.len() * 3 * area];
-    values.par_chunks_mut(3 * area).zip(images.par_iter()).for_each(|(out, image)| {
-        let image = image.as_ref();
-        for channel in 0..3 {
-            let (mean, std) = (normalisation.mean[channel], normalisation.std[channel]);
-            let plane = image.plane(channel.min(image.channels() - 1));
-            for (value, &pixel) in out[channel * area..][..area].iter_mut().zip(plane) {
-                *value = (f32::from(pixel) - mean) / std;
+    values
+        .par_chunks_mut(3 * area)
+        .zip(images.par_iter())
+        .for_each(|(out, image)| {
+            let image = image.as_ref();
+            for channel in 0..3 {
+                let (mean, std) = (normalisation.mean[channel], normalisation.std[channel]);
+                let plane = image.plane(channel.min(image.channels() - 1));
+                for (value, &pixel) in out[channel * area..][..area].iter_mut().zip(plane) {
+                    *value = (f32::from(pixel) - mean) / std;
+                }
             }
-        }
-    });
-    Tensor::from_data(TensorData::new(values, [images.len(), 3, height, width]), device)
+        });
+    Tensor::from_data(
+        TensorData::new(values, [images.len(), 3, height, width]),
+        device,
+    )
 }

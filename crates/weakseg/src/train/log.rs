@@ -37,7 +37,10 @@ impl MetricLog {
     /// When the file cannot be read or written.
     pub fn open(folder: &Path, epochs: usize) -> Result<Self, DataError> {
         let path = folder.join("metrics.jsonl");
-        let kept: Vec<MetricLine> = Self::read(&path)?.into_iter().filter(|l| l.epoch <= epochs).collect();
+        let kept: Vec<MetricLine> = Self::read(&path)?
+            .into_iter()
+            .filter(|l| l.epoch <= epochs)
+            .collect();
         let mut text = String::new();
         for line in &kept {
             text.push_str(&json(line));
@@ -51,7 +54,11 @@ impl MetricLog {
     /// # Errors
     /// When the file cannot be written.
     pub fn add(&self, lines: &[MetricLine]) -> Result<(), DataError> {
-        let text: String = lines.iter().filter(|l| l.value.is_finite()).map(json).collect();
+        let text: String = lines
+            .iter()
+            .filter(|l| l.value.is_finite())
+            .map(json)
+            .collect();
         std::fs::OpenOptions::new()
             .append(true)
             .open(&self.path)
@@ -68,7 +75,10 @@ impl MetricLog {
             return Ok(Vec::new());
         }
         let text = std::fs::read_to_string(path).map_err(io(path, "read"))?;
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
     }
 }
 

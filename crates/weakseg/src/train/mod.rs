@@ -14,7 +14,9 @@ pub use images::{ImageStore, to_tensor};
 pub use log::{MetricLine, MetricLog};
 
 /// A place in a training: `epoch` epochs are over, and `step` steps of the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Place {
     /// Finished epochs.
     pub epoch: usize,
@@ -26,7 +28,9 @@ pub struct Place {
 pub fn stream_seed(seed: u64, place: Place, purpose: u64) -> u64 {
     let mut state = seed;
     for word in [place.epoch as u64, place.step as u64, purpose] {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_add(word.wrapping_mul(0xd134_2543_de82_ef95));
+        state = state
+            .wrapping_add(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(word.wrapping_mul(0xd134_2543_de82_ef95));
         state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         state ^= state >> 31;

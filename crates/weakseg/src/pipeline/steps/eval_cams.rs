@@ -18,16 +18,29 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outc
     let prior = PriorMask::new(bench.config.evaluate.prior, bench.cases, truth)?;
     let mut rows = Vec::new();
     for split in Split::ALL {
-        rows.extend(baseline_rows(split, bench.cases, truth, &prior, &bootstrap(bench))?);
+        rows.extend(baseline_rows(
+            split,
+            bench.cases,
+            truth,
+            &prior,
+            &bootstrap(bench),
+        )?);
     }
     for split in Split::ALL {
         rows.extend(classifier_rows(bench, &cams, split)?);
     }
     let threshold = bench.config.cams.threshold as f32;
-    let rule = MaskRule { threshold, min_area: 0.0, min_confidence: 0.0 };
+    let rule = MaskRule {
+        threshold,
+        min_area: 0.0,
+        min_confidence: 0.0,
+    };
     rows.extend(map_rows(bench, truth, Step::Cam, &cams, &rule)?);
     write_rows(folder, &rows)?;
-    Ok(Outcome { cases: bench.cases.cases.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: bench.cases.cases.len(),
+        ..Outcome::default()
+    })
 }
 
 fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<Row>, StepError> {
@@ -50,19 +63,39 @@ fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<R
         (Metric::F1, |s, gate| s.mean_f1(gate)),
     ];
     let mut rows = Vec::new();
-    let mut add = |metric, value: Option<f64>, interval: Option<[f64; 2]>| -> Result<(), StepError> {
-        if let Some(value) = value {
-            let n = scores.len() as u64;
-            rows.push(Row::new(Step::Classifier, split, ImageLabels::None, Subset::All, metric, value, interval, n)?);
-        }
-        Ok(())
-    };
+    let mut add =
+        |metric, value: Option<f64>, interval: Option<[f64; 2]>| -> Result<(), StepError> {
+            if let Some(value) = value {
+                let n = scores.len() as u64;
+                rows.push(Row::new(
+                    Step::Classifier,
+                    split,
+                    ImageLabels::None,
+                    Subset::All,
+                    metric,
+                    value,
+                    interval,
+                    n,
+                )?);
+            }
+            Ok(())
+        };
     let bootstrap = bootstrap(bench);
     for (metric, figure) in figures {
-        let interval = bootstrap.of_labels(&scores, |s| figure(s, gate)).map(|i| [i.low, i.high]);
+        let interval = bootstrap
+            .of_labels(&scores, |s| figure(s, gate))
+            .map(|i| [i.low, i.high]);
         add(metric, figure(&scores, gate), interval)?;
     }
-    add(Metric::Sensitivity, mean(&scores, &|c| scores.sensitivity(c, gate)), None)?;
-    add(Metric::Specificity, mean(&scores, &|c| scores.specificity(c, gate)), None)?;
+    add(
+        Metric::Sensitivity,
+        mean(&scores, &|c| scores.sensitivity(c, gate)),
+        None,
+    )?;
+    add(
+        Metric::Specificity,
+        mean(&scores, &|c| scores.specificity(c, gate)),
+        None,
+    )?;
     Ok(rows)
 }

@@ -11,7 +11,11 @@ use crate::pipeline::{Bench, Outcome, StepError};
 use crate::report::Step;
 
 /// Writes `rows.json`: the walked maps as masks, by the same rule as the pseudo-labels.
-pub fn eval_pseudo_labels(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outcome, StepError> {
+pub fn eval_pseudo_labels(
+    bench: &Bench<'_>,
+    truth: &Truth,
+    folder: &Path,
+) -> Result<Outcome, StepError> {
     let config = &bench.config.pseudo_labels;
     let rule = MaskRule {
         threshold: config.threshold,
@@ -20,5 +24,8 @@ pub fn eval_pseudo_labels(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Re
     };
     let scores = bench.run.folder("make-pseudo-labels").join(SCORES);
     write_rows(folder, &map_rows(bench, truth, Step::Irn, &scores, &rule)?)?;
-    Ok(Outcome { cases: bench.cases.cases.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: bench.cases.cases.len(),
+        ..Outcome::default()
+    })
 }

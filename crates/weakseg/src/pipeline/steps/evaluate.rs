@@ -21,11 +21,19 @@ const MAPS: &str = "maps";
 /// Rows say `predicted` when the classifier's gate is on, `none` when the segmentation network decides alone: the true
 /// image-level labels are never seen here.
 pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outcome, StepError> {
-    let predictor = Predictor::open(bench.run.root(), &bench.device).map_err(|e| StepError::Other(e.to_string()))?;
+    let predictor = Predictor::open(bench.run.root(), &bench.device)
+        .map_err(|e| StepError::Other(e.to_string()))?;
     let cases = &bench.cases.cases;
     let store = MaskStore::new(folder, bench.cases.classes.clone());
-    let held_out: Vec<usize> = [Split::Val, Split::Test].into_iter().flat_map(|s| indices(bench, s)).collect();
-    let open: Vec<usize> = held_out.iter().copied().filter(|&i| !store.exists(&cases[i].id)).collect();
+    let held_out: Vec<usize> = [Split::Val, Split::Test]
+        .into_iter()
+        .flat_map(|s| indices(bench, s))
+        .collect();
+    let open: Vec<usize> = held_out
+        .iter()
+        .copied()
+        .filter(|&i| !store.exists(&cases[i].id))
+        .collect();
     bench.progress.begin("evaluate", open.len() as u64);
     let mut done = 0;
     for batch in open.chunks(bench.config.segmenter.training.batch) {
@@ -33,16 +41,24 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
             bench.progress.end();
             return Err(StepError::Stopped);
         }
-        let images: Vec<Stack<u8>> =
-            batch.iter().map(|&i| cases[i].read_image(&Limits::default())).collect::<Result<_, _>>()?;
-        let predictions = predictor.predict(&images).map_err(|e| StepError::Other(e.to_string()))?;
+        let images: Vec<Stack<u8>> = batch
+            .iter()
+            .map(|&i| cases[i].read_image(&Limits::default()))
+            .collect::<Result<_, _>>()?;
+        let predictions = predictor
+            .predict(&images)
+            .map_err(|e| StepError::Other(e.to_string()))?;
         for (&index, prediction) in batch.iter().zip(predictions) {
             let case = &cases[index];
             if !truth.boxes(&case.id).is_empty() {
                 let scores = &prediction.scores;
                 let shape = [scores.channels(), scores.height(), scores.width()];
                 crate::files::make_folder(&folder.join(MAPS))?;
-                npy::write_f32(&folder.join(MAPS).join(format!("{}.npy", case.id)), &shape, scores.as_slice())?;
+                npy::write_f32(
+                    &folder.join(MAPS).join(format!("{}.npy", case.id)),
+                    &shape,
+                    scores.as_slice(),
+                )?;
             }
             store.write(&case.id, &prediction.mask)?;
             done += 1;
@@ -50,22 +66,47 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
         }
     }
     bench.progress.end();
-    let image_labels = if bench.config.segmenter.gate > 0.0 { ImageLabels::Predicted } else { ImageLabels::None };
+    let image_labels = if bench.config.segmenter.gate > 0.0 {
+        ImageLabels::Predicted
+    } else {
+        ImageLabels::None
+    };
     let first = match bench.cases.classes.space {
         LabelSpace::Exclusive => 1,
         LabelSpace::Findings => 0,
     };
     let mut rows = Vec::new();
     for split in [Split::Val, Split::Test] {
-        let who = Who { step: Step::Segmentation, split, image_labels };
-        rows.extend(score_masks(who, bench.cases, truth, &bootstrap(bench), |case, _| store.read(&case.id))?);
+        let who = Who {
+            step: Step::Segmentation,
+            split,
+            image_labels,
+        };
+        rows.extend(score_masks(
+            who,
+            bench.cases,
+            truth,
+            &bootstrap(bench),
+            |case, _| store.read(&case.id),
+        )?);
         let threshold = bench.config.segmenter.threshold as f32;
-        rows.extend(score_boxes(who, bench.cases, truth, &bootstrap(bench), threshold, |case, finding| {
-            let (shape, values) = npy::read_f32(&folder.join(MAPS).join(format!("{}.npy", case.id)))?;
-            let stack = Stack::new(shape[0], shape[1], shape[2], values)?;
-            Ok(Some(stack.to_plane(finding + first)))
-        })?);
+        rows.extend(score_boxes(
+            who,
+            bench.cases,
+            truth,
+            &bootstrap(bench),
+            threshold,
+            |case, finding| {
+                let (shape, values) =
+                    npy::read_f32(&folder.join(MAPS).join(format!("{}.npy", case.id)))?;
+                let stack = Stack::new(shape[0], shape[1], shape[2], values)?;
+                Ok(Some(stack.to_plane(finding + first)))
+            },
+        )?);
     }
     write_rows(folder, &rows)?;
-    Ok(Outcome { cases: held_out.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: held_out.len(),
+        ..Outcome::default()
+    })
 }

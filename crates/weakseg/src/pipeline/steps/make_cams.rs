@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::Stack;
+use weakseg_data::resize::{Filter, resize_u8};
 
 use super::{ClassMaps, MODEL};
 use crate::cam::{closed_form, multi_scale};
@@ -23,8 +23,9 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let network = networks::open_classifier(&file, &card, &bench.device)?;
     let normalisation = card.normalisation();
     let cases = &bench.cases.cases;
-    let open: Vec<usize> =
-        (0..cases.len()).filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists()).collect();
+    let open: Vec<usize> = (0..cases.len())
+        .filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists())
+        .collect();
     bench.progress.begin("make-cams", open.len() as u64);
     let mut done = 0;
     for batch in open.chunks(config.classifier.training.batch) {
@@ -43,21 +44,37 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
                 .iter()
                 .map(|original| {
                     let image = resize_u8(original, size, size, Filter::Area);
-                    std::sync::Arc::new(if mirrored { networks::mirror(&image) } else { image })
+                    std::sync::Arc::new(if mirrored {
+                        networks::mirror(&image)
+                    } else {
+                        image
+                    })
                 })
                 .collect();
             let maps = network.maps(to_tensor(&images, &normalisation, &bench.device), None);
             let logits = network.head(maps.clone());
-            let cams = closed_form::cams(&config.cams.method, maps, network.class_weights(), logits.clone());
+            let cams = closed_form::cams(
+                &config.cams.method,
+                maps,
+                network.class_weights(),
+                logits.clone(),
+            );
             (cams, logits)
         });
         for (place, &case) in batch.iter().enumerate() {
             let probabilities = cams.probabilities[place].clone();
             let keys: Vec<usize> = (0..bench.cases.classes.len())
-                .filter(|&class| cases[case].labels[class] || f64::from(probabilities[class]) > config.cams.gate)
+                .filter(|&class| {
+                    cases[case].labels[class] || f64::from(probabilities[class]) > config.cams.gate
+                })
                 .collect();
             let maps = cams.strided[place].clone();
-            let all = ClassMaps { keys: (0..maps.channels()).collect(), maps, probabilities, size: sizes[place] };
+            let all = ClassMaps {
+                keys: (0..maps.channels()).collect(),
+                maps,
+                probabilities,
+                size: sizes[place],
+            };
             let (keys, maps) = all.of(|class| keys.contains(&class));
             ClassMaps { keys, maps, ..all }.write(folder, &cases[case].id)?;
             done += 1;
@@ -65,5 +82,8 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         }
     }
     bench.progress.end();
-    Ok(Outcome { cases: cases.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: cases.len(),
+        ..Outcome::default()
+    })
 }

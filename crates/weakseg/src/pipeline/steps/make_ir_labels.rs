@@ -16,21 +16,38 @@ use crate::pipeline::{Bench, Outcome, StepError};
 /// Departs from the reference, which works at the image's own size: because IRNet learns on the network's grid, and
 /// the CRF's pixel distances then mean the same in every image.
 pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
-    let train: Vec<usize> =
-        indices(bench, Split::Train).into_iter().filter(|&i| bench.cases.cases[i].is_positive()).collect();
+    let train: Vec<usize> = indices(bench, Split::Train)
+        .into_iter()
+        .filter(|&i| bench.cases.cases[i].is_positive())
+        .collect();
     let cams = bench.run.folder("make-cams");
     let side = bench.config.image.size;
     let place = |case: usize| folder.join(format!("{}.png", bench.cases.cases[case].id));
-    per_case(bench, "make-ir-labels", &train, |case| place(case).exists(), |index| {
-        let case = &bench.cases.cases[index];
-        let maps = ClassMaps::read(&cams, &case.id)?;
-        let (keys, maps) = maps.of(|class| case.labels[class]);
-        let maps = upsample(&maps, side, side);
-        let image = resize_u8(&read_image(&case.image, &Limits::default())?, side, side, Filter::Area);
-        let labels: Plane<u8> = ir_label::ir_label(&image, &keys, &maps, &bench.config.ir_labels)
-            .map_err(|e| StepError::Other(format!("case {}: {e}", case.id)))?;
-        write_index_png(&place(index), &labels)?;
-        Ok(())
-    })?;
-    Ok(Outcome { cases: train.len(), ..Outcome::default() })
+    per_case(
+        bench,
+        "make-ir-labels",
+        &train,
+        |case| place(case).exists(),
+        |index| {
+            let case = &bench.cases.cases[index];
+            let maps = ClassMaps::read(&cams, &case.id)?;
+            let (keys, maps) = maps.of(|class| case.labels[class]);
+            let maps = upsample(&maps, side, side);
+            let image = resize_u8(
+                &read_image(&case.image, &Limits::default())?,
+                side,
+                side,
+                Filter::Area,
+            );
+            let labels: Plane<u8> =
+                ir_label::ir_label(&image, &keys, &maps, &bench.config.ir_labels)
+                    .map_err(|e| StepError::Other(format!("case {}: {e}", case.id)))?;
+            write_index_png(&place(index), &labels)?;
+            Ok(())
+        },
+    )?;
+    Ok(Outcome {
+        cases: train.len(),
+        ..Outcome::default()
+    })
 }

@@ -32,28 +32,48 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     let cams = bench.run.folder("make-cams");
     let scores = folder.join(SCORES);
     crate::files::make_folder(&scores)?;
-    let open: Vec<usize> = (0..cases.len()).filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists()).collect();
+    let open: Vec<usize> = (0..cases.len())
+        .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists())
+        .collect();
     // VGG reaches the grid by pooling, ResNet by strided convolutions.
     let sampling = match bench.config.classifier.arch {
         ClassifierArch::Resnet50Os8 => Sampling::Strided { stride: 4 },
         ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn => Sampling::Pooled,
     };
-    let options = WalkOptions { radius: config.radius, beta: config.beta, steps: config.steps };
-    bench.progress.begin("make-pseudo-labels", open.len() as u64);
+    let options = WalkOptions {
+        radius: config.radius,
+        beta: config.beta,
+        steps: config.steps,
+    };
+    bench
+        .progress
+        .begin("make-pseudo-labels", open.len() as u64);
     let mut done = 0;
     for batch in open.chunks(bench.config.irn.training.batch) {
         if bench.stop.asked() {
             bench.progress.end();
             return Err(StepError::Stopped);
         }
-        let batch: Vec<(usize, ClassMaps)> =
-            batch.iter().map(|&i| Ok((i, ClassMaps::read(&cams, &cases[i].id)?))).collect::<Result<_, StepError>>()?;
-        let asked: Vec<usize> = batch.iter().filter(|(_, m)| !m.keys.is_empty()).map(|(i, _)| *i).collect();
+        let batch: Vec<(usize, ClassMaps)> = batch
+            .iter()
+            .map(|&i| Ok((i, ClassMaps::read(&cams, &cases[i].id)?)))
+            .collect::<Result<_, StepError>>()?;
+        let asked: Vec<usize> = batch
+            .iter()
+            .filter(|(_, m)| !m.keys.is_empty())
+            .map(|(i, _)| *i)
+            .collect();
         let edges = if asked.is_empty() {
             Vec::new()
         } else {
-            let images = asked.iter().map(|&i| images.get(i)).collect::<Result<Vec<_>, _>>()?;
-            let mirrored: Vec<_> = images.iter().map(|i| std::sync::Arc::new(networks::mirror(i))).collect();
+            let images = asked
+                .iter()
+                .map(|&i| images.get(i))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mirrored: Vec<_> = images
+                .iter()
+                .map(|i| std::sync::Arc::new(networks::mirror(i)))
+                .collect();
             let edge = |images: &[std::sync::Arc<Stack<u8>>]| {
                 irnet.edge(&irnet.levels(to_tensor(images, &normalisation, &bench.device)))
             };
@@ -68,8 +88,15 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
             .map(|(index, mut maps)| {
                 if let Some(place) = asked.iter().position(|&i| i == index) {
                     let (c, h, w) = (maps.maps.channels(), maps.maps.height(), maps.maps.width());
-                    let values = random_walk(maps.maps.as_slice(), edges[place].as_slice(), c, h, w, &options)
-                        .map_err(|e| StepError::Other(format!("case {}: {e}", cases[index].id)))?;
+                    let values = random_walk(
+                        maps.maps.as_slice(),
+                        edges[place].as_slice(),
+                        c,
+                        h,
+                        w,
+                        &options,
+                    )
+                    .map_err(|e| StepError::Other(format!("case {}: {e}", cases[index].id)))?;
                     maps.maps = Stack::new(c, h, w, values)?;
                 }
                 Ok((index, maps))
@@ -84,17 +111,31 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     bench.progress.end();
     let train = indices(bench, Split::Train);
     let store = MaskStore::new(folder, bench.cases.classes.clone());
-    super::per_case(bench, "write pseudo-labels", &train, |i| store.exists(&cases[i].id), |index| {
-        let case = &cases[index];
-        let maps = ClassMaps::read(&scores, &case.id)?;
-        let mask = mask_of(bench, &maps, maps.size, |class| case.labels[class]);
-        Ok(store.write(&case.id, &mask)?)
-    })?;
-    Ok(Outcome { cases: cases.len(), ..Outcome::default() })
+    super::per_case(
+        bench,
+        "write pseudo-labels",
+        &train,
+        |i| store.exists(&cases[i].id),
+        |index| {
+            let case = &cases[index];
+            let maps = ClassMaps::read(&scores, &case.id)?;
+            let mask = mask_of(bench, &maps, maps.size, |class| case.labels[class]);
+            Ok(store.write(&case.id, &mask)?)
+        },
+    )?;
+    Ok(Outcome {
+        cases: cases.len(),
+        ..Outcome::default()
+    })
 }
 
 /// The mask of walked maps at `size`, for those classes that `allowed` lets through.
-pub(crate) fn mask_of(bench: &Bench<'_>, maps: &ClassMaps, size: [usize; 2], allowed: impl Fn(usize) -> bool) -> Mask {
+pub(crate) fn mask_of(
+    bench: &Bench<'_>,
+    maps: &ClassMaps,
+    size: [usize; 2],
+    allowed: impl Fn(usize) -> bool,
+) -> Mask {
     let config = &bench.config.pseudo_labels;
     let (keys, planes) = maps.of(allowed);
     propagate::mask(
@@ -102,6 +143,10 @@ pub(crate) fn mask_of(bench: &Bench<'_>, maps: &ClassMaps, size: [usize; 2], all
         &keys,
         &planes,
         size,
-        &propagate::MaskRule { threshold: config.threshold, min_area: config.min_area, min_confidence: config.min_confidence },
+        &propagate::MaskRule {
+            threshold: config.threshold,
+            min_area: config.min_area,
+            min_confidence: config.min_confidence,
+        },
     )
 }

@@ -35,7 +35,11 @@ impl ClassMaps {
         NpzWriter::new()
             .i64("keys", &[keys.len()], keys)
             .f32("maps", &shape, self.maps.as_slice().to_vec())
-            .f32("probabilities", &[self.probabilities.len()], self.probabilities.clone())
+            .f32(
+                "probabilities",
+                &[self.probabilities.len()],
+                self.probabilities.clone(),
+            )
             .i64("size", &[2], self.size.iter().map(|&s| s as i64).collect())
             .write(&Self::path(folder, id))
     }
@@ -53,14 +57,21 @@ impl ClassMaps {
             found: "something else; remove the file and repeat the step".into(),
         };
         let mut take = |name: &str| arrays.remove(name).ok_or_else(bad);
-        let (keys, maps, probabilities, size) = (take("keys")?, take("maps")?, take("probabilities")?, take("size")?);
+        let (keys, maps, probabilities, size) = (
+            take("keys")?,
+            take("maps")?,
+            take("probabilities")?,
+            take("size")?,
+        );
         let shape = maps.shape;
         let (Values::I64(keys), Values::F32(maps), Values::F32(probabilities), Values::I64(size)) =
             (keys.values, maps.values, probabilities.values, size.values)
         else {
             return Err(bad());
         };
-        let (&[channels, height, width], &[h, w]) = (shape.as_slice(), size.as_slice()) else { return Err(bad()) };
+        let (&[channels, height, width], &[h, w]) = (shape.as_slice(), size.as_slice()) else {
+            return Err(bad());
+        };
         if keys.len() != channels {
             return Err(bad());
         }
@@ -74,9 +85,14 @@ impl ClassMaps {
 
     /// The maps of those classes that `allowed` lets through, in order.
     pub fn of(&self, allowed: impl Fn(usize) -> bool) -> (Vec<usize>, Stack<f32>) {
-        let kept: Vec<usize> = (0..self.keys.len()).filter(|&i| allowed(self.keys[i])).collect();
+        let kept: Vec<usize> = (0..self.keys.len())
+            .filter(|&i| allowed(self.keys[i]))
+            .collect();
         let (height, width) = (self.maps.height(), self.maps.width());
-        let values = kept.iter().flat_map(|&i| self.maps.plane(i).iter().copied()).collect();
+        let values = kept
+            .iter()
+            .flat_map(|&i| self.maps.plane(i).iter().copied())
+            .collect();
         let maps = Stack::new(kept.len(), height, width, values).expect("planes of one stack");
         (kept.into_iter().map(|i| self.keys[i]).collect(), maps)
     }

@@ -49,16 +49,26 @@ pub(crate) mod purpose {
 
 /// Seed of the initial weights and the order of one training.
 pub(crate) fn training_seed(bench: &Bench<'_>, purpose: u64) -> u64 {
-    stream_seed(bench.config.seed, crate::train::Place { epoch: 0, step: 0 }, purpose)
+    stream_seed(
+        bench.config.seed,
+        crate::train::Place { epoch: 0, step: 0 },
+        purpose,
+    )
 }
 
 /// Places in the set of the cases of a split, in order.
 pub(crate) fn indices(bench: &Bench<'_>, split: Split) -> Vec<usize> {
-    (0..bench.cases.cases.len()).filter(|&i| bench.cases.cases[i].split == split).collect()
+    (0..bench.cases.cases.len())
+        .filter(|&i| bench.cases.cases[i].split == split)
+        .collect()
 }
 
 /// The sampler of a training over some cases.
-pub(crate) fn sampler(bench: &Bench<'_>, kind: SamplerKind, cases: &[usize]) -> Result<Sampler, StepError> {
+pub(crate) fn sampler(
+    bench: &Bench<'_>,
+    kind: SamplerKind,
+    cases: &[usize],
+) -> Result<Sampler, StepError> {
     Ok(match kind {
         SamplerKind::Shuffle => Sampler::Shuffle { len: cases.len() },
         SamplerKind::Balanced => {
@@ -84,7 +94,10 @@ pub(crate) fn per_case(
             return Err(StepError::Stopped);
         }
         work(case)?;
-        bench.progress.at(over.fetch_add(1, Ordering::Relaxed) + 1, &bench.cases.cases[case].id);
+        bench.progress.at(
+            over.fetch_add(1, Ordering::Relaxed) + 1,
+            &bench.cases.cases[case].id,
+        );
         Ok(())
     });
     bench.progress.end();

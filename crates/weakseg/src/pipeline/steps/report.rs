@@ -36,9 +36,11 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
                 cases: manifest.cases as u64,
                 peak_rss_bytes: manifest.peak_rss_bytes,
             });
-            skipped.extend(
-                manifest.skipped.into_iter().map(|(case, reason)| Skipped { case, step: step.name.to_owned(), reason }),
-            );
+            skipped.extend(manifest.skipped.into_iter().map(|(case, reason)| Skipped {
+                case,
+                step: step.name.to_owned(),
+                reason,
+            }));
         }
     }
     let versions = BTreeMap::from([
@@ -46,7 +48,11 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         ("burn".to_owned(), "0.22.1".to_owned()),
     ]);
     let classes = &bench.cases.classes;
-    let mut data = DataSummary::new(data_name(&bench.config.data), classes.space, classes.names.clone());
+    let mut data = DataSummary::new(
+        data_name(&bench.config.data),
+        classes.space,
+        classes.names.clone(),
+    );
     data.counts = counts(bench, truth)?;
     data.seed = Some(bench.config.seed);
     data.versions = versions;
@@ -77,7 +83,10 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         config_toml: crate::config::to_toml(bench.config),
     };
     input.write_html(&bench.run.root().join("report.html"))?;
-    Ok(Outcome { cases: bench.cases.cases.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: bench.cases.cases.len(),
+        ..Outcome::default()
+    })
 }
 
 /// The kind of the set and the folder it lies in.
@@ -109,7 +118,10 @@ fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<Counts, StepError> {
 
 /// Rows of pictures of held-out cases: best, median, worst, false alarms.
 fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepError> {
-    let held_out: Vec<usize> = [Split::Val, Split::Test].into_iter().flat_map(|s| indices(bench, s)).collect();
+    let held_out: Vec<usize> = [Split::Val, Split::Test]
+        .into_iter()
+        .flat_map(|s| indices(bench, s))
+        .collect();
     let store = MaskStore::new(bench.run.folder("evaluate"), bench.cases.classes.clone());
     let cases = &bench.cases.cases;
     let scored: Vec<CaseScore> = held_out
@@ -117,7 +129,11 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
         .map(|&index| {
             let prediction = store.read(&cases[index].id)?;
             let truth = truth.mask(&cases[index].id)?;
-            Ok(score(&prediction.planes, truth.as_ref().map(|m| &m.planes), cases[index].is_positive()))
+            Ok(score(
+                &prediction.planes,
+                truth.as_ref().map(|m| &m.planes),
+                cases[index].is_positive(),
+            ))
         })
         .collect::<Result<_, StepError>>()?;
     let chosen = choose(&scored, bench.config.evaluate.gallery.div_ceil(4));
@@ -155,7 +171,12 @@ fn shrink(image: &Stack<u8>) -> Stack<u8> {
         return image.clone();
     }
     let side = |length: usize| (length * PICTURE / longest).max(1);
-    resize_u8(image, side(image.height()), side(image.width()), Filter::Area)
+    resize_u8(
+        image,
+        side(image.height()),
+        side(image.width()),
+        Filter::Area,
+    )
 }
 
 /// The greatest of a case's maps at each place, divided by its maximum; none without maps.
@@ -171,7 +192,13 @@ fn greatest(maps: &ClassMaps) -> Option<Plane<f32>> {
         }
     }
     let top = plane.as_slice().iter().copied().fold(0.0f32, f32::max);
-    Some(plane.map(|&v| if top > 0.0 { (v / top).clamp(0.0, 1.0) } else { 0.0 }))
+    Some(plane.map(|&v| {
+        if top > 0.0 {
+            (v / top).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }))
 }
 
 /// Foreground against background, whatever the classes: to choose pictures by, not to report.
@@ -181,7 +208,10 @@ fn score(prediction: &Stack<u8>, truth: Option<&Stack<u8>>, positive: bool) -> C
         (0..area)
             .map(|at| {
                 let values = (0..mask.channels()).map(|c| mask.plane(c)[at]);
-                values.map(|v| if v == 255 { 255 } else { u8::from(v > 0) }).max().unwrap_or(0)
+                values
+                    .map(|v| if v == 255 { 255 } else { u8::from(v > 0) })
+                    .max()
+                    .unwrap_or(0)
             })
             .collect()
     };

@@ -18,11 +18,21 @@ pub(crate) const ROWS: &str = "rows.json";
 
 /// The run's bootstrap.
 pub(crate) fn bootstrap(bench: &Bench<'_>) -> Bootstrap {
-    Bootstrap { draws: bench.config.evaluate.bootstrap, seed: bench.config.seed, ..Bootstrap::default() }
+    Bootstrap {
+        draws: bench.config.evaluate.bootstrap,
+        seed: bench.config.seed,
+        ..Bootstrap::default()
+    }
 }
 
 /// Which classes of a case a map may show.
-pub(crate) fn allowed(labels: ImageLabels, gate: f64, case: &Case, maps: &ClassMaps, class: usize) -> bool {
+pub(crate) fn allowed(
+    labels: ImageLabels,
+    gate: f64,
+    case: &Case,
+    maps: &ClassMaps,
+    class: usize,
+) -> bool {
     match labels {
         ImageLabels::Truth => case.labels[class],
         _ => f64::from(maps.probabilities[class]) > gate,
@@ -47,22 +57,46 @@ pub(crate) fn map_rows(
         (Split::Test, ImageLabels::Truth),
         (Split::Test, ImageLabels::Predicted),
     ] {
-        let who = Who { step, split, image_labels: labels };
-        rows.extend(score_masks(who, bench.cases, truth, &bootstrap(bench), |case, size| {
-            let maps = ClassMaps::read(folder, &case.id)?;
-            let (keys, planes) = maps.of(|class| allowed(labels, gate, case, &maps, class));
-            Ok(propagate::mask(&bench.cases.classes, &keys, &planes, size, rule))
-        })?);
-        rows.extend(score_boxes(who, bench.cases, truth, &bootstrap(bench), rule.threshold, |case, finding| {
-            let maps = ClassMaps::read(folder, &case.id)?;
-            let (keys, planes) = maps.of(|class| class == finding && allowed(labels, gate, case, &maps, class));
-            if keys.is_empty() {
-                return Ok(None);
-            }
-            let plane = upsample(&planes, maps.size[0], maps.size[1]).to_plane(0);
-            let top = plane.as_slice().iter().copied().fold(0.0f32, f32::max);
-            Ok(Some(plane.map(|&v| if top > 0.0 { v / top } else { v })))
-        })?);
+        let who = Who {
+            step,
+            split,
+            image_labels: labels,
+        };
+        rows.extend(score_masks(
+            who,
+            bench.cases,
+            truth,
+            &bootstrap(bench),
+            |case, size| {
+                let maps = ClassMaps::read(folder, &case.id)?;
+                let (keys, planes) = maps.of(|class| allowed(labels, gate, case, &maps, class));
+                Ok(propagate::mask(
+                    &bench.cases.classes,
+                    &keys,
+                    &planes,
+                    size,
+                    rule,
+                ))
+            },
+        )?);
+        rows.extend(score_boxes(
+            who,
+            bench.cases,
+            truth,
+            &bootstrap(bench),
+            rule.threshold,
+            |case, finding| {
+                let maps = ClassMaps::read(folder, &case.id)?;
+                let (keys, planes) =
+                    maps.of(|class| class == finding && allowed(labels, gate, case, &maps, class));
+                if keys.is_empty() {
+                    return Ok(None);
+                }
+                let plane = upsample(&planes, maps.size[0], maps.size[1]).to_plane(0);
+                let top = plane.as_slice().iter().copied().fold(0.0f32, f32::max);
+                Ok(Some(plane.map(|&v| if top > 0.0 { v / top } else { v })))
+            },
+        )?);
     }
     Ok(rows)
 }
@@ -76,6 +110,10 @@ pub(crate) fn write_rows(folder: &Path, rows: &[Row]) -> Result<(), StepError> {
 /// Reads what [`write_rows`] wrote.
 pub(crate) fn read_rows(folder: &Path) -> Result<Vec<Row>, StepError> {
     let path = folder.join(ROWS);
-    serde_json::from_slice(&files::read(&path)?)
-        .map_err(|e| StepError::Other(format!("{}: {e}; repeat its step with --from", path.display())))
+    serde_json::from_slice(&files::read(&path)?).map_err(|e| {
+        StepError::Other(format!(
+            "{}: {e}; repeat its step with --from",
+            path.display()
+        ))
+    })
 }

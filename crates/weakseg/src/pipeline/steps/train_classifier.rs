@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use weakseg_data::sampler::Sampler;
 use weakseg_data::Split;
+use weakseg_data::sampler::Sampler;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
@@ -22,7 +22,8 @@ use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, stream_seed,
 pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.classifier;
     let device = bench.device.clone().autodiff();
-    let network = networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
+    let network =
+        networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
     let images = ImageStore::new(&bench.cases.cases, bench.config.image.size);
     let train = indices(bench, Split::Train);
     read_all(bench, &images)?;
@@ -39,7 +40,10 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
         device,
         seed: training_seed(bench, purpose::CLASSIFIER),
     };
-    let head = LrGroup::new(["extra_convs", "extra_linear"], config.training.head_lr_factor);
+    let head = LrGroup::new(
+        ["extra_convs", "extra_linear"],
+        config.training.head_lr_factor,
+    );
     let optimizer = Optimizer::new(&config.training.optimizer, vec![head]);
     let plan = Fit {
         folder,
@@ -55,13 +59,22 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
     };
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
-    Ok(Outcome { cases: lesson.train.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: lesson.train.len(),
+        ..Outcome::default()
+    })
 }
 
 /// Decodes every image once, before hours are spent: an unreadable one ends the run here, by name.
 fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
     let all: Vec<usize> = (0..bench.cases.cases.len()).collect();
-    super::per_case(bench, "read images", &all, |_| false, |case| Ok(images.get(case).map(drop)?))
+    super::per_case(
+        bench,
+        "read images",
+        &all,
+        |_| false,
+        |case| Ok(images.get(case).map(drop)?),
+    )
 }
 
 struct ImageLabels<'a> {
@@ -82,7 +95,12 @@ impl ImageLabels<'_> {
         let classes = self.bench.cases.classes.len();
         let values: Vec<f32> = batch
             .iter()
-            .flat_map(|&case| self.bench.cases.cases[case].labels.iter().map(|&l| f32::from(u8::from(l))))
+            .flat_map(|&case| {
+                self.bench.cases.cases[case]
+                    .labels
+                    .iter()
+                    .map(|&l| f32::from(u8::from(l)))
+            })
             .collect();
         Tensor::from_data(TensorData::new(values, [batch.len(), classes]), device)
     }
@@ -92,11 +110,27 @@ impl Lesson for ImageLabels<'_> {
     type Network = Classifier;
 
     fn order(&self, epoch: usize) -> Vec<usize> {
-        self.sampler.epoch_order(self.seed, epoch as u64).into_iter().map(|i| self.train[i]).collect()
+        self.sampler
+            .epoch_order(self.seed, epoch as u64)
+            .into_iter()
+            .map(|i| self.train[i])
+            .collect()
     }
 
-    fn loss(&mut self, network: &Classifier, batch: &[usize], at: Place) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
-        let augmented = networks::augmented(self.seed, &self.config.training, self.images, batch, at, None)?;
+    fn loss(
+        &mut self,
+        network: &Classifier,
+        batch: &[usize],
+        at: Place,
+    ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
+        let augmented = networks::augmented(
+            self.seed,
+            &self.config.training,
+            self.images,
+            batch,
+            at,
+            None,
+        )?;
         let images: Vec<_> = augmented.into_iter().map(|(image, _)| image).collect();
         let input = to_tensor(&images, &self.normalisation, &self.device);
         let drop = &self.config.dropblock;
@@ -106,7 +140,10 @@ impl Lesson for ImageLabels<'_> {
             drop.probability * ((at.epoch + 1) as f64 / drop.ramp_epochs.max(1) as f64).min(1.0),
         );
         let logits = network.head(network.maps(input, Some(&mut noise)));
-        Ok(vec![("loss", loss::bce_with_logits(logits, self.labels(batch, &self.device)))])
+        Ok(vec![(
+            "loss",
+            loss::bce_with_logits(logits, self.labels(batch, &self.device)),
+        )])
     }
 
     fn validate(&mut self, network: &Classifier) -> Result<Vec<(&'static str, f64)>, TrainError> {
@@ -117,15 +154,24 @@ impl Lesson for ImageLabels<'_> {
         let mut scores = LabelScores::new(self.bench.cases.classes.len());
         let mut sum = 0.0;
         for batch in self.val.chunks(self.config.training.batch) {
-            let images = batch.iter().map(|&case| self.images.get(case)).collect::<Result<Vec<_>, _>>()?;
+            let images = batch
+                .iter()
+                .map(|&case| self.images.get(case))
+                .collect::<Result<Vec<_>, _>>()?;
             let logits = network.forward(to_tensor(&images, &self.normalisation, device), None);
-            let loss: f32 = loss::bce_with_logits(logits.clone(), self.labels(batch, device)).into_scalar();
+            let loss: f32 =
+                loss::bce_with_logits(logits.clone(), self.labels(batch, device)).into_scalar();
             sum += f64::from(loss) * batch.len() as f64;
             let probabilities = networks::to_vec(burn::tensor::activation::sigmoid(logits));
-            for (row, &case) in probabilities.chunks(self.bench.cases.classes.len()).zip(batch) {
+            for (row, &case) in probabilities
+                .chunks(self.bench.cases.classes.len())
+                .zip(batch)
+            {
                 scores
                     .push(row, &self.bench.cases.cases[case].labels)
-                    .map_err(|e| TrainError::Other(format!("case {}: {e}", self.bench.cases.cases[case].id)))?;
+                    .map_err(|e| {
+                        TrainError::Other(format!("case {}: {e}", self.bench.cases.cases[case].id))
+                    })?;
             }
         }
         let mut figures = vec![("loss", sum / self.val.len() as f64)];

@@ -26,7 +26,12 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let device = bench.device.clone().autodiff();
     let file = bench.run.folder("train-classifier").join(MODEL);
     let classifier = networks::open_classifier(&file, &ModelCard::read(&file)?, &device)?;
-    let irnet = networks::new_irnet(bench, &classifier, training_seed(bench, purpose::IRN), &device)?;
+    let irnet = networks::new_irnet(
+        bench,
+        &classifier,
+        training_seed(bench, purpose::IRN),
+        &device,
+    )?;
     let labels_folder = bench.run.folder("make-ir-labels");
     let cases = &bench.cases.cases;
     let mut train = Vec::new();
@@ -72,7 +77,10 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     trained.heads = heads.valid();
     trained.set_mean_shift(lesson.mean_displacement(&trained)?);
     save_safetensors(&trained, &folder.join(MODEL), &meta)?;
-    Ok(Outcome { cases: lesson.train.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: lesson.train.len(),
+        ..Outcome::default()
+    })
 }
 
 struct Boundaries<'a> {
@@ -94,7 +102,10 @@ impl Boundaries<'_> {
         let mut sums = [0f64; 2];
         let mut count = 0usize;
         for batch in self.train.chunks(self.bench.config.irn.training.batch) {
-            let images = batch.iter().map(|&case| self.images.get(case)).collect::<Result<Vec<_>, _>>()?;
+            let images = batch
+                .iter()
+                .map(|&case| self.images.get(case))
+                .collect::<Result<Vec<_>, _>>()?;
             let levels = irnet.levels(to_tensor(&images, &self.normalisation, &self.bench.device));
             let displacement = irnet.heads.displacement(&levels);
             let [b, _, h, w] = displacement.dims();
@@ -114,7 +125,12 @@ impl Lesson for Boundaries<'_> {
         self.sampler.epoch_order(self.seed, epoch as u64)
     }
 
-    fn loss(&mut self, heads: &IrnetHeads, batch: &[usize], at: Place) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
+    fn loss(
+        &mut self,
+        heads: &IrnetHeads,
+        batch: &[usize],
+        at: Place,
+    ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
         let cases: Vec<usize> = batch.iter().map(|&i| self.train[i]).collect();
         let labels: Vec<&Stack<u8>> = batch.iter().map(|&i| &self.labels[i]).collect();
         let pairs = networks::augmented(
@@ -125,8 +141,13 @@ impl Lesson for Boundaries<'_> {
             at,
             Some(&labels),
         )?;
-        let (images, labels): (Vec<_>, Vec<_>) = pairs.into_iter().map(|(i, m)| (i, m.expect("a label was given"))).unzip();
-        let levels = self.irnet.levels(to_tensor(&images, &self.normalisation, &self.device));
+        let (images, labels): (Vec<_>, Vec<_>) = pairs
+            .into_iter()
+            .map(|(i, m)| (i, m.expect("a label was given")))
+            .unzip();
+        let levels = self
+            .irnet
+            .levels(to_tensor(&images, &self.normalisation, &self.device));
         let edge = heads.edge(&levels);
         let displacement = heads.displacement(&levels);
         let [_, _, height, width] = edge.dims();

@@ -23,10 +23,14 @@ use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, stream_seed,
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.segmenter;
     let device = bench.device.clone().autodiff();
-    let network = networks::new_segmenter(bench, training_seed(bench, purpose::SEGMENTER), &device)?;
+    let network =
+        networks::new_segmenter(bench, training_seed(bench, purpose::SEGMENTER), &device)?;
     let cases = &bench.cases.cases;
     let train = indices(bench, Split::Train);
-    let store = MaskStore::new(bench.run.folder("make-pseudo-labels"), bench.cases.classes.clone());
+    let store = MaskStore::new(
+        bench.run.folder("make-pseudo-labels"),
+        bench.cases.classes.clone(),
+    );
     let side = bench.config.image.size;
     let mut masks = Vec::with_capacity(train.len());
     for &index in &train {
@@ -35,7 +39,9 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     }
     let pos_weight = match config.pos_weight {
         PosWeight::Value(value) => vec![value as f32; bench.cases.classes.mask_planes()],
-        PosWeight::Rule(PosWeightRule::FromPixels) => weights_from_pixels(&masks, bench.cases.classes.mask_planes()),
+        PosWeight::Rule(PosWeightRule::FromPixels) => {
+            weights_from_pixels(&masks, bench.cases.classes.mask_planes())
+        }
     };
     let images = ImageStore::new(cases, side);
     let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
@@ -71,7 +77,10 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     };
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
-    Ok(Outcome { cases: lesson.train.len(), ..Outcome::default() })
+    Ok(Outcome {
+        cases: lesson.train.len(),
+        ..Outcome::default()
+    })
 }
 
 /// One positive weight a finding, from the pixels of the training masks.
@@ -79,7 +88,10 @@ fn weights_from_pixels(masks: &[Stack<u8>], findings: usize) -> Vec<f32> {
     (0..findings)
         .map(|finding| {
             let count = |value: u8| -> u64 {
-                masks.iter().map(|m| m.plane(finding).iter().filter(|&&v| v == value).count() as u64).sum()
+                masks
+                    .iter()
+                    .map(|m| m.plane(finding).iter().filter(|&&v| v == value).count() as u64)
+                    .sum()
             };
             loss::pos_weight(count(1), count(0))
         })
@@ -87,8 +99,9 @@ fn weights_from_pixels(masks: &[Stack<u8>], findings: usize) -> Vec<f32> {
 }
 
 fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
-    let planes: Vec<Plane<u8>> =
-        (0..planes.channels()).map(|c| resize_nearest(&planes.to_plane(c), side, side)).collect();
+    let planes: Vec<Plane<u8>> = (0..planes.channels())
+        .map(|c| resize_nearest(&planes.to_plane(c), side, side))
+        .collect();
     Stack::from_planes(&planes).expect("planes of one size")
 }
 
@@ -111,7 +124,12 @@ impl Lesson for Masks<'_> {
         self.sampler.epoch_order(self.seed, epoch as u64)
     }
 
-    fn loss(&mut self, network: &Segmenter, batch: &[usize], at: Place) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
+    fn loss(
+        &mut self,
+        network: &Segmenter,
+        batch: &[usize],
+        at: Place,
+    ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
         let cases: Vec<usize> = batch.iter().map(|&i| self.train[i]).collect();
         let masks: Vec<&Stack<u8>> = batch.iter().map(|&i| &self.masks[i]).collect();
         let pairs = networks::augmented(
@@ -122,19 +140,35 @@ impl Lesson for Masks<'_> {
             at,
             Some(&masks),
         )?;
-        let (images, masks): (Vec<_>, Vec<_>) = pairs.into_iter().map(|(i, m)| (i, m.expect("a mask was given"))).unzip();
+        let (images, masks): (Vec<_>, Vec<_>) = pairs
+            .into_iter()
+            .map(|(i, m)| (i, m.expect("a mask was given")))
+            .unzip();
         let mut noise = DropNoise::new(stream_seed(self.seed, at, purpose::DROPBLOCK), 0, 0.0);
-        let logits = network.forward_train(to_tensor(&images, &self.normalisation, &self.device), Some(&mut noise));
+        let logits = network.forward_train(
+            to_tensor(&images, &self.normalisation, &self.device),
+            Some(&mut noise),
+        );
         let (planes, height, width) = (masks[0].channels(), masks[0].height(), masks[0].width());
         let values = masks.iter().flat_map(|m| m.as_slice());
         let loss = match self.bench.cases.classes.space {
             LabelSpace::Exclusive => {
-                let target = TensorData::new(values.map(|&v| i64::from(v)).collect(), [masks.len(), height, width]);
+                let target = TensorData::new(
+                    values.map(|&v| i64::from(v)).collect(),
+                    [masks.len(), height, width],
+                );
                 loss::cross_entropy(logits, Tensor::<3, Int>::from_data(target, &self.device))
             }
             LabelSpace::Findings => {
-                let target = TensorData::new(values.map(|&v| f32::from(v)).collect(), [masks.len(), planes, height, width]);
-                loss::pixel_bce(logits, Tensor::from_data(target, &self.device), Some(&self.pos_weight))
+                let target = TensorData::new(
+                    values.map(|&v| f32::from(v)).collect(),
+                    [masks.len(), planes, height, width],
+                );
+                loss::pixel_bce(
+                    logits,
+                    Tensor::from_data(target, &self.device),
+                    Some(&self.pos_weight),
+                )
             }
         };
         Ok(vec![("loss", loss)])
