@@ -3,6 +3,7 @@
 //! The published form builds the dense N × N transition matrix and squares it eight times. A pixel has only
 //! 2 · D + 1 neighbours (D = 34 at radius 5), so 256 passes over a stencil give the same result with memory linear in
 //! the pixels: exact, not approximate.
+#![allow(unsafe_code)] // Calls of the row kernel compiled for vectors that were detected.
 
 use rayon::prelude::*;
 
@@ -88,46 +89,89 @@ pub fn random_walk(
     options: &WalkOptions,
 ) -> Result<Vec<f32>, WalkError> {
     check(maps, edges, classes, height, width, options)?;
-    let area = height * width;
-    if area == 0 || classes == 0 {
+    if height * width == 0 || classes == 0 {
         return Ok(Vec::new());
     }
     let stencil = Stencil::new(edges, height, width, options);
-    let mut now: Vec<f32> = maps
-        .iter()
-        .enumerate()
-        .map(|(i, &m)| m * (1.0 - edges[i % area]))
-        .collect();
+    let grid = &stencil.grid;
+    let mut now = vec![0f32; classes * grid.plane];
+    for (map, padded) in maps.chunks(height * width).zip(now.chunks_mut(grid.plane)) {
+        for (at, (map, edge)) in map.iter().zip(edges).enumerate() {
+            padded[grid.at(at / width, at % width)] = map * (1.0 - edge);
+        }
+    }
     let mut next = vec![0f32; now.len()];
     for _ in 0..options.steps {
-        for (from, to) in now.chunks(area).zip(next.chunks_mut(area)) {
-            stencil.step(from, to);
-        }
+        stencil.step(&now, &mut next);
         std::mem::swap(&mut now, &mut next);
     }
-    Ok(now)
+    let rows = now
+        .chunks(grid.plane)
+        .flat_map(|padded| (0..height).map(move |y| &padded[grid.at(y, 0)..][..width]));
+    Ok(rows.flatten().copied().collect())
+}
+
+/// Pixels computed side by side, and the unit rows are padded to.
+const RUN: usize = 16;
+
+/// A map in a frame of zeros, as wide as a step reaches, and rows of whole runs: no step looks
+/// for the border, and no run is cut short.
+struct Grid {
+    height: usize,
+    /// Rows above and below, columns left and right of the frame.
+    frame: [usize; 2],
+    /// Whole runs that cover a row.
+    runs: usize,
+    /// Values of a row and of a plane with their frames.
+    stride: usize,
+    plane: usize,
+}
+
+impl Grid {
+    fn new(height: usize, width: usize, directions: &[[isize; 2]]) -> Self {
+        let reach = |axis: usize| {
+            let steps = directions.iter().map(|d| d[axis].unsigned_abs());
+            steps.max().unwrap_or(0)
+        };
+        let frame = [reach(0), reach(1)];
+        let runs = width.div_ceil(RUN);
+        let stride = runs * RUN + 2 * frame[1];
+        Self {
+            height,
+            frame,
+            runs,
+            stride,
+            plane: stride * (height + 2 * frame[0]),
+        }
+    }
+
+    /// Index of a pixel.
+    fn at(&self, y: usize, x: usize) -> usize {
+        (y + self.frame[0]) * self.stride + self.frame[1] + x
+    }
 }
 
 /// Affinities to the neighbours ahead of each pixel, and its column sum.
 struct Stencil {
-    height: usize,
-    width: usize,
-    offsets: Vec<(usize, isize)>,
-    /// One plane a direction; 0 where the neighbour lies outside.
+    grid: Grid,
+    /// Difference of the indices of neighbour and pixel, one a direction.
+    offsets: Vec<usize>,
+    /// One plane a direction; 0 where the pixel or the neighbour lies outside.
     affinities: Vec<Vec<f32>>,
-    /// Column sums. In f64, and divided by in f64: their rounding would add up over the steps, always the same way.
+    /// Column sums, 1 outside. In f64, and divided by in f64: their rounding would add up over the steps, always the same way.
     sums: Vec<f64>,
 }
 
 impl Stencil {
     fn new(edges: &[f32], height: usize, width: usize, options: &WalkOptions) -> Self {
         let index = PathIndex::within(options.radius, height, width);
+        let grid = Grid::new(height, width, index.directions());
         let affinities: Vec<Vec<f32>> = index
             .directions()
             .par_iter()
             .zip(index.paths())
             .map(|(&[dy, dx], path)| {
-                let mut plane = vec![0f32; height * width];
+                let mut plane = vec![0f32; grid.plane];
                 let (first, last) = columns(dx, width);
                 for y in 0..height.saturating_sub(dy as usize) {
                     for x in first..last {
@@ -138,75 +182,128 @@ impl Stencil {
                             })
                             .fold(0f32, f32::max);
                         // In f64: a relative error of an affinity grows with the number of steps.
-                        plane[y * width + x] =
-                            (1.0 - f64::from(worst)).powf(f64::from(options.beta)) as f32;
+                        plane[grid.at(y, x)] = power(1.0 - f64::from(worst), options.beta) as f32;
                     }
                 }
                 plane
             })
             .collect();
-        let offsets: Vec<(usize, isize)> = index
-            .directions()
-            .iter()
-            .map(|&[dy, dx]| (dy as usize, dx))
+        let stride = grid.stride as isize;
+        let directions = index.directions().iter();
+        let offsets: Vec<usize> = directions
+            .map(|&[dy, dx]| (dy * stride + dx) as usize)
             .collect();
-        let mut sums = vec![1f64; height * width];
-        for (&(dy, dx), affinity) in offsets.iter().zip(&affinities) {
-            let (first, last) = columns(dx, width);
-            for y in 0..height.saturating_sub(dy) {
-                for x in first..last {
-                    let a = f64::from(affinity[y * width + x]);
-                    sums[y * width + x] += a;
-                    sums[(y + dy) * width + x.wrapping_add_signed(dx)] += a;
+        let mut sums = vec![1f64; grid.plane];
+        for (&offset, affinity) in offsets.iter().zip(&affinities) {
+            for y in 0..height {
+                for at in grid.at(y, 0)..grid.at(y, width) {
+                    sums[at] += f64::from(affinity[at]);
+                    sums[at] += f64::from(affinity[at.wrapping_sub(offset)]);
                 }
             }
         }
         Self {
-            height,
-            width,
+            grid,
             offsets,
             affinities,
             sums,
         }
     }
 
-    /// One step of one map: to[j] = Σ_i from[i] · A[i, j] / Σ_i A[i, j].
+    /// One step of every map: to[j] = Σ_i from[i] · A[i, j] / Σ_i A[i, j].
     fn step(&self, from: &[f32], to: &mut [f32]) {
-        let width = self.width;
+        let Grid { stride, plane, .. } = self.grid;
+        let row = row_kernel();
         // Rows in blocks: a task must be worth its start.
-        let rows = (4096 / width.max(1)).clamp(1, self.height);
-        to.par_chunks_mut(rows * width)
-            .enumerate()
-            .for_each(|(block, out)| {
-                for (place, out) in out.chunks_mut(width).enumerate() {
-                    let y = block * rows + place;
-                    out.copy_from_slice(&from[y * width..][..width]);
-                    for (&(dy, dx), affinity) in self.offsets.iter().zip(&self.affinities) {
-                        let (first, last) = columns(dx, width);
-                        let length = last - first;
-                        let shifted = first.wrapping_add_signed(dx);
-                        if y + dy < self.height {
-                            let a = &affinity[y * width + first..][..length];
-                            let f = &from[(y + dy) * width + shifted..][..length];
-                            for ((out, a), f) in out[first..last].iter_mut().zip(a).zip(f) {
-                                *out += a * f;
-                            }
+        let rows = (1024 / stride).clamp(1, self.grid.height);
+        to.par_chunks_mut(plane)
+            .zip(from.par_chunks(plane))
+            .for_each(|(to, from)| {
+                let first = self.grid.at(0, 0) - self.grid.frame[1];
+                let lines = &mut to[first..][..self.grid.height * stride];
+                lines
+                    .par_chunks_mut(rows * stride)
+                    .enumerate()
+                    .for_each(|(block, lines)| {
+                        for (place, line) in lines.chunks_mut(stride).enumerate() {
+                            row(self, from, self.grid.at(block * rows + place, 0), line);
                         }
-                        if let Some(above) = y.checked_sub(dy) {
-                            let a = &affinity[above * width + first..][..length];
-                            let f = &from[above * width + first..][..length];
-                            for ((out, a), f) in
-                                out[shifted..shifted + length].iter_mut().zip(a).zip(f)
-                            {
-                                *out += a * f;
-                            }
-                        }
-                    }
-                    for (out, sum) in out.iter_mut().zip(&self.sums[y * width..]) {
-                        *out = (f64::from(*out) / sum) as f32;
-                    }
-                }
+                    });
             });
+    }
+
+    /// One row of a step: `at` is the index of its first pixel, `line` the row with its frame.
+    #[inline(always)]
+    fn row(&self, from: &[f32], at: usize, line: &mut [f32]) {
+        let line = &mut line[self.grid.frame[1]..][..self.grid.runs * RUN];
+        let mut x = 0;
+        while x < line.len() {
+            if line.len() - x >= 4 * RUN {
+                self.run::<{ 4 * RUN }>(from, at + x, &mut line[x..]);
+                x += 4 * RUN;
+            } else {
+                self.run::<RUN>(from, at + x, &mut line[x..]);
+                x += RUN;
+            }
+        }
+    }
+
+    /// New values of `N` neighbouring pixels from index `at`, their sums kept in registers.
+    #[inline(always)]
+    fn run<const N: usize>(&self, from: &[f32], at: usize, out: &mut [f32]) {
+        let some = |values: &[f32], at: usize| -> [f32; N] {
+            values[at..at + N].try_into().expect("a slice of N values")
+        };
+        let mut sums = some(from, at);
+        for (affinity, &offset) in self.affinities.iter().zip(&self.offsets) {
+            let (ahead, behind) = (at.wrapping_add(offset), at.wrapping_sub(offset));
+            let (a, f) = (some(affinity, at), some(from, ahead));
+            let (b, g) = (some(affinity, behind), some(from, behind));
+            for lane in 0..N {
+                sums[lane] += a[lane] * f[lane];
+                sums[lane] += b[lane] * g[lane];
+            }
+        }
+        for (lane, (out, sum)) in out[..N].iter_mut().zip(&self.sums[at..at + N]).enumerate() {
+            *out = (f64::from(sums[lane]) / sum) as f32;
+        }
+    }
+}
+
+/// `(stencil, map, index of the row's first pixel, the row with its frame)`.
+type RowKernel = fn(&Stencil, &[f32], usize, &mut [f32]);
+
+/// [`Stencil::row`] compiled for the widest vectors of this machine. None of the variants fuses
+/// multiplication and addition, so their results are equal to the last bit.
+fn row_kernel() -> RowKernel {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn avx2(stencil: &Stencil, from: &[f32], at: usize, line: &mut [f32]) {
+            stencil.row(from, at, line);
+        }
+        #[target_feature(enable = "avx512f")]
+        fn avx512(stencil: &Stencil, from: &[f32], at: usize, line: &mut [f32]) {
+            stencil.row(from, at, line);
+        }
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the machine has AVX-512.
+            return |stencil, from, at, line| unsafe { avx512(stencil, from, at, line) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has AVX2.
+            return |stencil, from, at, line| unsafe { avx2(stencil, from, at, line) };
+        }
+    }
+    Stencil::row
+}
+
+/// base^exponent, by multiplication where the exponent is a small whole number (many times faster).
+fn power(base: f64, exponent: f32) -> f64 {
+    if exponent.fract() == 0.0 && exponent <= 64.0 {
+        base.powi(exponent as i32)
+    } else {
+        base.powf(f64::from(exponent))
     }
 }
 
