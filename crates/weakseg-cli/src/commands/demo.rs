@@ -9,7 +9,7 @@ use weakseg::pipeline::Span;
 
 use super::run::execute;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 
 /// Run the whole method on made chest X-rays: no data, no weights, no network, no GPU.
 ///
@@ -20,7 +20,7 @@ use crate::exit::Done;
 Example:
   weakseg demo --out weakseg-demo     then open weakseg-demo/report.html")]
 pub struct Demo {
-    /// The run's folder.
+    /// The run's folder. The images go to a folder beside it, DIR-images.
     #[arg(long, value_name = "DIR", default_value = "weakseg-demo")]
     out: PathBuf,
 }
@@ -28,19 +28,23 @@ pub struct Demo {
 impl Demo {
     /// Runs every step.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
-        let sets: Vec<String> = settings
-            .seed
-            .iter()
-            .map(|seed| format!("seed={seed}"))
-            .collect();
+        let Some(name) = self.out.file_name() else {
+            return usage(format!(
+                "--out {}: expected a folder with a name",
+                self.out.display()
+            ));
+        };
+        // Beside the run's folder, which holds nothing but the run.
+        let images = serde_json::to_string(&format!("{}-images", name.to_string_lossy()))?;
+        let images = format!("data.root={images}");
+        let seed = settings.seed.map(|seed| format!("seed={seed}"));
+        let sets: Vec<String> = seed.into_iter().chain([images]).collect();
         let config = config::resolve(Default::default(), "demo", Some("demo"), &sets)?;
-        execute(
-            &config,
-            Path::new("."),
-            &self.out,
-            Span::default(),
-            None,
-            settings,
-        )
+        let base = self
+            .out
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        execute(&config, base, &self.out, Span::default(), None, settings)
     }
 }

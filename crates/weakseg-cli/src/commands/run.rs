@@ -11,7 +11,7 @@ use weakseg::pipeline::{self, Job, METHOD, Span};
 use weakseg::report::{self, Report, Row};
 
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::{interrupt, output};
 
 /// Run the whole method, from images with image-level labels to a segmentation network and a report.
@@ -93,7 +93,7 @@ impl Layers {
 impl Run {
     /// Runs the steps asked for.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
-        let span = self.span();
+        let span = self.span()?;
         let config = self.layers.load(&self.config, settings)?;
         let name = self.config.file_stem().unwrap_or(self.config.as_os_str());
         let out = self
@@ -108,24 +108,34 @@ impl Run {
         execute(&config, base, &out, span, self.allow_skips, settings)
     }
 
-    fn span(&self) -> Span {
-        let number = |name: &String| METHOD.iter().position(|step| step.name == name);
-        let whole = Span::default();
-        match (&self.only, &self.from, &self.until) {
-            (Some(only), ..) => {
-                let at = number(only).unwrap_or(whole.from);
-                Span {
-                    from: at,
-                    until: at,
-                    again: true,
-                }
-            }
-            (None, from, until) => Span {
-                from: from.as_ref().and_then(number).unwrap_or(whole.from),
-                until: until.as_ref().and_then(number).unwrap_or(whole.until),
-                again: from.is_some(),
-            },
+    fn span(&self) -> Result<Span> {
+        let number = |name: &Option<String>| {
+            METHOD
+                .iter()
+                .position(|step| Some(step.name) == name.as_deref())
+        };
+        if let Some(only) = number(&self.only) {
+            return Ok(Span {
+                from: only,
+                until: only,
+                again: true,
+            });
         }
+        let from = number(&self.from).unwrap_or(0);
+        let until = number(&self.until).unwrap_or(METHOD.len() - 1);
+        if from > until {
+            return usage(format!(
+                "--from {} --until {}: no step lies between; the order is: {}",
+                METHOD[from].name,
+                METHOD[until].name,
+                METHOD.map(|step| step.name).join(", ")
+            ));
+        }
+        Ok(Span {
+            from,
+            until,
+            again: self.from.is_some(),
+        })
     }
 }
 

@@ -68,6 +68,11 @@ fn usage_errors_end_with_2() {
     );
     program.fails(
         2,
+        &["run", "c.toml", "--from", "report", "--until", "make-cams"],
+        &["no step lies between"],
+    );
+    program.fails(
+        2,
         &["crf", "a.png", "b.png", "--out", "c.png", "--gaussian", "3"],
         &["2 numbers", "found 1"],
     );

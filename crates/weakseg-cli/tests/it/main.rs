@@ -7,5 +7,6 @@ mod data;
 mod evaluate;
 mod help;
 mod program;
+mod run;
 mod shared;
 mod walk;

@@ -1,0 +1,240 @@
+//! The whole method in very small, from images to a report and a model that predicts.
+
+use weakseg_data::npy;
+
+use crate::program::Program;
+
+const CONFIG: &str = r#"
+title = "Tiny"
+
+[data]
+kind = "phantom"
+root = "set"
+count = 20
+size = 48
+val_fraction = 0.3
+
+[image]
+size = 32
+
+[classifier]
+width = 0.0625
+
+[classifier.training]
+epochs = 1
+
+[irn]
+radius = 3
+
+[irn.training]
+epochs = 1
+
+[pseudo_labels]
+radius = 3
+steps = 8
+
+[segmenter]
+arch = "unet-vgg16"
+width = 0.0625
+encoder = "random"
+
+[segmenter.training]
+epochs = 1
+
+[evaluate]
+bootstrap = 20
+gallery = 1
+"#;
+
+#[test]
+fn from_images_to_a_report_and_a_model() {
+    let program = Program::new();
+    program.write("tiny.toml", CONFIG.as_bytes());
+
+    // In two parts: the second call goes on where the first was told to stop.
+    let part = program.ok(&["run", "tiny.toml", "--until", "make-cams"]);
+    assert_eq!(part.stdout.trim(), "run: runs/tiny");
+    assert!(part.stderr.contains("2/10 make-cams"), "{}", part.stderr);
+    let early = ["run", "tiny.toml", "--only", "train-irn"];
+    program.fails(1, &early, &["train-irn needs make-ir-labels"]);
+    let whole = program.ok(&["run", "tiny.toml"]);
+    assert!(
+        whole.stderr.contains("2/10 make-cams: finished before"),
+        "{}",
+        whole.stderr
+    );
+    assert!(
+        whole.stdout.contains("Segmentation") && whole.stdout.contains("Empty mask"),
+        "{}",
+        whole.stdout
+    );
+    assert!(
+        whole.stdout.contains("report: runs/tiny/report.html"),
+        "{}",
+        whole.stdout
+    );
+
+    // Nothing is left to do; the figures are those of report.json.
+    let again = program.ok(&["run", "tiny.toml", "--json", "-q"]);
+    assert_eq!(again.stderr, "");
+    let text = std::fs::read_to_string(program.path("runs/tiny/report.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(again.json()["results"], report["results"]);
+    assert_eq!(
+        report["timings"].as_array().expect("timings").len(),
+        9,
+        "every step but the report itself"
+    );
+
+    // Other settings are not mixed into a finished run.
+    let other = ["run", "tiny.toml", "--set", "irn.training.epochs=2"];
+    program.fails(
+        1,
+        &other,
+        &[
+            "train-irn",
+            "irn.training.epochs was 1, is 2",
+            "--from train-irn",
+        ],
+    );
+
+    let last = program.ok(&["run", "tiny.toml", "--only", "report"]);
+    assert!(
+        last.stderr.contains("10/10 report:") && !last.stderr.contains("9/10"),
+        "{}",
+        last.stderr
+    );
+
+    predicts(&program);
+    looks(&program);
+}
+
+/// The model of the run segments an image, and its masks can be scored.
+fn predicts(program: &Program) {
+    program.write("in/bad.png", b"no picture");
+    std::fs::copy(
+        program.path("set/images/phantom-00000.png"),
+        program.path("in/phantom-00000.png"),
+    )
+    .expect("an image");
+    let arguments = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "in",
+        "--out",
+        "out",
+        "--formats",
+        "mask,overlay,npy",
+        "--json",
+    ];
+    let end = program.call(&arguments);
+    assert_eq!(end.code, Some(3), "one image could not be read: {end:?}");
+    assert!(end.stderr.contains("bad.png"), "{}", end.stderr);
+    let items: Vec<serde_json::Value> = end
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON line"))
+        .collect();
+    assert_eq!(items.len(), 2);
+    assert!(
+        items[0]["error"]
+            .as_str()
+            .expect("an error")
+            .contains("bad.png")
+    );
+    assert_eq!(items[1]["masks"][0], "out/phantom-00000.png");
+    let (shape, scores) =
+        npy::read_f32(&program.path("out/scores/phantom-00000.npy")).expect("scores");
+    assert_eq!(shape, [1, 48, 48], "at the image's own size");
+    assert!(scores.iter().all(|v| (0.0..=1.0).contains(v)));
+    assert!(program.path("out/overlays/phantom-00000.png").is_file());
+    program.ok(&[&arguments[..], &["--allow-skips", "1"]].concat());
+
+    let model = "runs/tiny/08-train-segmenter/model.safetensors";
+    program.ok(&[
+        "predict",
+        "--model",
+        model,
+        "in/phantom-00000.png",
+        "--out",
+        "alone",
+    ]);
+    let read = |name: &str| std::fs::read(program.path(name)).expect(name);
+    assert_eq!(
+        read("alone/phantom-00000.png"),
+        read("out/phantom-00000.png"),
+        "the file alone says the same"
+    );
+    program.ok(&[
+        "evaluate",
+        "--pred",
+        "out",
+        "--truth",
+        "set/masks",
+        "--allow-skips",
+        "19",
+    ]);
+}
+
+/// The classifier of the run shows where it looks.
+fn looks(program: &Program) {
+    let image = "set/images/phantom-00000.png";
+    let text = program
+        .ok(&["cam", image, "--model", "runs/tiny", "--out", "look"])
+        .stdout;
+    assert!(
+        text.contains("look.png") && text.contains("pneumothorax"),
+        "{text}"
+    );
+    let (shape, map) = npy::read_f32(&program.path("look.npy")).expect("a map");
+    assert_eq!(shape, [48, 48]);
+    assert!(map.iter().all(|v| v.is_finite()));
+    let end = program.ok(&[
+        "cam",
+        image,
+        "--model",
+        "runs/tiny",
+        "--out",
+        "m",
+        "--method",
+        "cam,layer-cam",
+        "--json",
+    ]);
+    assert_eq!(end.stdout.lines().count(), 2);
+    assert!(program.path("m.cam.png").is_file() && program.path("m.layer-cam.npy").is_file());
+    program.fails(
+        1,
+        &[
+            "cam",
+            image,
+            "--model",
+            "runs/tiny",
+            "--out",
+            "x",
+            "--class",
+            "mass",
+        ],
+        &["mass", "pneumothorax"],
+    );
+    program.fails(
+        1,
+        &[
+            "cam",
+            image,
+            "--model",
+            "runs/tiny",
+            "--out",
+            "x",
+            "--layer",
+            "top",
+        ],
+        &["top", "layers are"],
+    );
+    let wrong = "runs/tiny/01-train-classifier/model.safetensors";
+    program.fails(
+        1,
+        &["predict", "--model", wrong, image, "--out", "x"],
+        &["classifier", "segmenter"],
+    );
+}
