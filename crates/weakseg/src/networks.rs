@@ -354,6 +354,9 @@ pub fn open_segmenter(
     Ok(load_safetensors(config.init(device)?, path)?.0)
 }
 
+/// An image as a training step sees it, and its mask where there is one.
+pub(crate) type Sample = (Arc<Stack<u8>>, Option<Stack<u8>>);
+
 /// A training batch: each image of `cases`, and its mask where masks are given, changed by the same random draw.
 ///
 /// The draw is a pure function of (seed, epoch, step, place in the batch).
@@ -364,7 +367,7 @@ pub(crate) fn augmented(
     cases: &[usize],
     at: Place,
     masks: Option<&[&Stack<u8>]>,
-) -> Result<Vec<(Arc<Stack<u8>>, Option<Stack<u8>>)>, DataError> {
+) -> Result<Vec<Sample>, DataError> {
     let seed = stream_seed(seed, at, crate::pipeline::steps::purpose::AUGMENT);
     cases
         .par_iter()

@@ -79,6 +79,9 @@ pub fn of_masks(
     Ok(rows)
 }
 
+/// Which images belong to a subset.
+type Keep = fn(&Overlap) -> bool;
+
 fn of_one_class(step: Step, images: &[Confusion], bootstrap: &Bootstrap) -> Result<Vec<Row>> {
     let overlaps: Vec<Overlap> = images
         .iter()
@@ -94,7 +97,7 @@ fn of_one_class(step: Step, images: &[Confusion], bootstrap: &Bootstrap) -> Resu
         (Metric::Dice, Overlap::dice),
     ] {
         let columns = Columns::of(&overlaps, score);
-        let subsets: [(Subset, _, fn(&Overlap) -> bool); 3] = [
+        let subsets: [(Subset, _, Keep); 3] = [
             (Subset::All, columns.all, |_| true),
             (Subset::Pos, columns.pos, Overlap::is_positive),
             (Subset::Neg, columns.neg, |o| !o.is_positive()),

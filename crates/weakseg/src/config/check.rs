@@ -6,7 +6,7 @@ impl Config {
     /// The first value out of range, in words that name the key, the value and the range.
     pub(super) fn check(&self) -> Result<(), String> {
         let size = self.image.size;
-        if size == 0 || size % 16 != 0 || size > 4096 {
+        if size == 0 || !size.is_multiple_of(16) || size > 4096 {
             return Err(format!(
                 "image.size is {size}; expected a multiple of 16 from 16 to 4096"
             ));

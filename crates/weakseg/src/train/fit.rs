@@ -68,7 +68,7 @@ pub trait Lesson {
     /// Indices of the cases of `epoch`, in order; a pure function of the epoch.
     fn order(&self, epoch: usize) -> Vec<usize>;
 
-    /// The terms of the loss for a batch, the first being the one that is minimised, each of shape [1].
+    /// The terms of the loss for a batch, the first being the one that is minimised, each a tensor of one value.
     ///
     /// # Errors
     /// When a case cannot be read.

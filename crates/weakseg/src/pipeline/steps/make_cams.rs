@@ -6,7 +6,10 @@ use weakseg_data::Stack;
 use weakseg_data::resize::{Filter, resize_u8};
 
 use super::{ClassMaps, MODEL};
-use crate::cam::{closed_form, multi_scale};
+use crate::cam::multi_scale::{self, Grid, Sampling};
+use crate::cam::closed_form;
+use weakseg_models::ClassifierArch;
+
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::to_tensor;
@@ -22,6 +25,10 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let card = ModelCard::read(&file)?;
     let network = networks::open_classifier(&file, &card, &bench.device)?;
     let normalisation = card.normalisation();
+    let sampling = match config.classifier.arch {
+        ClassifierArch::Resnet50Os8 => Sampling::Strided { stride: 8 },
+        ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn => Sampling::Pooled,
+    };
     let cases = &bench.cases.cases;
     let open: Vec<usize> = (0..cases.len())
         .filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists())
@@ -39,7 +46,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             .collect::<Result<Vec<_>, _>>()?;
         let sizes: Vec<[usize; 2]> = originals.iter().map(|o| [o.height(), o.width()]).collect();
         let side = config.image.size;
-        let cams = multi_scale::cams(&config.cams, side, |size, mirrored| {
+        let cams = multi_scale::aggregate(&config.cams, [side, side], Grid::Strided, sampling, |[size, _], mirrored| {
             let images: Vec<std::sync::Arc<Stack<u8>>> = originals
                 .iter()
                 .map(|original| {

@@ -25,7 +25,7 @@ impl ClassMaps {
         folder.join(format!("{id}.npz"))
     }
 
-    /// Writes `ID.npz`: `keys` i64 [K], `maps` f32 [K, h, w], `probabilities` f32 [C], `size` i64 [2].
+    /// Writes `ID.npz`: `keys` i64 K, `maps` f32 K×h×w, `probabilities` f32 C, `size` i64 2.
     ///
     /// # Errors
     /// When the file cannot be written; it is then not there.
