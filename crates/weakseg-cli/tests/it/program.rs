@@ -34,12 +34,19 @@ impl Program {
         path
     }
 
-    pub fn call(&self, arguments: &[&str]) -> End {
-        let output = Command::new(env!("CARGO_BIN_EXE_weakseg"))
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weakseg"));
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("NO_COLOR", "1")
-            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    pub fn call(&self, arguments: &[&str]) -> End {
+        let output = self
+            .command(arguments)
             .output()
             .expect("the program starts");
         let end = End {

@@ -1,5 +1,10 @@
 //! The whole method in very small, from images to a report and a model that predicts.
 
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+
 use weakseg_data::npy;
 
 use crate::program::Program;
@@ -107,6 +112,65 @@ fn from_images_to_a_report_and_a_model() {
 
     predicts(&program);
     looks(&program);
+}
+
+/// SIGTERM and Ctrl-C end a run with 130 at a place from which the same command goes on.
+#[test]
+#[cfg(unix)]
+fn a_stopped_run_goes_on() {
+    let program = Program::new();
+    program.write("tiny.toml", CONFIG.as_bytes());
+    let arguments = [
+        "run",
+        "tiny.toml",
+        "--out",
+        "a run",
+        "--set",
+        "classifier.training.epochs=100000",
+    ];
+    let mut epochs = Vec::new();
+    for signal in ["-TERM", "-INT"] {
+        let mut child = program
+            .command(&arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
+        let mut line = || lines.next().expect("a line of progress").expect("text");
+        let epoch = loop {
+            if let Some(epoch) = epoch_of(&line()) {
+                break epoch;
+            }
+        };
+        epochs.push(epoch);
+        let killed = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(killed.success());
+        assert_eq!(child.wait().expect("the program ends").code(), Some(130));
+        let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+        let end = rest.join("\n");
+        assert!(
+            end.contains("stopped; the same command goes on from there"),
+            "{end}"
+        );
+        assert!(
+            end.contains("run tiny.toml --out 'a run' --set classifier.training.epochs=100000"),
+            "{end}"
+        );
+    }
+    assert!(
+        epochs[0] == 1 && epochs[1] > 1,
+        "the second call began after epoch 1: {epochs:?}"
+    );
+}
+
+/// `… epoch 7/100: …` of a line about a finished epoch.
+#[cfg(unix)]
+fn epoch_of(line: &str) -> Option<usize> {
+    let (number, _) = line.split_once("epoch ")?.1.split_once('/')?;
+    number.parse().ok()
 }
 
 /// The model of the run segments an image, and its masks can be scored.
