@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod base;
 mod commands;
 mod device;
 mod evaluation;

@@ -7,12 +7,12 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use weakseg::config::{self, Config, PRESETS};
-use weakseg::pipeline::{self, Job, METHOD, Span};
+use weakseg::pipeline::{self, Job, METHOD, Span, StepError};
 use weakseg::report::{self, Report, Row};
 
 use crate::args::Settings;
 use crate::exit::{Done, usage};
-use crate::{interrupt, output};
+use crate::{base, interrupt, output};
 
 /// Run the whole method, from images with image-level labels to a segmentation network and a report.
 ///
@@ -182,7 +182,12 @@ pub fn execute(
         progress: &settings.ui,
         stop: &stop,
     };
-    let skipped = pipeline::run(&job)?;
+    let outcome = pipeline::run(&job);
+    // Not after any other error: the folder may be somebody else's.
+    if matches!(outcome, Ok(_) | Err(StepError::Stopped)) {
+        base::note(out, base)?;
+    }
+    let skipped = outcome?;
     for (case, reason) in &skipped {
         settings.ui.warn(&format!("left out {case}: {reason}"));
     }
@@ -218,8 +223,14 @@ fn print(out: &Path, skipped: Vec<(String, String)>, settings: &Settings) -> Res
     }
     match report {
         Some(report) => {
-            output::line(report::text(&report).trim_end())?;
-            output::line(format!("\nreport: {}", html.display()))
+            // The tables of single classes are many and long; they are in the report.
+            for table in report::tables(&report)
+                .iter()
+                .filter(|table| table.corner == "Step")
+            {
+                output::line(table.text())?;
+            }
+            output::line(format!("report: {}", html.display()))
         }
         None => output::line(format!("run: {}", out.display())),
     }

@@ -110,6 +110,25 @@ fn from_images_to_a_report_and_a_model() {
         last.stderr
     );
 
+    // The run is found by its own folder, and its data by the run, wherever both are moved to.
+    std::fs::remove_file(program.path("runs/tiny/report.html")).expect("was there");
+    std::fs::create_dir(program.path("moved")).expect("a folder");
+    for name in ["runs", "set"] {
+        std::fs::rename(program.path(name), program.path("moved").join(name)).expect("moved");
+    }
+    let anew = program.ok(&["report", "moved/runs/tiny"]);
+    assert!(
+        program.path("moved/runs/tiny/report.html").is_file(),
+        "{anew:?}"
+    );
+    assert!(
+        !program.path("moved/runs/tiny/set").exists(),
+        "the data is not made a second time"
+    );
+    for name in ["runs", "set"] {
+        std::fs::rename(program.path("moved").join(name), program.path(name)).expect("moved back");
+    }
+
     predicts(&program);
     looks(&program);
 }
