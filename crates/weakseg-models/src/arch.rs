@@ -43,6 +43,9 @@ pub enum SegmenterArch {
     /// U-Net on VGG16 without batch norm, as segmentation_models_pytorch builds it.
     #[serde(rename = "unet-vgg16")]
     UnetVgg16,
+    /// U-Net on VGG16 with batch norm, as segmentation_models_pytorch builds it.
+    #[serde(rename = "unet-vgg16-bn")]
+    UnetVgg16Bn,
     /// U-Net on ResNet50, as segmentation_models_pytorch builds it.
     #[serde(rename = "unet-resnet50")]
     UnetResnet50,
@@ -53,8 +56,9 @@ pub enum SegmenterArch {
 
 impl SegmenterArch {
     /// Every segmentation network.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 4] = [
         Self::UnetVgg16,
+        Self::UnetVgg16Bn,
         Self::UnetResnet50,
         Self::Deeplabv3PlusResnet50Os8,
     ];
@@ -63,6 +67,7 @@ impl SegmenterArch {
     pub fn name(self) -> &'static str {
         match self {
             Self::UnetVgg16 => "unet-vgg16",
+            Self::UnetVgg16Bn => "unet-vgg16-bn",
             Self::UnetResnet50 => "unet-resnet50",
             Self::Deeplabv3PlusResnet50Os8 => "deeplabv3plus-resnet50-os8",
         }

@@ -54,8 +54,9 @@ impl SegmenterConfig {
         let init = &Init::new(device, self.seed);
         let (outputs, width) = (self.outputs, self.width);
         Ok(match self.arch {
-            SegmenterArch::UnetVgg16 => {
-                let vgg = Vgg::new(init, VggLayout::Plain, false, width);
+            SegmenterArch::UnetVgg16 | SegmenterArch::UnetVgg16Bn => {
+                let batch_norm = self.arch == SegmenterArch::UnetVgg16Bn;
+                let vgg = Vgg::new(init, VggLayout::Plain, batch_norm, width);
                 Segmenter::Unet(Unet::new(init, Trunk::Vgg(vgg), outputs, width))
             }
             SegmenterArch::UnetResnet50 => {

@@ -72,6 +72,11 @@ fn unet_vgg16_keeps_the_contract() {
 }
 
 #[test]
+fn unet_vgg16_bn_keeps_the_contract() {
+    segmenter_contract(SegmenterArch::UnetVgg16Bn);
+}
+
+#[test]
 fn unet_resnet50_keeps_the_contract() {
     segmenter_contract(SegmenterArch::UnetResnet50);
 }
