@@ -2,8 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
+use weakseg_kernels::{PoolOptions, max_pool2d};
 
 /// Max pooling over square windows. The padding never wins.
 #[derive(Module, Debug)]
@@ -29,10 +28,8 @@ impl MaxPool {
     /// # Shapes
     /// `[B, C, H, W]` → `[B, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, …]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = MaxPoolOptions::new([self.kernel; 2])
-            .with_stride([self.stride; 2])
-            .with_padding([self.padding; 2]);
-        max_pool2d(x, options)
+        let options = PoolOptions::new(self.kernel, self.stride, self.padding);
+        max_pool2d(x, &options)
     }
 }
 

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use weakseg_kernels::resize_bilinear;
 
 /// Bilinear resize with half-pixel centres, PyTorch's `align_corners=False`.
 ///
@@ -13,10 +14,7 @@ pub fn bilinear(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if [height, width] == size {
         return x;
     }
-    let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-        .with_align_corners(false)
-        .with_output_size(size);
-    interpolate(x, options)
+    resize_bilinear(x, size, false)
 }
 
 /// Bilinear resize by a whole factor, see [`bilinear`].

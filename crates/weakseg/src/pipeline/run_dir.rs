@@ -105,6 +105,9 @@ pub struct RunRecord {
     pub seed: u64,
     /// Digest of the images' names, labels and splits.
     pub data: String,
+    /// Folder that relative paths of the configuration start from, seen from the run's folder; noted by the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
     pub steps: Vec<StepRecord>,
 }
@@ -368,6 +371,11 @@ impl RunDir {
                 outputs: finished.map(|m| m.outputs),
             });
         }
+        let path = self.root.join("run.json");
+        let base = match path.exists() {
+            true => parse::<RunRecord>(&path)?.base,
+            false => None,
+        };
         let record = RunRecord {
             format: 1,
             versions: BTreeMap::from([
@@ -377,6 +385,7 @@ impl RunDir {
             device: self.device.clone(),
             seed: self.seed,
             data: self.data.clone(),
+            base,
             steps,
         };
         let text = serde_json::to_string_pretty(&record).expect("plain fields");

@@ -1,1 +1,5 @@
 //! Integration tests of the method, one binary.
+
+mod resume;
+mod run_folder;
+mod tiny;

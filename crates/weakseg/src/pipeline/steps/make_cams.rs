@@ -6,8 +6,8 @@ use weakseg_data::Stack;
 use weakseg_data::resize::{Filter, resize_u8};
 
 use super::{ClassMaps, MODEL};
-use crate::cam::multi_scale::{self, Grid, Sampling};
 use crate::cam::closed_form;
+use crate::cam::multi_scale::{self, Grid, Sampling};
 use weakseg_models::ClassifierArch;
 
 use crate::networks::{self, ModelCard};
@@ -46,28 +46,34 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             .collect::<Result<Vec<_>, _>>()?;
         let sizes: Vec<[usize; 2]> = originals.iter().map(|o| [o.height(), o.width()]).collect();
         let side = config.image.size;
-        let cams = multi_scale::aggregate(&config.cams, [side, side], Grid::Strided, sampling, |[size, _], mirrored| {
-            let images: Vec<std::sync::Arc<Stack<u8>>> = originals
-                .iter()
-                .map(|original| {
-                    let image = resize_u8(original, size, size, Filter::Area);
-                    std::sync::Arc::new(if mirrored {
-                        networks::mirror(&image)
-                    } else {
-                        image
+        let cams = multi_scale::aggregate(
+            &config.cams,
+            [side, side],
+            Grid::Strided,
+            sampling,
+            |[size, _], mirrored| {
+                let images: Vec<std::sync::Arc<Stack<u8>>> = originals
+                    .iter()
+                    .map(|original| {
+                        let image = resize_u8(original, size, size, Filter::Area);
+                        std::sync::Arc::new(if mirrored {
+                            networks::mirror(&image)
+                        } else {
+                            image
+                        })
                     })
-                })
-                .collect();
-            let maps = network.maps(to_tensor(&images, &normalisation, &bench.device), None);
-            let logits = network.head(maps.clone());
-            let cams = closed_form::cams(
-                &config.cams.method,
-                maps,
-                network.class_weights(),
-                logits.clone(),
-            );
-            (cams, logits)
-        });
+                    .collect();
+                let maps = network.maps(to_tensor(&images, &normalisation, &bench.device), None);
+                let logits = network.head(maps.clone());
+                let cams = closed_form::cams(
+                    &config.cams.method,
+                    maps,
+                    network.class_weights(),
+                    logits.clone(),
+                );
+                (cams, logits)
+            },
+        );
         for (place, &case) in batch.iter().enumerate() {
             let probabilities = cams.probabilities[place].clone();
             let keys: Vec<usize> = (0..bench.cases.classes.len())

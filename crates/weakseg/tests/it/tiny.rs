@@ -1,0 +1,110 @@
+//! A run so small that a test can afford it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::tensor::Device;
+use weakseg::config::{Config, resolve};
+use weakseg::pipeline::{Job, METHOD, Span, StepError, run};
+use weakseg::progress::{Progress, Stop};
+
+const CONFIG: &str = r#"
+[data]
+kind = "phantom"
+root = "set"
+count = 16
+size = 48
+val_fraction = 0.25
+[image]
+size = 32
+[classifier]
+width = 0.0625
+[classifier.dropblock]
+block = 2
+ramp_epochs = 2
+[classifier.training]
+epochs = 2
+batch = 4
+augment = { hflip = 0.5, affine = 0.5, rotate = 10.0 }
+[irn]
+radius = 3
+[irn.training]
+epochs = 1
+batch = 4
+[pseudo_labels]
+radius = 3
+steps = 4
+[segmenter]
+arch = "unet-vgg16-bn"
+width = 0.0625
+[segmenter.training]
+epochs = 1
+batch = 4
+[evaluate]
+bootstrap = 10
+"#;
+
+/// The tiny configuration with some values changed, as `--set` does.
+pub fn config(sets: &[&str]) -> Config {
+    let sets: Vec<String> = sets.iter().map(|&s| s.to_owned()).collect();
+    resolve(CONFIG.parse().expect("TOML"), "tiny", None, &sets).expect("a valid configuration")
+}
+
+/// Asks for a stop after some readings.
+pub struct StopAfter {
+    /// Asked when the readings are used up.
+    pub stop: Stop,
+    left: AtomicU64,
+}
+
+impl StopAfter {
+    /// After `readings` calls of [`Progress::at`] within the training of a network.
+    pub fn new(readings: u64) -> Self {
+        Self {
+            stop: Stop::default(),
+            left: AtomicU64::new(readings),
+        }
+    }
+}
+
+impl Progress for StopAfter {
+    fn begin(&self, _: &str, _: u64) {}
+
+    fn at(&self, _: u64, note: &str) {
+        if note.contains("loss") && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.stop.ask();
+        }
+    }
+
+    fn end(&self) {}
+
+    fn note(&self, _: &str) {}
+}
+
+/// Runs the method up to `until` in `folder/out`, the set lying in `folder/set`.
+pub fn run_until(
+    folder: &Path,
+    out: &str,
+    config: &Config,
+    until: &str,
+    watch: &StopAfter,
+) -> Result<(), StepError> {
+    let until = METHOD
+        .iter()
+        .position(|s| s.name == until)
+        .expect("a step of the table");
+    let job = Job {
+        config,
+        base: folder,
+        out: &folder.join(out),
+        span: Span {
+            until,
+            ..Span::default()
+        },
+        device: Device::flex(),
+        device_name: "cpu",
+        progress: watch,
+        stop: &watch.stop,
+    };
+    run(&job).map(drop)
+}
