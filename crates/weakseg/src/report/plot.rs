@@ -108,7 +108,7 @@ pub struct Mark {
 /// an upright line through all.
 pub fn intervals(title: &str, marks: &[Mark]) -> String {
     const WIDTH: f64 = 440.0;
-    const LEFT: f64 = 158.0;
+    const LEFT: f64 = 190.0;
     const RIGHT: f64 = WIDTH - 70.0;
     const ROW: f64 = 26.0;
     const TOP: f64 = 8.0;
