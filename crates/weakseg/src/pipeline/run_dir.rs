@@ -19,9 +19,6 @@ use crate::files::{io, make_folder, read};
 const MANIFEST: &str = "manifest.json";
 const STARTED: &str = "started.json";
 
-/// A set that is made on the spot for one run may lie in its folder.
-const DATA: &str = "data";
-
 /// Why a folder cannot be used for a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -156,7 +153,7 @@ impl RunDir {
         let foreign = std::fs::read_dir(root)
             .map_err(io(root, "list"))?
             .filter_map(Result::ok)
-            .any(|entry| entry.file_name() != ".lock" && entry.file_name() != DATA);
+            .any(|entry| entry.file_name() != ".lock");
         if foreign && !known {
             return Err(RunError::NotARun {
                 path: root.to_owned(),

@@ -232,10 +232,11 @@ pub fn fit<L: Lesson>(
             lines.push(line("val", name, value));
         }
         log.add(&lines)?;
-        let readings: Vec<String> = lines
-            .iter()
-            .map(|l| format!("{} {} {:.4}", l.split, l.name, l.value))
-            .collect();
+        let reading = |l: &MetricLine| match l.name.as_str() {
+            "lr" => format!("lr {:.1e}", l.value),
+            name => format!("{} {name} {:.4}", l.split, l.value),
+        };
+        let readings: Vec<String> = lines.iter().map(reading).collect();
         plan.progress.note(&format!(
             "{} epoch {epoch}/{}: {}",
             plan.name,
