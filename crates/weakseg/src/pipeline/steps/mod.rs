@@ -13,15 +13,17 @@ mod train_classifier;
 mod train_irn;
 mod train_segmenter;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use weakseg_data::sampler::Sampler;
 use weakseg_data::{Case, Split};
+use weakseg_models::weights::Metadata;
 
 use super::{Bench, StepError};
-use crate::config::SamplerKind;
-use crate::train::stream_seed;
+use crate::config::{SamplerKind, Training};
+use crate::train::{Fit, stream_seed};
 
 pub use eval_cams::eval_cams;
 pub use eval_pseudo_labels::eval_pseudo_labels;
@@ -61,6 +63,28 @@ pub(crate) fn indices(bench: &Bench<'_>, split: Split) -> Vec<usize> {
     (0..bench.cases.cases.len())
         .filter(|&i| bench.cases.cases[i].split == split)
         .collect()
+}
+
+/// How one of the trainings runs.
+pub(crate) fn plan<'a>(
+    bench: &'a Bench<'a>,
+    folder: &'a Path,
+    name: &'a str,
+    training: &'a Training,
+    meta: &'a Metadata,
+) -> Fit<'a> {
+    Fit {
+        folder,
+        name,
+        epochs: training.epochs,
+        batch: training.batch,
+        drop_last: true,
+        lr: training.optimizer.lr,
+        schedule: &training.schedule,
+        meta,
+        progress: bench.progress,
+        stop: bench.stop,
+    }
 }
 
 /// The sampler of a training over some cases.

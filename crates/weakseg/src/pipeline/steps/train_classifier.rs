@@ -9,14 +9,14 @@ use weakseg_data::sampler::Sampler;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
-use super::{MODEL, indices, purpose, sampler, training_seed};
+use super::{MODEL, indices, plan, purpose, sampler, training_seed};
 use crate::config::ClassifierStep;
 use crate::loss;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+use crate::train::{ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
 
 /// Trains the classifier on the training split's image-level labels.
 pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
@@ -45,18 +45,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
         config.training.head_lr_factor,
     );
     let optimizer = Optimizer::new(&config.training.optimizer, vec![head]);
-    let plan = Fit {
-        folder,
-        name: "train-classifier",
-        epochs: config.training.epochs,
-        batch: config.training.batch,
-        drop_last: true,
-        lr: config.training.optimizer.lr,
-        schedule: &config.training.schedule,
-        meta: &meta,
-        progress: bench.progress,
-        stop: bench.stop,
-    };
+    let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
     Ok(Outcome {

@@ -10,12 +10,12 @@ use weakseg_kernels::PathIndex;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Irnet, IrnetHeads, Normalisation};
 
-use super::{MODEL, indices, purpose, training_seed};
+use super::{MODEL, indices, plan, purpose, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
 use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, to_tensor};
+use crate::train::{ImageStore, Lesson, Place, TrainError, fit, to_tensor};
 
 /// Trains the heads of IRNet over the frozen trunk of step 1, on the training cases that have IR labels.
 ///
@@ -60,18 +60,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let meta = card.metadata();
     let displacement = LrGroup::new(["displacement"], config.training.head_lr_factor);
     let optimizer = Optimizer::new(&config.training.optimizer, vec![displacement]);
-    let plan = Fit {
-        folder,
-        name: "train-irn",
-        epochs: config.training.epochs,
-        batch: config.training.batch,
-        drop_last: true,
-        lr: config.training.optimizer.lr,
-        schedule: &config.training.schedule,
-        meta: &meta,
-        progress: bench.progress,
-        stop: bench.stop,
-    };
+    let plan = plan(bench, folder, "train-irn", &config.training, &meta);
     let heads = fit(&mut lesson, irnet.heads.clone(), optimizer, &plan)?;
     let mut trained = irnet.valid();
     trained.heads = heads.valid();

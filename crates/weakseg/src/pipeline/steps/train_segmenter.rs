@@ -11,13 +11,13 @@ use weakseg_data::{LabelSpace, Plane, Split, Stack};
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
-use super::{MODEL, indices, purpose, sampler, training_seed};
+use super::{MODEL, indices, plan, purpose, sampler, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss;
 use crate::networks::{self, ModelCard};
 use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{Fit, ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+use crate::train::{ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
 
 /// Trains the segmentation network on the training split's images and pseudo-labels.
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
@@ -63,18 +63,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     };
     let decoder = LrGroup::new(parts, config.training.head_lr_factor);
     let optimizer = Optimizer::new(&config.training.optimizer, vec![decoder]);
-    let plan = Fit {
-        folder,
-        name: "train-segmenter",
-        epochs: config.training.epochs,
-        batch: config.training.batch,
-        drop_last: true,
-        lr: config.training.optimizer.lr,
-        schedule: &config.training.schedule,
-        meta: &meta,
-        progress: bench.progress,
-        stop: bench.stop,
-    };
+    let plan = plan(bench, folder, "train-segmenter", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
     Ok(Outcome {
