@@ -5,6 +5,7 @@ use std::path::Path;
 use weakseg_data::Stack;
 use weakseg_data::resize::{Filter, resize_u8};
 
+use super::maps::predicted;
 use super::{ClassMaps, MODEL};
 use crate::cam::closed_form;
 use crate::cam::multi_scale::{self, Grid, Sampling};
@@ -76,10 +77,10 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         );
         for (place, &case) in batch.iter().enumerate() {
             let probabilities = cams.probabilities[place].clone();
+            let space = bench.cases.classes.space;
+            let seen = predicted(space, &probabilities, config.cams.gate);
             let keys: Vec<usize> = (0..bench.cases.classes.len())
-                .filter(|&class| {
-                    cases[case].labels[class] || f64::from(probabilities[class]) > config.cams.gate
-                })
+                .filter(|&class| cases[case].labels[class] || seen.contains(&class))
                 .collect();
             let maps = cams.strided[place].clone();
             let all = ClassMaps {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use weakseg_data::npy::{NpzWriter, Values, read_npz};
 use weakseg_data::resize::resize_f32;
-use weakseg_data::{DataError, Stack};
+use weakseg_data::{DataError, LabelSpace, Stack};
 
 /// Maps of the classes that a case may have, on the stride-4 grid of the network's input.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,10 +98,42 @@ impl ClassMaps {
     }
 }
 
+/// The classes that a classifier predicts: those whose probability lies above `gate`, ascending.
+///
+/// Exclusive: the best one where none does, because every image of such a set shows something (reference §2.2). Findings:
+/// none, which keeps healthy images empty.
+pub fn predicted(space: LabelSpace, probabilities: &[f32], gate: f64) -> Vec<usize> {
+    let above: Vec<usize> = (0..probabilities.len())
+        .filter(|&class| f64::from(probabilities[class]) > gate)
+        .collect();
+    if above.is_empty() && space == LabelSpace::Exclusive {
+        let best =
+            (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
+        return best.into_iter().collect();
+    }
+    above
+}
+
 /// Brings maps to `height` × `width` by bilinear interpolation (half-pixel centres).
 pub fn upsample(maps: &Stack<f32>, height: usize, width: usize) -> Stack<f32> {
     if maps.channels() == 0 {
         return Stack::filled(0, height, width, 0.0);
     }
     resize_f32(maps, height, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsure_of_everything_means_the_best_class_or_health() {
+        let unsure = [0.1, 0.4, 0.2];
+        assert_eq!(predicted(LabelSpace::Exclusive, &unsure, 0.5), [1]);
+        assert!(predicted(LabelSpace::Findings, &unsure, 0.5).is_empty());
+        let sure = [0.9, 0.4, 0.6];
+        for space in [LabelSpace::Exclusive, LabelSpace::Findings] {
+            assert_eq!(predicted(space, &sure, 0.5), [0, 2]);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use weakseg_data::{Case, Split, Truth, atomic};
 
 use super::ClassMaps;
-use super::maps::upsample;
+use super::maps::{predicted, upsample};
 use crate::files;
 use crate::irn::propagate::{self, MaskRule};
 use crate::metrics::Bootstrap;
@@ -27,15 +27,16 @@ pub(crate) fn bootstrap(bench: &Bench<'_>) -> Bootstrap {
 
 /// Which classes of a case a map may show.
 pub(crate) fn allowed(
+    bench: &Bench<'_>,
     labels: ImageLabels,
-    gate: f64,
     case: &Case,
     maps: &ClassMaps,
     class: usize,
 ) -> bool {
+    let space = bench.cases.classes.space;
     match labels {
         ImageLabels::Truth => case.labels[class],
-        _ => f64::from(maps.probabilities[class]) > gate,
+        _ => predicted(space, &maps.probabilities, bench.config.cams.gate).contains(&class),
     }
 }
 
@@ -48,7 +49,6 @@ pub(crate) fn map_rows(
     folder: &Path,
     rule: &MaskRule,
 ) -> Result<Vec<Row>, StepError> {
-    let gate = bench.config.cams.gate;
     let mut rows = Vec::new();
     for (split, labels) in [
         (Split::Train, ImageLabels::Truth),
@@ -69,7 +69,7 @@ pub(crate) fn map_rows(
             &bootstrap(bench),
             |case, size| {
                 let maps = ClassMaps::read(folder, &case.id)?;
-                let (keys, planes) = maps.of(|class| allowed(labels, gate, case, &maps, class));
+                let (keys, planes) = maps.of(|class| allowed(bench, labels, case, &maps, class));
                 Ok(propagate::mask(
                     &bench.cases.classes,
                     &keys,
@@ -88,7 +88,7 @@ pub(crate) fn map_rows(
             |case, finding| {
                 let maps = ClassMaps::read(folder, &case.id)?;
                 let (keys, planes) =
-                    maps.of(|class| class == finding && allowed(labels, gate, case, &maps, class));
+                    maps.of(|class| class == finding && allowed(bench, labels, case, &maps, class));
                 if keys.is_empty() {
                     return Ok(None);
                 }
