@@ -6,9 +6,10 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend};
+use burn::backend::{Autodiff, AutodiffBackend, Backend};
 
 use crate::conv::ConvOptions;
+use crate::norm::NormOptions;
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
@@ -137,6 +138,190 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
 
     fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
         record_unary!(x, ResizeBackward, target, |x| B::resize_forward(x, target))
+    }
+
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let prep = NormBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let (output, mean, variance) = match prep {
+            OpsKind::Tracked(mut prep) => {
+                let node = prep.checkpoint(&x);
+                let (gamma, beta) = (gamma.into_primitive(), beta.into_primitive());
+                let (output, mean, variance) =
+                    B::batch_norm_forward(x.into_primitive(), gamma.clone(), beta.clone(), options);
+                let state = NormState {
+                    x: node,
+                    channels: [gamma, beta, mean.clone(), variance.clone()],
+                    options,
+                };
+                (prep.finish(state, output), mean, variance)
+            }
+            OpsKind::UnTracked(prep) => {
+                let (output, mean, variance) = B::batch_norm_forward(
+                    x.into_primitive(),
+                    gamma.into_primitive(),
+                    beta.into_primitive(),
+                    options,
+                );
+                (prep.finish(output), mean, variance)
+            }
+        };
+        (output, Self::from_inner(mean), Self::from_inner(variance))
+    }
+
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), scale.node(), shift.node()];
+        match AffineBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                let node = prep.checkpoint(&x);
+                let (scale, shift) = (scale.into_primitive(), shift.into_primitive());
+                let output = B::channel_affine_forward(
+                    x.into_primitive(),
+                    scale.clone(),
+                    shift.clone(),
+                    relu,
+                );
+                prep.finish((node, [scale, shift], relu), output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::channel_affine_forward(
+                x.into_primitive(),
+                scale.into_primitive(),
+                shift.into_primitive(),
+                relu,
+            )),
+        }
+    }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prep = ReluBackward.prepare::<C>([x.node()]).compute_bound();
+        let output = B::relu_forward(x.into_primitive());
+        match prep.stateful() {
+            OpsKind::Tracked(prep) => prep.finish(output.clone(), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [a.node(), b.node()];
+        let prep = ReluBackward.prepare::<C>(nodes).compute_bound();
+        let output = B::add_relu_forward(a.into_primitive(), b.into_primitive());
+        match prep.stateful() {
+            OpsKind::Tracked(prep) => prep.finish(output.clone(), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}
+
+/// Backward of [`NetworkOps::normalize`]; the parents are x, gamma and beta.
+#[derive(Debug)]
+struct NormBackward;
+
+/// What the backward of a batch norm reads: x, and gamma, beta, mean and variance, which are small
+/// enough to keep.
+#[derive(Debug, Clone)]
+struct NormState<T> {
+    x: NodeId,
+    channels: [T; 4],
+    options: NormOptions,
+}
+
+impl<B: Backend + Kernels> Backward<B, 3> for NormBackward {
+    type State = NormState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let NormState {
+            x,
+            channels: [gamma, beta, mean, variance],
+            options,
+        } = ops.state;
+        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
+        let gradients = B::batch_norm_backward(x, gamma, beta, mean, variance, options, upstream);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// Backward of [`NetworkOps::affine`]; the parents are x, scale and shift, the state x, the values
+/// of the two others, and whether ReLU follows.
+#[derive(Debug)]
+struct AffineBackward;
+
+impl<B: Backend + Kernels> Backward<B, 3> for AffineBackward {
+    type State = (NodeId, [FloatTensor<B>; 2], bool);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let (x, [scale, shift], relu) = ops.state;
+        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
+        let [x_node, scale_node, shift_node] = ops.parents;
+        if scale_node.is_some() || shift_node.is_some() {
+            let gradients = B::channel_affine_parameter_gradients(
+                x.clone(),
+                scale.clone(),
+                shift.clone(),
+                relu,
+                upstream.clone(),
+            );
+            for (node, gradient) in [scale_node, shift_node].into_iter().zip(gradients) {
+                if let Some(node) = node {
+                    grads.register::<B>(node.id, gradient);
+                }
+            }
+        }
+        if let Some(node) = x_node {
+            let gradient = B::channel_affine_input_gradient(x, scale, shift, relu, upstream);
+            grads.register::<B>(node.id, gradient);
+        }
+    }
+}
+
+/// Backward of [`NetworkOps::rectify`] and [`NetworkOps::add_rectify`]. The state is the output:
+/// the next layer keeps it anyway, the inputs nobody.
+#[derive(Debug)]
+struct ReluBackward;
+
+impl<B: Backend + Kernels, const N: usize> Backward<B, N> for ReluBackward {
+    type State = FloatTensor<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, N>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let gradient = B::relu_gradient(ops.state, upstream);
+        for node in ops.parents.into_iter().flatten() {
+            grads.register::<B>(node.id, gradient.clone());
+        }
     }
 }
 

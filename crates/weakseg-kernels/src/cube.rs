@@ -4,6 +4,7 @@ use burn::backend::Cube;
 use burn::backend::tensor::FloatTensor;
 
 use crate::conv::ConvOptions;
+use crate::norm::NormOptions;
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
@@ -38,5 +39,31 @@ impl NetworkOps for Cube {
 
     fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
         Self::resize_forward(x, target)
+    }
+
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        Self::batch_norm_forward(x, gamma, beta, options)
+    }
+
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        Self::channel_affine_forward(x, scale, shift, relu)
+    }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu_forward(x)
+    }
+
+    fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::add_relu_forward(a, b)
     }
 }

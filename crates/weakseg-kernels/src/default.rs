@@ -5,6 +5,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, BoolDType, Slice, TensorMetadata, get_or_init_device_settings};
 
 use crate::conv::ConvOptions;
+use crate::norm::NormOptions;
 use crate::ops::Resize;
 use crate::path::{PathIndex, Sources};
 use crate::pool::PoolOptions;
@@ -199,4 +200,113 @@ pub(crate) fn resize_backward<B: Backend>(
     output_gradient: FloatTensor<B>,
 ) -> FloatTensor<B> {
     B::interpolate_backward(x, output_gradient, target.size, bilinear(target))
+}
+
+fn relu_if<B: Backend>(relu: bool, x: FloatTensor<B>) -> FloatTensor<B> {
+    if relu { B::relu(x) } else { x }
+}
+
+pub(crate) fn batch_norm_forward<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    options: NormOptions,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let normal = B::batch_norm_train(x, gamma, beta, options.epsilon);
+    let output = relu_if::<B>(options.relu, normal.output);
+    (output, normal.mean, normal.variance)
+}
+
+pub(crate) fn batch_norm_backward<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    options: NormOptions,
+    output_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 3] {
+    let NormOptions { epsilon, relu } = options;
+    let upstream = if relu {
+        let (x, gamma, mean, variance) = (x.clone(), gamma.clone(), mean.clone(), variance.clone());
+        let output = B::batch_norm(x, gamma, beta, mean, variance, epsilon);
+        B::relu_backward(B::relu(output), output_gradient)
+    } else {
+        output_gradient
+    };
+    let gradients = B::batch_norm_train_backward(x, gamma, mean, variance, epsilon, upstream);
+    [gradients.x_grad, gradients.gamma_grad, gradients.beta_grad]
+}
+
+/// A `[C]` vector as `[1, C, 1, 1]`.
+fn per_channel<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
+    let [channels] = vector.shape().dims();
+    B::float_reshape(vector, [1, channels, 1, 1].into())
+}
+
+pub(crate) fn channel_affine_forward<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    relu: bool,
+) -> FloatTensor<B> {
+    let scaled = B::float_mul(x, per_channel::<B>(scale));
+    relu_if::<B>(relu, B::float_add(scaled, per_channel::<B>(shift)))
+}
+
+/// The gradient of x·scale + shift: what ReLU, if any, lets through.
+fn channel_affine_upstream<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    relu: bool,
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    if relu {
+        let output = channel_affine_forward::<B>(x, scale, shift, relu);
+        B::relu_backward(output, output_gradient)
+    } else {
+        output_gradient
+    }
+}
+
+pub(crate) fn channel_affine_input_gradient<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    relu: bool,
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let upstream = channel_affine_upstream::<B>(x, scale.clone(), shift, relu, output_gradient);
+    B::float_mul(upstream, per_channel::<B>(scale))
+}
+
+pub(crate) fn channel_affine_parameter_gradients<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    relu: bool,
+    output_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let upstream = channel_affine_upstream::<B>(x.clone(), scale, shift, relu, output_gradient);
+    // The sums over images and pixels of a convolution's bias.
+    [
+        conv2d_bias_gradient::<B>(B::float_mul(upstream.clone(), x)),
+        conv2d_bias_gradient::<B>(upstream),
+    ]
+}
+
+pub(crate) fn relu_forward<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::relu(x)
+}
+
+pub(crate) fn add_relu_forward<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    B::relu(B::float_add(a, b))
+}
+
+pub(crate) fn relu_gradient<B: Backend>(
+    output: FloatTensor<B>,
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::relu_backward(output, output_gradient)
 }

@@ -4,6 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::conv::ConvOptions;
+use crate::norm::NormOptions;
 use crate::ops::{NetworkOps, Resize};
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
@@ -99,6 +100,91 @@ pub fn resize_bilinear(x: Tensor<4>, size: [usize; 2], align_corners: bool) -> T
         align_corners,
     };
     Tensor::from_dispatch(<Dispatch as NetworkOps>::resize(x.into_dispatch(), target))
+}
+
+/// Batch norm of x `[B, C, H, W]` with its own statistics (Ioffe and Szegedy 2015), γ `gamma` and
+/// β `beta`, both `[C]`; followed by ReLU if the options say so.
+///
+/// Returns y, of x's shape, and for running statistics the batch's mean and biased variance, both
+/// `[C]`, from which no gradient comes. y is differentiable in x, gamma and beta.
+///
+/// On the CPU the statistics are summed in f64, and nothing depends on the number of threads.
+///
+/// # Panics
+///
+/// If gamma or beta has not one value for each channel.
+#[must_use]
+pub fn batch_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    options: &NormOptions,
+) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    check_channels("batch_norm", &x, [&gamma, &beta]);
+    let (output, mean, variance) = <Dispatch as NetworkOps>::normalize(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        *options,
+    );
+    (
+        Tensor::from_dispatch(output),
+        Tensor::from_dispatch(mean),
+        Tensor::from_dispatch(variance),
+    )
+}
+
+/// x·scale + shift for x `[B, C, H, W]`, scale and shift `[C]`; followed by ReLU if `relu`. This is
+/// batch norm with given statistics. Differentiable in all three: a gradient nobody asked for is
+/// not computed.
+///
+/// # Panics
+///
+/// If scale or shift has not one value for each channel.
+#[must_use]
+pub fn channel_affine(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, relu: bool) -> Tensor<4> {
+    check_channels("channel_affine", &x, [&scale, &shift]);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::affine(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        relu,
+    ))
+}
+
+/// max(x, 0) of x `[B, C, H, W]`; a NaN stays one. The gradient is 0 where x is 0, as PyTorch's.
+#[must_use]
+pub fn relu(x: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::rectify(x.into_dispatch()))
+}
+
+/// max(a + b, 0), the end of a residual block; see [`relu`].
+///
+/// # Panics
+///
+/// If the shapes differ.
+#[must_use]
+pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    assert!(
+        a.dims() == b.dims(),
+        "add_relu: expected two equal shapes, found {:?} and {:?}",
+        a.dims(),
+        b.dims()
+    );
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::add_rectify(
+        a.into_dispatch(),
+        b.into_dispatch(),
+    ))
+}
+
+fn check_channels(name: &str, x: &Tensor<4>, vectors: [&Tensor<1>; 2]) {
+    let [_, channels, _, _] = x.dims();
+    let lengths = vectors.map(|vector| vector.dims()[0]);
+    assert!(
+        lengths == [channels; 2],
+        "{name}: x has {channels} channels and its vectors {lengths:?} values; expected one for \
+         each channel"
+    );
 }
 
 fn check_conv2d(

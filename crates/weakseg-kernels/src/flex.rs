@@ -6,9 +6,12 @@ use burn::backend::{DType, Flex, TensorData, TensorMetadata};
 use crate::affinity;
 use crate::conv::{self, ConvOptions, ConvShape};
 use crate::default;
+use crate::elementwise;
+use crate::norm::{self, BatchNorm, NormOptions};
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
 use crate::pool::{self, PoolOptions};
+use crate::relu::{self, gated, rectified};
 use crate::resize;
 use crate::tile::Tiles;
 
@@ -40,6 +43,54 @@ fn conv_shape(
 ) -> Option<ConvShape> {
     let f32s = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
     f32s.then(|| ConvShape::new(x.shape().dims(), weight.shape().dims(), options))?
+}
+
+/// Whether the elementwise kernels serve this call: f32 and no empty tensor.
+fn elementwise_serves(tensors: &[&FloatTensor<Flex>]) -> bool {
+    let serves = |t: &&FloatTensor<Flex>| t.dtype() == DType::F32 && t.shape().num_elements() > 0;
+    tensors.iter().all(serves)
+}
+
+/// The values of a contiguous tensor to write over, if nobody else holds them.
+fn own_values(tensor: &mut FloatTensor<Flex>) -> Option<&mut [f32]> {
+    let whole = tensor.storage::<f32>().len() == tensor.shape().num_elements();
+    let free = whole && tensor.is_contiguous();
+    free.then(|| tensor.try_storage_mut::<f32>())?
+}
+
+/// A function of each value of an f32 tensor, written over it where nobody else holds it.
+fn mapped<F: Fn(f32) -> f32>(
+    x: FloatTensor<Flex>,
+    plane: usize,
+    of_plane: impl Fn(usize) -> F + Sync,
+) -> FloatTensor<Flex> {
+    let mut values_of = contiguous(&x);
+    drop(x);
+    if let Some(x) = own_values(&mut values_of) {
+        elementwise::update(x, plane, of_plane);
+        return values_of;
+    }
+    let output = elementwise::map(values(&values_of), plane, of_plane);
+    tensor(output, &values_of.shape())
+}
+
+/// A function of each pair of values of two f32 tensors, written over the first where nobody else
+/// holds it.
+fn zip_mapped<F: Fn(f32, f32) -> f32>(
+    a: FloatTensor<Flex>,
+    b: &FloatTensor<Flex>,
+    plane: usize,
+    of_plane: impl Fn(usize) -> F + Sync,
+) -> FloatTensor<Flex> {
+    let mut values_of = contiguous(&a);
+    drop(a);
+    let b = contiguous(b);
+    if let Some(a) = own_values(&mut values_of) {
+        elementwise::zip_update(a, values(&b), plane, of_plane);
+        return values_of;
+    }
+    let output = elementwise::zip_map(values(&values_of), values(&b), plane, of_plane);
+    tensor(output, &values_of.shape())
 }
 
 impl Kernels for Flex {
@@ -189,6 +240,177 @@ impl Kernels for Flex {
         let gradient = resize::backward(upstream, planes, size, target.size, target.align_corners);
         tensor(gradient, &dims)
     }
+
+    fn batch_norm_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        if !elementwise_serves(&[&x, &gamma, &beta]) {
+            return default::batch_norm_forward::<Self>(x, gamma, beta, options);
+        }
+        let [_, channels, height, width] = x.shape().dims();
+        let plane = height * width;
+        let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
+        let [mean, variance] = norm::statistics(values(&x), channels, plane);
+        let norm = BatchNorm {
+            gamma: values(&gamma),
+            beta: values(&beta),
+            mean: &mean,
+            variance: &variance,
+            options,
+        };
+        let maps = norm.maps();
+        let output = mapped(x, plane, |at| {
+            let map = maps[at % channels];
+            move |x| map.output(x)
+        });
+        let statistic = |values| tensor(values, &[channels]);
+        (output, statistic(mean), statistic(variance))
+    }
+
+    fn batch_norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        options: NormOptions,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3] {
+        if !elementwise_serves(&[&x, &gamma, &beta, &output_gradient]) {
+            return default::batch_norm_backward::<Self>(
+                x,
+                gamma,
+                beta,
+                mean,
+                variance,
+                options,
+                output_gradient,
+            );
+        }
+        let [batch, channels, height, width] = x.shape().dims();
+        let plane = height * width;
+        let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
+        let upstream = contiguous(&output_gradient);
+        drop(output_gradient);
+        let norm = BatchNorm {
+            gamma: values(&gamma),
+            beta: values(&beta),
+            mean: values(&mean),
+            variance: values(&variance),
+            options,
+        };
+        let sums = norm::gradient_sums(values(&x), values(&upstream), &norm.maps(), plane);
+        let gradients = norm.input_gradients(&sums, batch * plane);
+        let x_gradient = zip_mapped(upstream, &x, plane, |at| {
+            let gradient = gradients[at % channels];
+            move |upstream, x| gradient.of(x, upstream)
+        });
+        let [gamma, beta] = norm.parameter_gradients(&sums);
+        [
+            x_gradient,
+            tensor(gamma, &[channels]),
+            tensor(beta, &[channels]),
+        ]
+    }
+
+    fn channel_affine_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x, &scale, &shift]) {
+            return default::channel_affine_forward::<Self>(x, scale, shift, relu);
+        }
+        let [_, channels, height, width] = x.shape().dims();
+        let (scale, shift) = (contiguous(&scale), contiguous(&shift));
+        let maps = norm::affine(values(&scale), values(&shift), relu);
+        mapped(x, height * width, |at| {
+            let map = maps[at % channels];
+            move |x| map.output(x)
+        })
+    }
+
+    fn channel_affine_input_gradient(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x, &scale, &shift, &output_gradient]) {
+            return default::channel_affine_input_gradient::<Self>(
+                x,
+                scale,
+                shift,
+                relu,
+                output_gradient,
+            );
+        }
+        let [_, channels, height, width] = x.shape().dims();
+        let (scale, shift) = (contiguous(&scale), contiguous(&shift));
+        let maps = norm::affine(values(&scale), values(&shift), relu);
+        zip_mapped(output_gradient, &x, height * width, |at| {
+            let map = maps[at % channels];
+            move |upstream, x| map.input_gradient(x, upstream)
+        })
+    }
+
+    fn channel_affine_parameter_gradients(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        if !elementwise_serves(&[&x, &scale, &shift, &output_gradient]) {
+            return default::channel_affine_parameter_gradients::<Self>(
+                x,
+                scale,
+                shift,
+                relu,
+                output_gradient,
+            );
+        }
+        let [_, channels, height, width] = x.shape().dims();
+        let (scale, shift) = (contiguous(&scale), contiguous(&shift));
+        let (x, upstream) = (contiguous(&x), contiguous(&output_gradient));
+        let maps = norm::affine(values(&scale), values(&shift), relu);
+        let sums = norm::gradient_sums(values(&x), values(&upstream), &maps, height * width);
+        [1, 0].map(|which| {
+            let gradient = sums.iter().map(|sums| sums[which] as f32).collect();
+            tensor(gradient, &[channels])
+        })
+    }
+
+    fn relu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x]) {
+            return default::relu_forward::<Self>(x);
+        }
+        mapped(x, relu::CHUNK, |_| |x| rectified(x, 0.0))
+    }
+
+    fn add_relu_forward(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&a, &b]) {
+            return default::add_relu_forward::<Self>(a, b);
+        }
+        zip_mapped(a, &b, relu::CHUNK, |_| |a, b| rectified(a + b, 0.0))
+    }
+
+    fn relu_gradient(
+        output: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&output, &output_gradient]) {
+            return default::relu_gradient::<Self>(output, output_gradient);
+        }
+        zip_mapped(output_gradient, &output, relu::CHUNK, |_| {
+            |gradient, output| gated(output, 0.0, gradient)
+        })
+    }
 }
 
 impl NetworkOps for Flex {
@@ -219,5 +441,31 @@ impl NetworkOps for Flex {
 
     fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
         Self::resize_forward(x, target)
+    }
+
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        Self::batch_norm_forward(x, gamma, beta, options)
+    }
+
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        Self::channel_affine_forward(x, scale, shift, relu)
+    }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu_forward(x)
+    }
+
+    fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::add_relu_forward(a, b)
     }
 }

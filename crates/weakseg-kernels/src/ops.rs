@@ -5,6 +5,7 @@ use burn::backend::{Backend, backend_extension};
 
 use crate::conv::ConvOptions;
 use crate::default;
+use crate::norm::NormOptions;
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 
@@ -38,6 +39,28 @@ pub trait NetworkOps: Backend {
 
     /// See [`crate::resize_bilinear`].
     fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self>;
+
+    /// See [`crate::batch_norm`].
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`crate::channel_affine`].
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::relu()`].
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::add_relu`].
+    fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Forward and gradient kernels of one backend, without a graph. The default bodies are made of
@@ -120,6 +143,88 @@ pub trait Kernels: Backend {
         output_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         default::resize_backward::<Self>(x, target, output_gradient)
+    }
+
+    /// x `[B, C, H, W]` normalised with its own statistics; with it mean and biased variance, both
+    /// `[C]`.
+    fn batch_norm_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        default::batch_norm_forward::<Self>(x, gamma, beta, options)
+    }
+
+    /// Gradients with respect to x, gamma and beta; mean and variance are the forward's.
+    fn batch_norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        options: NormOptions,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3] {
+        default::batch_norm_backward::<Self>(
+            x,
+            gamma,
+            beta,
+            mean,
+            variance,
+            options,
+            output_gradient,
+        )
+    }
+
+    /// x·scale + shift of x `[B, C, H, W]`, scale and shift `[C]`, then ReLU if asked for.
+    fn channel_affine_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        default::channel_affine_forward::<Self>(x, scale, shift, relu)
+    }
+
+    /// Gradient with respect to x.
+    fn channel_affine_input_gradient(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::channel_affine_input_gradient::<Self>(x, scale, shift, relu, output_gradient)
+    }
+
+    /// Gradients with respect to scale and shift.
+    fn channel_affine_parameter_gradients(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        default::channel_affine_parameter_gradients::<Self>(x, scale, shift, relu, output_gradient)
+    }
+
+    /// max(x, 0); a NaN stays one.
+    fn relu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        default::relu_forward::<Self>(x)
+    }
+
+    /// max(a + b, 0) of equal shapes.
+    fn add_relu_forward(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        default::add_relu_forward::<Self>(a, b)
+    }
+
+    /// Gradient with respect to what ReLU turned into `output`.
+    fn relu_gradient(
+        output: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::relu_gradient::<Self>(output, output_gradient)
     }
 }
 

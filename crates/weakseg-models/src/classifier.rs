@@ -1,9 +1,10 @@
 //! Step 1's network: image-level labels in, maps that localise them on the way out.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use weakseg_kernels::relu;
 
 use crate::arch::ClassifierArch;
 use crate::encoder::{Encoder, ResNet, ResNetLayout, Trunk, Vgg, VggLayout};
@@ -268,7 +269,7 @@ impl Classifier {
     fn extra(&self, x: Tensor<4>) -> Tensor<4> {
         self.extra_convs
             .iter()
-            .fold(x, |x, conv| activation::relu(conv.forward(x)))
+            .fold(x, |x, conv| relu(conv.forward(x)))
     }
 
     /// A stage of the trunk with the reference's DropBlocks in or after it.

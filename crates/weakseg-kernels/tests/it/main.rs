@@ -2,6 +2,7 @@
 
 mod affinity;
 mod conv;
+mod norm;
 mod planes;
 mod walk;
 

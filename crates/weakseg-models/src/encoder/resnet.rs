@@ -1,7 +1,8 @@
 //! ResNet50 (He et al. 2015), with torchvision's keys.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
+use weakseg_kernels::add_relu;
 
 use super::Encoder;
 use crate::layers::{BatchNorm, Conv2d, ConvInit, ConvSpec, Init, MaxPool, scaled};
@@ -97,14 +98,14 @@ impl Bottleneck {
     /// # Shapes
     /// `[B, I, H, W]` → `[B, O, ⌈H/stride⌉, ⌈W/stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = activation::relu(self.bn1.forward(self.conv1.forward(x.clone())));
-        let y = activation::relu(self.bn2.forward(self.conv2.forward(y)));
+        let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
+        let y = self.bn2.forward_relu(self.conv2.forward(y));
         let y = self.bn3.forward(self.conv3.forward(y));
         let shortcut = match &self.downsample {
             Some((conv, norm)) => norm.forward(conv.forward(x)),
             None => x,
         };
-        activation::relu(y + shortcut)
+        add_relu(y, shortcut)
     }
 }
 
@@ -212,7 +213,7 @@ impl Encoder for ResNet {
     fn stage(&self, index: usize, x: Tensor<4>) -> Tensor<4> {
         let run = |layer: &[Bottleneck], x| layer.iter().fold(x, |x, block| block.forward(x));
         match index {
-            0 => activation::relu(self.bn1.forward(self.conv1.forward(x))),
+            0 => self.bn1.forward_relu(self.conv1.forward(x)),
             1 => run(&self.layer1, Self::pool_stem(x)),
             2 => run(&self.layer2, x),
             3 => run(&self.layer3, x),

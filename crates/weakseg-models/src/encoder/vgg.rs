@@ -128,14 +128,23 @@ impl Vgg {
 
     /// Runs the layers of a range of numbers.
     pub(crate) fn run(&self, layers: Range<usize>, x: Tensor<4>) -> Tensor<4> {
-        self.features[layers]
-            .iter()
-            .fold(x, |x, layer| match layer {
+        let mut layers = self.features[layers].iter().peekable();
+        let mut x = x;
+        while let Some(layer) = layers.next() {
+            x = match layer {
                 VggLayer::Conv(conv) => conv.forward(x),
-                VggLayer::Norm(norm) => norm.forward(x),
+                VggLayer::Norm(norm) => {
+                    // One pass for both.
+                    match layers.next_if(|next| matches!(next, VggLayer::Relu(_))) {
+                        Some(_) => norm.forward_relu(x),
+                        None => norm.forward(x),
+                    }
+                }
                 VggLayer::Relu(relu) => relu.forward(x),
                 VggLayer::Pool(pool) => pool.forward(x),
-            })
+            };
+        }
+        x
     }
 }
 

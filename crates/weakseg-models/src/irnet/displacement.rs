@@ -1,7 +1,8 @@
 //! The displacement head: a small top-down pyramid.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
+use weakseg_kernels::relu;
 
 use super::Levels;
 use crate::layers::{Conv2d, ConvSpec, GroupNorm, Init, Relu, bilinear_by, crop, scaled};
@@ -87,5 +88,5 @@ impl DisplacementHead {
 }
 
 fn tap((conv, norm): &(Conv2d, GroupNorm), x: Tensor<4>, factor: usize) -> Tensor<4> {
-    activation::relu(bilinear_by(norm.forward(conv.forward(x)), factor))
+    relu(bilinear_by(norm.forward(conv.forward(x)), factor))
 }

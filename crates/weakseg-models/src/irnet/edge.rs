@@ -1,7 +1,8 @@
 //! The boundary head: what each level sees of an edge, side by side.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
+use weakseg_kernels::relu;
 
 use super::Levels;
 use crate::layers::{Conv2d, ConvSpec, GroupNorm, Init, bilinear_by, crop, scaled};
@@ -64,7 +65,7 @@ impl EdgeHead {
             .zip(self.factors)
             .map(|(((conv, norm), level), factor)| {
                 let x = norm.forward(conv.forward(level.clone()));
-                crop(activation::relu(bilinear_by(x, factor)), height, width)
+                crop(relu(bilinear_by(x, factor)), height, width)
             })
             .collect();
         self.fc_edge6.forward(Tensor::cat(seen, 1))

@@ -1,7 +1,8 @@
 //! ReLU as a module, so that it takes its place (and its number) in a PyTorch `Sequential`.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
+use weakseg_kernels::relu;
 
 /// `max(x, 0)`.
 #[derive(Module, Debug, Default)]
@@ -11,6 +12,6 @@ impl Relu {
     /// # Shapes
     /// any → the same
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        activation::relu(x)
+        relu(x)
     }
 }

@@ -1,7 +1,7 @@
 //! Atrous spatial pyramid pooling (Chen et al. 2017), with the keys of VainF's DeepLabV3Plus.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
 use super::{BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, GlobalMean, Init, dropout};
@@ -57,7 +57,7 @@ impl Aspp {
     pub fn forward(&self, x: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let (mean, conv, norm) = &self.convs.4;
-        let image = activation::relu(norm.forward(conv.forward(mean.forward(x.clone()))));
+        let image = norm.forward_relu(conv.forward(mean.forward(x.clone())));
         let [batch, channels, _, _] = image.dims();
         let pyramid = vec![
             conv_bn_relu(&self.convs.0, x.clone()),

@@ -2,7 +2,7 @@
 
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::Tensor;
-use burn::tensor::module::{batch_norm, batch_norm_train};
+use weakseg_kernels::{NormOptions, batch_norm, channel_affine};
 
 use super::Init;
 use super::init::Law;
@@ -46,40 +46,53 @@ impl BatchNorm {
     /// # Shapes
     /// `[B, C, H, W]` → the same
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.normalize(x, false)
+    }
+
+    /// [`forward`](Self::forward) and ReLU in one pass.
+    ///
+    /// # Shapes
+    /// `[B, C, H, W]` → the same
+    pub fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        self.normalize(x, true)
+    }
+
+    fn normalize(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
         if x.is_autodiff() && self.training.is_enabled() {
-            self.forward_train(x)
+            self.normalize_train(x, relu)
         } else {
-            self.forward_eval(x)
+            self.normalize_eval(x, relu)
         }
     }
 
-    fn forward_eval(&self, x: Tensor<4>) -> Tensor<4> {
+    fn normalize_eval(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
         let device = x.device();
-        batch_norm(
-            x,
-            self.weight.val(),
-            self.bias.val(),
-            self.running_mean.value_sync().to_device(&device),
-            self.running_var.value_sync().to_device(&device),
-            EPSILON,
-        )
+        let mean = self.running_mean.value_sync().to_device(&device);
+        let variance = self.running_var.value_sync().to_device(&device);
+        let scale = self.weight.val() / (variance + EPSILON).sqrt();
+        let shift = self.bias.val() - mean * scale.clone();
+        channel_affine(x, scale, shift, relu)
     }
 
-    fn forward_train(&self, x: Tensor<4>) -> Tensor<4> {
+    fn normalize_train(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
         let device = x.device();
         let [batch, _, height, width] = x.dims();
         let count = (batch * height * width) as f64;
         // One value a channel has no unbiased variance; PyTorch refuses, we keep the biased zero.
         let unbiased = count / (count - 1.0).max(1.0);
 
-        let result = batch_norm_train(x, self.weight.val(), self.bias.val(), EPSILON);
+        let options = NormOptions {
+            epsilon: EPSILON,
+            relu,
+        };
+        let (output, mean, variance) = batch_norm(x, self.weight.val(), self.bias.val(), &options);
         let blend = |running: &RunningState<Tensor<1>>, batch: Tensor<1>| {
             let kept = running.value_sync().to_device(&device) * (1.0 - MOMENTUM);
             running.update((kept + batch.detach() * MOMENTUM).detach());
         };
-        blend(&self.running_mean, result.mean);
-        blend(&self.running_var, result.variance * unbiased);
-        result.output
+        blend(&self.running_mean, mean);
+        blend(&self.running_var, variance * unbiased);
+        output
     }
 }
 

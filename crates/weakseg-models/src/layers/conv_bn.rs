@@ -1,6 +1,6 @@
 //! Convolution, batch norm, ReLU: the block decoders are made of.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::{BatchNorm, Conv2d, ConvSpec, Init};
 
@@ -17,5 +17,5 @@ pub(crate) fn conv_bn(init: &Init<'_>, spec: ConvSpec) -> ConvBn {
 /// # Shapes
 /// `[B, I, H, W]` → `[B, O, H', W']`
 pub(crate) fn conv_bn_relu((conv, norm): &ConvBn, x: Tensor<4>) -> Tensor<4> {
-    activation::relu(norm.forward(conv.forward(x)))
+    norm.forward_relu(conv.forward(x))
 }

@@ -2,7 +2,7 @@
 //! DeepLabV3Plus-Pytorch, which the reference used.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use crate::encoder::{Encoder, ResNet, Trunk};
 use crate::layers::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
@@ -62,7 +62,7 @@ impl DeeplabV3Plus {
         let deep = self.classifier.aspp.forward(features[4].clone(), noise);
         let x = Tensor::cat(vec![low, bilinear(deep, [low_h, low_w])], 1);
         let (conv, norm, _, last) = &self.classifier.classifier;
-        let x = last.forward(activation::relu(norm.forward(conv.forward(x))));
+        let x = last.forward(norm.forward_relu(conv.forward(x)));
         bilinear(x, [height, width])
     }
 }
