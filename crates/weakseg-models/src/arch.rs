@@ -35,7 +35,21 @@ impl ClassifierArch {
             Self::Resnet50Os8 => "resnet50-os8",
         }
     }
+
+    /// Names of the layers whose activations can be had, in order of depth. A VGG block's activation
+    /// is what its last ReLU gives, before the pool; `extra` is what the head averages.
+    pub fn layers(self) -> [&'static str; 6] {
+        match self {
+            Self::Vgg16 | Self::Vgg16Bn => VGG_LAYERS,
+            Self::Resnet50Os8 => RESNET_LAYERS,
+        }
+    }
 }
+
+pub(crate) const VGG_LAYERS: [&str; 6] =
+    ["block1", "block2", "block3", "block4", "block5", "extra"];
+pub(crate) const RESNET_LAYERS: [&str; 6] =
+    ["stem", "layer1", "layer2", "layer3", "layer4", "extra"];
 
 /// The segmentation networks of step 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_kernels::relu;
 
-use crate::arch::ClassifierArch;
+use crate::arch::{ClassifierArch, RESNET_LAYERS, VGG_LAYERS};
 use crate::encoder::{Encoder, ResNet, ResNetLayout, Trunk, Vgg, VggLayout};
 use crate::error::{ModelError, check_outputs, check_width};
 use crate::layers::{
@@ -15,8 +15,6 @@ use crate::layers::{
 
 /// Channels of the extra convolutions at full width.
 const EXTRA: usize = 512;
-const VGG_LAYERS: [&str; 6] = ["block1", "block2", "block3", "block4", "block5", "extra"];
-const RESNET_LAYERS: [&str; 6] = ["stem", "layer1", "layer2", "layer3", "layer4", "extra"];
 
 /// Where DropBlock acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -88,8 +86,13 @@ impl ClassifierConfig {
         }
     }
 
-    /// Builds the network with fresh weights: convolutions of VGG and its head N(0, √(2/(k²·out))),
-    /// its linear layer N(0, 0.01); ResNet50's trunk likewise, its head as PyTorch does by default.
+    /// Builds the network with fresh weights: convolutions of VGG N(0, √(2/(k²·out))), its linear
+    /// layer N(0, 0.01); ResNet50's trunk likewise, its head as PyTorch does by default.
+    ///
+    /// Departs from the reference code, which starts VGG's extra convolutions as the trunk's: they
+    /// start as the identity plus a tenth of that noise, because the means of three layers of random
+    /// features are nearly the same for every image. The head then begins with what the trunk knows,
+    /// and the first epochs are not spent on finding it again.
     ///
     /// # Errors
     /// [`ModelError::OutOfRange`] for no classes, a width that is no factor, more than 5 frozen
@@ -116,7 +119,9 @@ impl ClassifierConfig {
         let mut inputs = trunk.out_channels()[4];
         let extra_convs = (0..3)
             .map(|_| {
-                let init_as = if vgg {
+                let init_as = if vgg && inputs == extra {
+                    ConvInit::NearIdentity
+                } else if vgg {
                     ConvInit::NormalFanOut
                 } else {
                     ConvInit::Torch
@@ -214,12 +219,12 @@ impl Classifier {
         self.extra_linear.weight.lazy_shape()[0]
     }
 
-    /// Names for [`activation`](Self::activation), in order of depth. A VGG block's activation is
-    /// what its last ReLU gives, before the pool; `extra` is [`maps`](Self::maps).
-    pub fn layers(&self) -> &'static [&'static str] {
+    /// Names for [`activation`](Self::activation), see [`ClassifierArch::layers`]; `extra` is
+    /// [`maps`](Self::maps).
+    pub fn layers(&self) -> [&'static str; 6] {
         match self.trunk {
-            Trunk::Vgg(_) => &VGG_LAYERS,
-            Trunk::Resnet(_) => &RESNET_LAYERS,
+            Trunk::Vgg(_) => VGG_LAYERS,
+            Trunk::Resnet(_) => RESNET_LAYERS,
         }
     }
 
@@ -259,7 +264,7 @@ impl Classifier {
     fn position(&self, layer: &str) -> Result<usize, ModelError> {
         self.layers()
             .iter()
-            .position(|&name| name == layer)
+            .position(|name| *name == layer)
             .ok_or_else(|| ModelError::UnknownLayer {
                 name: layer.to_owned(),
                 valid: self.layers().join(", "),

@@ -11,7 +11,7 @@ use weakseg::report::{Metric, Row, Step, Subset};
 use weakseg_data::Plane;
 
 use super::reading::{ClassList, Reading};
-use super::rows::row;
+use super::rows::who;
 use super::{png_stems, stem};
 
 /// One line of the table.
@@ -130,11 +130,7 @@ impl Figures {
             (Metric::HitRate, &self.hits),
             (Metric::BoxIou, &self.overlaps),
         ] {
-            if !values.is_empty() {
-                let mean = values.iter().sum::<f64>() / values.len() as f64;
-                let ci95 = bootstrap.of_mean(values).map(|i| [i.low, i.high]);
-                rows.push(row(step, Subset::Pos, metric, mean, ci95, values.len())?);
-            }
+            rows.extend(who(step).mean_row(Subset::Pos, metric, values, bootstrap)?);
         }
         Ok(rows)
     }

@@ -23,6 +23,8 @@ pub struct Conv2d {
 pub(crate) enum ConvInit {
     /// N(0, √(2 / (k²·outputs))): He et al., fan out. torchvision's VGG and ResNet trunks.
     NormalFanOut,
+    /// The identity plus a tenth of [`NormalFanOut`](Self::NormalFanOut): as many outputs as inputs.
+    NearIdentity,
     /// N(0, √(2 / (k²·inputs))): He et al., fan in. DeepLabv3+'s head.
     NormalFanIn,
     /// U(±√(6 / (k²·inputs))): He et al., uniform. smp's decoders.
@@ -93,6 +95,12 @@ impl ConvSpec {
             ConvInit::NormalFanOut => (
                 Law::Normal {
                     std: (2.0 / fan_out).sqrt(),
+                },
+                zero,
+            ),
+            ConvInit::NearIdentity => (
+                Law::NearIdentity {
+                    std: 0.1 * (2.0 / fan_out).sqrt(),
                 },
                 zero,
             ),

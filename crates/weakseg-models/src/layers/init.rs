@@ -19,6 +19,11 @@ pub(crate) enum Law {
     Uniform {
         bound: f64,
     },
+    /// A kernel `[outputs, inputs, k, k]` (k odd) that passes input channel i to output channel i,
+    /// plus N(0, std).
+    NearIdentity {
+        std: f64,
+    },
 }
 
 /// Hands out parameters, each with a ChaCha8 stream of its own: the n-th parameter of a network
@@ -52,7 +57,7 @@ impl<'d> Init<'d> {
         Param::uninitialized(
             ParamId::new(),
             move |device, require_grad| {
-                let data = TensorData::new(draw(seed, stream, dims.iter().product(), law), dims);
+                let data = TensorData::new(draw(seed, stream, &dims, law), dims);
                 let tensor = Tensor::from_data(data, device);
                 if require_grad {
                     tensor.require_grad()
@@ -67,7 +72,8 @@ impl<'d> Init<'d> {
     }
 }
 
-fn draw(seed: u64, stream: u64, count: usize, law: Law) -> Vec<f32> {
+fn draw(seed: u64, stream: u64, dims: &[usize], law: Law) -> Vec<f32> {
+    let count = dims.iter().product();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     match law {
@@ -86,6 +92,17 @@ fn draw(seed: u64, stream: u64, count: usize, law: Law) -> Vec<f32> {
         Law::Uniform { bound } => (0..count)
             .map(|_| ((2.0 * unit(&mut rng) - 1.0) * bound) as f32)
             .collect(),
+        Law::NearIdentity { std } => {
+            let mut values = draw(seed, stream, dims, Law::Normal { std });
+            let &[outputs, inputs, height, width] = dims else {
+                unreachable!("only convolutions start near the identity");
+            };
+            let area = height * width;
+            for channel in 0..outputs.min(inputs) {
+                values[(channel * inputs + channel) * area + area / 2] += 1.0;
+            }
+            values
+        }
     }
 }
 
@@ -111,15 +128,33 @@ mod tests {
 
     #[test]
     fn laws_have_their_moments() {
-        let (mean, std) = moments(&draw(3, 0, 20_001, Law::Normal { std: 0.5 }));
+        let (mean, std) = moments(&draw(3, 0, &[20_001], Law::Normal { std: 0.5 }));
         assert!(
             mean.abs() < 0.02 && (std - 0.5).abs() < 0.01,
             "{mean} {std}"
         );
-        let uniform = draw(3, 1, 20_000, Law::Uniform { bound: 2.0 });
+        let uniform = draw(3, 1, &[20_000], Law::Uniform { bound: 2.0 });
         let (mean, std) = moments(&uniform);
         assert!(mean.abs() < 0.05 && (std - 2.0 / 3.0_f64.sqrt()).abs() < 0.02);
         assert!(uniform.iter().all(|v| v.abs() <= 2.0));
+    }
+
+    #[test]
+    fn near_the_identity_channels_pass() {
+        let values = draw(1, 0, &[3, 3, 3, 3], Law::NearIdentity { std: 0.0 });
+        for (at, value) in values.iter().enumerate() {
+            let (output, input, tap) = (at / 27, at / 9 % 3, at % 9);
+            let passed = output == input && tap == 4;
+            assert_eq!(
+                *value,
+                f32::from(u8::from(passed)),
+                "{output} {input} {tap}"
+            );
+        }
+        let noisy = draw(1, 0, &[3, 3, 3, 3], Law::NearIdentity { std: 0.1 });
+        let noise = draw(1, 0, &[81], Law::Normal { std: 0.1 });
+        let difference = |at: usize| noisy[at] - values[at] - noise[at];
+        assert!((0..81).all(|at| difference(at).abs() < 1e-6));
     }
 
     #[test]

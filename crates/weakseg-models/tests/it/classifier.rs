@@ -53,6 +53,23 @@ fn every_classifier_keeps_the_contract() {
     }
 }
 
+/// The extra convolutions pass on what the trunk knows, with some noise: each adds a tenth of what
+/// it is given, so three leave a relative difference well below one.
+#[test]
+fn the_head_of_vgg_starts_from_the_maps_of_its_trunk() {
+    let device = Device::flex();
+    for arch in [ClassifierArch::Vgg16, ClassifierArch::Vgg16Bn] {
+        let network = config(arch).init(&device).unwrap();
+        let images = picture([2, 3, 64, 64], &device);
+        let trunk = values(network.activation(images.clone(), "block5").unwrap());
+        let maps = values(network.maps(images, None));
+        let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|v| v * v).sum::<f32>().sqrt();
+        let moved = norm(&mut trunk.iter().zip(&maps).map(|(a, b)| a - b));
+        let share = moved / norm(&mut trunk.iter().copied());
+        assert!((0.01..0.5).contains(&share), "{arch}: {share}");
+    }
+}
+
 #[test]
 fn the_published_size_gives_maps_at_an_eighth() {
     let device = Device::flex();

@@ -16,12 +16,8 @@ pub(super) const PYTORCH_EPSILON: f64 = 1e-6;
 /// Maps of some classes at a layer of `network`, batched, one backward pass a class.
 ///
 /// `images` is `[B, 3, H, W]`, normalised as the network was trained; `layer` is one of [`Classifier::layers`]. Returns
-/// `[B, classes, h, w]` at the layer's size. The part of the network before the layer runs without a graph, and the part
-/// behind it anew for each class, so memory does not grow with the number of classes. Batch norm uses its running
-/// statistics.
-///
-/// [`CamMethod::Cam`] is defined at the last layer alone, where its weights are; elsewhere it is given as Grad-CAM times
-/// the number of pixels, which agrees with it at the last layer.
+/// `[B, classes, h, w]` at the layer's size. The part of the network before the layer runs without a graph. Batch norm
+/// uses its running statistics.
 ///
 /// # Errors
 /// [`ModelError::UnknownLayer`].
@@ -35,8 +31,29 @@ pub fn cams(
     layer: &str,
     classes: &[usize],
 ) -> Result<Tensor<4>, ModelError> {
+    let activation = network.valid().activation(images.inner(), layer)?;
+    from_activation(method, network, activation, layer, classes)
+}
+
+/// As [`cams`], from the activation `[B, K, h, w]` of the layer. The part of the network behind it runs anew for each
+/// class, so memory does not grow with the number of classes.
+///
+/// [`CamMethod::Cam`] is defined at the last layer alone, where its weights are; elsewhere it is given as Grad-CAM times
+/// the number of pixels, which agrees with it at the last layer.
+///
+/// # Errors
+/// [`ModelError::UnknownLayer`].
+///
+/// # Panics
+/// If a class is not below the network's number of logits.
+pub fn from_activation(
+    method: &CamMethod,
+    network: &Classifier,
+    activation: Tensor<4>,
+    layer: &str,
+    classes: &[usize],
+) -> Result<Tensor<4>, ModelError> {
     let network = network.valid();
-    let activation = network.activation(images.inner(), layer)?;
     let [batch, _, height, width] = activation.dims();
     if classes.is_empty() {
         return Ok(Tensor::empty(

@@ -35,6 +35,16 @@ impl Config {
                 "cams.scales is empty; expected at least one scale, as in [1.0]".to_owned(),
             );
         }
+        let layers = self.classifier.arch.layers();
+        if let Some(layer) = &self.cams.layer
+            && !layers.contains(&layer.as_str())
+        {
+            return Err(format!(
+                "cams.layer is \"{layer}\", which {} does not have; expected one of {}",
+                self.classifier.arch,
+                layers.join(", ")
+            ));
+        }
         for scale in &self.cams.scales {
             positive("cams.scales", *scale)?;
         }

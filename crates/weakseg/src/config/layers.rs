@@ -322,6 +322,22 @@ mod tests {
     }
 
     #[test]
+    fn a_layer_of_another_network_is_refused_with_those_there_are() {
+        let file = table(
+            "[data]\nkind = \"phantom\"\n[classifier]\narch = \"vgg16\"\n[cams]\nlayer = \"layer3\"",
+        );
+        let error = resolve(file, "t", None, &[])
+            .expect_err("VGG16 has blocks")
+            .to_string();
+        assert!(
+            error.contains(
+                "cams.layer is \"layer3\", which vgg16 does not have; expected one of block1, "
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_set_without_an_equals_sign_is_refused() {
         assert!(matches!(parse_set("a.b"), Err(ConfigError::Set { .. })));
         assert!(matches!(parse_set("a..b=1"), Err(ConfigError::Set { .. })));

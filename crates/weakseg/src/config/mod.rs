@@ -203,6 +203,10 @@ impl Default for Training {
 pub struct CamStep {
     /// Activation map.
     pub method: CamMethod,
+    /// Layer whose activations are weighted: `block1` to `block5` or `extra` of VGG16, `stem`, `layer1` to `layer4` or
+    /// `extra` of ResNet50. The last, `extra`, where nothing is said: it is the method's, and its maps come without a
+    /// backward pass. An earlier one has finer cells and sees less around each, at one backward pass a class and image.
+    pub layer: Option<String>,
     /// Scales of the input that are summed.
     pub scales: Vec<f64>,
     /// Add the map of the mirrored image.
@@ -219,6 +223,7 @@ impl Default for CamStep {
     fn default() -> Self {
         Self {
             method: CamMethod::default(),
+            layer: None,
             scales: vec![1.0],
             flip: true,
             normalise: Normalise::Max,

@@ -10,18 +10,18 @@
 //!
 //! Maps and masks are row-major slices of one image; nothing here depends on a network or on the tensor library.
 
-pub mod baselines;
 pub mod classify;
 pub mod confusion;
 pub mod interval;
 pub mod localisation;
 pub mod per_image;
 pub mod pixel;
+pub mod prior;
 
 pub use classify::LabelScores;
 pub use confusion::{Confusion, MeanIou};
 pub use interval::{Bootstrap, Interval};
-pub use per_image::{Column, Columns, Overlap};
+pub use per_image::{Columns, Overlap};
 pub use pixel::BinaryCounts;
 
 /// Mask value of a pixel that belongs to no class and is never counted.

@@ -6,13 +6,12 @@ use weakseg_data::phantom::mean_lungs;
 use weakseg_data::resize::{resize_f32, resize_nearest};
 use weakseg_data::{Cases, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, Truth};
 
-use super::scores::{ScoreError, Who, score_boxes, score_masks};
+use super::rows::Who;
+use super::scores::{ScoreError, score_boxes, score_masks};
 use crate::config::Prior;
 use crate::metrics::Bootstrap;
+use crate::metrics::prior::{self, GRID};
 use crate::report::{ImageLabels, Row, Step};
-
-/// Side of the square grid on which a prior is averaged.
-const GRID: usize = 128;
 
 /// A prediction that is the same for every image: one plane per finding, or one of indices.
 pub struct PriorMask(Stack<u8>, Vec<Plane<f32>>);
@@ -26,31 +25,45 @@ impl PriorMask {
     /// # Errors
     /// When a mask cannot be read.
     pub fn new(rule: Prior, cases: &Cases, truth: &Truth) -> Result<Self, DataError> {
-        let planes = cases.classes.mask_planes();
-        let maps: Vec<Plane<f32>> = match rule {
-            Prior::Masks if truth.has_masks(Split::Train) => mean_masks(cases, truth)?,
-            Prior::Masks | Prior::Centre => vec![centre(); cases.classes.len()],
-            Prior::Lungs => vec![mean_lungs(GRID); cases.classes.len()],
-        };
-        let mut mask = Stack::filled(planes, GRID, GRID, 0u8);
-        for (class, map) in maps.iter().enumerate() {
-            let cut = match rule {
+        let mut mask = Stack::filled(cases.classes.mask_planes(), GRID, GRID, 0u8);
+        let mut maps = Vec::new();
+        for class in 0..cases.classes.len() {
+            let (map, cut) = match rule {
                 Prior::Masks if truth.has_masks(Split::Train) => {
-                    best_cut(class, map, cases, truth)?
+                    let masks = training_masks(class, cases, truth)?;
+                    let counts = prior::counts(&masks);
+                    let share = prior::best_share(&counts, &masks);
+                    let n = masks.len().max(1) as f32;
+                    (
+                        counts.map(|&count| count as f32 / n),
+                        prior::cut(&counts, share),
+                    )
                 }
-                _ => 0.5,
+                Prior::Masks | Prior::Centre => above_half(centre()),
+                Prior::Lungs => above_half(mean_lungs(GRID)),
             };
-            let (plane, value) = match cases.classes.space {
-                LabelSpace::Exclusive => (0, class as u8 + 1),
-                LabelSpace::Findings => (class, 1),
-            };
-            for (out, &v) in mask.plane_mut(plane).iter_mut().zip(map.as_slice()) {
-                if v > cut && *out == 0 {
+            let (plane, value) = place(class, cases.classes.space);
+            for (out, &inside) in mask.plane_mut(plane).iter_mut().zip(cut.as_slice()) {
+                if inside == 1 && *out == 0 {
                     *out = value;
                 }
             }
+            maps.push(map);
         }
         Ok(Self(mask, maps))
+    }
+}
+
+fn above_half(map: Plane<f32>) -> (Plane<f32>, Plane<u8>) {
+    let cut = map.map(|&v| u8::from(v > 0.5));
+    (map, cut)
+}
+
+/// The plane of a mask that holds a class, and its value there.
+fn place(class: usize, space: LabelSpace) -> (usize, u8) {
+    match space {
+        LabelSpace::Exclusive => (0, class as u8 + 1),
+        LabelSpace::Findings => (class, 1),
     }
 }
 
@@ -63,13 +76,11 @@ fn centre() -> Plane<f32> {
 }
 
 fn small(mask: &Mask, class: usize, space: LabelSpace) -> Plane<u8> {
-    let (plane, value) = match space {
-        LabelSpace::Exclusive => (0, class as u8 + 1),
-        LabelSpace::Findings => (class, 1),
-    };
+    let (plane, value) = place(class, space);
     resize_nearest(&mask.planes.to_plane(plane), GRID, GRID).map(|&v| u8::from(v == value))
 }
 
+/// The true masks of the training images that show the class, on the prior's grid.
 fn training_masks(class: usize, cases: &Cases, truth: &Truth) -> Result<Vec<Plane<u8>>, DataError> {
     let positive: Vec<_> = cases.of(Split::Train).filter(|c| c.labels[class]).collect();
     let masks: Vec<Option<Plane<u8>>> = positive
@@ -81,46 +92,6 @@ fn training_masks(class: usize, cases: &Cases, truth: &Truth) -> Result<Vec<Plan
         })
         .collect::<Result<_, DataError>>()?;
     Ok(masks.into_iter().flatten().collect())
-}
-
-fn mean_masks(cases: &Cases, truth: &Truth) -> Result<Vec<Plane<f32>>, DataError> {
-    (0..cases.classes.len())
-        .map(|class| {
-            let masks = training_masks(class, cases, truth)?;
-            let n = masks.len().max(1) as f32;
-            Ok(Plane::from_fn(GRID, GRID, |y, x| {
-                masks.iter().map(|m| f32::from(m.get(y, x))).sum::<f32>() / n
-            }))
-        })
-        .collect()
-}
-
-fn best_cut(
-    class: usize,
-    map: &Plane<f32>,
-    cases: &Cases,
-    truth: &Truth,
-) -> Result<f32, DataError> {
-    let masks = training_masks(class, cases, truth)?;
-    let top = map.as_slice().iter().copied().fold(0.0f32, f32::max);
-    let score = |cut: f32| -> f64 {
-        masks
-            .iter()
-            .map(|mask| {
-                let (mut both, mut either) = (0u64, 0u64);
-                for (&m, &v) in mask.as_slice().iter().zip(map.as_slice()) {
-                    both += u64::from(m == 1 && v > cut);
-                    either += u64::from(m == 1 || v > cut);
-                }
-                both as f64 / either.max(1) as f64
-            })
-            .sum()
-    };
-    let cuts = (0..10).map(|i| top * i as f32 / 10.0);
-    Ok(cuts
-        .map(|c| (score(c), c))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(0.0, |(_, c)| c))
 }
 
 /// Rows of the three trivial predictions on a split: empty, full, and the prior. For boxes, full points at the image's

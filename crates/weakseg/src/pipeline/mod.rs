@@ -8,6 +8,7 @@
 
 mod baselines;
 mod memory;
+mod rows;
 mod run_dir;
 mod scores;
 pub mod steps;
@@ -24,8 +25,9 @@ use crate::progress::{Progress, Stop};
 use crate::train::TrainError;
 
 pub use baselines::{PriorMask, baseline_rows};
+pub use rows::{Who, class_rows, finding_rows, mean_iou_row};
 pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
-pub use scores::{ScoreError, Who, score_boxes, score_masks};
+pub use scores::{ScoreError, score_boxes, score_masks};
 
 /// One step of the method.
 #[derive(Debug)]
@@ -259,7 +261,12 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     };
     let run = RunDir::open(job.out, job.config, data, job.device_name, from)?;
     if job.span.again {
-        for step in &METHOD[job.span.from..=job.span.until] {
+        // The report tells of all steps: it is not left beside others than it tells of.
+        let report = METHOD.len() - 1;
+        for step in METHOD[job.span.from..=job.span.until]
+            .iter()
+            .chain([&METHOD[report]])
+        {
             if run.finished(step)?.is_some() {
                 run.clear(step)?;
             }

@@ -18,6 +18,8 @@ use crate::files::{io, make_folder, read};
 
 const MANIFEST: &str = "manifest.json";
 const STARTED: &str = "started.json";
+/// What the step `report` writes beside its folder.
+pub(super) const REPORT: [&str; 2] = ["report.json", "report.html"];
 
 /// Why a folder cannot be used for a run.
 #[derive(Debug, thiserror::Error)]
@@ -287,6 +289,14 @@ impl RunDir {
     /// When a file cannot be removed.
     pub fn clear(&self, step: &Step) -> Result<(), RunError> {
         let folder = self.folder(step.name);
+        if step.name == "report" {
+            for name in REPORT {
+                let file = self.root.join(name);
+                if file.exists() {
+                    std::fs::remove_file(&file).map_err(io(&file, "remove"))?;
+                }
+            }
+        }
         if folder.exists() {
             let manifest = folder.join(MANIFEST);
             if manifest.exists() {

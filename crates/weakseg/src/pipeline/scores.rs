@@ -3,11 +3,12 @@
 //! Every step is scored by the same two functions, so that a difference between rows is a difference between steps.
 
 use rayon::prelude::*;
-use weakseg_data::{Case, Cases, DataError, LabelSpace, Mask, Plane, Split, Truth};
+use weakseg_data::{Case, Cases, DataError, LabelSpace, Mask, Plane, Truth};
 
+use super::rows::{Who, class_rows, finding_rows, mean_iou_row};
 use crate::metrics::localisation::{Rectangle, box_iou, pointing_hit};
-use crate::metrics::{BinaryCounts, Bootstrap, Column, Columns, Confusion, MetricError, Overlap};
-use crate::report::{ImageLabels, Metric, ReportError, Row, Step, Subset};
+use crate::metrics::{BinaryCounts, Bootstrap, Confusion, MetricError, Overlap};
+use crate::report::{Metric, ReportError, Row, Subset};
 
 /// Why something could not be scored.
 #[derive(Debug, thiserror::Error)]
@@ -26,39 +27,6 @@ pub enum ScoreError {
     /// A row that is not a figure.
     #[error(transparent)]
     Row(#[from] ReportError),
-}
-
-/// Who is scored: the first three columns of a row.
-#[derive(Debug, Clone, Copy)]
-pub struct Who {
-    /// Step or baseline.
-    pub step: Step,
-    /// Part of the set.
-    pub split: Split,
-    /// Which image-level labels the prediction was allowed to see.
-    pub image_labels: ImageLabels,
-}
-
-impl Who {
-    fn row(
-        &self,
-        subset: Subset,
-        metric: Metric,
-        value: f64,
-        ci95: Option<[f64; 2]>,
-        n: usize,
-    ) -> Result<Row, ReportError> {
-        Row::new(
-            self.step,
-            self.split,
-            self.image_labels,
-            subset,
-            metric,
-            value,
-            ci95,
-            n as u64,
-        )
-    }
 }
 
 /// Scores a mask for every case of the split that has a true one. `predict` gives a mask of the size of the truth it is
@@ -120,30 +88,8 @@ fn exclusive(
             Ok(confusion)
         })
         .collect::<Result<_, ScoreError>>()?;
-    let mut whole = Confusion::new(classes);
-    for image in &images {
-        whole.merge(image).expect("one class count");
-    }
-    let mut rows = Vec::new();
-    if let Some(mean) = whole.mean_iou() {
-        let interval = bootstrap.of_mean_iou(&images).map(|i| [i.low, i.high]);
-        rows.push(who.row(
-            Subset::All,
-            Metric::Miou,
-            mean.value,
-            interval,
-            images.len(),
-        )?);
-    }
-    for (class, name) in std::iter::once("background")
-        .chain(names.iter().map(String::as_str))
-        .enumerate()
-    {
-        if let Some(value) = whole.iou(class) {
-            let n = images.iter().filter(|i| i.truth_pixels(class) > 0).count();
-            rows.push(who.row(Subset::class(name)?, Metric::Iou, value, None, n)?);
-        }
-    }
+    let mut rows = Vec::from_iter(mean_iou_row(who, &images, bootstrap)?);
+    rows.extend(class_rows(who, names, &images)?);
     Ok(rows)
 }
 
@@ -155,7 +101,6 @@ fn findings(
 ) -> Result<Vec<Row>, ScoreError> {
     let mut per_finding: Vec<Vec<Overlap>> = vec![Vec::new(); names.len()];
     let mut pixels = BinaryCounts::default();
-    let mut images = BinaryCounts::default();
     for (id, predicted, truth) in pairs {
         for (finding, overlaps) in per_finding.iter_mut().enumerate() {
             let of = |source| ScoreError::Metric {
@@ -167,88 +112,10 @@ fn findings(
             pixels
                 .add_pixels(predicted.planes.plane(finding), truth.planes.plane(finding))
                 .map_err(of)?;
-            images.record(overlap.prediction > 0, overlap.is_positive());
             overlaps.push(overlap);
         }
     }
-    let all: Vec<Overlap> = per_finding.concat();
-    let mut rows = Vec::new();
-    let column = |rows: &mut Vec<Row>,
-                  subset,
-                  metric,
-                  column: &Column,
-                  score: &dyn Fn(&Overlap) -> f64,
-                  keep: &dyn Fn(&Overlap) -> bool| {
-        if let Some(value) = column.value {
-            let values: Vec<f64> = all.iter().filter(|o| keep(o)).map(score).collect();
-            let interval = bootstrap.of_mean(&values).map(|i| [i.low, i.high]);
-            rows.push(who.row(subset, metric, value, interval, column.n)?);
-        }
-        Ok::<(), ReportError>(())
-    };
-    for (metric, score) in [
-        (Metric::Iou, Overlap::iou as fn(&Overlap) -> f64),
-        (Metric::Dice, Overlap::dice),
-    ] {
-        let columns = Columns::of(&all, score);
-        column(
-            &mut rows,
-            Subset::All,
-            metric,
-            &columns.all,
-            &score,
-            &|_| true,
-        )?;
-        column(
-            &mut rows,
-            Subset::Pos,
-            metric,
-            &columns.pos,
-            &score,
-            &Overlap::is_positive,
-        )?;
-        column(&mut rows, Subset::Neg, metric, &columns.neg, &score, &|o| {
-            !o.is_positive()
-        })?;
-    }
-    for (metric, value, n) in [
-        (Metric::F1, pixels.f1(), pairs.len()),
-        (
-            Metric::Sensitivity,
-            images.recall(),
-            (images.true_positive + images.false_negative) as usize,
-        ),
-        (
-            Metric::Specificity,
-            images.specificity(),
-            (images.true_negative + images.false_positive) as usize,
-        ),
-    ] {
-        if let Some(value) = value {
-            rows.push(who.row(Subset::All, metric, value, None, n)?);
-        }
-    }
-    if names.len() > 1 {
-        for (name, overlaps) in names.iter().zip(&per_finding) {
-            let positives: Vec<f64> = overlaps
-                .iter()
-                .filter(|o| o.is_positive())
-                .map(Overlap::iou)
-                .collect();
-            if !positives.is_empty() {
-                let value = positives.iter().sum::<f64>() / positives.len() as f64;
-                let interval = bootstrap.of_mean(&positives).map(|i| [i.low, i.high]);
-                rows.push(who.row(
-                    Subset::class(name)?,
-                    Metric::Iou,
-                    value,
-                    interval,
-                    positives.len(),
-                )?);
-            }
-        }
-    }
-    Ok(rows)
+    Ok(finding_rows(who, names, &per_finding, &pixels, bootstrap)?)
 }
 
 /// Scores maps against boxes: hit rate of the maximum, and IoU of the box around the largest region above `threshold`
@@ -301,11 +168,7 @@ pub fn score_boxes(
     }
     let mut rows = Vec::new();
     for (metric, values) in [(Metric::HitRate, hits), (Metric::BoxIou, overlaps)] {
-        if !values.is_empty() {
-            let value = values.iter().sum::<f64>() / values.len() as f64;
-            let interval = bootstrap.of_mean(&values).map(|i| [i.low, i.high]);
-            rows.push(who.row(Subset::Pos, metric, value, interval, values.len())?);
-        }
+        rows.extend(who.mean_row(Subset::Pos, metric, &values, bootstrap)?);
     }
     Ok(rows)
 }

@@ -1,5 +1,6 @@
 //! Integration tests of the method, one binary.
 
+mod layer;
 mod resume;
 mod run_folder;
 mod tiny;

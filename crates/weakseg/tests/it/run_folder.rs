@@ -1,6 +1,6 @@
 //! A run's folder belongs to one set of settings, and to one process at a time.
 
-use weakseg::pipeline::{RunDir, RunError, StepError};
+use weakseg::pipeline::{METHOD, RunDir, RunError, StepError};
 
 use crate::tiny::{StopAfter, config, run_until};
 
@@ -69,4 +69,22 @@ fn two_processes_do_not_share_a_run() {
     ));
     drop(first);
     RunDir::open(&path, &config(&[]), String::new(), "cpu", 10).expect("free again");
+}
+
+#[test]
+fn a_report_goes_with_its_step() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run");
+    let run = RunDir::open(&path, &config(&[]), String::new(), "cpu", 10).expect("a run");
+    let files = ["report.json", "report.html"].map(|name| path.join(name));
+    for file in &files {
+        std::fs::write(file, "figures").expect("written");
+    }
+    let (report, others) = METHOD.split_last().expect("steps");
+    for step in others {
+        run.clear(step).expect("cleared");
+    }
+    assert!(files.iter().all(|file| file.exists()));
+    run.clear(report).expect("cleared");
+    assert!(files.iter().all(|file| !file.exists()));
 }

@@ -8,7 +8,8 @@ use weakseg_data::{LabelSpace, Limits, Split, Stack, Truth};
 
 use super::indices;
 use super::scoring::{bootstrap, write_rows};
-use crate::pipeline::scores::{Who, score_boxes, score_masks};
+use crate::pipeline::rows::Who;
+use crate::pipeline::scores::{score_boxes, score_masks};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::predict::Predictor;
 use crate::report::{ImageLabels, Step};

@@ -2,18 +2,22 @@
 
 use std::path::Path;
 
+use burn::tensor::Tensor;
 use weakseg_data::Stack;
 use weakseg_data::resize::{Filter, resize_u8};
 
 use super::maps::predicted;
 use super::{ClassMaps, MODEL};
-use crate::cam::closed_form;
 use crate::cam::multi_scale::{self, Grid, Sampling};
-use weakseg_models::ClassifierArch;
+use crate::cam::{CamMethod, autograd, closed_form};
+use weakseg_models::{Classifier, ClassifierArch, ModelError};
 
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::to_tensor;
+
+/// The classifier's last layer, the one its head averages.
+const LAST: &str = "extra";
 
 /// Writes `CASE.npz` for every case of every split: the maps of the classes that its image-level label names or the
 /// classifier predicts.
@@ -26,9 +30,12 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let card = ModelCard::read(&file)?;
     let network = networks::open_classifier(&file, &card, &bench.device)?;
     let normalisation = card.normalisation();
-    let sampling = match config.classifier.arch {
-        ClassifierArch::Resnet50Os8 => Sampling::Strided { stride: 8 },
-        ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn => Sampling::Pooled,
+    let layer = config.cams.layer.as_deref().unwrap_or(LAST);
+    let sampling = match (config.classifier.arch, layer) {
+        (ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn, _) => Sampling::Pooled,
+        (ClassifierArch::Resnet50Os8, "stem") => Sampling::Strided { stride: 2 },
+        (ClassifierArch::Resnet50Os8, "layer1") => Sampling::Strided { stride: 4 },
+        (ClassifierArch::Resnet50Os8, _) => Sampling::Strided { stride: 8 },
     };
     let cases = &bench.cases.cases;
     let open: Vec<usize> = (0..cases.len())
@@ -64,15 +71,9 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
                         })
                     })
                     .collect();
-                let maps = network.maps(to_tensor(&images, &normalisation, &bench.device), None);
-                let logits = network.head(maps.clone());
-                let cams = closed_form::cams(
-                    &config.cams.method,
-                    maps,
-                    network.class_weights(),
-                    logits.clone(),
-                );
-                (cams, logits)
+                let images = to_tensor(&images, &normalisation, &bench.device);
+                layer_maps(&config.cams.method, &network, images, layer)
+                    .expect("the settings were checked for a layer of this network")
             },
         );
         for (place, &case) in batch.iter().enumerate() {
@@ -100,4 +101,24 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         cases: cases.len(),
         ..Outcome::default()
     })
+}
+
+/// Maps `[B, C, h, w]` of all classes at a layer, and logits `[B, C]`: by the closed form at the last, else by gradients.
+fn layer_maps(
+    method: &CamMethod,
+    network: &Classifier,
+    images: Tensor<4>,
+    layer: &str,
+) -> Result<(Tensor<4>, Tensor<2>), ModelError> {
+    if layer == LAST {
+        let maps = network.maps(images, None);
+        let logits = network.head(maps.clone());
+        let cams = closed_form::cams(method, maps, network.class_weights(), logits.clone());
+        return Ok((cams, logits));
+    }
+    let activation = network.activation(images, layer)?;
+    let logits = network.from_activation(activation.clone(), layer)?;
+    let classes: Vec<usize> = (0..network.classes()).collect();
+    let cams = autograd::from_activation(method, network, activation, layer, &classes)?;
+    Ok((cams, logits))
 }

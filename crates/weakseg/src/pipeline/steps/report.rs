@@ -13,6 +13,7 @@ use super::maps::upsample;
 use super::scoring::read_rows;
 use super::{ClassMaps, indices};
 use crate::metrics::Overlap;
+use crate::pipeline::run_dir::REPORT;
 use crate::pipeline::{Bench, METHOD, Outcome, StepError};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Timing};
@@ -59,7 +60,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.skipped = skipped;
     let seconds = timings.iter().map(|t| t.seconds).sum();
     let figures = Report::new(data, rows, timings)?;
-    figures.write(&bench.run.root().join("report.json"))?;
+    let [json, html] = REPORT.map(|name| bench.run.root().join(name));
+    figures.write(&json)?;
     let mut curves = Vec::new();
     for step in ["train-classifier", "train-irn", "train-segmenter"] {
         let log = bench.run.folder(step).join("metrics.jsonl");
@@ -82,7 +84,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         gallery: gallery(bench, truth)?,
         config_toml: crate::config::to_toml(bench.config),
     };
-    input.write_html(&bench.run.root().join("report.html"))?;
+    input.write_html(&html)?;
     Ok(Outcome {
         cases: bench.cases.cases.len(),
         ..Outcome::default()

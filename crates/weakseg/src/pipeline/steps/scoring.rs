@@ -9,7 +9,8 @@ use super::maps::{predicted, upsample};
 use crate::files;
 use crate::irn::propagate::{self, MaskRule};
 use crate::metrics::Bootstrap;
-use crate::pipeline::scores::{Who, score_boxes, score_masks};
+use crate::pipeline::rows::Who;
+use crate::pipeline::scores::{score_boxes, score_masks};
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Row, Step};
 
