@@ -63,6 +63,12 @@ pub enum SegmenterArch {
     /// U-Net on ResNet50, as segmentation_models_pytorch builds it.
     #[serde(rename = "unet-resnet50")]
     UnetResnet50,
+    /// DeepLabv3 on VGG16 without batch norm, the last block dilated by 2, at output stride 8.
+    #[serde(rename = "deeplabv3-vgg16")]
+    Deeplabv3Vgg16,
+    /// DeepLabv3 on ResNet50 at output stride 8, as torchvision builds it.
+    #[serde(rename = "deeplabv3-resnet50")]
+    Deeplabv3Resnet50,
     /// DeepLabv3+ on ResNet50 at output stride 8.
     #[serde(rename = "deeplabv3plus-resnet50-os8")]
     Deeplabv3PlusResnet50Os8,
@@ -70,10 +76,12 @@ pub enum SegmenterArch {
 
 impl SegmenterArch {
     /// Every segmentation network.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::UnetVgg16,
         Self::UnetVgg16Bn,
         Self::UnetResnet50,
+        Self::Deeplabv3Vgg16,
+        Self::Deeplabv3Resnet50,
         Self::Deeplabv3PlusResnet50Os8,
     ];
 
@@ -83,6 +91,8 @@ impl SegmenterArch {
             Self::UnetVgg16 => "unet-vgg16",
             Self::UnetVgg16Bn => "unet-vgg16-bn",
             Self::UnetResnet50 => "unet-resnet50",
+            Self::Deeplabv3Vgg16 => "deeplabv3-vgg16",
+            Self::Deeplabv3Resnet50 => "deeplabv3-resnet50",
             Self::Deeplabv3PlusResnet50Os8 => "deeplabv3plus-resnet50-os8",
         }
     }

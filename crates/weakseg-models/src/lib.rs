@@ -30,5 +30,5 @@ pub use classifier::{Classifier, ClassifierConfig, DropBlockConfig, DropBlockPla
 pub use error::ModelError;
 pub use irnet::{DisplacementHead, EdgeHead, Irnet, IrnetConfig, IrnetHeads, Levels};
 pub use layers::DropNoise;
-pub use segmenter::{DeeplabV3Plus, Segmenter, SegmenterConfig, Unet};
+pub use segmenter::{DeeplabV3, DeeplabV3Plus, Segmenter, SegmenterConfig, Unet};
 pub use weights::Normalisation;

@@ -116,6 +116,51 @@ impl Vgg {
         self
     }
 
+    /// Multiplies each convolution so that its output after ReLU has a root mean square of 1 on `images`, its input
+    /// having been multiplied alike: every feature stays what it was up to one factor per layer, because ReLU and max
+    /// pooling pass positive factors through (Krähenbühl et al. 2016, "Data-dependent initializations", §3.2).
+    ///
+    /// Without it the features of the original Caffe weights, whose root mean squares lie between 8 (last block) and 560
+    /// (third), meet in a U-Net's decoder, where those of the last blocks, which know the classes, are not heard.
+    ///
+    /// With batch norm there is nothing to do: the network is given back as it is.
+    ///
+    /// # Shapes
+    /// `images` is `[B, 3, H, W]`, normalised.
+    pub fn to_unit_scale(mut self, images: Tensor<4>) -> Self {
+        if self.has_batch_norm() {
+            return self;
+        }
+        let mut x = images.detach();
+        // What the original features would have to be multiplied by to be `x`.
+        let mut scale = 1.0;
+        self.features = self
+            .features
+            .into_iter()
+            .map(|layer| match layer {
+                VggLayer::Conv(conv) => {
+                    let conv = conv.multiplied(1.0, scale);
+                    let y = conv.forward(x.clone()).detach().clamp_min(0.0);
+                    let mean_square: f32 = y.clone().square().mean().into_scalar();
+                    let factor = if mean_square > 0.0 {
+                        mean_square.sqrt().recip()
+                    } else {
+                        1.0
+                    };
+                    scale *= factor;
+                    x = y * factor;
+                    VggLayer::Conv(conv.multiplied(factor, factor))
+                }
+                VggLayer::Pool(pool) => {
+                    x = pool.forward(x.clone()).detach();
+                    VggLayer::Pool(pool)
+                }
+                other => other,
+            })
+            .collect();
+        self
+    }
+
     /// Layers from the image up to and with the first ReLU.
     pub(crate) fn first_convolution(&self) -> Range<usize> {
         0..if self.has_batch_norm() { 3 } else { 2 }

@@ -1,4 +1,5 @@
-//! Atrous spatial pyramid pooling (Chen et al. 2017), with the keys of VainF's DeepLabV3Plus.
+//! Atrous spatial pyramid pooling (Chen et al. 2017), with the keys of torchvision's DeepLabV3 and
+//! VainF's DeepLabV3Plus.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -6,11 +7,11 @@ use burn::tensor::Tensor;
 use super::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
 use super::{BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, GlobalMean, Init, dropout};
 
-/// Probability of the dropout after the projection.
-const DROPOUT: f64 = 0.1;
+/// Dilation of the three 3x3 branches at output stride 8.
+const RATES: [usize; 3] = [12, 24, 36];
 
-/// A 1x1 branch, three dilated 3x3 branches, a branch that sees the mean of the whole image;
-/// their concatenation projected by 1x1, and dropout 0.1 in training.
+/// A 1x1 branch, 3x3 branches of dilation 12, 24 and 36, a branch that sees the mean of the whole
+/// image; their concatenation projected by 1x1, and dropout in training.
 #[derive(Module, Debug)]
 pub struct Aspp {
     convs: (
@@ -21,32 +22,43 @@ pub struct Aspp {
         (GlobalMean, Conv2d, BatchNorm),
     ),
     project: ConvBn,
+    #[module(skip)]
+    dropout: f64,
+}
+
+/// What differs between implementations of [`Aspp`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsppSpec {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) init: ConvInit,
+    /// Probability of the dropout after the projection.
+    pub(crate) dropout: f64,
 }
 
 impl Aspp {
-    pub(crate) fn new(init: &Init<'_>, inputs: usize, outputs: usize, rates: [usize; 3]) -> Self {
+    pub(crate) fn new(init: &Init<'_>, spec: AsppSpec) -> Self {
+        let (outputs, law, dropout) = (spec.outputs, spec.init, spec.dropout);
         let spec = |kernel| {
-            ConvSpec::new(inputs, outputs, kernel)
+            ConvSpec::new(spec.inputs, outputs, kernel)
                 .no_bias()
-                .init_as(ConvInit::NormalFanIn)
+                .init_as(law)
         };
         let dilated = |rate| conv_bn(init, spec(3).dilation(rate));
         Self {
             convs: (
                 conv_bn(init, spec(1)),
-                dilated(rates[0]),
-                dilated(rates[1]),
-                dilated(rates[2]),
+                dilated(RATES[0]),
+                dilated(RATES[1]),
+                dilated(RATES[2]),
                 (
                     GlobalMean,
                     spec(1).init(init),
                     BatchNorm::new(init, outputs),
                 ),
             ),
-            project: conv_bn(
-                init,
-                ConvSpec::new(5 * outputs, outputs, 1).init_as(ConvInit::NormalFanIn),
-            ),
+            project: conv_bn(init, ConvSpec::new(5 * outputs, outputs, 1).init_as(law)),
+            dropout,
         }
     }
 
@@ -68,6 +80,6 @@ impl Aspp {
             image.expand([batch, channels, height, width]),
         ];
         let y = conv_bn_relu(&self.project, Tensor::cat(pyramid, 1));
-        dropout(y, DROPOUT, noise)
+        dropout(y, self.dropout, noise)
     }
 }

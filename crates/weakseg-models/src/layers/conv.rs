@@ -153,4 +153,18 @@ impl Conv2d {
     pub fn outputs(&self) -> usize {
         self.weight.lazy_shape()[0]
     }
+
+    /// The same layer with weight and bias multiplied.
+    pub(crate) fn multiplied(self, weight: f32, bias: f32) -> Self {
+        Self {
+            weight: multiplied(self.weight, weight),
+            bias: self.bias.map(|b| multiplied(b, bias)),
+            options: self.options,
+        }
+    }
+}
+
+fn multiplied<const D: usize>(param: Param<Tensor<D>>, factor: f32) -> Param<Tensor<D>> {
+    let (id, value) = (param.id, (param.val() * factor).detach());
+    param.transform_for_load(value, id)
 }

@@ -18,6 +18,7 @@ mod upsample;
 
 pub use activation::Relu;
 pub use aspp::Aspp;
+pub(crate) use aspp::AsppSpec;
 pub use batch_norm::BatchNorm;
 pub use conv::Conv2d;
 pub use drop_noise::DropNoise;

@@ -7,11 +7,8 @@ use burn::tensor::Tensor;
 use crate::encoder::{Encoder, ResNet, Trunk};
 use crate::layers::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
 use crate::layers::{
-    Aspp, BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, Init, Relu, bilinear, scaled,
+    Aspp, AsppSpec, BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, Init, Relu, bilinear, scaled,
 };
-
-/// Dilation of the three 3x3 branches at output stride 8.
-const RATES: [usize; 3] = [12, 24, 36];
 
 /// ASPP on `layer4`, brought to `layer1`'s size, joined with `layer1` reduced to 48 channels, 3x3,
 /// 1x1, and bilinear to the image's size.
@@ -33,6 +30,12 @@ impl DeeplabV3Plus {
     pub(super) fn new(init: &Init<'_>, backbone: ResNet, outputs: usize, width: f64) -> Self {
         let channels = backbone.out_channels();
         let (low, deep) = (scaled(48, width), scaled(256, width));
+        let aspp = AsppSpec {
+            inputs: channels[4],
+            outputs: deep,
+            init: ConvInit::NormalFanIn,
+            dropout: 0.1,
+        };
         let spec = |inputs, outputs, kernel| {
             ConvSpec::new(inputs, outputs, kernel).init_as(ConvInit::NormalFanIn)
         };
@@ -40,7 +43,7 @@ impl DeeplabV3Plus {
         Self {
             classifier: DeeplabHead {
                 project: conv_bn(init, spec(channels[1], low, 1)),
-                aspp: Aspp::new(init, channels[4], deep, RATES),
+                aspp: Aspp::new(init, aspp),
                 classifier: (conv, norm, Relu, spec(deep, outputs, 1).init(init)),
             },
             backbone: Trunk::Resnet(backbone),

@@ -3,6 +3,7 @@
 //! **The contract.** `forward` takes normalised images of any size and gives logits of the same
 //! height and width. Sizes that are multiples of [`Segmenter::multiple`] need no padding.
 
+mod deeplab_v3;
 mod deeplab_v3_plus;
 mod unet;
 
@@ -17,6 +18,7 @@ use crate::error::{ModelError, check_outputs, check_width};
 use crate::layers::{DropNoise, Init};
 use crate::weights::{self, LoadReport};
 
+pub use deeplab_v3::DeeplabV3;
 pub use deeplab_v3_plus::DeeplabV3Plus;
 pub use unet::Unet;
 
@@ -63,6 +65,14 @@ impl SegmenterConfig {
                 let resnet = ResNet::new(init, ResNetLayout::Stride32, width);
                 Segmenter::Unet(Unet::new(init, Trunk::Resnet(resnet), outputs, width))
             }
+            SegmenterArch::Deeplabv3Vgg16 => {
+                let vgg = Vgg::new(init, VggLayout::Dilated, false, width);
+                Segmenter::DeeplabV3(DeeplabV3::new(init, Trunk::Vgg(vgg), outputs, width))
+            }
+            SegmenterArch::Deeplabv3Resnet50 => {
+                let resnet = ResNet::new(init, ResNetLayout::Stride8, width);
+                Segmenter::DeeplabV3(DeeplabV3::new(init, Trunk::Resnet(resnet), outputs, width))
+            }
             SegmenterArch::Deeplabv3PlusResnet50Os8 => {
                 let resnet = ResNet::new(init, ResNetLayout::Stride8, width);
                 Segmenter::DeeplabV3Plus(DeeplabV3Plus::new(init, resnet, outputs, width))
@@ -72,8 +82,8 @@ impl SegmenterConfig {
 }
 
 /// Any of the segmentation networks. The choice leaves no trace in checkpoint keys, which are
-/// smp's (`encoder.…`, `decoder.…`, `segmentation_head.…`) or VainF's (`backbone.…`,
-/// `classifier.…`).
+/// smp's (`encoder.…`, `decoder.…`, `segmentation_head.…`) or torchvision's and VainF's
+/// (`backbone.…`, `classifier.…`).
 #[derive(Module, Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -82,6 +92,8 @@ impl SegmenterConfig {
 pub enum Segmenter {
     /// U-Net.
     Unet(Unet),
+    /// DeepLabv3.
+    DeeplabV3(DeeplabV3),
     /// DeepLabv3+.
     DeeplabV3Plus(DeeplabV3Plus),
 }
@@ -95,14 +107,15 @@ impl Segmenter {
         self.forward_train(images, None)
     }
 
-    /// Logits with the dropout of the published network (DeepLabv3+ has one of 0.1), drawn from
-    /// `noise`.
+    /// Logits with the dropout of the published network (DeepLabv3 has one of 0.5, DeepLabv3+ of
+    /// 0.1), drawn from `noise`.
     ///
     /// # Shapes
     /// `[B, 3, H, W]` → `[B, outputs, H, W]`
     pub fn forward_train(&self, images: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {
         match self {
             Self::Unet(unet) => unet.forward(images),
+            Self::DeeplabV3(deeplab) => deeplab.forward(images, noise),
             Self::DeeplabV3Plus(deeplab) => deeplab.forward(images, noise),
         }
     }
@@ -112,7 +125,7 @@ impl Segmenter {
     pub fn multiple(&self) -> usize {
         match self {
             Self::Unet(_) => unet::MULTIPLE,
-            Self::DeeplabV3Plus(_) => 1,
+            Self::DeeplabV3(_) | Self::DeeplabV3Plus(_) => 1,
         }
     }
 
@@ -120,30 +133,49 @@ impl Segmenter {
     pub fn outputs(&self) -> usize {
         match self {
             Self::Unet(unet) => unet.outputs(),
+            Self::DeeplabV3(deeplab) => deeplab.outputs(),
             Self::DeeplabV3Plus(deeplab) => deeplab.outputs(),
         }
     }
 
-    /// Starts the encoder from a classifier's trunk: VGG16 to U-Net on VGG16, ResNet50 to either
-    /// network on ResNet50. Dilation and strides differ, weights do not.
+    /// Brings the features of an encoder without batch norm to unit scale, see [`Vgg::to_unit_scale`]; any other network
+    /// is given back as it is. To be called on fresh or pretrained weights, before training.
+    ///
+    /// # Shapes
+    /// `images` is `[B, 3, H, W]`, normalised; sides are multiples of [`multiple`](Self::multiple).
+    pub fn with_unit_scale_encoder(self, images: Tensor<4>) -> Self {
+        match self {
+            Self::Unet(mut unet) => {
+                unet.encoder = match unet.encoder {
+                    Trunk::Vgg(vgg) => Trunk::Vgg(vgg.to_unit_scale(images)),
+                    resnet => resnet,
+                };
+                Self::Unet(unet)
+            }
+            deeplab => deeplab,
+        }
+    }
+
+    /// Starts the encoder from a classifier's trunk: VGG16 to U-Net or DeepLabv3 on VGG16, ResNet50
+    /// to any network on ResNet50. Dilation and strides differ, weights do not.
     ///
     /// # Errors
     /// [`ModelError::OtherTrunk`] if the trunks differ in kind or width.
     pub fn init_encoder_from(
-        self,
+        mut self,
         classifier: &Classifier,
     ) -> Result<(Self, LoadReport), ModelError> {
+        let encoder = self.encoder_mut();
+        let (started, report) = weights::copy_trunk(encoder.clone(), &classifier.trunk)?;
+        *encoder = started;
+        Ok((self, report))
+    }
+
+    fn encoder_mut(&mut self) -> &mut Trunk {
         match self {
-            Self::Unet(mut unet) => {
-                let (encoder, report) = weights::copy_trunk(unet.encoder, &classifier.trunk)?;
-                unet.encoder = encoder;
-                Ok((Self::Unet(unet), report))
-            }
-            Self::DeeplabV3Plus(mut deeplab) => {
-                let (backbone, report) = weights::copy_trunk(deeplab.backbone, &classifier.trunk)?;
-                deeplab.backbone = backbone;
-                Ok((Self::DeeplabV3Plus(deeplab), report))
-            }
+            Self::Unet(unet) => &mut unet.encoder,
+            Self::DeeplabV3(deeplab) => &mut deeplab.backbone,
+            Self::DeeplabV3Plus(deeplab) => &mut deeplab.backbone,
         }
     }
 }

@@ -11,6 +11,10 @@ use crate::layers::{Conv2d, ConvInit, ConvSpec, Init, crop, nearest_x2, pad_to_m
 pub(super) const MULTIPLE: usize = 32;
 /// Channels of the decoder's blocks at full width.
 const DECODER: [usize; 5] = [256, 128, 64, 32, 16];
+/// No block is narrowed below the last one's published channels. Of the four that a quarter of them
+/// leaves, all can come to speak for background; foreground is then where ReLU lets none pass, its
+/// logit the head's bias, and its probability one half at most.
+const NARROWEST: usize = 16;
 
 /// Encoder of depth 5; five decoder blocks, each doubling the size, joining the encoder's features
 /// of that size, and twice 3x3 convolution, batch norm, ReLU; a 3x3 head. VGG encoders get smp's
@@ -46,7 +50,7 @@ impl Unet {
     pub(super) fn new(init: &Init<'_>, encoder: Trunk, outputs: usize, width: f64) -> Self {
         // The last five stages, deepest first. VGG has six: smp leaves the full-resolution one out.
         let features: Vec<usize> = encoder.out_channels().into_iter().rev().take(5).collect();
-        let decoder = DECODER.map(|channels| scaled(channels, width));
+        let decoder = DECODER.map(|channels| scaled(channels, width).max(NARROWEST));
         let deepest = features[0];
         let center = matches!(encoder, Trunk::Vgg(_)).then(|| {
             (

@@ -52,6 +52,7 @@ fn irnet() {
 #[test]
 fn segmenters() {
     assert_eq!(segmenter(SegmenterArch::UnetResnet50, 1), 32_521_105);
+    assert_eq!(segmenter(SegmenterArch::Deeplabv3Resnet50, 21), 39_638_869);
     assert_eq!(
         segmenter(SegmenterArch::Deeplabv3PlusResnet50Os8, 21),
         39_761_845

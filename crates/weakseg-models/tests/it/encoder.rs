@@ -35,6 +35,7 @@ fn trunks() -> Vec<(String, Trunk)> {
         };
         let trunk = match config.init(&device).unwrap() {
             Segmenter::Unet(unet) => unet.encoder,
+            Segmenter::DeeplabV3(deeplab) => deeplab.backbone,
             Segmenter::DeeplabV3Plus(deeplab) => deeplab.backbone,
         };
         trunks.push((format!("segmenter {arch}"), trunk));

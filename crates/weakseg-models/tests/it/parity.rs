@@ -193,6 +193,16 @@ fn unet_resnet50() {
 }
 
 #[test]
+fn deeplabv3_vgg16() {
+    segmenter_parity(SegmenterArch::Deeplabv3Vgg16, [33, 47]);
+}
+
+#[test]
+fn deeplabv3_resnet50() {
+    segmenter_parity(SegmenterArch::Deeplabv3Resnet50, [33, 47]);
+}
+
+#[test]
 fn deeplabv3plus_resnet50_os8() {
     segmenter_parity(SegmenterArch::Deeplabv3PlusResnet50Os8, [33, 47]);
 }

@@ -2,12 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
+use weakseg_models::encoder::Encoder;
 use weakseg_models::{
     ClassifierArch, ClassifierConfig, DropNoise, ModelError, Segmenter, SegmenterArch,
     SegmenterConfig,
 };
 
-use super::{picture, values};
+use super::{difference, picture, values};
 
 fn segmenter(arch: SegmenterArch, device: &Device) -> Segmenter {
     SegmenterConfig {
@@ -82,6 +83,16 @@ fn unet_resnet50_keeps_the_contract() {
 }
 
 #[test]
+fn deeplabv3_vgg16_keeps_the_contract() {
+    segmenter_contract(SegmenterArch::Deeplabv3Vgg16);
+}
+
+#[test]
+fn deeplabv3_resnet50_keeps_the_contract() {
+    segmenter_contract(SegmenterArch::Deeplabv3Resnet50);
+}
+
+#[test]
 fn deeplabv3plus_keeps_the_contract() {
     segmenter_contract(SegmenterArch::Deeplabv3PlusResnet50Os8);
 }
@@ -128,6 +139,7 @@ fn encoders_start_from_classifiers_of_their_kind() {
     let resnet = classifier(ClassifierArch::Resnet50Os8);
     for arch in [
         SegmenterArch::UnetResnet50,
+        SegmenterArch::Deeplabv3Resnet50,
         SegmenterArch::Deeplabv3PlusResnet50Os8,
     ] {
         let images = picture([1, 3, 32, 32], &device);
@@ -141,4 +153,46 @@ fn encoders_start_from_classifiers_of_their_kind() {
         .init_encoder_from(&resnet)
         .unwrap_err();
     assert!(matches!(error, ModelError::OtherTrunk { .. }), "{error}");
+}
+
+#[test]
+fn unit_scale_changes_features_by_one_factor_a_stage() {
+    let device = Device::flex().autodiff();
+    let images = picture([2, 3, 32, 64], &device) * 100.0;
+    let features = |network: &Segmenter| -> Vec<Vec<f32>> {
+        let Segmenter::Unet(unet) = network else {
+            panic!("a U-Net was built");
+        };
+        let features = unet.encoder.features(images.clone());
+        features.into_iter().map(values).collect()
+    };
+    let rms = |v: &[f32]| (v.iter().map(|x| x * x).sum::<f32>() / v.len() as f32).sqrt();
+
+    let network = segmenter(SegmenterArch::UnetVgg16, &device);
+    let before = features(&network);
+    let network = network.with_unit_scale_encoder(images.clone());
+    let after = features(&network);
+    for (stage, (before, after)) in before.iter().zip(&after).enumerate() {
+        let factor = rms(after) / rms(before);
+        let expected: Vec<f32> = before.iter().map(|v| v * factor).collect();
+        assert!(difference(after, &expected) < 1e-4, "stage {stage}");
+        // The sixth stage is the fifth's maxima.
+        assert!(
+            stage == 5 || (rms(after) - 1.0).abs() < 1e-3,
+            "stage {stage}"
+        );
+    }
+    assert!(rms(&before[0]) > 10.0, "the features were of another scale");
+    let trainable = weakseg_models::weights::parameters(&network)
+        .into_iter()
+        .filter(|p| p.name.starts_with("encoder") && p.trainable);
+    assert_eq!(trainable.count(), 26);
+
+    // Batch norm has done it already.
+    let network = segmenter(SegmenterArch::UnetVgg16Bn, &device);
+    let before = features(&network);
+    assert_eq!(
+        before,
+        features(&network.with_unit_scale_encoder(images.clone()))
+    );
 }

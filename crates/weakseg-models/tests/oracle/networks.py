@@ -254,6 +254,19 @@ class Deeplab(nn.Module):
         return F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
 
 
+class DeeplabV3(nn.Module):
+    """torchvision's head; its `deeplabv3_resnet50` is this on its ResNet50."""
+
+    def __init__(self, trunk, channels, classes):
+        super().__init__()
+        self.backbone = trunk
+        self.classifier = torchvision.models.segmentation.deeplabv3.DeepLabHead(channels, classes)
+
+    def forward(self, x):
+        y = self.classifier(self.backbone(x))
+        return F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
 def main():
     torch.manual_seed(0)
     torch.set_grad_enabled(False)
@@ -281,6 +294,12 @@ def main():
     for name, encoder in [("unet-vgg16", "vgg16"), ("unet-resnet50", "resnet50")]:
         net = fill(smp.Unet(encoder, encoder_weights=None, classes=2)).eval()
         networks[name] = {"logits": summary(net(even))}
+    for name, trunk, channels in [
+        ("deeplabv3-vgg16", Vgg(False), 512),
+        ("deeplabv3-resnet50", Resnet([False, True, True]), 2048),
+    ]:
+        net = fill(DeeplabV3(trunk, channels, 2)).eval()
+        networks[name] = {"logits": summary(net(small))}
     networks["deeplabv3plus-resnet50-os8"] = {"logits": summary(fill(Deeplab(2)).eval()(small))}
 
     versions = {

@@ -45,6 +45,13 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     };
     let images = ImageStore::new(cases, side);
     let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
+    let first = train
+        .iter()
+        .take(config.training.batch)
+        .map(|&i| images.get(i))
+        .collect::<Result<Vec<_>, _>>()?;
+    let network =
+        network.with_unit_scale_encoder(to_tensor(&first, &card.normalisation(), &device));
     let mut lesson = Masks {
         bench,
         images: &images,
@@ -59,7 +66,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     let meta = card.metadata();
     let parts = match &network {
         Segmenter::Unet(_) => vec!["decoder", "segmentation_head"],
-        Segmenter::DeeplabV3Plus(_) => vec!["classifier"],
+        Segmenter::DeeplabV3(_) | Segmenter::DeeplabV3Plus(_) => vec!["classifier"],
     };
     let decoder = LrGroup::new(parts, config.training.head_lr_factor);
     let optimizer = Optimizer::new(&config.training.optimizer, vec![decoder]);

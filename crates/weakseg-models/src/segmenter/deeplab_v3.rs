@@ -1,0 +1,62 @@
+//! DeepLabv3 (Chen et al. 2017) at output stride 8, with torchvision's keys.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::encoder::{Encoder, Trunk};
+use crate::layers::conv_bn::conv_bn;
+use crate::layers::{
+    Aspp, AsppSpec, BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, Init, Relu, bilinear, scaled,
+};
+
+/// ASPP on the last stage, 3x3 convolution, batch norm, ReLU, 1x1, and bilinear to the image's size.
+///
+/// Departs from the paper, which knows ResNets only: VGG16 with its last block dilated can be the backbone too, because
+/// its original weights are there to start from (DeepLab-LargeFOV, Chen et al. 2015, stands on the same trunk).
+#[derive(Module, Debug)]
+pub struct DeeplabV3 {
+    /// A trunk whose last features have stride 8.
+    pub backbone: Trunk,
+    classifier: (Aspp, Conv2d, BatchNorm, Relu, Conv2d),
+}
+
+impl DeeplabV3 {
+    pub(super) fn new(init: &Init<'_>, backbone: Trunk, outputs: usize, width: f64) -> Self {
+        let inputs = *backbone.out_channels().last().expect("trunks have stages");
+        let deep = scaled(256, width);
+        let spec = |outputs, kernel| ConvSpec::new(deep, outputs, kernel).init_as(ConvInit::Torch);
+        let aspp = AsppSpec {
+            inputs,
+            outputs: deep,
+            init: ConvInit::Torch,
+            dropout: 0.5,
+        };
+        let (conv, norm) = conv_bn(init, spec(deep, 3));
+        Self {
+            classifier: (
+                Aspp::new(init, aspp),
+                conv,
+                norm,
+                Relu,
+                spec(outputs, 1).init(init),
+            ),
+            backbone,
+        }
+    }
+
+    /// Number of logits per pixel.
+    pub fn outputs(&self) -> usize {
+        self.classifier.4.outputs()
+    }
+
+    /// # Shapes
+    /// `[B, 3, H, W]` → `[B, outputs, H, W]`
+    pub fn forward(&self, images: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {
+        let [_, _, height, width] = images.dims();
+        let deep = self.backbone.features(images).pop();
+        let (aspp, conv, norm, _, last) = &self.classifier;
+        let x = aspp.forward(deep.expect("trunks have stages"), noise);
+        let x = last.forward(norm.forward_relu(conv.forward(x)));
+        bilinear(x, [height, width])
+    }
+}
