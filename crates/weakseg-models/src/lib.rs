@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `vgg16`, `vgg16-bn`, `resnet50-os8` | [`Classifier`] | [`ClassifierConfig`] |
 //! | `irnet-vgg16`, `irnet-resnet50` | [`Irnet`] | [`IrnetConfig`] |
-//! | `unet-vgg16`, `unet-vgg16-bn`, `unet-resnet50`, `deeplabv3plus-resnet50-os8` | [`Segmenter`] | [`SegmenterConfig`] |
+//! | `unet-vgg16`, `unet-vgg16-bn`, `unet-resnet50`, `deeplabv3-vgg16`, `deeplabv3-resnet50`, `deeplabv3plus-resnet50-os8` | [`Segmenter`] | [`SegmenterConfig`] |
 //!
 //! Every network follows the same road: a plain config with a `width` factor, `init(&Device)`, and
 //! methods on tensors `[batch, channels, height, width]`. Images are RGB, already normalised with

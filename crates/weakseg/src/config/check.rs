@@ -87,6 +87,10 @@ impl Config {
             "pseudo_labels.threshold",
             self.pseudo_labels.threshold.into(),
         )?;
+        check_crf("ir_labels", ir.gaussian, ir.bilateral)?;
+        if let Some(crf) = &self.pseudo_labels.crf {
+            check_crf("pseudo_labels.crf", crf.gaussian, crf.bilateral)?;
+        }
         share("segmenter.threshold", self.segmenter.threshold)?;
         share("segmenter.gate", self.segmenter.gate)?;
         if let PosWeight::Value(weight) = self.segmenter.pos_weight {
@@ -94,6 +98,23 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn check_crf(name: &str, gaussian: [f32; 2], bilateral: [f32; 3]) -> Result<(), String> {
+    for (term, deviations, weight) in [
+        ("gaussian", &gaussian[..1], gaussian[1]),
+        ("bilateral", &bilateral[..2], bilateral[2]),
+    ] {
+        for &deviation in deviations {
+            positive(&format!("{name}.{term}"), deviation.into())?;
+        }
+        if !(weight >= 0.0 && weight.is_finite()) {
+            return Err(format!(
+                "{name}.{term} has the weight {weight}; expected 0 or more"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_training(name: &str, training: &Training) -> Result<(), String> {

@@ -303,6 +303,8 @@ pub struct PseudoLabelStep {
     pub steps: usize,
     /// Background of the exclusive kind, threshold of findings, after division by the maximum.
     pub threshold: f32,
+    /// Refine the walked maps by a dense CRF on the network's grid; not done where nothing is said.
+    pub crf: Option<Crf>,
     /// Regions smaller than this share of the image are removed.
     pub min_area: f32,
     /// Regions whose mean score is below this are removed.
@@ -316,8 +318,31 @@ impl Default for PseudoLabelStep {
             beta: 10.0,
             steps: 256,
             threshold: 0.25,
+            crf: None,
             min_area: 0.0,
             min_confidence: 0.0,
+        }
+    }
+}
+
+/// A dense CRF (Krähenbühl and Koltun 2011) over scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Crf {
+    /// Mean-field iterations.
+    pub iterations: usize,
+    /// Standard deviation in pixels and weight of the Gaussian term.
+    pub gaussian: [f32; 2],
+    /// Standard deviation in pixels, in grey levels, and weight of the bilateral term.
+    pub bilateral: [f32; 3],
+}
+
+impl Default for Crf {
+    fn default() -> Self {
+        Self {
+            iterations: 10,
+            gaussian: [3.0, 3.0],
+            bilateral: [50.0, 5.0, 10.0],
         }
     }
 }

@@ -41,33 +41,64 @@ pub fn mask(
     size: [usize; 2],
     rule: &MaskRule,
 ) -> Mask {
-    let [height, width] = size;
+    assert_eq!(keys.len(), maps.channels(), "one map a class");
+    if keys.is_empty() {
+        return empty(classes, size);
+    }
+    let maps = scaled(classes.space, resize_f32(maps, size[0], size[1]));
+    cut(classes, keys, &maps, rule)
+}
+
+/// Divides maps by their maximum: by that of all of them for exclusive classes, each by its own for findings. Maps without
+/// a positive value stay as they are.
+pub fn scaled(space: LabelSpace, mut maps: Stack<f32>) -> Stack<f32> {
+    let plane = maps.height() * maps.width();
+    let together = match space {
+        LabelSpace::Exclusive => maps.as_slice().len(),
+        LabelSpace::Findings => plane,
+    };
+    for values in maps.as_mut_slice().chunks_mut(together.max(1)) {
+        let top = values.iter().copied().fold(0.0, f32::max);
+        if top > 0.0 {
+            values.iter_mut().for_each(|v| *v /= top);
+        }
+    }
+    maps
+}
+
+/// [`mask`] of maps that are at the mask's size and in 0..=1 already.
+///
+/// # Panics
+/// If there are not as many planes as keys, or a key is no class.
+pub fn cut(classes: &Classes, keys: &[usize], maps: &Stack<f32>, rule: &MaskRule) -> Mask {
     assert_eq!(keys.len(), maps.channels(), "one map a class");
     assert!(keys.iter().all(|&k| k < classes.len()), "keys are classes");
-    let mut planes = vec![Plane::filled(height, width, 0u8); classes.mask_planes()];
-    if !keys.is_empty() {
-        let maps = resize_f32(maps, height, width);
-        match classes.space {
-            LabelSpace::Exclusive => planes[0] = exclusive(keys, maps, rule),
-            LabelSpace::Findings => {
-                for (place, &key) in keys.iter().enumerate() {
-                    planes[key] = finding(maps.to_plane(place), rule);
-                }
+    let mut mask = empty(classes, [maps.height(), maps.width()]);
+    match classes.space {
+        LabelSpace::Exclusive => {
+            let places = exclusive(keys, maps, rule);
+            mask.planes.plane_mut(0).copy_from_slice(places.as_slice());
+        }
+        LabelSpace::Findings => {
+            for (place, &key) in keys.iter().enumerate() {
+                let map = maps.to_plane(place);
+                let above = binarise::above(&map, rule.threshold);
+                let kept = remove_weak_regions(&above, &map, rule.min_area, rule.min_confidence);
+                mask.planes.plane_mut(key).copy_from_slice(kept.as_slice());
             }
         }
     }
+    mask
+}
+
+fn empty(classes: &Classes, [height, width]: [usize; 2]) -> Mask {
     Mask {
-        planes: Stack::from_planes(&planes).expect("planes of one size"),
+        planes: Stack::filled(classes.mask_planes(), height, width, 0),
     }
 }
 
-fn exclusive(keys: &[usize], mut maps: Stack<f32>, rule: &MaskRule) -> Plane<u8> {
-    let top = top(maps.as_slice());
-    if top <= 0.0 {
-        return Plane::filled(maps.height(), maps.width(), 0);
-    }
-    maps.as_mut_slice().iter_mut().for_each(|v| *v /= top);
-    let mut places = binarise::with_background(&maps, rule.threshold);
+fn exclusive(keys: &[usize], maps: &Stack<f32>, rule: &MaskRule) -> Plane<u8> {
+    let mut places = binarise::with_background(maps, rule.threshold);
     if rule.min_area > 0.0 || rule.min_confidence > 0.0 {
         for place in 0..keys.len() {
             let label = place as u8 + 1;
@@ -92,20 +123,6 @@ fn exclusive(keys: &[usize], mut maps: Stack<f32>, rule: &MaskRule) -> Plane<u8>
             keys[usize::from(v) - 1] as u8 + 1
         }
     })
-}
-
-fn finding(mut map: Plane<f32>, rule: &MaskRule) -> Plane<u8> {
-    let top = top(map.as_slice());
-    if top <= 0.0 {
-        return Plane::filled(map.height(), map.width(), 0);
-    }
-    map.as_mut_slice().iter_mut().for_each(|v| *v /= top);
-    let mask = binarise::above(&map, rule.threshold);
-    remove_weak_regions(&mask, &map, rule.min_area, rule.min_confidence)
-}
-
-fn top(values: &[f32]) -> f32 {
-    values.iter().copied().fold(0.0, f32::max)
 }
 
 #[cfg(test)]

@@ -165,7 +165,9 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// It was asked to stop; the same command goes on from there.
-    #[error("stopped; the same command goes on from there")]
+    #[error(
+        "stopped; the same command goes on from there (leave out --from and --only, which begin again)"
+    )]
     Stopped,
     /// Training.
     #[error(transparent)]
@@ -261,16 +263,7 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     };
     let run = RunDir::open(job.out, job.config, data, job.device_name, from)?;
     if job.span.again {
-        // The report tells of all steps: it is not left beside others than it tells of.
-        let report = METHOD.len() - 1;
-        for step in METHOD[job.span.from..=job.span.until]
-            .iter()
-            .chain([&METHOD[report]])
-        {
-            if run.finished(step)?.is_some() {
-                run.clear(step)?;
-            }
-        }
+        clear(&run, job.span, job.progress)?;
     }
     let bench = Bench {
         config: job.config,
@@ -310,14 +303,17 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         let began = Instant::now();
         memory::reset_peak();
         let outcome = match step.work {
-            Work::Learn(work) => work(&bench, &folder)?,
-            Work::Score(work) => work(
-                &bench,
-                &job.config.data.open_truth(job.base, &cases)?,
-                &folder,
-            )?,
+            Work::Learn(work) => work(&bench, &folder),
+            Work::Score(work) => {
+                let truth = job.config.data.open_truth(job.base, &cases)?;
+                work(&bench, &truth, &folder)
+            }
         };
         let seconds = began.elapsed().as_secs_f64();
+        if outcome.is_err() {
+            run.pause(step, seconds)?;
+        }
+        let outcome = outcome?;
         job.progress
             .note(&format!("    {} cases in {seconds:.1} s", outcome.cases));
         skipped.extend(outcome.skipped.iter().cloned());
@@ -330,6 +326,32 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         )?;
     }
     Ok(skipped)
+}
+
+/// Clears the finished steps of a span that is done again and, in or behind it, every step made from one of them: it would
+/// tell of what is no longer there. A step of the span that was only begun goes on, so that a repetition that was stopped
+/// can be taken up by the same command.
+fn clear(run: &RunDir, span: Span, progress: &dyn Progress) -> Result<(), StepError> {
+    let mut cleared: Vec<&str> = Vec::new();
+    for (number, step) in METHOD.iter().enumerate().skip(span.from) {
+        let again = number <= span.until && run.finished(step)?.is_some();
+        let source = step.needs.iter().find(|need| cleared.contains(need));
+        if !again && source.is_none() {
+            continue;
+        }
+        if number > span.until
+            && let Some(source) = source
+            && run.folder(step.name).exists()
+        {
+            progress.note(&format!(
+                "{}: removed, it was made from the {source} that is done again now",
+                step.name
+            ));
+        }
+        run.clear(step)?;
+        cleared.push(step.name);
+    }
+    Ok(())
 }
 
 /// What a set is, for its digest: every id, label and split, but not the folder it lies in.

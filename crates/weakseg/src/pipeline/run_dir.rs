@@ -81,7 +81,7 @@ pub struct Manifest {
     pub inputs: String,
     /// Digest over all its files.
     pub outputs: String,
-    /// Seconds, stops not counted.
+    /// Seconds of work, over all sittings; what was done between the last stop and a kill is not counted.
     pub seconds: f64,
     /// Cases worked on.
     pub cases: usize,
@@ -89,6 +89,18 @@ pub struct Manifest {
     pub peak_rss_bytes: Option<u64>,
     /// Cases left out, with the reason.
     pub skipped: Vec<(String, String)>,
+}
+
+/// `started.json`: what a step that was begun is being made from.
+#[derive(Debug, Serialize, Deserialize)]
+struct Started {
+    /// Digest of what it reads.
+    inputs: String,
+    /// The settings it reads.
+    sections: BTreeMap<String, serde_json::Value>,
+    /// Seconds of earlier sittings; 0 once the manifest has them.
+    #[serde(default)]
+    seconds: f64,
 }
 
 /// `run.json`: the run as a whole.
@@ -187,11 +199,11 @@ impl RunDir {
             _lock: lock,
         };
         for (number, step) in METHOD.iter().enumerate() {
-            if let Some((_, started)) = run.started(step)?
-                && started != run.inputs(step)
+            if let Some(started) = run.started(step)?
+                && started.inputs != run.inputs(step)
             {
                 if number < from {
-                    let changed = run.changed(step, config)?;
+                    let changed = changed(step, &started, config);
                     return Err(RunError::OtherRun {
                         path: root.to_owned(),
                         step: step.name,
@@ -249,14 +261,33 @@ impl RunDir {
         }
         let folder = self.folder(step.name);
         make_folder(&folder)?;
-        let started =
-            serde_json::json!({ "inputs": self.inputs(step), "sections": self.sections_of(step) });
-        atomic::write_durably(&folder.join(STARTED), started.to_string().as_bytes())?;
+        let before = self.started(step)?.map_or(0.0, |started| started.seconds);
+        self.write_started(step, before)?;
         self.write_record(Some(step.name))?;
         Ok(folder)
     }
 
-    /// Writes the manifest: from now on the step is finished.
+    /// Notes that a step was left after `seconds` of work, to go on later.
+    ///
+    /// # Errors
+    /// When the note cannot be read or written.
+    pub fn pause(&self, step: &Step, seconds: f64) -> Result<(), RunError> {
+        let before = self.started(step)?.map_or(0.0, |started| started.seconds);
+        self.write_started(step, before + seconds)
+    }
+
+    fn write_started(&self, step: &Step, seconds: f64) -> Result<(), RunError> {
+        let started = Started {
+            inputs: self.inputs(step),
+            sections: self.sections_of(step),
+            seconds,
+        };
+        let text = serde_json::to_string(&started).expect("plain fields");
+        let path = self.folder(step.name).join(STARTED);
+        Ok(atomic::write_durably(&path, text.as_bytes())?)
+    }
+
+    /// Writes the manifest: from now on the step is finished, after `seconds` of work in this sitting.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -269,11 +300,14 @@ impl RunDir {
         skipped: Vec<(String, String)>,
     ) -> Result<(), RunError> {
         let folder = self.folder(step.name);
+        let before = self.started(step)?.map_or(0.0, |started| started.seconds);
+        // The digest of the outputs is to tell of what was made, not of how long it took.
+        self.write_started(step, 0.0)?;
         let manifest = Manifest {
             step: step.name.to_owned(),
             inputs: self.inputs(step),
             outputs: digest_folder(&folder, MANIFEST)?,
-            seconds,
+            seconds: before + seconds,
             cases,
             peak_rss_bytes,
             skipped,
@@ -323,43 +357,22 @@ impl RunDir {
         digest(text.as_bytes())
     }
 
-    fn sections_of(&self, step: &Step) -> BTreeMap<&str, serde_json::Value> {
+    fn sections_of(&self, step: &Step) -> BTreeMap<String, serde_json::Value> {
         step.sections
             .iter()
-            .filter_map(|name| Some((*name, serde_json::from_str(self.sections.get(*name)?).ok()?)))
+            .filter_map(|name| {
+                let value = serde_json::from_str(self.sections.get(*name)?).ok()?;
+                Some(((*name).to_owned(), value))
+            })
             .collect()
     }
 
-    fn started(&self, step: &Step) -> Result<Option<(PathBuf, String)>, RunError> {
+    fn started(&self, step: &Step) -> Result<Option<Started>, RunError> {
         let path = self.folder(step.name).join(STARTED);
         if !path.exists() {
             return Ok(None);
         }
-        let value: serde_json::Value = parse(&path)?;
-        Ok(Some((
-            path,
-            value["inputs"].as_str().unwrap_or_default().to_owned(),
-        )))
-    }
-
-    /// The settings in which `step` differs from what it was begun with, in words.
-    fn changed(&self, step: &Step, config: &Config) -> Result<String, RunError> {
-        let before: serde_json::Value = parse(&self.folder(step.name).join(STARTED))?;
-        let after = serde_json::to_value(config).expect("a configuration is JSON");
-        let mut differing = Vec::new();
-        for section in step.sections {
-            compare(
-                section,
-                &before["sections"][section],
-                &after[section],
-                &mut differing,
-            );
-        }
-        if differing.is_empty() {
-            differing.push("the data, the seed or an earlier step".to_owned());
-        }
-        differing.truncate(5);
-        Ok(differing.join(", "))
+        Ok(Some(parse(&path)?))
     }
 
     fn write_record(&self, running: Option<&str>) -> Result<(), RunError> {
@@ -401,6 +414,22 @@ impl RunDir {
             text.as_bytes(),
         )?)
     }
+}
+
+/// The settings in which `step` differs from what it was begun with, in words.
+fn changed(step: &Step, before: &Started, config: &Config) -> String {
+    let after = serde_json::to_value(config).expect("a configuration is JSON");
+    let none = serde_json::Value::Null;
+    let mut differing = Vec::new();
+    for section in step.sections {
+        let before = before.sections.get(*section).unwrap_or(&none);
+        compare(section, before, &after[section], &mut differing);
+    }
+    if differing.is_empty() {
+        differing.push("the data, the seed or an earlier step".to_owned());
+    }
+    differing.truncate(5);
+    differing.join(", ")
 }
 
 /// Lists the dotted keys in which two JSON values differ, with both values.

@@ -2,6 +2,7 @@
 //!
 //! Every step is scored by the same two functions, so that a difference between rows is a difference between steps.
 
+use densecrf::CrfError;
 use rayon::prelude::*;
 use weakseg_data::{Case, Cases, DataError, LabelSpace, Mask, Plane, Truth};
 
@@ -24,6 +25,14 @@ pub enum ScoreError {
         /// What is wrong.
         source: MetricError,
     },
+    /// The dense CRF that refines a prediction.
+    #[error("case {case}: dense CRF: {source}")]
+    Crf {
+        /// The case.
+        case: String,
+        /// What is wrong.
+        source: CrfError,
+    },
     /// A row that is not a figure.
     #[error(transparent)]
     Row(#[from] ReportError),
@@ -43,13 +52,13 @@ pub fn score_masks(
     cases: &Cases,
     truth: &Truth,
     bootstrap: &Bootstrap,
-    predict: impl Fn(&Case, [usize; 2]) -> Result<Mask, DataError> + Sync,
+    predict: impl Fn(&Case, [usize; 2]) -> Result<Mask, ScoreError> + Sync,
 ) -> Result<Vec<Row>, ScoreError> {
     let split: Vec<&Case> = cases.of(who.split).collect();
     let pairs: Vec<(String, Mask, Mask)> = split
         .par_iter()
         .filter_map(|case| {
-            let pair = || -> Result<Option<(String, Mask, Mask)>, DataError> {
+            let pair = || -> Result<Option<(String, Mask, Mask)>, ScoreError> {
                 let Some(true_mask) = truth.mask(&case.id)? else {
                     return Ok(None);
                 };

@@ -2,7 +2,7 @@
 
 use weakseg::pipeline::{METHOD, RunDir, RunError, StepError};
 
-use crate::tiny::{StopAfter, config, run_until};
+use crate::tiny::{StopAfter, config, repeat, run_until};
 
 #[test]
 fn other_settings_are_named_and_refused() {
@@ -87,4 +87,45 @@ fn a_report_goes_with_its_step() {
     assert!(files.iter().all(|file| file.exists()));
     run.clear(report).expect("cleared");
     assert!(files.iter().all(|file| !file.exists()));
+}
+
+#[test]
+fn a_repeated_step_takes_those_made_from_it_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let settings = config(&[]);
+    run_until(folder.path(), "run", &settings, "eval-cams", &watch).expect("a run");
+    let finished = |name: &str| {
+        let number = METHOD.iter().position(|s| s.name == name).expect("a step");
+        let path = format!("run/{:02}-{name}/manifest.json", number + 1);
+        folder.path().join(path).exists()
+    };
+    assert!(finished("train-classifier") && finished("make-cams") && finished("eval-cams"));
+    repeat(folder.path(), "run", &settings, "make-cams", &watch).expect("once more");
+    assert!(finished("train-classifier") && finished("make-cams"));
+    assert!(!finished("eval-cams"), "its maps are gone");
+    repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect("made anew");
+    assert!(finished("make-cams") && finished("eval-cams"));
+}
+
+#[test]
+fn seconds_count_every_sitting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = RunDir::open(folder.path(), &config(&[]), String::new(), "cpu", 10).expect("a run");
+    let step = &METHOD[0];
+    let finish = |seconds| {
+        run.begin(step).expect("begun");
+        run.finish(step, seconds, 1, None, Vec::new())
+            .expect("finished");
+        run.finished(step).expect("read").expect("a manifest")
+    };
+    let at_once = finish(8.0);
+    run.clear(step).expect("cleared");
+    for seconds in [2.0, 3.0] {
+        run.begin(step).expect("begun");
+        run.pause(step, seconds).expect("noted");
+    }
+    let in_three = finish(8.0);
+    assert_eq!((at_once.seconds, in_three.seconds), (8.0, 13.0));
+    assert_eq!(at_once.outputs, in_three.outputs);
 }

@@ -89,18 +89,48 @@ pub fn run_until(
     until: &str,
     watch: &StopAfter,
 ) -> Result<(), StepError> {
-    let until = METHOD
+    let span = Span {
+        until: number(until),
+        ..Span::default()
+    };
+    run_span(folder, out, config, span, watch)
+}
+
+/// Does one step again, as `--only` does.
+pub fn repeat(
+    folder: &Path,
+    out: &str,
+    config: &Config,
+    step: &str,
+    watch: &StopAfter,
+) -> Result<(), StepError> {
+    let span = Span {
+        from: number(step),
+        until: number(step),
+        again: true,
+    };
+    run_span(folder, out, config, span, watch)
+}
+
+fn number(step: &str) -> usize {
+    METHOD
         .iter()
-        .position(|s| s.name == until)
-        .expect("a step of the table");
+        .position(|s| s.name == step)
+        .expect("a step of the table")
+}
+
+fn run_span(
+    folder: &Path,
+    out: &str,
+    config: &Config,
+    span: Span,
+    watch: &StopAfter,
+) -> Result<(), StepError> {
     let job = Job {
         config,
         base: folder,
         out: &folder.join(out),
-        span: Span {
-            until,
-            ..Span::default()
-        },
+        span,
         device: Device::flex(),
         device_name: "cpu",
         progress: watch,

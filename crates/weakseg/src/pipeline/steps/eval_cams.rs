@@ -6,7 +6,7 @@ use weakseg_data::{Split, Truth};
 
 use super::scoring::{bootstrap, map_rows, write_rows};
 use super::{ClassMaps, indices};
-use crate::irn::propagate::MaskRule;
+use crate::irn::propagate::{self, MaskRule};
 use crate::metrics::LabelScores;
 use crate::pipeline::baselines::{PriorMask, baseline_rows};
 use crate::pipeline::{Bench, Outcome, StepError};
@@ -35,7 +35,18 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outc
         min_area: 0.0,
         min_confidence: 0.0,
     };
-    rows.extend(map_rows(bench, truth, Step::Cam, &cams, &rule)?);
+    let classes = &bench.cases.classes;
+    rows.extend(map_rows(
+        bench,
+        truth,
+        Step::Cam,
+        &cams,
+        threshold,
+        |_, maps, size, allowed| {
+            let (keys, planes) = maps.of(allowed);
+            Ok(propagate::mask(classes, &keys, &planes, size, &rule))
+        },
+    )?);
     write_rows(folder, &rows)?;
     Ok(Outcome {
         cases: bench.cases.cases.len(),

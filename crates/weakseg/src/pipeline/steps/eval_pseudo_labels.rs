@@ -4,9 +4,8 @@ use std::path::Path;
 
 use weakseg_data::Truth;
 
-use super::make_pseudo_labels::SCORES;
+use super::make_pseudo_labels::{SCORES, mask_of};
 use super::scoring::{map_rows, write_rows};
-use crate::irn::propagate::MaskRule;
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::report::Step;
 
@@ -16,14 +15,16 @@ pub fn eval_pseudo_labels(
     truth: &Truth,
     folder: &Path,
 ) -> Result<Outcome, StepError> {
-    let config = &bench.config.pseudo_labels;
-    let rule = MaskRule {
-        threshold: config.threshold,
-        min_area: config.min_area,
-        min_confidence: config.min_confidence,
-    };
     let scores = bench.run.folder("make-pseudo-labels").join(SCORES);
-    write_rows(folder, &map_rows(bench, truth, Step::Irn, &scores, &rule)?)?;
+    let rows = map_rows(
+        bench,
+        truth,
+        Step::Irn,
+        &scores,
+        bench.config.pseudo_labels.threshold,
+        |case, maps, size, allowed| mask_of(bench, case, maps, size, allowed),
+    )?;
+    write_rows(folder, &rows)?;
     Ok(Outcome {
         cases: bench.cases.cases.len(),
         ..Outcome::default()

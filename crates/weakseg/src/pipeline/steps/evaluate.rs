@@ -88,7 +88,7 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
             bench.cases,
             truth,
             &bootstrap(bench),
-            |case, _| store.read(&case.id),
+            |case, _| Ok(store.read(&case.id)?),
         )?);
         let threshold = bench.config.segmenter.threshold as f32;
         rows.extend(score_boxes(

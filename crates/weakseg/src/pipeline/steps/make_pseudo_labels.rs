@@ -5,22 +5,32 @@ use std::path::Path;
 use burn::tensor::activation::sigmoid;
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
-use weakseg_data::{Mask, Split, Stack};
+use weakseg_data::npy;
+use weakseg_data::resize::{Filter, resize_f32, resize_u8};
+use weakseg_data::{Case, Limits, Mask, Split, Stack};
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 use weakseg_models::ClassifierArch;
 
+use super::maps::upsample;
 use super::{ClassMaps, MODEL, indices};
 use crate::cam::multi_scale::{Sampling, unmirror};
 use crate::irn::propagate;
+use crate::irn::refine::refine;
 use crate::networks::{self, ModelCard};
+use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::{ImageStore, to_tensor};
 
 /// Folder of the walked maps in the step's folder.
 pub(crate) const SCORES: &str = "scores";
+/// Folder of IRNet's boundary maps in the step's folder.
+const EDGES: &str = "edges";
 
 /// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training split, the masks that
 /// its image-level labels allow (`CASE.png`, at the image's own size). An image without a finding gets an empty mask.
+///
+/// The boundaries that were walked along stay too (`edges/CASE.npy`, `[h, w]`, probabilities): with them `weakseg walk`
+/// tries another radius, exponent or number of steps without IRNet.
 pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.pseudo_labels;
     let cases = &bench.cases.cases;
@@ -31,7 +41,9 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     let images = ImageStore::new(cases, bench.config.image.size);
     let cams = bench.run.folder("make-cams");
     let scores = folder.join(SCORES);
+    let kept_edges = folder.join(EDGES);
     crate::files::make_folder(&scores)?;
+    crate::files::make_folder(&kept_edges)?;
     let open: Vec<usize> = (0..cases.len())
         .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists())
         .collect();
@@ -88,15 +100,17 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
             .map(|(index, mut maps)| {
                 if let Some(place) = asked.iter().position(|&i| i == index) {
                     let (c, h, w) = (maps.maps.channels(), maps.maps.height(), maps.maps.width());
-                    let values = random_walk(
-                        maps.maps.as_slice(),
-                        edges[place].as_slice(),
-                        c,
-                        h,
-                        w,
-                        &options,
-                    )
-                    .map_err(|e| StepError::Other(format!("case {}: {e}", cases[index].id)))?;
+                    let edge = &edges[place];
+                    npy::write_f32(
+                        &kept_edges.join(format!("{}.npy", cases[index].id)),
+                        &[h, w],
+                        edge.as_slice(),
+                    )?;
+                    let values =
+                        random_walk(maps.maps.as_slice(), edge.as_slice(), c, h, w, &options)
+                            .map_err(|e| {
+                                StepError::Other(format!("case {}: {e}", cases[index].id))
+                            })?;
                     maps.maps = Stack::new(c, h, w, values)?;
                 }
                 Ok((index, maps))
@@ -119,7 +133,7 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
         |index| {
             let case = &cases[index];
             let maps = ClassMaps::read(&scores, &case.id)?;
-            let mask = mask_of(bench, &maps, maps.size, |class| case.labels[class]);
+            let mask = mask_of(bench, case, &maps, maps.size, |class| case.labels[class])?;
             Ok(store.write(&case.id, &mask)?)
         },
     )?;
@@ -129,24 +143,41 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     })
 }
 
-/// The mask of walked maps at `size`, for those classes that `allowed` lets through.
+/// The mask of a case's walked maps at `size`, for those classes that `allowed` lets through.
 pub(crate) fn mask_of(
     bench: &Bench<'_>,
+    case: &Case,
     maps: &ClassMaps,
     size: [usize; 2],
     allowed: impl Fn(usize) -> bool,
-) -> Mask {
+) -> Result<Mask, ScoreError> {
     let config = &bench.config.pseudo_labels;
+    let classes = &bench.cases.classes;
     let (keys, planes) = maps.of(allowed);
-    propagate::mask(
-        &bench.cases.classes,
-        &keys,
-        &planes,
-        size,
-        &propagate::MaskRule {
-            threshold: config.threshold,
-            min_area: config.min_area,
-            min_confidence: config.min_confidence,
-        },
-    )
+    let rule = propagate::MaskRule {
+        threshold: config.threshold,
+        min_area: config.min_area,
+        min_confidence: config.min_confidence,
+    };
+    let Some(crf) = config.crf.as_ref().filter(|_| !keys.is_empty()) else {
+        return Ok(propagate::mask(classes, &keys, &planes, size, &rule));
+    };
+    let side = bench.config.image.size;
+    let image = case.read_image(&Limits::default())?;
+    let image = resize_u8(&image, side, side, Filter::Area);
+    let planes = propagate::scaled(classes.space, upsample(&planes, side, side));
+    let refined =
+        refine(&image, &planes, classes.space, config.threshold, crf).map_err(|source| {
+            ScoreError::Crf {
+                case: case.id.clone(),
+                source,
+            }
+        })?;
+    let refined = resize_f32(&refined, size[0], size[1]);
+    // What it gives back is above one half where a class is likelier than background.
+    let rule = propagate::MaskRule {
+        threshold: 0.5,
+        ..rule
+    };
+    Ok(propagate::cut(classes, &keys, &refined, &rule))
 }

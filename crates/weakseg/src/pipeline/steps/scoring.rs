@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use weakseg_data::{Case, Split, Truth, atomic};
+use weakseg_data::{Case, Mask, Split, Truth, atomic};
 
 use super::ClassMaps;
 use super::maps::{predicted, upsample};
 use crate::files;
-use crate::irn::propagate::{self, MaskRule};
 use crate::metrics::Bootstrap;
 use crate::pipeline::rows::Who;
-use crate::pipeline::scores::{score_boxes, score_masks};
+use crate::pipeline::scores::{ScoreError, score_boxes, score_masks};
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Row, Step};
 
@@ -41,14 +40,17 @@ pub(crate) fn allowed(
     }
 }
 
-/// Scores the maps in `folder` as masks and against boxes: on every split with the true image-level labels, on the
-/// held-out splits with the predicted ones too.
+/// Scores the maps in `folder` as masks (which `mask` makes of a case's maps, at a size, for the classes that are allowed)
+/// and, cut at `threshold`, against boxes: on every split with the true image-level labels, on the held-out splits with
+/// the predicted ones too.
 pub(crate) fn map_rows(
     bench: &Bench<'_>,
     truth: &Truth,
     step: Step,
     folder: &Path,
-    rule: &MaskRule,
+    threshold: f32,
+    mask: impl Fn(&Case, &ClassMaps, [usize; 2], &dyn Fn(usize) -> bool) -> Result<Mask, ScoreError>
+    + Sync,
 ) -> Result<Vec<Row>, StepError> {
     let mut rows = Vec::new();
     for (split, labels) in [
@@ -70,14 +72,9 @@ pub(crate) fn map_rows(
             &bootstrap(bench),
             |case, size| {
                 let maps = ClassMaps::read(folder, &case.id)?;
-                let (keys, planes) = maps.of(|class| allowed(bench, labels, case, &maps, class));
-                Ok(propagate::mask(
-                    &bench.cases.classes,
-                    &keys,
-                    &planes,
-                    size,
-                    rule,
-                ))
+                mask(case, &maps, size, &|class| {
+                    allowed(bench, labels, case, &maps, class)
+                })
             },
         )?);
         rows.extend(score_boxes(
@@ -85,7 +82,7 @@ pub(crate) fn map_rows(
             bench.cases,
             truth,
             &bootstrap(bench),
-            rule.threshold,
+            threshold,
             |case, finding| {
                 let maps = ClassMaps::read(folder, &case.id)?;
                 let (keys, planes) =

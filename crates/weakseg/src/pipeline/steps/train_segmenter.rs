@@ -50,8 +50,11 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         .take(config.training.batch)
         .map(|&i| images.get(i))
         .collect::<Result<Vec<_>, _>>()?;
-    let network =
-        network.with_unit_scale_encoder(to_tensor(&first, &card.normalisation(), &device));
+    // An empty split is refused below, with a message.
+    let network = match first.is_empty() {
+        true => network,
+        false => network.with_unit_scale_encoder(to_tensor(&first, &card.normalisation(), &device)),
+    };
     let mut lesson = Masks {
         bench,
         images: &images,
