@@ -301,6 +301,8 @@ pub struct PseudoLabelStep {
     pub beta: f32,
     /// Steps of the walk.
     pub steps: usize,
+    /// Walk along the ridges of the boundary map alone: for images so small that boundaries cover much of an object.
+    pub thin_edges: bool,
     /// Background of the exclusive kind, threshold of findings, after division by the maximum.
     pub threshold: f32,
     /// Refine the walked maps by a dense CRF on the network's grid; not done where nothing is said.
@@ -317,6 +319,7 @@ impl Default for PseudoLabelStep {
             radius: 5,
             beta: 10.0,
             steps: 256,
+            thin_edges: false,
             threshold: 0.25,
             crf: None,
             min_area: 0.0,

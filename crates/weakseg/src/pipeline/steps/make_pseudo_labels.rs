@@ -16,6 +16,7 @@ use super::{ClassMaps, MODEL, indices};
 use crate::cam::multi_scale::{Sampling, unmirror};
 use crate::irn::propagate;
 use crate::irn::refine::refine;
+use crate::irn::thin::thin;
 use crate::networks::{self, ModelCard};
 use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, Outcome, StepError};
@@ -100,7 +101,10 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
             .map(|(index, mut maps)| {
                 if let Some(place) = asked.iter().position(|&i| i == index) {
                     let (c, h, w) = (maps.maps.channels(), maps.maps.height(), maps.maps.width());
-                    let edge = &edges[place];
+                    let edge = match config.thin_edges {
+                        true => thin(&edges[place]),
+                        false => edges[place].clone(),
+                    };
                     npy::write_f32(
                         &kept_edges.join(format!("{}.npy", cases[index].id)),
                         &[h, w],
