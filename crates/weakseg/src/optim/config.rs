@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub enum OptimKind {
     /// Stochastic gradient descent with momentum, weight decay as an L2 term; equals `torch.optim.SGD` (no dampening).
     Sgd,
+    /// [`Sgd`](Self::Sgd) as IRNet's reference code runs it by a mistake: its optimizer hands the weight decay on in the
+    /// momentum's place, so that the momentum is the weight decay (1e-4) and `momentum` is not read. Published IRNet numbers
+    /// depend on it (reference §12.1).
+    SgdReference,
     /// Adam with weight decay as an L2 term; equals `torch.optim.Adam`.
     #[default]
     Adam,
@@ -25,18 +29,17 @@ pub enum OptimKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
-    /// Update rule: `sgd`, `adam`, `adamw` or `radam`.
+    /// Update rule: `sgd`, `sgd-reference`, `adam`, `adamw` or `radam`.
     pub kind: OptimKind,
     /// Base learning rate, which the schedule and the groups multiply.
     pub lr: f64,
-    /// Momentum, used by `sgd` alone. IRNet's reference code runs at 1e-4 here by a mistake in its optimizer (its weight
-    /// decay lands in the momentum's place); published IRNet numbers depend on it.
+    /// Momentum, used by `sgd` alone.
     pub momentum: f64,
-    /// Decay rates of the first and second moment, used by all but `sgd`.
+    /// Decay rates of the first and second moment, used by the Adam family.
     pub betas: [f64; 2],
-    /// Added to the root of the second moment, used by all but `sgd`.
+    /// Added to the root of the second moment, used by the Adam family.
     pub epsilon: f64,
-    /// Weight decay: an L2 term in the gradient for `sgd` and `adam`, decoupled for `adamw` and `radam`.
+    /// Weight decay: an L2 term in the gradient for `sgd`, `sgd-reference` and `adam`, decoupled for `adamw` and `radam`.
     pub weight_decay: f64,
 }
 
@@ -73,6 +76,14 @@ impl OptimConfig {
             lr,
             weight_decay,
             ..Self::default()
+        }
+    }
+
+    /// The momentum that SGD runs with.
+    pub(super) fn effective_momentum(&self) -> f64 {
+        match self.kind {
+            OptimKind::SgdReference => self.weight_decay,
+            _ => self.momentum,
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn step<const D: usize>(
 ) -> Tensor<D> {
     slot.step += 1;
     match config.kind {
-        OptimKind::Sgd => sgd(config, lr, parameter, gradient, slot),
+        OptimKind::Sgd | OptimKind::SgdReference => sgd(config, lr, parameter, gradient, slot),
         _ => adam(config, lr, parameter, gradient, slot),
     }
 }
@@ -39,9 +39,10 @@ fn sgd<const D: usize>(
     slot: &mut Slot,
 ) -> Tensor<D> {
     let mut gradient = decayed(gradient, &parameter, config.weight_decay);
-    if config.momentum != 0.0 {
+    let momentum = config.effective_momentum();
+    if momentum != 0.0 {
         if let Some(buffer) = slot.first.take() {
-            gradient = buffer.reshape(parameter.shape()) * config.momentum + gradient;
+            gradient = buffer.reshape(parameter.shape()) * momentum + gradient;
         }
         slot.first = Some(gradient.clone().flatten(0, D - 1));
     }
@@ -191,6 +192,18 @@ mod tests {
             );
             assert_eq!(p.clone().into_scalar::<f32>(), wanted);
         }
+    }
+
+    #[test]
+    fn the_reference_runs_with_its_weight_decay_as_momentum() {
+        let ours = OptimConfig {
+            kind: OptimKind::SgdReference,
+            ..OptimConfig::sgd(0.1, 0.9, 0.01)
+        };
+        let start = [0.5, -1.0, 2.0, 0.0];
+        let said = trace(&OptimConfig::sgd(0.1, 0.01, 0.01), &start);
+        assert_eq!(trace(&ours, &start), said);
+        assert_ne!(said, trace(&OptimConfig::sgd(0.1, 0.9, 0.01), &start));
     }
 
     #[test]
