@@ -120,8 +120,8 @@ impl Vgg {
     /// having been multiplied alike: every feature stays what it was up to one factor per layer, because ReLU and max
     /// pooling pass positive factors through (Krähenbühl et al. 2016, "Data-dependent initializations", §3.2).
     ///
-    /// Without it the features of the original Caffe weights, whose root mean squares lie between 8 (last block) and 560
-    /// (third), meet in a U-Net's decoder, where those of the last blocks, which know the classes, are not heard.
+    /// Without it the features of the original Caffe weights meet in a U-Net's decoder, where those of the last block, which
+    /// knows the classes, are far smaller than those of the blocks before and are not heard.
     ///
     /// With batch norm there is nothing to do: the network is given back as it is.
     ///
