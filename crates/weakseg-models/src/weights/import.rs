@@ -7,7 +7,7 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::apply::{apply, compare};
-use super::file::read_tensors;
+use super::contents::WeightsFile;
 use super::host_tensor::HostTensor;
 use super::names::parameters;
 use super::{LoadReport, WeightsError};
@@ -43,7 +43,10 @@ pub fn import_trunk<M: Module>(
     order: ChannelOrder,
 ) -> Result<(M, LoadReport), WeightsError> {
     let prefix = trunk_prefix(&module);
-    let mut tensors: BTreeMap<String, HostTensor> = read_tensors(path)?
+    let file = WeightsFile::read(path)?;
+    let notes = file.notes().to_vec();
+    let mut tensors: BTreeMap<String, HostTensor> = file
+        .into_tensors()
         .into_iter()
         .filter(|(key, _)| is_trunk_key(key))
         .map(|(key, tensor)| (format!("{prefix}{key}"), tensor))
@@ -56,6 +59,7 @@ pub fn import_trunk<M: Module>(
         }
     }
     let mut report = compare(&module, &tensors);
+    report.notes = notes;
     let of_trunk = |key: &str| key.strip_prefix(prefix).is_some_and(is_trunk_key);
     report.missing.retain(|key| of_trunk(key));
     if !report.is_complete() {
