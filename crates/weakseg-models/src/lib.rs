@@ -22,6 +22,7 @@ pub mod encoder;
 mod error;
 mod irnet;
 pub mod layers;
+mod network;
 mod segmenter;
 pub mod weights;
 
@@ -30,5 +31,6 @@ pub use classifier::{Classifier, ClassifierConfig, DropBlockConfig, DropBlockPla
 pub use error::ModelError;
 pub use irnet::{DisplacementHead, EdgeHead, Irnet, IrnetConfig, IrnetHeads, Levels};
 pub use layers::DropNoise;
+pub use network::{Network, Output};
 pub use segmenter::{DeeplabV3, DeeplabV3Plus, Segmenter, SegmenterConfig, Unet};
 pub use weights::Normalisation;

@@ -150,8 +150,8 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>, lead: &str) -> String {
     names.sort_unstable();
     match names.as_slice() {
         [] => String::new(),
-        [few @ ..] if few.len() <= 6 => format!("{lead}{}", few.join(", ")),
-        [many @ ..] => format!("{lead}{} and {} more", many[..5].join(", "), many.len() - 5),
+        few if few.len() <= 6 => format!("{lead}{}", few.join(", ")),
+        many => format!("{lead}{} and {} more", many[..5].join(", "), many.len() - 5),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -18,6 +19,9 @@ use super::{Metadata, WeightsError};
 
 /// Field of our metadata.
 const DIGEST: &str = "data_sha256";
+
+/// The longest header that the format allows.
+const HEADER: u64 = 100_000_000;
 
 /// Stands in the header while the digest is not known; as long as it.
 const PLACEHOLDER: &str = "????????????????????????????????????????????????????????????????";
@@ -94,16 +98,29 @@ pub(super) fn serialise(
     Ok(bytes)
 }
 
-/// Our metadata of a file, as JSON; none if somebody else wrote it.
+/// Our metadata of a file, as JSON; none if somebody else wrote it. Reads the header alone.
 pub(super) fn read_info(path: &Path) -> Result<Option<Value>, WeightsError> {
-    let bytes = fs::read(path).map_err(|e| WeightsError::read(path, e))?;
-    let (_, header) =
-        SafeTensors::read_metadata(&bytes).map_err(|e| WeightsError::format(path, e))?;
-    let info = header
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(Metadata::KEY));
-    info.map(|json| serde_json::from_str(json))
+    let read_error = |e| WeightsError::read(path, e);
+    let mut file = fs::File::open(path).map_err(read_error)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)
+        .map_err(|e| WeightsError::format(path, format!("its header is cut off ({e})")))?;
+    let length = u64::from_le_bytes(length);
+    if length > HEADER {
+        return Err(WeightsError::format(
+            path,
+            "it does not begin with a header of safetensors",
+        ));
+    }
+    let mut header = Vec::new();
+    file.take(length)
+        .read_to_end(&mut header)
+        .map_err(read_error)?;
+    let header: Value =
+        serde_json::from_slice(&header).map_err(|e| WeightsError::format(path, e))?;
+    header["__metadata__"][Metadata::KEY]
+        .as_str()
+        .map(serde_json::from_str)
         .transpose()
         .map_err(|e| WeightsError::format(path, e))
 }

@@ -171,7 +171,9 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let body: Vec<u8> = (0..300_000u32).map(|i| (u64::from(i).pow(2) % 251) as u8).collect();
+        let body: Vec<u8> = (0..300_000u32)
+            .map(|i| (u64::from(i).pow(2) % 251) as u8)
+            .collect();
         Self {
             place: folder.path().join("cache/weights.pth"),
             _folder: folder,
