@@ -184,7 +184,7 @@ pub enum StepError {
     Weights(#[from] weakseg_models::weights::WeightsError),
     /// Pretrained weights.
     #[error(transparent)]
-    Fetch(FetchError),
+    Fetch(Box<FetchError>),
     /// Scores.
     #[error(transparent)]
     Score(#[from] scores::ScoreError),
@@ -200,7 +200,7 @@ impl From<FetchError> for StepError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Stopped => Self::Stopped,
-            other => Self::Fetch(other),
+            other => Self::Fetch(Box::new(other)),
         }
     }
 }

@@ -5,10 +5,10 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`registry`] | the table of files |
-//! | [`choice`] | the setting `classifier.weights`, and what `"auto"` means |
-//! | [`cache`] | where files lie, and whether they are whole |
-//! | [`fetch`] | one file over HTTP: resumed, bounded, compared |
+//! | `registry` | the table of files |
+//! | `choice` | the setting `classifier.weights`, and what `"auto"` means |
+//! | `cache` | where files lie, and whether they are whole |
+//! | `fetch` | one file over HTTP: resumed, bounded, compared |
 
 mod cache;
 mod choice;
