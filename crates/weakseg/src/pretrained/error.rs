@@ -34,8 +34,8 @@ pub enum FetchError {
     },
     /// The server did not answer, or broke off, more often than patience lasts.
     #[error(
-        "{url}: {reason} ({tries} tries); what came is kept in {} and the same command goes on from there. Without this server: put the file into {} (digest {sha256}), or pass --weights FILE, or --weights none to start from noise",
-        part.display(), place.display()
+        "{url}: {reason} ({tries} tries); what came is kept in {}.part and the same command goes on from there. Without this server: put the file into {} (digest {sha256}), or pass --weights FILE, or --weights none to start from noise",
+        place.display(), place.display()
     )]
     Network {
         /// Address.
@@ -44,9 +44,7 @@ pub enum FetchError {
         reason: String,
         /// How often it was tried.
         tries: usize,
-        /// Where what came lies.
-        part: PathBuf,
-        /// Where the whole file belongs.
+        /// Where the whole file belongs; what came lies beside it.
         place: PathBuf,
         /// Its digest.
         sha256: String,

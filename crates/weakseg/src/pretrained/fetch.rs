@@ -159,7 +159,6 @@ impl Download<'_> {
                     url: self.remote.url.clone(),
                     reason,
                     tries: barren,
-                    part: self.part.to_owned(),
                     place: place.to_owned(),
                     sha256: self.remote.sha256.clone(),
                 });
