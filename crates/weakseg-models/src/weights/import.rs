@@ -49,7 +49,7 @@ pub fn import_trunk<M: Module>(
         .map(|(key, tensor)| (format!("{prefix}{key}"), tensor))
         .collect();
     if order == ChannelOrder::Bgr {
-        for first in ["features.0.weight", "conv1.weight"] {
+        for first in ["features.0.weight", "conv1.weight", "layer0.conv1.weight"] {
             if let Some(tensor) = tensors.get_mut(&format!("{prefix}{first}")) {
                 swap_red_and_blue(tensor);
             }
@@ -81,7 +81,7 @@ fn is_trunk_key(key: &str) -> bool {
     let first = key.split('.').next().unwrap_or(key);
     matches!(
         first,
-        "features" | "conv1" | "bn1" | "layer1" | "layer2" | "layer3" | "layer4"
+        "features" | "conv1" | "bn1" | "layer0" | "layer1" | "layer2" | "layer3" | "layer4"
     )
 }
 

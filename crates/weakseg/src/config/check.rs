@@ -1,8 +1,29 @@
 //! Ranges and relations that the types alone do not hold.
 
+use burn::tensor::Device;
+
 use super::{Config, PosWeight, Training};
+use crate::networks;
 
 impl Config {
+    /// Whether the networks can be built; nothing is drawn for it.
+    fn check_networks(&self) -> Result<(), String> {
+        let device = Device::flex();
+        networks::classifier_config(self, 1)
+            .init(&device)
+            .map_err(|e| format!("classifier: {e}"))?;
+        networks::segmenter_config(self, 1)
+            .init(&device)
+            .map_err(|e| format!("segmenter: {e}"))?;
+        if self.segmenter.scales.is_empty() {
+            return Err("segmenter.scales is empty; expected at least one, as in [1.0]".to_owned());
+        }
+        for &scale in &self.segmenter.scales {
+            positive("segmenter.scales", scale)?;
+        }
+        Ok(())
+    }
+
     /// The first value out of range, in words that name the key, the value and the range.
     pub(super) fn check(&self) -> Result<(), String> {
         let size = self.image.size;
@@ -35,7 +56,8 @@ impl Config {
                 "cams.scales is empty; expected at least one scale, as in [1.0]".to_owned(),
             );
         }
-        let layers = self.classifier.arch.layers();
+        self.check_networks()?;
+        let layers = networks::classifier_config(self, 1).layers();
         if let Some(layer) = &self.cams.layer
             && !layers.contains(&layer.as_str())
         {

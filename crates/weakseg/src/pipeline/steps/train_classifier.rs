@@ -40,10 +40,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
         device,
         seed: training_seed(bench, purpose::CLASSIFIER),
     };
-    let head = LrGroup::new(
-        ["extra_convs", "extra_linear"],
-        config.training.head_lr_factor,
-    );
+    let head = LrGroup::new(["head"], config.training.head_lr_factor);
     let optimizer = Optimizer::new(&config.training.optimizer, vec![head]);
     let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
@@ -128,7 +125,7 @@ impl Lesson for ImageLabels<'_> {
             0,
             drop.probability * ((at.epoch + 1) as f64 / drop.ramp_epochs.max(1) as f64).min(1.0),
         );
-        let logits = network.head(network.maps(input, Some(&mut noise)));
+        let logits = network.logits(network.maps(input, Some(&mut noise)));
         Ok(vec![(
             "loss",
             loss::bce_with_logits(logits, self.labels(batch, &self.device)),

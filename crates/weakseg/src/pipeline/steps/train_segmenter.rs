@@ -144,8 +144,9 @@ impl Lesson for Masks<'_> {
             .map(|(i, m)| (i, m.expect("a mask was given")))
             .unzip();
         let mut noise = DropNoise::new(stream_seed(self.seed, at, purpose::DROPBLOCK), 0, 0.0);
-        let logits = network.forward_train(
+        let logits = network.forward_scales(
             to_tensor(&images, &self.normalisation, &self.device),
+            &self.bench.config.segmenter.scales,
             Some(&mut noise),
         );
         let (planes, height, width) = (masks[0].channels(), masks[0].height(), masks[0].width());
