@@ -246,8 +246,11 @@ mod tests {
                 r#"[{ kind = "crf-constrained", bilateral = [80, 0, 10] }]"#,
                 "[0].bilateral is 0",
             ),
-            (r#"[{ kind = "dice", gamma = 2.0 }]"#, "gamma"),
-            (r#"[{ kind = "tversky" }]"#, "tversky"),
+            (
+                r#"[{ kind = "dice", gamma = 2.0 }]"#,
+                "unknown field `gamma`, expected `weight` or `smooth` in `segmenter.losses`",
+            ),
+            (r#"[{ kind = "tversky" }]"#, "unknown variant `tversky`"),
         ] {
             let message = check(losses).expect_err(losses).to_string();
             assert!(message.contains(words), "{losses}: {message}");

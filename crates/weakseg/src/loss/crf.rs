@@ -223,6 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn marginals_are_the_same_for_any_number_of_threads() {
+        let (_, z, images) = of(LabelSpace::Exclusive);
+        let images: Vec<&Stack<u8>> = images.iter().collect();
+        let log_p = coarse(log_probabilities(z, LabelSpace::Exclusive), 2);
+        let shape = log_p.dims();
+        let p = to_vec(log_p.exp());
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let run = || {
+                constrained(
+                    &p,
+                    shape,
+                    &images,
+                    &CrfConstraint {
+                        scale_factor: 2,
+                        ..CrfConstraint::default()
+                    },
+                )
+            };
+            pool.build().unwrap().install(run).unwrap()
+        };
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
     fn is_zero_where_the_network_says_what_the_crf_says() {
         // Without iterations Q is p. With them it is where nothing can be told apart.
         let (_, z, images) = of(LabelSpace::Exclusive);

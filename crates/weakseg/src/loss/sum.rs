@@ -95,7 +95,7 @@ fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::oracle::{floats, index_case, pixel_case, value_and_gradient};
+    use crate::loss::oracle::{floats, index_case, labels, pixel_case, tensor, value_and_gradient};
 
     /// Every kind, each with a weight of its own.
     fn every() -> Vec<SegmentationLoss> {
@@ -152,6 +152,56 @@ mod tests {
             assert!((value - sum.0).abs() < 1e-4, "{value} instead of {}", sum.0);
             for (g, w) in gradient.iter().zip(&sum.1) {
                 assert!((g - w).abs() < 1e-5, "{g} instead of {w}");
+            }
+        }
+    }
+
+    /// Value and gradient of one loss on 4 × 4 pixels of two outputs whose logits are 1e4, −1e4 and 0 in turn.
+    fn extreme(loss: &SegmentationLoss, targets: &PixelTargets) -> (f32, Vec<f32>) {
+        let image = Stack::new(1, 4, 4, (0..16).map(|v| 15 * v).collect()).unwrap();
+        let z = (0..32).map(|at| [1e4, -1e4, 0.0][at * 5 % 7 % 3]).collect();
+        value_and_gradient(tensor(z, [1, 2, 4, 4]), |z| {
+            let batch = PixelBatch {
+                targets,
+                images: &[&image],
+                pos_weight: &[2.0, 3.0],
+            };
+            let terms = pixel_loss(std::slice::from_ref(loss), &z, batch).unwrap();
+            terms[0].1.clone()
+        })
+    }
+
+    #[test]
+    fn every_loss_is_finite_and_blind_to_void() {
+        let map = |value: fn(usize) -> i64| labels((0..16).map(value).collect(), [1, 4, 4]);
+        let planes = |value: fn(usize) -> f32| tensor((0..32).map(value).collect(), [1, 2, 4, 4]);
+        let some = [
+            PixelTargets::Exclusive(map(|at| [0, 1, 255][at % 3])),
+            PixelTargets::Findings(planes(|at| [0.0, 1.0, 255.0][at % 3])),
+        ];
+        let none = [
+            PixelTargets::Exclusive(map(|_| 255)),
+            PixelTargets::Findings(planes(|_| 255.0)),
+        ];
+        for loss in every() {
+            for (some, none) in some.iter().zip(&none) {
+                let (value, gradient) = extreme(&loss, some);
+                assert!(value.is_finite() && value >= 0.0, "{loss:?}: {value}");
+                assert!(gradient.iter().all(|g| g.is_finite()), "{loss:?}");
+                if matches!(loss, SegmentationLoss::CrfConstrained(_)) {
+                    continue; // it reads no labels
+                }
+                assert!(gradient.iter().any(|&g| g != 0.0), "{loss:?}");
+                for (at, g) in gradient.iter().enumerate() {
+                    let void = match some {
+                        PixelTargets::Exclusive(_) => at % 16 % 3 == 2,
+                        PixelTargets::Findings(_) => at % 3 == 2,
+                    };
+                    assert!(!void || *g == 0.0, "{loss:?} at {at}: {g}");
+                }
+                let (value, gradient) = extreme(&loss, none);
+                assert_eq!(value, 0.0, "{loss:?}");
+                assert!(gradient.iter().all(|&g| g == 0.0), "{loss:?}");
             }
         }
     }
