@@ -16,6 +16,7 @@ use weakseg_models::weights::ChannelOrder;
 use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind, SegmenterArch};
 
 use crate::cam::{CamMethod, Normalise};
+use crate::loss::{ClassifierLoss, SegmentationLoss};
 use crate::optim::{OptimConfig, ScheduleConfig};
 
 pub use layers::{ConfigError, load, resolve, schema, to_toml};
@@ -115,6 +116,8 @@ pub struct ClassifierStep {
     pub fixed_statistics: bool,
     /// DropBlock; probability 0 switches it off.
     pub dropblock: DropBlockStep,
+    /// What is minimised.
+    pub loss: ClassifierLoss,
     /// How training runs.
     pub training: Training,
 }
@@ -131,6 +134,7 @@ impl Default for ClassifierStep {
             frozen_blocks: 0,
             fixed_statistics: false,
             dropblock: DropBlockStep::default(),
+            loss: ClassifierLoss::Bce,
             training: Training::default(),
         }
     }
@@ -378,7 +382,9 @@ pub struct SegmenterStep {
     pub scales: Vec<f64>,
     /// What the encoder starts from.
     pub encoder: EncoderStart,
-    /// Weight of positive pixels in the BCE of findings.
+    /// Losses whose weighted sum is minimised, at least one. With several, the log shows each one's share of the sum.
+    pub losses: Vec<SegmentationLoss>,
+    /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest.
     pub pos_weight: PosWeight,
     /// Probability above which a pixel belongs to a finding.
     pub threshold: f64,
@@ -401,6 +407,7 @@ impl Default for SegmenterStep {
             separable: false,
             scales: vec![1.0],
             encoder: EncoderStart::Classifier,
+            losses: vec![SegmentationLoss::CrossEntropy { weight: 1.0 }],
             pos_weight: PosWeight::Rule(PosWeightRule::FromPixels),
             threshold: 0.5,
             min_area: 0.0,
@@ -442,7 +449,7 @@ pub enum PosWeight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PosWeightRule {
-    /// Square root of negative over positive pixels, per finding: the full ratio trades too many false alarms for overlap.
+    /// Square root of negative over positive pixels, per finding or class: the full ratio trades too many false alarms for overlap.
     FromPixels,
 }
 

@@ -11,7 +11,6 @@ use weakseg_models::{Classifier, DropNoise, Normalisation};
 
 use super::{MODEL, indices, plan, purpose, sampler, training_seed};
 use crate::config::ClassifierStep;
-use crate::loss;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::optim::{LrGroup, Optimizer};
@@ -128,7 +127,9 @@ impl Lesson for ImageLabels<'_> {
         let logits = network.logits(network.maps(input, Some(&mut noise)));
         Ok(vec![(
             "loss",
-            loss::bce_with_logits(logits, self.labels(batch, &self.device)),
+            self.config
+                .loss
+                .of(logits, self.labels(batch, &self.device)),
         )])
     }
 
@@ -145,8 +146,10 @@ impl Lesson for ImageLabels<'_> {
                 .map(|&case| self.images.get(case))
                 .collect::<Result<Vec<_>, _>>()?;
             let logits = network.forward(to_tensor(&images, &self.normalisation, device), None);
-            let loss: f32 =
-                loss::bce_with_logits(logits.clone(), self.labels(batch, device)).into_scalar();
+            let loss = self.config.loss;
+            let loss: f32 = loss
+                .of(logits.clone(), self.labels(batch, device))
+                .into_scalar();
             sum += f64::from(loss) * batch.len() as f64;
             let probabilities = networks::to_vec(burn::tensor::activation::sigmoid(logits));
             for (row, &case) in probabilities
