@@ -138,7 +138,7 @@ fn bool_type<B: Backend>(tensor: &FloatTensor<B>) -> BoolDType {
     get_or_init_device_settings::<B>(&tensor.device()).bool_dtype
 }
 
-/// PyTorch's `max_pool2d` has dilation 1 and drops windows that do not fit.
+/// Pooling here has dilation 1.
 const POOL_DILATION: [usize; 2] = [1, 1];
 
 pub(crate) fn max_pool_forward<B: Backend>(
@@ -149,8 +149,9 @@ pub(crate) fn max_pool_forward<B: Backend>(
         kernel,
         stride,
         padding,
+        ceil,
     } = options;
-    B::max_pool2d(x, kernel, stride, padding, POOL_DILATION, false)
+    B::max_pool2d(x, kernel, stride, padding, POOL_DILATION, ceil)
 }
 
 pub(crate) fn max_pool_backward<B: Backend>(
@@ -162,6 +163,7 @@ pub(crate) fn max_pool_backward<B: Backend>(
         kernel,
         stride,
         padding,
+        ceil,
     } = options;
     let int_type = get_or_init_device_settings::<B>(&x.device()).int_dtype;
     let pooled = B::max_pool2d_with_indices(
@@ -170,7 +172,7 @@ pub(crate) fn max_pool_backward<B: Backend>(
         stride,
         padding,
         POOL_DILATION,
-        false,
+        ceil,
         int_type,
     );
     B::max_pool2d_with_indices_backward(
@@ -179,7 +181,7 @@ pub(crate) fn max_pool_backward<B: Backend>(
         stride,
         padding,
         POOL_DILATION,
-        false,
+        ceil,
         output_gradient,
         pooled.indices,
     )

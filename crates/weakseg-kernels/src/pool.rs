@@ -12,6 +12,9 @@ pub struct PoolOptions {
     /// Pixels (of minus infinity) added on both sides of each axis; at most half the kernel, so
     /// that every window holds a pixel.
     pub padding: [usize; 2],
+    /// Whether a last window that begins inside the input but does not fit whole counts too, pooling
+    /// what there is of it: PyTorch's `ceil_mode`.
+    pub ceil: bool,
 }
 
 impl PoolOptions {
@@ -22,20 +25,31 @@ impl PoolOptions {
             kernel: [kernel; 2],
             stride: [stride; 2],
             padding: [padding; 2],
+            ceil: false,
         }
     }
 
-    /// Output size `[height, width]` for an input `[height, width]` (windows that do not fit are
-    /// dropped, as PyTorch's default).
+    /// The same pooling with a last window that does not fit whole.
+    #[must_use]
+    pub fn with_ceil(self) -> Self {
+        Self { ceil: true, ..self }
+    }
+
+    /// Output size `[height, width]` for an input `[height, width]`. Windows that do not fit are
+    /// dropped unless [`ceil`](Self::ceil) is set.
     #[must_use]
     pub fn output_size(&self, input: [usize; 2]) -> [usize; 2] {
         std::array::from_fn(|axis| {
             let padded = input[axis] + 2 * self.padding[axis];
             if padded < self.kernel[axis] {
-                0
-            } else {
-                (padded - self.kernel[axis]) / self.stride[axis] + 1
+                return 0;
             }
+            let rest = padded - self.kernel[axis];
+            let whole = rest / self.stride[axis] + 1;
+            // The extra window has to begin at a pixel, not in the padding behind the last one.
+            let begins = whole * self.stride[axis] < input[axis] + self.padding[axis];
+            let extra = self.ceil && !rest.is_multiple_of(self.stride[axis]) && begins;
+            whole + usize::from(extra)
         })
     }
 
@@ -89,7 +103,8 @@ pub(crate) fn forward(
                         *best = if wins(*value, *best) { *value } else { *best };
                     }
                 }
-                if options.kernel[1] == 2 && options.stride[1] == 2 && options.padding[1] == 0 {
+                let pairs = options.kernel[1] == 2 && options.stride[1] == 2;
+                if pairs && options.padding[1] == 0 && !options.ceil {
                     for (output, pair) in output.iter_mut().zip(column.chunks_exact(2)) {
                         *output = if wins(pair[1], pair[0]) {
                             pair[1]

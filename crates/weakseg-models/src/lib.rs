@@ -3,9 +3,10 @@
 //!
 //! | network | type | made by |
 //! |---|---|---|
-//! | `vgg16`, `vgg16-bn`, `resnet50-os8` | [`Classifier`] | [`ClassifierConfig`] |
-//! | `irnet-vgg16`, `irnet-resnet50` | [`Irnet`] | [`IrnetConfig`] |
-//! | `unet-vgg16`, `unet-vgg16-bn`, `unet-resnet50`, `deeplabv3-vgg16`, `deeplabv3-resnet50`, `deeplabv3plus-resnet50-os8` | [`Segmenter`] | [`SegmenterConfig`] |
+//! | `vgg16`, `vgg16-bn`, `resnet34`, `resnet50-os32`, `-os16`, `-os8`, `-irn`, `se_resnext50` | [`Classifier`] | [`ClassifierConfig`] |
+//! | `irnet-` on each trunk | [`Irnet`] | [`IrnetConfig`] |
+//! | `unet-` on each trunk, `deeplabv3-vgg16`, `deeplabv3-resnet50`, `deeplabv3plus-resnet50-os8`, `-os16` | [`Segmenter`] | [`SegmenterConfig`] |
+//! | any of these by name and weight file | [`Network`] | [`Network::for_weights`] |
 //!
 //! Every network follows the same road: a plain config with a `width` factor, `init(&Device)`, and
 //! methods on tensors `[batch, channels, height, width]`. Images are RGB, already normalised with
@@ -20,6 +21,7 @@ mod arch;
 mod classifier;
 pub mod encoder;
 mod error;
+mod imagenet_vgg;
 mod irnet;
 pub mod layers;
 mod network;
@@ -27,8 +29,12 @@ mod segmenter;
 pub mod weights;
 
 pub use arch::{ClassifierArch, SegmenterArch};
-pub use classifier::{Classifier, ClassifierConfig, DropBlockConfig, DropBlockPlace};
+pub use classifier::{
+    Classifier, ClassifierConfig, ClassifierHead, ConvHead, DropBlockConfig, DropBlockPlace,
+    ExtraHead, HeadKind, LastLinearHead, LinearHead,
+};
 pub use error::ModelError;
+pub use imagenet_vgg::ImagenetVgg;
 pub use irnet::{DisplacementHead, EdgeHead, Irnet, IrnetConfig, IrnetHeads, Levels};
 pub use layers::DropNoise;
 pub use network::{Network, Output};

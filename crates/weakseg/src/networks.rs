@@ -13,8 +13,8 @@ use weakseg_models::weights::{
     ChannelOrder, Metadata, WeightsError, import_trunk, load_safetensors, read_metadata,
 };
 use weakseg_models::{
-    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, DropBlockPlace, Irnet,
-    IrnetConfig, ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
+    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, HeadKind, Irnet, IrnetConfig,
+    ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
 use crate::config::{Config, EncoderStart, NormalisationName, Training};
@@ -53,6 +53,21 @@ pub struct ModelCard {
     pub arch: String,
     /// Factor on channel counts.
     pub width: f64,
+    /// What follows a classifier's trunk.
+    #[serde(default)]
+    pub head: HeadKind,
+    /// Stages of a classifier's trunk.
+    #[serde(default = "all_stages")]
+    pub stages: usize,
+    /// scSE in a segmentation network's decoder.
+    #[serde(default)]
+    pub attention: bool,
+    /// Separable convolutions in a segmentation network's head.
+    #[serde(default)]
+    pub separable: bool,
+    /// Scales whose greatest logits a segmentation network takes; none is the image as it is.
+    #[serde(default)]
+    pub scales: Vec<f64>,
     /// Classes, in the order of the outputs.
     pub classes: Classes,
     /// Side of the square input.
@@ -69,6 +84,10 @@ pub struct ModelCard {
     pub flip: bool,
 }
 
+fn all_stages() -> usize {
+    5
+}
+
 /// Key of the card in a weights file.
 const CARD: &str = "card";
 
@@ -78,6 +97,11 @@ impl ModelCard {
             role,
             arch,
             width,
+            head: config.classifier.head,
+            stages: config.classifier.stages,
+            attention: config.segmenter.attention,
+            separable: config.segmenter.separable,
+            scales: config.segmenter.scales.clone(),
             classes: classes.clone(),
             size: config.image.size,
             normalisation: config.image.normalisation,
@@ -198,6 +222,36 @@ pub fn statistics(name: NormalisationName) -> Normalisation {
     }
 }
 
+/// How the classifier of these settings is built, for `classes` logits.
+pub(crate) fn classifier_config(config: &Config, classes: usize) -> ClassifierConfig {
+    let step = &config.classifier;
+    let drop = &step.dropblock;
+    ClassifierConfig {
+        head: step.head,
+        stages: step.stages,
+        width: step.width,
+        dropblock: (drop.probability > 0.0).then_some(DropBlockConfig {
+            block_size: drop.block,
+            form: drop.form,
+            place: drop.place,
+        }),
+        frozen_blocks: step.frozen_blocks,
+        fixed_statistics: step.fixed_statistics,
+        ..ClassifierConfig::new(step.arch, classes)
+    }
+}
+
+/// How the segmentation network of these settings is built, for `outputs` logits a pixel.
+pub(crate) fn segmenter_config(config: &Config, outputs: usize) -> SegmenterConfig {
+    let step = &config.segmenter;
+    SegmenterConfig {
+        width: step.width,
+        attention: step.attention,
+        separable: step.separable,
+        ..SegmenterConfig::new(step.arch, outputs)
+    }
+}
+
 /// The classifier of step 1 with fresh weights, or its trunk from the file of the settings.
 pub(crate) fn new_classifier(
     bench: &Bench<'_>,
@@ -205,18 +259,9 @@ pub(crate) fn new_classifier(
     device: &Device,
 ) -> Result<Classifier, StepError> {
     let step = &bench.config.classifier;
-    let drop = &step.dropblock;
     let network = ClassifierConfig {
-        arch: step.arch,
-        classes: bench.cases.classes.len(),
-        width: step.width,
-        dropblock: (drop.probability > 0.0).then_some(DropBlockConfig {
-            block_size: drop.block,
-            form: drop.form,
-            place: DropBlockPlace::BeforeExtra,
-        }),
-        frozen_blocks: step.frozen_blocks,
         seed,
+        ..classifier_config(bench.config, bench.cases.classes.len())
     }
     .init(device)
     .map_err(NetworkError::from)?;
@@ -266,10 +311,8 @@ pub(crate) fn new_segmenter(
     let step = &bench.config.segmenter;
     let outputs = ModelCard::segmenter(bench.config, &bench.cases.classes).outputs();
     let network = SegmenterConfig {
-        arch: step.arch,
-        outputs,
-        width: step.width,
         seed,
+        ..segmenter_config(bench.config, outputs)
     }
     .init(device)
     .map_err(NetworkError::from)?;
@@ -314,6 +357,8 @@ pub fn open_classifier(
 ) -> Result<Classifier, NetworkError> {
     let arch: ClassifierArch = card.arch.parse()?;
     let config = ClassifierConfig {
+        head: card.head,
+        stages: card.stages,
         width: card.width,
         ..ClassifierConfig::new(arch, card.classes.len())
     };
@@ -344,6 +389,8 @@ pub fn open_segmenter(
     let arch: SegmenterArch = card.arch.parse()?;
     let config = SegmenterConfig {
         width: card.width,
+        attention: card.attention,
+        separable: card.separable,
         ..SegmenterConfig::new(arch, card.outputs())
     };
     Ok(load_safetensors(config.init(device)?, path)?.0)

@@ -153,9 +153,10 @@ impl Predictor {
     }
 
     fn scores(&self, images: &[Arc<Stack<u8>>]) -> Tensor<4> {
+        let images = to_tensor(images, &self.normalisation, &self.device);
         let logits = self
             .segmenter
-            .forward(to_tensor(images, &self.normalisation, &self.device));
+            .forward_scales(images, &self.card.scales, None);
         match self.card.classes.space {
             LabelSpace::Exclusive => softmax(logits, 1),
             LabelSpace::Findings => sigmoid(logits),
@@ -215,7 +216,7 @@ pub fn activation(
     let small = Arc::new(resize_u8(image, card.size, card.size, Filter::Area));
     let input = to_tensor(&[small], &card.normalisation(), device);
     let maps = network.maps(input.clone(), None);
-    let logits = network.head(maps.clone());
+    let logits = network.logits(maps.clone());
     let probabilities = networks::to_vec(sigmoid(logits.clone()));
     let class = match class {
         Some(name) => card

@@ -226,7 +226,7 @@ fn the_list_has_a_line_each_with_everything_that_is_known() {
     }
     let end = cached(&program, &["weights", "list"], "");
     for part in [
-        "vgg16-bn  (trunk vgg16-bn, 553.5 MB, not in the cache)",
+        "vgg16-bn  (trunk VGG16 with batch norm, 553.5 MB, not in the cache)",
         "0676ba61",
         "BSD-3",
         "cache: ",

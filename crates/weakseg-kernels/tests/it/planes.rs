@@ -48,12 +48,17 @@ fn pooling_equals_burn() {
                 kernel: [2, 5],
                 stride: [3, 1],
                 padding: [1, 2],
+                ceil: false,
             },
         ),
+        ([1, 2, 8, 10], PoolOptions::new(3, 2, 0).with_ceil()),
+        ([1, 2, 9, 10], PoolOptions::new(3, 2, 0).with_ceil()),
+        ([1, 1, 7, 9], PoolOptions::new(2, 2, 0).with_ceil()),
     ] {
         let burn = MaxPoolOptions {
             stride: options.stride,
             padding: options.padding.map(|p| (p, p)),
+            ceil_mode: options.ceil,
             ..MaxPoolOptions::new(options.kernel)
         };
         compare(
@@ -75,6 +80,28 @@ fn equal_values_give_the_gradient_to_the_first() {
         values(&gradient),
         [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     );
+}
+
+#[test]
+fn a_last_window_counts_only_if_it_begins_inside() {
+    // torch.nn.MaxPool2d(k, s, p, ceil_mode=True), torch 2.11, sizes of one axis: (input, k, s, p) -> output
+    for (input, kernel, stride, padding, output) in [
+        (8, 3, 2, 0, 4),
+        (9, 3, 2, 0, 4),
+        (10, 3, 2, 0, 5),
+        (5, 2, 2, 0, 3),
+        (5, 2, 2, 1, 3),
+        (4, 3, 3, 1, 2),
+        (5, 3, 3, 1, 2),
+        (6, 2, 3, 1, 3),
+    ] {
+        let options = PoolOptions::new(kernel, stride, padding).with_ceil();
+        assert_eq!(
+            options.output_size([input; 2]),
+            [output; 2],
+            "{input} {kernel} {stride} {padding}"
+        );
+    }
 }
 
 #[test]

@@ -6,13 +6,22 @@
 //! pyramid of features, a stop at a named layer and a restart from it, is running stages.
 
 mod resnet;
+mod se_resnext;
+mod stage_strides;
 mod vgg;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-pub use resnet::{Bottleneck, ResNet, ResNetLayout};
+use crate::layers::Init;
+
+pub use resnet::{BasicBlock, Bottleneck, ResNet, ResNetDepth, ResidualBlock};
+pub use se_resnext::{SeBottleneck, SeModule, SeResnext};
+pub use stage_strides::StageStrides;
 pub use vgg::{Vgg, VggLayer, VggLayout};
+
+/// Stages of the residual trunks.
+const RESNET_STAGES: [&str; 5] = ["stem", "layer1", "layer2", "layer3", "layer4"];
 
 /// What a decoder or a head may know of an encoder.
 pub trait Encoder {
@@ -43,65 +52,123 @@ pub trait Encoder {
     }
 }
 
+/// The kinds of trunk: weights made for one fit every network on the same kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backbone {
+    /// VGG16 without batch norm.
+    Vgg16,
+    /// VGG16 with batch norm.
+    Vgg16Bn,
+    /// ResNet34.
+    Resnet34,
+    /// ResNet50.
+    Resnet50,
+    /// SE-ResNeXt50 32x4d.
+    SeResnext50,
+}
+
+impl Backbone {
+    /// In words, as in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vgg16 => "VGG16",
+            Self::Vgg16Bn => "VGG16 with batch norm",
+            Self::Resnet34 => "ResNet34",
+            Self::Resnet50 => "ResNet50",
+            Self::SeResnext50 => "SE-ResNeXt50",
+        }
+    }
+
+    /// Names of a trunk's stages where it localises: a VGG block's activation is what its last ReLU
+    /// gives, before the pool.
+    pub fn stage_names(self) -> [&'static str; 5] {
+        match self {
+            Self::Vgg16 | Self::Vgg16Bn => ["block1", "block2", "block3", "block4", "block5"],
+            _ => RESNET_STAGES,
+        }
+    }
+}
+
 /// Any of the encoders. In a checkpoint's keys a trunk leaves no trace: `features.0.weight`,
 /// `layer1.0.conv1.weight`.
 #[derive(Module, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a program holds a handful, and Module derives only for plain fields"
-)]
 pub enum Trunk {
     /// VGG16, with or without batch norm.
     Vgg(Vgg),
-    /// ResNet50.
+    /// ResNet34 or ResNet50.
     Resnet(ResNet),
+    /// SE-ResNeXt50.
+    SeResnext(SeResnext),
 }
 
 impl Trunk {
+    /// A trunk with fresh weights. VGG16 is plain at [`StageStrides::Stride32`] and dilated, at
+    /// output stride 8, at any other.
+    pub(crate) fn new(
+        init: &Init<'_>,
+        backbone: Backbone,
+        strides: StageStrides,
+        width: f64,
+    ) -> Self {
+        let layout = match strides {
+            StageStrides::Stride32 => VggLayout::Plain,
+            _ => VggLayout::Dilated,
+        };
+        let resnet = |depth| Self::Resnet(ResNet::new(init, depth, strides, width));
+        match backbone {
+            Backbone::Vgg16 => Self::Vgg(Vgg::new(init, layout, false, width)),
+            Backbone::Vgg16Bn => Self::Vgg(Vgg::new(init, layout, true, width)),
+            Backbone::Resnet34 => resnet(ResNetDepth::Resnet34),
+            Backbone::Resnet50 => resnet(ResNetDepth::Resnet50),
+            Backbone::SeResnext50 => Self::SeResnext(SeResnext::new(init, strides, width)),
+        }
+    }
+
+    /// Which weights fit this trunk.
+    pub fn backbone(&self) -> Backbone {
+        match self {
+            Self::Vgg(vgg) if vgg.has_batch_norm() => Backbone::Vgg16Bn,
+            Self::Vgg(_) => Backbone::Vgg16,
+            Self::Resnet(resnet) => match resnet.depth() {
+                ResNetDepth::Resnet34 => Backbone::Resnet34,
+                ResNetDepth::Resnet50 => Backbone::Resnet50,
+            },
+            Self::SeResnext(_) => Backbone::SeResnext50,
+        }
+    }
+
     /// Freezes the first `stages` stages: no gradients, running statistics in batch norm.
     pub fn freeze_stages(self, stages: usize) -> Self {
         match self {
             Self::Vgg(vgg) => Self::Vgg(vgg.freeze_stages(stages)),
             Self::Resnet(resnet) => Self::Resnet(resnet.freeze_stages(stages)),
+            Self::SeResnext(net) => Self::SeResnext(net.freeze_stages(stages)),
         }
     }
 
-    /// Which weights fit this trunk, in words: `VGG16`, `VGG16 with batch norm`, `ResNet50`.
-    pub fn kind(&self) -> &'static str {
+    fn encoder(&self) -> &dyn Encoder {
         match self {
-            Self::Vgg(vgg) if vgg.has_batch_norm() => "VGG16 with batch norm",
-            Self::Vgg(_) => "VGG16",
-            Self::Resnet(_) => "ResNet50",
+            Self::Vgg(vgg) => vgg,
+            Self::Resnet(resnet) => resnet,
+            Self::SeResnext(net) => net,
         }
     }
 }
 
 impl Encoder for Trunk {
     fn stage_names(&self) -> &'static [&'static str] {
-        match self {
-            Self::Vgg(vgg) => vgg.stage_names(),
-            Self::Resnet(resnet) => resnet.stage_names(),
-        }
+        self.encoder().stage_names()
     }
 
     fn out_channels(&self) -> Vec<usize> {
-        match self {
-            Self::Vgg(vgg) => vgg.out_channels(),
-            Self::Resnet(resnet) => resnet.out_channels(),
-        }
+        self.encoder().out_channels()
     }
 
     fn reductions(&self) -> Vec<usize> {
-        match self {
-            Self::Vgg(vgg) => vgg.reductions(),
-            Self::Resnet(resnet) => resnet.reductions(),
-        }
+        self.encoder().reductions()
     }
 
     fn stage(&self, index: usize, x: Tensor<4>) -> Tensor<4> {
-        match self {
-            Self::Vgg(vgg) => vgg.stage(index, x),
-            Self::Resnet(resnet) => resnet.stage(index, x),
-        }
+        self.encoder().stage(index, x)
     }
 }

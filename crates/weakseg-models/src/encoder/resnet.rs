@@ -1,50 +1,117 @@
-//! ResNet50 (He et al. 2015), with torchvision's keys.
+//! ResNet34 and ResNet50 (He et al. 2015), with torchvision's keys.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use weakseg_kernels::add_relu;
 
-use super::Encoder;
+use super::{Encoder, StageStrides};
 use crate::layers::{BatchNorm, Conv2d, ConvInit, ConvSpec, Init, MaxPool, scaled};
 
-/// Blocks and inner channels of the four layers.
-const LAYERS: [(usize, usize); 4] = [(3, 64), (4, 128), (6, 256), (3, 512)];
-/// A block's output channels over its inner channels.
-const EXPANSION: usize = 4;
+/// Inner channels of the four layers.
+const INNER: [usize; 4] = [64, 128, 256, 512];
 
-/// Where the trunk stops losing resolution, and what replaces the stride there.
+/// Which of the ResNets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResNetLayout {
-    /// As published.
-    Stride32,
-    /// `layer4` keeps the resolution by dilation (torchvision's `[False, False, True]`).
-    Stride16,
-    /// `layer3` and `layer4` keep it (`[False, True, True]`).
-    Stride8,
-    /// IRN's: `layer4` has stride 1 and no dilation; output stride 16.
-    Irn,
+pub enum ResNetDepth {
+    /// 3, 4, 6 and 3 basic blocks.
+    Resnet34,
+    /// 3, 4, 6 and 3 bottleneck blocks.
+    Resnet50,
 }
 
-impl ResNetLayout {
-    /// Stride, dilation of the first block, dilation of the others, for one layer. A layer that
-    /// gives up its stride dilates from its second block on; its first block still has the dilation
-    /// that came in (torchvision's `_make_layer`).
-    fn layer(self, index: usize) -> (usize, usize, usize) {
-        match (self, index) {
-            (_, 0) => (1, 1, 1),
-            (Self::Stride16, 3) | (Self::Stride8, 2) => (1, 1, 2),
-            (Self::Stride8, 3) => (1, 2, 4),
-            (Self::Irn, 3) => (1, 1, 1),
-            _ => (2, 1, 1),
+impl ResNetDepth {
+    const BLOCKS: [usize; 4] = [3, 4, 6, 3];
+
+    /// A block's output channels over its inner channels.
+    fn expansion(self) -> usize {
+        match self {
+            Self::Resnet34 => 1,
+            Self::Resnet50 => 4,
+        }
+    }
+}
+
+/// One residual block. In a checkpoint's keys the kind leaves no trace.
+#[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network holds sixteen, and Module derives only for plain fields"
+)]
+pub enum ResidualBlock {
+    /// ResNet34's.
+    Basic(BasicBlock),
+    /// ResNet50's.
+    Bottleneck(Bottleneck),
+}
+
+impl ResidualBlock {
+    /// # Shapes
+    /// `[B, I, H, W]` → `[B, O, ⌈H/stride⌉, ⌈W/stride⌉]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Basic(block) => block.forward(x),
+            Self::Bottleneck(block) => block.forward(x),
+        }
+    }
+}
+
+/// Shape of a residual block.
+#[derive(Debug, Clone, Copy)]
+struct BlockSpec {
+    inputs: usize,
+    inner: usize,
+    outputs: usize,
+    stride: usize,
+    dilation: usize,
+}
+
+impl BlockSpec {
+    fn conv(inputs: usize, outputs: usize, kernel: usize) -> ConvSpec {
+        ConvSpec::new(inputs, outputs, kernel)
+            .no_bias()
+            .init_as(ConvInit::NormalFanOut)
+    }
+
+    /// The projection of a shortcut that changes size or channels.
+    fn downsample(&self, init: &Init<'_>) -> Option<(Conv2d, BatchNorm)> {
+        (self.stride != 1 || self.inputs != self.outputs).then(|| {
+            let conv = Self::conv(self.inputs, self.outputs, 1).stride(self.stride);
+            (conv.init(init), BatchNorm::new(init, self.outputs))
+        })
+    }
+}
+
+/// Twice 3x3 around a shortcut.
+#[derive(Module, Debug)]
+pub struct BasicBlock {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    downsample: Option<(Conv2d, BatchNorm)>,
+}
+
+impl BasicBlock {
+    /// torchvision's basic block knows no dilation; here a dilated one has it on both convolutions.
+    fn new(init: &Init<'_>, spec: BlockSpec) -> Self {
+        let conv = |inputs, stride| {
+            BlockSpec::conv(inputs, spec.outputs, 3)
+                .stride(stride)
+                .dilation(spec.dilation)
+        };
+        Self {
+            conv1: conv(spec.inputs, spec.stride).init(init),
+            bn1: BatchNorm::new(init, spec.outputs),
+            conv2: conv(spec.outputs, 1).init(init),
+            bn2: BatchNorm::new(init, spec.outputs),
+            downsample: spec.downsample(init),
         }
     }
 
-    fn reductions(self) -> [usize; 5] {
-        match self {
-            Self::Stride32 => [2, 4, 8, 16, 32],
-            Self::Stride16 | Self::Irn => [2, 4, 8, 16, 16],
-            Self::Stride8 => [2, 4, 8, 8, 8],
-        }
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
+        let y = self.bn2.forward(self.conv2.forward(y));
+        add_relu(y, shortcut(&self.downsample, x))
     }
 }
 
@@ -63,110 +130,114 @@ pub struct Bottleneck {
 }
 
 impl Bottleneck {
-    fn new(
-        init: &Init<'_>,
-        inputs: usize,
-        inner: usize,
-        outputs: usize,
-        stride: usize,
-        dilation: usize,
-    ) -> Self {
-        let conv = |inputs, outputs, kernel| {
-            ConvSpec::new(inputs, outputs, kernel)
-                .no_bias()
-                .init_as(ConvInit::NormalFanOut)
-        };
+    fn new(init: &Init<'_>, spec: BlockSpec) -> Self {
+        let BlockSpec {
+            inputs,
+            inner,
+            outputs,
+            ..
+        } = spec;
         Self {
-            conv1: conv(inputs, inner, 1).init(init),
+            conv1: BlockSpec::conv(inputs, inner, 1).init(init),
             bn1: BatchNorm::new(init, inner),
-            conv2: conv(inner, inner, 3)
-                .stride(stride)
-                .dilation(dilation)
+            conv2: BlockSpec::conv(inner, inner, 3)
+                .stride(spec.stride)
+                .dilation(spec.dilation)
                 .init(init),
             bn2: BatchNorm::new(init, inner),
-            conv3: conv(inner, outputs, 1).init(init),
+            conv3: BlockSpec::conv(inner, outputs, 1).init(init),
             bn3: BatchNorm::new(init, outputs),
-            downsample: (stride != 1 || inputs != outputs).then(|| {
-                (
-                    conv(inputs, outputs, 1).stride(stride).init(init),
-                    BatchNorm::new(init, outputs),
-                )
-            }),
+            downsample: spec.downsample(init),
         }
     }
 
-    /// # Shapes
-    /// `[B, I, H, W]` → `[B, O, ⌈H/stride⌉, ⌈W/stride⌉]`
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
         let y = self.bn2.forward_relu(self.conv2.forward(y));
         let y = self.bn3.forward(self.conv3.forward(y));
-        let shortcut = match &self.downsample {
-            Some((conv, norm)) => norm.forward(conv.forward(x)),
-            None => x,
-        };
-        add_relu(y, shortcut)
+        add_relu(y, shortcut(&self.downsample, x))
     }
 }
 
-/// ResNet50 without its classifier. Stages: `stem` (7x7 stride 2, batch norm, ReLU), `layer1`
+/// What a block adds to its convolutions' output.
+pub(super) fn shortcut(downsample: &Option<(Conv2d, BatchNorm)>, x: Tensor<4>) -> Tensor<4> {
+    match downsample {
+        Some((conv, norm)) => norm.forward(conv.forward(x)),
+        None => x,
+    }
+}
+
+/// A ResNet without its classifier. Stages: `stem` (7x7 stride 2, batch norm, ReLU), `layer1`
 /// (max-pool first) … `layer4`.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
     bn1: BatchNorm,
-    layer1: Vec<Bottleneck>,
-    layer2: Vec<Bottleneck>,
-    layer3: Vec<Bottleneck>,
-    layer4: Vec<Bottleneck>,
+    layer1: Vec<ResidualBlock>,
+    layer2: Vec<ResidualBlock>,
+    layer3: Vec<ResidualBlock>,
+    layer4: Vec<ResidualBlock>,
     #[module(skip)]
-    layout: ResNetLayout,
+    depth: ResNetDepth,
     #[module(skip)]
-    channels: [usize; 5],
+    strides: StageStrides,
+    #[module(skip)]
+    channels: Vec<usize>,
 }
 
 impl ResNet {
-    pub(crate) fn new(init: &Init<'_>, layout: ResNetLayout, width: f64) -> Self {
-        let stem = scaled(64, width);
-        let channels = LAYERS.map(|(_, inner)| EXPANSION * scaled(inner, width));
-        let conv1 = ConvSpec::new(3, stem, 7)
-            .stride(2)
-            .no_bias()
-            .init_as(ConvInit::NormalFanOut)
-            .init(init);
-        let bn1 = BatchNorm::new(init, stem);
-        let layer = |index: usize| {
-            let (blocks, inner) = LAYERS[index];
-            let (stride, first, rest) = layout.layer(index);
-            let inputs = if index == 0 {
-                stem
-            } else {
-                channels[index - 1]
-            };
-            let block = |inputs, stride, dilation| {
-                Bottleneck::new(
-                    init,
-                    inputs,
-                    scaled(inner, width),
-                    channels[index],
-                    stride,
-                    dilation,
-                )
-            };
-            let mut layer = vec![block(inputs, stride, first)];
-            layer.extend((1..blocks).map(|_| block(channels[index], 1, rest)));
-            layer
+    pub(crate) fn new(
+        init: &Init<'_>,
+        depth: ResNetDepth,
+        strides: StageStrides,
+        width: f64,
+    ) -> Self {
+        let stem = scaled(INNER[0], width);
+        let mut channels = vec![stem];
+        channels.extend(INNER.map(|inner| depth.expansion() * scaled(inner, width)));
+        let layer = |index: usize| -> Vec<ResidualBlock> {
+            let (stride, first, rest) = strides.layer(index);
+            (0..ResNetDepth::BLOCKS[index])
+                .map(|block| {
+                    let spec = BlockSpec {
+                        inputs: channels[if block == 0 { index } else { index + 1 }],
+                        inner: scaled(INNER[index], width),
+                        outputs: channels[index + 1],
+                        stride: if block == 0 { stride } else { 1 },
+                        dilation: if block == 0 { first } else { rest },
+                    };
+                    match depth {
+                        ResNetDepth::Resnet34 => ResidualBlock::Basic(BasicBlock::new(init, spec)),
+                        ResNetDepth::Resnet50 => {
+                            ResidualBlock::Bottleneck(Bottleneck::new(init, spec))
+                        }
+                    }
+                })
+                .collect()
         };
         Self {
-            conv1,
-            bn1,
+            conv1: BlockSpec::conv(3, stem, 7).stride(2).init(init),
+            bn1: BatchNorm::new(init, stem),
             layer1: layer(0),
             layer2: layer(1),
             layer3: layer(2),
             layer4: layer(3),
-            layout,
-            channels: [stem, channels[0], channels[1], channels[2], channels[3]],
+            depth,
+            strides,
+            channels,
         }
+    }
+
+    /// The trunk up to `layer3`, with nothing behind it.
+    pub(crate) fn without_layer4(mut self) -> Self {
+        self.layer4.clear();
+        self.channels.truncate(4);
+        self
+    }
+
+    /// Which of the ResNets this is.
+    pub fn depth(&self) -> ResNetDepth {
+        self.depth
     }
 
     /// The max-pool between `stem` and `layer1`, IRNet's first level.
@@ -199,19 +270,19 @@ impl ResNet {
 
 impl Encoder for ResNet {
     fn stage_names(&self) -> &'static [&'static str] {
-        &["stem", "layer1", "layer2", "layer3", "layer4"]
+        &super::RESNET_STAGES[..self.channels.len()]
     }
 
     fn out_channels(&self) -> Vec<usize> {
-        self.channels.to_vec()
+        self.channels.clone()
     }
 
     fn reductions(&self) -> Vec<usize> {
-        self.layout.reductions().to_vec()
+        self.strides.reductions()[..self.channels.len()].to_vec()
     }
 
     fn stage(&self, index: usize, x: Tensor<4>) -> Tensor<4> {
-        let run = |layer: &[Bottleneck], x| layer.iter().fold(x, |x, block| block.forward(x));
+        let run = |layer: &[ResidualBlock], x| layer.iter().fold(x, |x, block| block.forward(x));
         match index {
             0 => self.bn1.forward_relu(self.conv1.forward(x)),
             1 => run(&self.layer1, Self::pool_stem(x)),

@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::ClassifierArch;
-use crate::classifier::{Classifier, localising_trunk};
-use crate::encoder::{Encoder, ResNet, ResNetLayout, Trunk};
+use crate::classifier::{Classifier, irn_trunk};
+use crate::encoder::{Backbone, Encoder, ResNet, SeResnext, Trunk};
 use crate::error::{ModelError, check_width};
 use crate::layers::{Init, MaxPool, crop, pad_to_multiple};
 use crate::weights::{self, LoadReport};
@@ -27,8 +27,8 @@ pub type Levels = [Tensor<4>; 5];
 /// How to build an [`Irnet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IrnetConfig {
-    /// Which trunk: VGG16 with or without batch norm, or ResNet50 (at IRN's strides, so output
-    /// stride 16 without dilation, whatever the classifier's).
+    /// The classifier whose trunk it stands on: VGG16 dilated, ResNets at IRN's strides, so output
+    /// stride 16 without dilation, whatever the classifier's.
     pub trunk: ClassifierArch,
     /// Factor on every channel count, heads included; 1 is the published network.
     pub width: f64,
@@ -48,10 +48,12 @@ impl IrnetConfig {
 
     /// The name on the command line.
     pub fn name(&self) -> &'static str {
-        match self.trunk {
-            ClassifierArch::Vgg16 => "irnet-vgg16",
-            ClassifierArch::Vgg16Bn => "irnet-vgg16-bn",
-            ClassifierArch::Resnet50Os8 => "irnet-resnet50",
+        match self.trunk.backbone() {
+            Backbone::Vgg16 => "irnet-vgg16",
+            Backbone::Vgg16Bn => "irnet-vgg16-bn",
+            Backbone::Resnet34 => "irnet-resnet34",
+            Backbone::Resnet50 => "irnet-resnet50",
+            Backbone::SeResnext50 => "irnet-se_resnext50",
         }
     }
 
@@ -62,12 +64,7 @@ impl IrnetConfig {
     pub fn init(&self, device: &Device) -> Result<Irnet, ModelError> {
         check_width(self.width)?;
         let init = Init::new(device, self.seed);
-        let trunk = match self.trunk {
-            ClassifierArch::Resnet50Os8 => {
-                Trunk::Resnet(ResNet::new(&init, ResNetLayout::Irn, self.width))
-            }
-            vgg => localising_trunk(&init, vgg, self.width),
-        };
+        let trunk = irn_trunk(&init, self.trunk, self.width);
         let channels: [usize; 5] = std::array::from_fn(|i| trunk.out_channels()[i]);
         let strides = strides(&trunk);
         Ok(Irnet {
@@ -83,13 +80,13 @@ impl IrnetConfig {
 
 /// Image pixels per pixel of each level.
 ///
-/// ResNet50's are IRN's. VGG16 has no stem that leaps to a quarter: its second and third block are
+/// ResNets' are IRN's. VGG16 has no stem that leaps to a quarter: its second and third block are
 /// tapped at 1/4 (after their pools where needed), so that the head's concatenation happens at the
 /// same 1/4 and its finer levels carry the same kind of detail; the fourth and fifth stay at 1/8,
 /// the finest grid the trunk computes them on.
 fn strides(trunk: &Trunk) -> [usize; 5] {
     match trunk {
-        Trunk::Resnet(_) => [4, 4, 8, 16, 16],
+        Trunk::Resnet(_) | Trunk::SeResnext(_) => [4, 4, 8, 16, 16],
         Trunk::Vgg(_) => [4, 4, 4, 8, 8],
     }
 }
@@ -138,7 +135,7 @@ impl Irnet {
     /// and at the bottom to a multiple of 16, the levels cut back to ⌈H/stride⌉ x ⌈W/stride⌉.
     ///
     /// # Shapes
-    /// `[B, 3, H, W]` → channels of the trunk at strides 4, 4, 8, 16, 16 (ResNet50) or 4, 4, 4, 8,
+    /// `[B, 3, H, W]` → channels of the trunk at strides 4, 4, 8, 16, 16 (ResNets) or 4, 4, 4, 8,
     /// 8 (VGG16)
     pub fn levels(&self, images: Tensor<4>) -> Levels {
         let autodiff = images.is_autodiff();
@@ -149,6 +146,10 @@ impl Irnet {
         let taps = match trunk {
             Trunk::Resnet(_) => |level: usize, x| match level {
                 0 => ResNet::pool_stem(x),
+                _ => x,
+            },
+            Trunk::SeResnext(_) => |level: usize, x| match level {
+                0 => SeResnext::pool_stem(x),
                 _ => x,
             },
             Trunk::Vgg(_) => |level: usize, x| match level {

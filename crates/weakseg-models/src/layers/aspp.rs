@@ -5,20 +5,22 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
-use super::{BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, GlobalMean, Init, dropout};
+use super::{
+    BatchNorm, Conv2d, ConvInit, ConvSpec, DropNoise, GlobalMean, Init, SpatialConv, dropout,
+};
 
-/// Dilation of the three 3x3 branches at output stride 8.
-const RATES: [usize; 3] = [12, 24, 36];
+/// A 3x3 branch.
+type Dilated = (SpatialConv, BatchNorm);
 
-/// A 1x1 branch, 3x3 branches of dilation 12, 24 and 36, a branch that sees the mean of the whole
-/// image; their concatenation projected by 1x1, and dropout in training.
+/// A 1x1 branch, three dilated 3x3 branches, a branch that sees the mean of the whole image; their
+/// concatenation projected by 1x1, and dropout in training.
 #[derive(Module, Debug)]
 pub struct Aspp {
     convs: (
         ConvBn,
-        ConvBn,
-        ConvBn,
-        ConvBn,
+        Dilated,
+        Dilated,
+        Dilated,
         (GlobalMean, Conv2d, BatchNorm),
     ),
     project: ConvBn,
@@ -31,6 +33,10 @@ pub struct Aspp {
 pub(crate) struct AsppSpec {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
+    /// Dilation of the 3x3 branches: 12, 24 and 36 at output stride 8, half of it at 16.
+    pub(crate) rates: [usize; 3],
+    /// Whether the 3x3 branches are separable.
+    pub(crate) separable: bool,
     pub(crate) init: ConvInit,
     /// Probability of the dropout after the projection.
     pub(crate) dropout: f64,
@@ -38,19 +44,29 @@ pub(crate) struct AsppSpec {
 
 impl Aspp {
     pub(crate) fn new(init: &Init<'_>, spec: AsppSpec) -> Self {
-        let (outputs, law, dropout) = (spec.outputs, spec.init, spec.dropout);
+        let AsppSpec {
+            inputs,
+            outputs,
+            rates,
+            separable,
+            init: law,
+            dropout,
+        } = spec;
         let spec = |kernel| {
-            ConvSpec::new(spec.inputs, outputs, kernel)
+            ConvSpec::new(inputs, outputs, kernel)
                 .no_bias()
                 .init_as(law)
         };
-        let dilated = |rate| conv_bn(init, spec(3).dilation(rate));
+        let dilated = |rate| {
+            let conv = SpatialConv::new(init, spec(3).dilation(rate), separable);
+            (conv, BatchNorm::new(init, outputs))
+        };
         Self {
             convs: (
                 conv_bn(init, spec(1)),
-                dilated(RATES[0]),
-                dilated(RATES[1]),
-                dilated(RATES[2]),
+                dilated(rates[0]),
+                dilated(rates[1]),
+                dilated(rates[2]),
                 (
                     GlobalMean,
                     spec(1).init(init),
@@ -71,11 +87,12 @@ impl Aspp {
         let (mean, conv, norm) = &self.convs.4;
         let image = norm.forward_relu(conv.forward(mean.forward(x.clone())));
         let [batch, channels, _, _] = image.dims();
+        let dilated = |(conv, norm): &Dilated| norm.forward_relu(conv.forward(x.clone()));
         let pyramid = vec![
             conv_bn_relu(&self.convs.0, x.clone()),
-            conv_bn_relu(&self.convs.1, x.clone()),
-            conv_bn_relu(&self.convs.2, x.clone()),
-            conv_bn_relu(&self.convs.3, x),
+            dilated(&self.convs.1),
+            dilated(&self.convs.2),
+            dilated(&self.convs.3),
             // Bilinear interpolation from one pixel is that pixel everywhere.
             image.expand([batch, channels, height, width]),
         ];

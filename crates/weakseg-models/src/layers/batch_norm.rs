@@ -28,7 +28,8 @@ pub struct BatchNorm {
     pub running_mean: RunningState<Tensor<1>>,
     /// `[C]`, unbiased.
     pub running_var: RunningState<Tensor<1>>,
-    /// Whether the layer trains at all; cleared by [`Module::freeze`].
+    /// Whether batch statistics are used and noted in training; cleared by [`Module::freeze`], which
+    /// fixes scale and shift as well, and by a network that is built with fixed statistics.
     pub training: Param<Flag>,
 }
 
@@ -39,7 +40,7 @@ impl BatchNorm {
             bias: init.param([channels], Law::Constant(0.0)),
             running_mean: RunningState::new(Tensor::zeros([channels], init.device())),
             running_var: RunningState::new(Tensor::ones([channels], init.device())),
-            training: Param::from_bool(true),
+            training: Param::from_bool(!init.has_fixed_statistics()),
         }
     }
 

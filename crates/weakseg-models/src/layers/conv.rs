@@ -44,6 +44,7 @@ pub(crate) struct ConvSpec {
     stride: usize,
     padding: usize,
     dilation: usize,
+    groups: usize,
     bias: bool,
     init: ConvInit,
 }
@@ -58,6 +59,7 @@ impl ConvSpec {
             stride: 1,
             padding: kernel / 2,
             dilation: 1,
+            groups: 1,
             bias: true,
             init: ConvInit::Torch,
         }
@@ -76,11 +78,30 @@ impl ConvSpec {
         }
     }
 
+    /// Independent groups of channels; divides inputs and outputs.
+    pub(crate) fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
     pub(crate) fn no_bias(self) -> Self {
         Self {
             bias: false,
             ..self
         }
+    }
+
+    /// The same as a depthwise and a pointwise convolution.
+    pub(crate) fn separated(self) -> (Self, Self) {
+        let depthwise = Self {
+            outputs: self.inputs,
+            groups: self.inputs,
+            ..self
+        };
+        let pointwise = Self {
+            bias: self.bias,
+            ..Self::new(self.inputs, self.outputs, 1).init_as(self.init)
+        };
+        (depthwise, pointwise)
     }
 
     pub(crate) fn init_as(self, init: ConvInit) -> Self {
@@ -89,7 +110,8 @@ impl ConvSpec {
 
     pub(crate) fn init(self, init: &Init<'_>) -> Conv2d {
         let area = self.kernel * self.kernel;
-        let (fan_in, fan_out) = ((area * self.inputs) as f64, (area * self.outputs) as f64);
+        let inputs = self.inputs / self.groups;
+        let (fan_in, fan_out) = ((area * inputs) as f64, (area * self.outputs) as f64);
         let zero = Law::Constant(0.0);
         let (weight, bias) = match self.init {
             ConvInit::NormalFanOut => (
@@ -127,7 +149,7 @@ impl ConvSpec {
                 (law, law)
             }
         };
-        let kernel = [self.outputs, self.inputs, self.kernel, self.kernel];
+        let kernel = [self.outputs, inputs, self.kernel, self.kernel];
         Conv2d {
             weight: init.param(kernel, weight),
             bias: self.bias.then(|| init.param([self.outputs], bias)),
@@ -135,7 +157,7 @@ impl ConvSpec {
                 stride: [self.stride; 2],
                 padding: [self.padding; 2],
                 dilation: [self.dilation; 2],
-                groups: 1,
+                groups: self.groups,
             },
         }
     }

@@ -33,6 +33,7 @@ pub(crate) struct Init<'d> {
     device: &'d Device,
     seed: u64,
     next: Cell<u64>,
+    fixed_statistics: bool,
 }
 
 impl<'d> Init<'d> {
@@ -41,7 +42,20 @@ impl<'d> Init<'d> {
             device,
             seed,
             next: Cell::new(0),
+            fixed_statistics: false,
         }
+    }
+
+    /// Whether the batch norms made from here keep the running statistics they are loaded with.
+    pub(crate) fn fixed_statistics(self, fixed_statistics: bool) -> Self {
+        Self {
+            fixed_statistics,
+            ..self
+        }
+    }
+
+    pub(crate) fn has_fixed_statistics(&self) -> bool {
+        self.fixed_statistics
     }
 
     pub(crate) fn device(&self) -> &'d Device {

@@ -14,6 +14,8 @@ mod init;
 mod linear;
 mod pad;
 mod pool;
+mod scse;
+mod separable;
 mod upsample;
 
 pub use activation::Relu;
@@ -28,6 +30,8 @@ pub use group_norm::GroupNorm;
 pub use linear::Linear;
 pub use pad::{crop, pad_to_multiple};
 pub use pool::{GlobalMean, MaxPool};
+pub use scse::Scse;
+pub use separable::{SeparableConv, SpatialConv};
 pub use upsample::{bilinear, bilinear_by, nearest_x2};
 
 pub(crate) use conv::{ConvInit, ConvSpec};

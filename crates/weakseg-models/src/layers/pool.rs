@@ -1,4 +1,4 @@
-//! Max pooling with PyTorch's floor rule for the output size.
+//! Pooling: the greatest value of windows, the mean of whole maps.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -13,6 +13,8 @@ pub struct MaxPool {
     pub stride: usize,
     /// Pixels added on each side.
     pub padding: usize,
+    /// Whether a last window that does not fit whole counts too.
+    pub ceil: bool,
 }
 
 impl MaxPool {
@@ -22,13 +24,23 @@ impl MaxPool {
             kernel,
             stride,
             padding,
+            ceil: false,
         }
     }
 
+    /// The same with a last window that does not fit whole, PyTorch's `ceil_mode`.
+    pub fn with_ceil(self) -> Self {
+        Self { ceil: true, ..self }
+    }
+
     /// # Shapes
-    /// `[B, C, H, W]` → `[B, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, …]`
+    /// `[B, C, H, W]` → `[B, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, …]`; rounded up with
+    /// [`with_ceil`](Self::with_ceil)
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = PoolOptions::new(self.kernel, self.stride, self.padding);
+        let options = PoolOptions {
+            ceil: self.ceil,
+            ..PoolOptions::new(self.kernel, self.stride, self.padding)
+        };
         max_pool2d(x, &options)
     }
 }

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::SegmenterConfig;
 use crate::encoder::{Encoder, Trunk};
 use crate::layers::conv_bn::conv_bn;
 use crate::layers::{
@@ -21,13 +22,15 @@ pub struct DeeplabV3 {
 }
 
 impl DeeplabV3 {
-    pub(super) fn new(init: &Init<'_>, backbone: Trunk, outputs: usize, width: f64) -> Self {
+    pub(super) fn new(init: &Init<'_>, backbone: Trunk, config: &SegmenterConfig) -> Self {
         let inputs = *backbone.out_channels().last().expect("trunks have stages");
-        let deep = scaled(256, width);
+        let deep = scaled(256, config.width);
         let spec = |outputs, kernel| ConvSpec::new(deep, outputs, kernel).init_as(ConvInit::Torch);
         let aspp = AsppSpec {
             inputs,
             outputs: deep,
+            rates: [12, 24, 36],
+            separable: false,
             init: ConvInit::Torch,
             dropout: 0.5,
         };
@@ -38,7 +41,7 @@ impl DeeplabV3 {
                 conv,
                 norm,
                 Relu,
-                spec(outputs, 1).init(init),
+                spec(config.outputs, 1).init(init),
             ),
             backbone,
         }

@@ -11,11 +11,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::arch::SegmenterArch;
+use crate::arch::{Decoder, SegmenterArch};
 use crate::classifier::Classifier;
-use crate::encoder::{ResNet, ResNetLayout, Trunk, Vgg, VggLayout};
+use crate::encoder::Trunk;
 use crate::error::{ModelError, check_outputs, check_width};
-use crate::layers::{DropNoise, Init};
+use crate::layers::{DropNoise, Init, bilinear};
 use crate::weights::{self, LoadReport};
 
 pub use deeplab_v3::DeeplabV3;
@@ -31,6 +31,11 @@ pub struct SegmenterConfig {
     pub outputs: usize,
     /// Factor on every channel count; 1 is the published network.
     pub width: f64,
+    /// Concurrent spatial and channel squeeze and excitation in the decoder of a U-Net; the others
+    /// know none.
+    pub attention: bool,
+    /// Separable 3x3 convolutions in the head of DeepLabv3+; the others know none.
+    pub separable: bool,
     /// Seed of the initial weights.
     pub seed: u64,
 }
@@ -42,6 +47,8 @@ impl SegmenterConfig {
             arch,
             outputs,
             width: 1.0,
+            attention: false,
+            separable: false,
             seed: 0,
         }
     }
@@ -49,33 +56,30 @@ impl SegmenterConfig {
     /// Builds the network with fresh weights.
     ///
     /// # Errors
-    /// [`ModelError::OutOfRange`] for no outputs or a width that is no factor.
+    /// [`ModelError::OutOfRange`] for no outputs, a width that is no factor, or an option that the
+    /// network does not know.
     pub fn init(&self, device: &Device) -> Result<Segmenter, ModelError> {
         check_outputs("outputs", self.outputs)?;
         check_width(self.width)?;
+        let decoder = self.arch.decoder();
+        let unknown = |what, expected| ModelError::OutOfRange {
+            what,
+            found: format!("true for {}", self.arch),
+            expected,
+        };
+        if self.attention && decoder != Decoder::Unet {
+            return Err(unknown("attention", "false: only a U-Net has it"));
+        }
+        if self.separable && decoder != Decoder::DeeplabV3Plus {
+            return Err(unknown("separable", "false: only DeepLabv3+ has it"));
+        }
         let init = &Init::new(device, self.seed);
-        let (outputs, width) = (self.outputs, self.width);
-        Ok(match self.arch {
-            SegmenterArch::UnetVgg16 | SegmenterArch::UnetVgg16Bn => {
-                let batch_norm = self.arch == SegmenterArch::UnetVgg16Bn;
-                let vgg = Vgg::new(init, VggLayout::Plain, batch_norm, width);
-                Segmenter::Unet(Unet::new(init, Trunk::Vgg(vgg), outputs, width))
-            }
-            SegmenterArch::UnetResnet50 => {
-                let resnet = ResNet::new(init, ResNetLayout::Stride32, width);
-                Segmenter::Unet(Unet::new(init, Trunk::Resnet(resnet), outputs, width))
-            }
-            SegmenterArch::Deeplabv3Vgg16 => {
-                let vgg = Vgg::new(init, VggLayout::Dilated, false, width);
-                Segmenter::DeeplabV3(DeeplabV3::new(init, Trunk::Vgg(vgg), outputs, width))
-            }
-            SegmenterArch::Deeplabv3Resnet50 => {
-                let resnet = ResNet::new(init, ResNetLayout::Stride8, width);
-                Segmenter::DeeplabV3(DeeplabV3::new(init, Trunk::Resnet(resnet), outputs, width))
-            }
-            SegmenterArch::Deeplabv3PlusResnet50Os8 => {
-                let resnet = ResNet::new(init, ResNetLayout::Stride8, width);
-                Segmenter::DeeplabV3Plus(DeeplabV3Plus::new(init, resnet, outputs, width))
+        let encoder = Trunk::new(init, self.arch.backbone(), self.arch.strides(), self.width);
+        Ok(match decoder {
+            Decoder::Unet => Segmenter::Unet(Unet::new(init, encoder, self)),
+            Decoder::DeeplabV3 => Segmenter::DeeplabV3(DeeplabV3::new(init, encoder, self)),
+            Decoder::DeeplabV3Plus => {
+                Segmenter::DeeplabV3Plus(DeeplabV3Plus::new(init, encoder, self))
             }
         })
     }
@@ -120,6 +124,36 @@ impl Segmenter {
         }
     }
 
+    /// The greatest logits over scales of the image: each scale's are brought back to the image's size
+    /// (reference §6.4, "multi-scale DeepLabv3", at 1, 0.75 and 0.5). A scale is a factor above 0 on
+    /// both sides, rounded to whole pixels; of no scales at all, the image as it is.
+    ///
+    /// # Shapes
+    /// `[B, 3, H, W]` → `[B, outputs, H, W]`
+    pub fn forward_scales(
+        &self,
+        images: Tensor<4>,
+        scales: &[f64],
+        mut noise: Option<&mut DropNoise>,
+    ) -> Tensor<4> {
+        let [_, _, height, width] = images.dims();
+        let mut greatest: Option<Tensor<4>> = None;
+        for scale in scales {
+            let scaled = |side: usize| ((side as f64 * scale).round() as usize).max(1);
+            let seen = bilinear(images.clone(), [scaled(height), scaled(width)]);
+            let logits = self.forward_train(seen, noise.as_deref_mut());
+            let logits = bilinear(logits, [height, width]);
+            greatest = Some(match greatest {
+                Some(greatest) => greatest.max_pair(logits),
+                None => logits,
+            });
+        }
+        match greatest {
+            Some(greatest) => greatest,
+            None => self.forward_train(images, noise),
+        }
+    }
+
     /// Images whose sides are multiples of this are used as they are; others are padded with
     /// zeros on the right and at the bottom where the network needs it, and the logits cut back.
     pub fn multiple(&self) -> usize {
@@ -148,7 +182,7 @@ impl Segmenter {
             Self::Unet(mut unet) => {
                 unet.encoder = match unet.encoder {
                     Trunk::Vgg(vgg) => Trunk::Vgg(vgg.to_unit_scale(images)),
-                    resnet => resnet,
+                    normed => normed,
                 };
                 Self::Unet(unet)
             }
@@ -156,8 +190,8 @@ impl Segmenter {
         }
     }
 
-    /// Starts the encoder from a classifier's trunk: VGG16 to U-Net or DeepLabv3 on VGG16, ResNet50
-    /// to any network on ResNet50. Dilation and strides differ, weights do not.
+    /// Starts the encoder from a classifier's trunk of the same [`Backbone`](crate::encoder::Backbone).
+    /// Dilation and strides may differ, weights do not.
     ///
     /// # Errors
     /// [`ModelError::OtherTrunk`] if the trunks differ in kind or width.
@@ -169,6 +203,15 @@ impl Segmenter {
         let (started, report) = weights::copy_trunk(encoder.clone(), &classifier.trunk)?;
         *encoder = started;
         Ok((self, report))
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &Trunk {
+        match self {
+            Self::Unet(unet) => &unet.encoder,
+            Self::DeeplabV3(deeplab) => &deeplab.backbone,
+            Self::DeeplabV3Plus(deeplab) => &deeplab.backbone,
+        }
     }
 
     fn encoder_mut(&mut self) -> &mut Trunk {

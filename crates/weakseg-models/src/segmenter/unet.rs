@@ -3,9 +3,12 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::SegmenterConfig;
 use crate::encoder::{Encoder, Trunk};
 use crate::layers::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
-use crate::layers::{Conv2d, ConvInit, ConvSpec, Init, crop, nearest_x2, pad_to_multiple, scaled};
+use crate::layers::{
+    Conv2d, ConvInit, ConvSpec, Init, Scse, crop, nearest_x2, pad_to_multiple, scaled,
+};
 
 /// Five halvings.
 pub(super) const MULTIPLE: usize = 32;
@@ -18,7 +21,8 @@ const NARROWEST: usize = 16;
 
 /// Encoder of depth 5; five decoder blocks, each doubling the size, joining the encoder's features
 /// of that size, and twice 3x3 convolution, batch norm, ReLU; a 3x3 head. VGG encoders get smp's
-/// center block between encoder and decoder; no attention.
+/// center block between encoder and decoder. Attention, if asked for, follows each joining and each
+/// second convolution.
 #[derive(Module, Debug)]
 pub struct Unet {
     /// The encoder, in its published layout (output stride 32).
@@ -36,7 +40,10 @@ struct UnetDecoder {
 #[derive(Module, Debug)]
 struct DecoderBlock {
     conv1: ConvBn,
+    /// smp gives the last block one too, which joins nothing and never uses it.
+    attention1: Option<Scse>,
     conv2: ConvBn,
+    attention2: Option<Scse>,
 }
 
 fn conv3x3(init: &Init<'_>, inputs: usize, outputs: usize) -> ConvBn {
@@ -47,10 +54,10 @@ fn conv3x3(init: &Init<'_>, inputs: usize, outputs: usize) -> ConvBn {
 }
 
 impl Unet {
-    pub(super) fn new(init: &Init<'_>, encoder: Trunk, outputs: usize, width: f64) -> Self {
+    pub(super) fn new(init: &Init<'_>, encoder: Trunk, config: &SegmenterConfig) -> Self {
         // The last five stages, deepest first. VGG has six: smp leaves the full-resolution one out.
         let features: Vec<usize> = encoder.out_channels().into_iter().rev().take(5).collect();
-        let decoder = DECODER.map(|channels| scaled(channels, width).max(NARROWEST));
+        let decoder = DECODER.map(|channels| scaled(channels, config.width).max(NARROWEST));
         let deepest = features[0];
         let center = matches!(encoder, Trunk::Vgg(_)).then(|| {
             (
@@ -62,13 +69,16 @@ impl Unet {
             .map(|i| {
                 let below = if i == 0 { deepest } else { decoder[i - 1] };
                 let skip = features.get(i + 1).copied().unwrap_or(0);
+                let attention = |channels| config.attention.then(|| Scse::new(init, channels));
                 DecoderBlock {
                     conv1: conv3x3(init, below + skip, decoder[i]),
+                    attention1: attention(below + skip),
                     conv2: conv3x3(init, decoder[i], decoder[i]),
+                    attention2: attention(decoder[i]),
                 }
             })
             .collect();
-        let head = ConvSpec::new(decoder[4], outputs, 3).init_as(ConvInit::Xavier);
+        let head = ConvSpec::new(decoder[4], config.outputs, 3).init_as(ConvInit::Xavier);
         Self {
             encoder,
             decoder: UnetDecoder { center, blocks },
@@ -96,10 +106,18 @@ impl Unet {
         for block in &self.decoder.blocks {
             x = nearest_x2(x);
             if let Some(skip) = deepest_first.next() {
-                x = Tensor::cat(vec![x, skip], 1);
+                x = attend(&block.attention1, Tensor::cat(vec![x, skip], 1));
             }
             x = conv_bn_relu(&block.conv2, conv_bn_relu(&block.conv1, x));
+            x = attend(&block.attention2, x);
         }
         crop(self.segmentation_head[0].forward(x), height, width)
+    }
+}
+
+fn attend(attention: &Option<Scse>, x: Tensor<4>) -> Tensor<4> {
+    match attention {
+        Some(scse) => scse.forward(x),
+        None => x,
     }
 }

@@ -58,9 +58,15 @@ pub(super) fn apply<M: Module>(
 /// Copies the weights of one trunk into another of the same kind and width.
 pub(crate) fn copy_trunk(target: Trunk, source: &Trunk) -> Result<(Trunk, LoadReport), ModelError> {
     let tensors = host_tensors(source).into_iter().collect();
-    if target.kind() != source.kind() || !compare(&target, &tensors).is_complete() {
-        let describe =
-            |trunk: &Trunk| format!("{} ({} channels)", trunk.kind(), trunk.out_channels()[4]);
+    if target.backbone() != source.backbone() || !compare(&target, &tensors).is_complete() {
+        let describe = |trunk: &Trunk| {
+            let channels = trunk.out_channels();
+            format!(
+                "{} ({} channels)",
+                trunk.backbone().name(),
+                channels[channels.len() - 1]
+            )
+        };
         return Err(ModelError::OtherTrunk {
             expected: describe(&target),
             found: describe(source),

@@ -35,7 +35,7 @@ pub enum ChannelOrder {
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] if a key of the trunk is missing, of another shape, or the file has
-/// trunk keys the network lacks (VGG16-BN into VGG16); otherwise as
+/// trunk keys the network lacks (VGG16-BN into VGG16; but `layer4` is left out where the network ends before it); otherwise as
 /// [`load_partial`](super::load_partial).
 pub fn import_trunk<M: Module>(
     module: M,
@@ -44,7 +44,7 @@ pub fn import_trunk<M: Module>(
 ) -> Result<(M, LoadReport), WeightsError> {
     let prefix = trunk_prefix(&module);
     let file = WeightsFile::read(path)?;
-    let notes = file.notes().to_vec();
+    let mut notes = file.notes().to_vec();
     let mut tensors: BTreeMap<String, HostTensor> = file
         .into_tensors()
         .into_iter()
@@ -52,10 +52,22 @@ pub fn import_trunk<M: Module>(
         .map(|(key, tensor)| (format!("{prefix}{key}"), tensor))
         .collect();
     if order == ChannelOrder::Bgr {
-        for first in ["features.0.weight", "conv1.weight"] {
+        for first in ["features.0.weight", "conv1.weight", "layer0.conv1.weight"] {
             if let Some(tensor) = tensors.get_mut(&format!("{prefix}{first}")) {
                 swap_red_and_blue(tensor);
             }
+        }
+    }
+    // A classifier may be built without its last stage (`stages = 4`).
+    let last = format!("{prefix}layer4.");
+    if !parameters(&module)
+        .iter()
+        .any(|p| p.name.starts_with(&last))
+    {
+        let before = tensors.len();
+        tensors.retain(|key, _| !key.starts_with(&last));
+        if tensors.len() < before {
+            notes.push("layer4 was left out: the network ends before it".to_owned());
         }
     }
     let mut report = compare(&module, &tensors);
@@ -85,7 +97,7 @@ fn is_trunk_key(key: &str) -> bool {
     let first = key.split('.').next().unwrap_or(key);
     matches!(
         first,
-        "features" | "conv1" | "bn1" | "layer1" | "layer2" | "layer3" | "layer4"
+        "features" | "conv1" | "bn1" | "layer0" | "layer1" | "layer2" | "layer3" | "layer4"
     )
 }
 

@@ -5,14 +5,14 @@ use burn::tensor::Tensor;
 
 use super::host_tensor::HostTensor;
 
-/// Where a traversal stands, as a checkpoint key. Enum variants and the field `trunk` are our
-/// own partitions and leave no trace in a key.
+/// Where a traversal stands, as a checkpoint key. Enum variants and the fields `trunk` and `head` are
+/// our own partitions and leave no trace in a key.
 #[derive(Debug, Default)]
 pub(super) struct KeyPath(Vec<Option<String>>);
 
 impl KeyPath {
     pub(super) fn enter(&mut self, name: &str, container: &str) {
-        let transparent = container.starts_with("Enum:") || name == "trunk";
+        let transparent = container.starts_with("Enum:") || name == "trunk" || name == "head";
         self.0.push((!transparent).then(|| name.to_owned()));
     }
 

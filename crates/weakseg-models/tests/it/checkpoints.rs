@@ -400,18 +400,18 @@ fn another_network_gets_the_three_lists() {
     #[derive(Module, Debug)]
     struct Other {
         linear: Linear,
-        head: Norm,
+        last: Norm,
     }
     let mut net = Other {
         linear: Net::new().linear,
-        head: Net::new().norm,
+        last: Net::new().norm,
     };
     net.linear.weight = Param::from_tensor(Tensor::zeros([3, 2], &Device::flex()));
     let error = load_safetensors(net, &path).map(|_| ()).unwrap_err();
     let WeightsError::Mismatch { report, .. } = &error else {
         panic!("{error}")
     };
-    assert_eq!(report.missing, ["head.running_mean"]);
+    assert_eq!(report.missing, ["last.running_mean"]);
     assert_eq!(report.unused, ["conv.weight", "norm.running_mean"]);
     assert_eq!(report.misshapen[0].name, "linear.weight");
     let message = error.to_string();

@@ -1,12 +1,13 @@
 //! The classifier contract, run over every classifier.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use weakseg_models::encoder::Encoder;
 use weakseg_models::layers::DropBlockForm;
 use weakseg_models::weights::parameters;
 use weakseg_models::{
-    Classifier, ClassifierArch, ClassifierConfig, DropBlockConfig, DropBlockPlace, DropNoise,
-    ModelError,
+    Classifier, ClassifierArch, ClassifierConfig, ClassifierHead, DropBlockConfig, DropBlockPlace,
+    DropNoise, HeadKind, ModelError,
 };
 
 use super::{difference, picture, values};
@@ -19,23 +20,33 @@ fn config(arch: ClassifierArch) -> ClassifierConfig {
     }
 }
 
+/// The head's bias, zero where it has none.
+fn bias(network: &Classifier) -> Tensor<1> {
+    match &network.head {
+        ClassifierHead::Extra(head) => head.extra_linear.bias.val(),
+        ClassifierHead::Linear(head) => head.fc.bias.val(),
+        ClassifierHead::LastLinear(head) => head.last_linear.bias.val(),
+        ClassifierHead::Conv(_) => Tensor::zeros([network.classes()], &Device::flex()),
+    }
+}
+
 fn classifier_contract(network: &Classifier, device: &Device) {
     let images = picture([2, 3, 33, 47], device);
     let maps = network.maps(images.clone(), None);
     let [batch, channels, height, width] = maps.dims();
     assert_eq!((batch, network.class_weights().dims()), (2, [3, channels]));
-    assert!((4..=5).contains(&height) && (5..=6).contains(&width));
+    let stride = *network.trunk.reductions().last().unwrap();
+    assert!(height.abs_diff(33 / stride) <= 1 && width.abs_diff(47 / stride) <= 1);
     assert!(values(maps.clone()).iter().all(|&v| v >= 0.0));
 
     let logits = values(network.forward(images.clone(), None));
     assert_eq!(logits.len(), 6);
     assert!(logits.iter().all(|v| v.is_finite()));
-    assert_eq!(logits, values(network.head(maps.clone())));
+    assert_eq!(logits, values(network.logits(maps.clone())));
 
     // The head is linear in the maps: logits are the mean of the weighted maps, plus the bias.
     let means = maps.mean_dim(2).mean_dim(3).reshape([2, channels]);
-    let weighted = means.matmul(network.class_weights().transpose())
-        + network.extra_linear.bias.val().unsqueeze();
+    let weighted = means.matmul(network.class_weights().transpose()) + bias(network).unsqueeze();
     assert!(difference(&values(weighted), &logits) < 1e-5);
 
     for layer in network.layers() {
@@ -49,7 +60,27 @@ fn classifier_contract(network: &Classifier, device: &Device) {
 fn every_classifier_keeps_the_contract() {
     let device = Device::flex();
     for arch in ClassifierArch::ALL {
-        classifier_contract(&config(arch).init(&device).unwrap(), &device);
+        for head in [HeadKind::Extra, HeadKind::Linear, HeadKind::Conv] {
+            let config = ClassifierConfig {
+                head,
+                ..config(arch)
+            };
+            let network = config.init(&device).unwrap();
+            assert_eq!(network.layers(), config.layers(), "{arch} {head:?}");
+            classifier_contract(&network, &device);
+        }
+    }
+    for arch in [ClassifierArch::Resnet34, ClassifierArch::Resnet50Os8] {
+        let config = ClassifierConfig {
+            stages: 4,
+            ..config(arch)
+        };
+        let network = config.init(&device).unwrap();
+        assert_eq!(
+            network.layers(),
+            ["stem", "layer1", "layer2", "layer3", "extra"]
+        );
+        classifier_contract(&network, &device);
     }
 }
 
@@ -73,7 +104,11 @@ fn the_head_of_vgg_starts_from_the_maps_of_its_trunk() {
 #[test]
 fn the_published_size_gives_maps_at_an_eighth() {
     let device = Device::flex();
-    for arch in ClassifierArch::ALL {
+    for arch in [
+        ClassifierArch::Vgg16,
+        ClassifierArch::Vgg16Bn,
+        ClassifierArch::Resnet50Os8,
+    ] {
         let network = ClassifierConfig {
             width: 0.01,
             ..config(arch)
@@ -120,6 +155,14 @@ fn impossible_configurations_are_refused() {
         ClassifierConfig {
             frozen_blocks: 6,
             ..good.clone()
+        },
+        ClassifierConfig {
+            stages: 4,
+            ..good.clone()
+        },
+        ClassifierConfig {
+            stages: 3,
+            ..config(ClassifierArch::Resnet34)
         },
         ClassifierConfig {
             dropblock: Some(DropBlockConfig {

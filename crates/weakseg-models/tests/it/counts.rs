@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use weakseg_models::weights::{count_parameters, parameters};
 use weakseg_models::{
-    ClassifierArch, ClassifierConfig, IrnetConfig, SegmenterArch, SegmenterConfig,
+    ClassifierArch, ClassifierConfig, HeadKind, IrnetConfig, SegmenterArch, SegmenterConfig,
 };
 
 fn classifier(arch: ClassifierArch, classes: usize) -> weakseg_models::Classifier {
@@ -27,6 +27,36 @@ fn classifiers() {
     let resnet = classifier(ClassifierArch::Resnet50Os8, 20);
     assert_eq!(count_parameters(&resnet), 37_675_604);
     assert_eq!(count_parameters(&resnet.trunk), 23_508_032);
+    let linear = |arch, stages, classes| {
+        let config = ClassifierConfig {
+            head: HeadKind::Linear,
+            stages,
+            ..ClassifierConfig::new(arch, classes)
+        };
+        config.init(&Device::flex()).unwrap()
+    };
+    for arch in [ClassifierArch::Resnet50Os8, ClassifierArch::Resnet50Os32] {
+        assert_eq!(count_parameters(&linear(arch, 5, 20)), 23_549_012);
+        assert_eq!(count_parameters(&linear(arch, 5, 1)), 23_510_081);
+        assert_eq!(count_parameters(&linear(arch, 4, 1).trunk), 8_543_296);
+    }
+    let gap = ClassifierConfig {
+        stages: 4,
+        ..ClassifierConfig::new(ClassifierArch::Resnet50Os8, 20)
+    };
+    assert_eq!(
+        count_parameters(&gap.init(&Device::flex()).unwrap()),
+        17_992_276
+    );
+    let cam = ClassifierConfig::irn_cam(20).init(&Device::flex()).unwrap();
+    assert_eq!(count_parameters(&cam), 23_548_992);
+    let senet = classifier(ClassifierArch::SeResnext50, 1);
+    assert_eq!(count_parameters(&senet.trunk), 25_510_896);
+    // torchvision 0.26, resnet34(num_classes=1000)
+    assert_eq!(
+        count_parameters(&linear(ClassifierArch::Resnet34, 5, 1000)),
+        21_797_672
+    );
     // VGG16-BN less the scale and shift of its 4224 channels.
     let plain = classifier(ClassifierArch::Vgg16, 20);
     assert_eq!(count_parameters(&plain), 21_812_820 - 2 * 4224);
@@ -52,11 +82,18 @@ fn irnet() {
 #[test]
 fn segmenters() {
     assert_eq!(segmenter(SegmenterArch::UnetResnet50, 1), 32_521_105);
+    // Trunk, and decoder with head.
+    assert_eq!(32_521_105, 23_508_032 + 9_013_073);
+    assert_eq!(segmenter(SegmenterArch::UnetSeResnext50, 1), 34_523_969);
+    // segmentation_models_pytorch 0.6.0, Unet("resnet34", classes=1)
+    assert_eq!(segmenter(SegmenterArch::UnetResnet34, 1), 24_436_369);
     assert_eq!(segmenter(SegmenterArch::Deeplabv3Resnet50, 21), 39_638_869);
-    assert_eq!(
-        segmenter(SegmenterArch::Deeplabv3PlusResnet50Os8, 21),
-        39_761_845
-    );
+    for arch in [
+        SegmenterArch::Deeplabv3PlusResnet50Os8,
+        SegmenterArch::Deeplabv3PlusResnet50Os16,
+    ] {
+        assert_eq!(segmenter(arch, 21), 39_761_845);
+    }
     // segmentation_models_pytorch 0.6.0, Unet("vgg16", classes=1)
     assert_eq!(segmenter(SegmenterArch::UnetVgg16, 1), 23_748_241);
 }

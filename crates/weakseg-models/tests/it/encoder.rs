@@ -33,11 +33,7 @@ fn trunks() -> Vec<(String, Trunk)> {
             width: WIDTH,
             ..SegmenterConfig::new(arch, 2)
         };
-        let trunk = match config.init(&device).unwrap() {
-            Segmenter::Unet(unet) => unet.encoder,
-            Segmenter::DeeplabV3(deeplab) => deeplab.backbone,
-            Segmenter::DeeplabV3Plus(deeplab) => deeplab.backbone,
-        };
+        let trunk = config.init(&device).unwrap().encoder().clone();
         trunks.push((format!("segmenter {arch}"), trunk));
     }
     trunks

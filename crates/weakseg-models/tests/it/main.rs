@@ -7,6 +7,7 @@ mod counts;
 mod encoder;
 mod import;
 mod irnet;
+mod network;
 mod parity;
 mod segmenter;
 mod weights;

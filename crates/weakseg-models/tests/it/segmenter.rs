@@ -10,19 +10,22 @@ use weakseg_models::{
 
 use super::{difference, picture, values};
 
-fn segmenter(arch: SegmenterArch, device: &Device) -> Segmenter {
+fn config(arch: SegmenterArch) -> SegmenterConfig {
     SegmenterConfig {
         width: 0.0625,
         seed: 2,
         ..SegmenterConfig::new(arch, 3)
     }
-    .init(device)
-    .unwrap()
 }
 
-fn segmenter_contract(arch: SegmenterArch) {
+fn segmenter(arch: SegmenterArch, device: &Device) -> Segmenter {
+    config(arch).init(device).unwrap()
+}
+
+fn segmenter_contract(config: &SegmenterConfig) {
+    let arch = config.arch;
     let device = Device::flex();
-    let network = segmenter(arch, &device);
+    let network = config.init(&device).unwrap();
     assert_eq!(network.outputs(), 3);
     let multiple = network.multiple();
     for [height, width] in [[2 * multiple.max(16), 3 * multiple.max(16)], [33, 47]] {
@@ -32,7 +35,7 @@ fn segmenter_contract(arch: SegmenterArch) {
     }
     // Every trainable parameter takes part.
     let device = device.autodiff();
-    let network = segmenter(arch, &device);
+    let network = config.init(&device).unwrap();
     let loss = network
         .forward(picture([2, 3, 32, 32], &device))
         .powi_scalar(2)
@@ -47,6 +50,8 @@ fn segmenter_contract(arch: SegmenterArch) {
         .into_iter()
         .filter(|p| p.trainable && missing.ids.contains(&p.id))
         .map(|p| p.name)
+        // smp's last block has an attention that nothing passes through.
+        .filter(|name| !name.starts_with("decoder.blocks.4.attention1"))
         .collect();
     assert!(names.is_empty(), "{arch}: no gradient for {names:?}");
 }
@@ -69,32 +74,98 @@ impl burn::module::ModuleVisitor for Missing<'_> {
 
 #[test]
 fn unet_vgg16_keeps_the_contract() {
-    segmenter_contract(SegmenterArch::UnetVgg16);
+    segmenter_contract(&config(SegmenterArch::UnetVgg16));
 }
 
 #[test]
 fn unet_vgg16_bn_keeps_the_contract() {
-    segmenter_contract(SegmenterArch::UnetVgg16Bn);
+    segmenter_contract(&config(SegmenterArch::UnetVgg16Bn));
+}
+
+#[test]
+fn unet_resnet34_keeps_the_contract() {
+    segmenter_contract(&config(SegmenterArch::UnetResnet34));
 }
 
 #[test]
 fn unet_resnet50_keeps_the_contract() {
-    segmenter_contract(SegmenterArch::UnetResnet50);
+    segmenter_contract(&config(SegmenterArch::UnetResnet50));
+}
+
+#[test]
+fn unet_se_resnext50_keeps_the_contract() {
+    segmenter_contract(&config(SegmenterArch::UnetSeResnext50));
 }
 
 #[test]
 fn deeplabv3_vgg16_keeps_the_contract() {
-    segmenter_contract(SegmenterArch::Deeplabv3Vgg16);
+    segmenter_contract(&config(SegmenterArch::Deeplabv3Vgg16));
 }
 
 #[test]
 fn deeplabv3_resnet50_keeps_the_contract() {
-    segmenter_contract(SegmenterArch::Deeplabv3Resnet50);
+    segmenter_contract(&config(SegmenterArch::Deeplabv3Resnet50));
 }
 
 #[test]
-fn deeplabv3plus_keeps_the_contract() {
-    segmenter_contract(SegmenterArch::Deeplabv3PlusResnet50Os8);
+fn deeplabv3_plus_resnet50_os8_keeps_the_contract() {
+    segmenter_contract(&config(SegmenterArch::Deeplabv3PlusResnet50Os8));
+}
+
+#[test]
+fn deeplabv3_plus_resnet50_os16_keeps_the_contract() {
+    segmenter_contract(&config(SegmenterArch::Deeplabv3PlusResnet50Os16));
+}
+
+#[test]
+fn options_keep_the_contract() {
+    segmenter_contract(&SegmenterConfig {
+        attention: true,
+        ..config(SegmenterArch::UnetResnet34)
+    });
+    segmenter_contract(&SegmenterConfig {
+        separable: true,
+        ..config(SegmenterArch::Deeplabv3PlusResnet50Os16)
+    });
+    for (bad, what) in [
+        (
+            SegmenterConfig {
+                attention: true,
+                ..config(SegmenterArch::Deeplabv3Resnet50)
+            },
+            "attention is true for deeplabv3-resnet50",
+        ),
+        (
+            SegmenterConfig {
+                separable: true,
+                ..config(SegmenterArch::UnetVgg16)
+            },
+            "separable is true for unet-vgg16",
+        ),
+    ] {
+        let error = bad.init(&Device::flex()).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn scales_give_the_greatest_of_their_logits() {
+    let device = Device::flex();
+    let network = segmenter(SegmenterArch::Deeplabv3Resnet50, &device);
+    let images = picture([2, 3, 48, 64], &device);
+    let scales = [1.0, 0.75, 0.5];
+    let each: Vec<Vec<f32>> = scales
+        .iter()
+        .map(|&scale| values(network.forward_scales(images.clone(), &[scale], None)))
+        .collect();
+    let all = values(network.forward_scales(images.clone(), &scales, None));
+    for (at, value) in all.iter().enumerate() {
+        let greatest = each.iter().map(|e| e[at]).fold(f32::MIN, f32::max);
+        assert_eq!(*value, greatest);
+    }
+    assert_eq!(each[0], values(network.forward(images.clone())));
+    assert_eq!(each[0], values(network.forward_scales(images, &[], None)));
+    assert_ne!(all, each[0]);
 }
 
 #[test]

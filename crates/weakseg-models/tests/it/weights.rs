@@ -13,8 +13,8 @@ use weakseg_models::weights::{
     save_safetensors,
 };
 use weakseg_models::{
-    Classifier, ClassifierArch, ClassifierConfig, IrnetConfig, Normalisation, SegmenterArch,
-    SegmenterConfig,
+    Classifier, ClassifierArch, ClassifierConfig, ClassifierHead, ExtraHead, IrnetConfig,
+    Normalisation, SegmenterArch, SegmenterConfig,
 };
 
 use super::{picture, values};
@@ -29,6 +29,13 @@ fn config(arch: ClassifierArch, seed: u64) -> ClassifierConfig {
 
 fn classifier(arch: ClassifierArch, seed: u64) -> Classifier {
     config(arch, seed).init(&Device::flex()).unwrap()
+}
+
+fn extra(network: &Classifier) -> &ExtraHead {
+    let ClassifierHead::Extra(head) = &network.head else {
+        panic!("extra convolutions are the default")
+    };
+    head
 }
 
 fn metadata() -> Metadata {
@@ -269,11 +276,11 @@ fn missing_unused_and_misshapen_keys_are_named() {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 
-    let before = values(network.extra_linear.weight.val());
+    let before = values(extra(&network).extra_linear.weight.val());
     let (network, partial) = load_partial(network, &path).unwrap();
     assert_eq!(partial, **report);
-    assert_eq!(values(network.extra_linear.bias.val()), [0.5, -0.5]);
-    assert_eq!(values(network.extra_linear.weight.val()), before);
+    assert_eq!(values(extra(&network).extra_linear.bias.val()), [0.5, -0.5]);
+    assert_eq!(values(extra(&network).extra_linear.weight.val()), before);
 }
 
 #[test]
@@ -323,7 +330,10 @@ fn a_diverged_network_is_not_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
     let mut network = classifier(ClassifierArch::Vgg16, 1);
-    network.extra_linear.bias = network.extra_linear.bias.map(|bias| bias * f32::NAN);
+    let ClassifierHead::Extra(head) = &mut network.head else {
+        panic!("extra convolutions are the default")
+    };
+    head.extra_linear.bias = head.extra_linear.bias.clone().map(|bias| bias * f32::NAN);
     let error = save_safetensors(&network, &path, &metadata()).unwrap_err();
     assert!(
         matches!(&error, WeightsError::Diverged { key, .. } if key == "extra_linear.bias"),

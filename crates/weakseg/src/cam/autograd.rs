@@ -342,7 +342,7 @@ mod tests {
         let images = tensor(images, [2, 3, 32, 32]);
         let plain = network.valid();
         let maps = plain.maps(images.clone(), None);
-        let logits = plain.head(maps.clone());
+        let logits = plain.logits(maps.clone());
         assert!(
             values(maps.clone()).iter().any(|v| *v > 0.0),
             "a network that sees something"

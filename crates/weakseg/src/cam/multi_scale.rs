@@ -4,6 +4,8 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid};
 use weakseg_data::Stack;
 use weakseg_data::resize::resize_f32;
+use weakseg_models::ClassifierArch;
+use weakseg_models::encoder::Backbone;
 
 use crate::config::CamStep;
 
@@ -14,11 +16,42 @@ pub enum Sampling {
     /// to cells, exactly where s divides the width.
     #[default]
     Pooled,
-    /// Cell i looks at pixel s·i (padded strided convolutions, as ResNet): mirroring shifts by (W − 1) mod s pixels.
+    /// Cell i looks at pixel s·i + o (padded strided convolutions, as ResNet): mirroring shifts by W − 1 − s·(w − 1) − 2·o
+    /// pixels, w being the number of cells.
     Strided {
         /// The stride s in pixels.
         stride: usize,
+        /// The pixel o that the first cell looks at.
+        offset: usize,
     },
+}
+
+impl Sampling {
+    /// That of a classifier's layer, by its name; of a name that no stage of the trunk has, as `extra` or none at all, the
+    /// last stage's.
+    pub fn of(arch: ClassifierArch, layer: Option<&str>) -> Self {
+        let backbone = arch.backbone();
+        // SE-ResNeXt's pool has no padding: its windows begin where they look, and its cells lie two pixels on.
+        let pooled_at = match backbone {
+            Backbone::Vgg16 | Backbone::Vgg16Bn => return Self::Pooled,
+            Backbone::SeResnext50 => 2,
+            Backbone::Resnet34 | Backbone::Resnet50 => 0,
+        };
+        let stage = backbone
+            .stage_names()
+            .iter()
+            .position(|name| Some(*name) == layer)
+            .unwrap_or(4);
+        Self::Strided {
+            stride: arch.strides().reductions()[stage],
+            offset: if stage == 0 { 0 } else { pooled_at },
+        }
+    }
+
+    /// That of IRNet's grid on a classifier's trunk.
+    pub fn of_irnet(arch: ClassifierArch) -> Self {
+        Self::of(arch, Some("layer1"))
+    }
 }
 
 /// The grid the maps are added up on.
@@ -159,13 +192,13 @@ pub fn aggregate(
 pub fn unmirror(maps: Tensor<4>, image_width: usize, sampling: Sampling) -> Tensor<4> {
     let [_, _, _, width] = maps.dims();
     let back = maps.flip([3]);
-    let Sampling::Strided { stride } = sampling else {
+    let Sampling::Strided { stride, offset } = sampling else {
         return back;
     };
-    // Cell i of the mirror looked at pixel W − 1 − s·(w − 1 − i) = s·i + shift: shift/s of a cell too far right.
+    // Cell i of the mirror looked at pixel W − 1 − s·(w − 1 − i) − o = s·i + o + shift: shift/s of a cell too far right.
     let shift = image_width
         .saturating_sub(1)
-        .saturating_sub(stride * (width - 1));
+        .saturating_sub(stride * (width - 1) + 2 * offset);
     if shift == 0 || width < 2 {
         return back;
     }
@@ -303,16 +336,39 @@ mod tests {
         );
     }
 
+    fn at_eight(offset: usize) -> Sampling {
+        Sampling::Strided { stride: 8, offset }
+    }
+
+    #[test]
+    fn each_trunk_has_its_sampling() {
+        let strided = |stride, offset| Sampling::Strided { stride, offset };
+        for (arch, layer, expected) in [
+            (ClassifierArch::Vgg16, None, Sampling::Pooled),
+            (ClassifierArch::Resnet50Os8, Some("extra"), strided(8, 0)),
+            (ClassifierArch::Resnet50Os8, Some("layer1"), strided(4, 0)),
+            (ClassifierArch::Resnet34, None, strided(32, 0)),
+            (ClassifierArch::SeResnext50, Some("stem"), strided(2, 0)),
+            (ClassifierArch::SeResnext50, Some("layer2"), strided(8, 2)),
+        ] {
+            assert_eq!(Sampling::of(arch, layer), expected, "{arch} {layer:?}");
+        }
+        // Cells at 2 and 10 of 16 pixels: the mirror reads 13 and 5, three pixels beside.
+        let back = unmirror(tensor(vec![13.0, 5.0], [1, 1, 1, 2]), 16, at_eight(2));
+        let values: Vec<f32> = back.into_data().try_to_vec().unwrap();
+        assert_eq!(values, [5.0, 10.0]);
+    }
+
     #[test]
     fn strided_cells_are_brought_into_place() {
         // A network whose cell i reads pixel 8·i of a ramp over 24 pixels: 0, 8, 16. The mirror reads 23, 15, 7.
         let seen = tensor(vec![23.0, 15.0, 7.0], [1, 1, 1, 3]);
-        let back = unmirror(seen.clone(), 24, Sampling::Strided { stride: 8 });
+        let back = unmirror(seen.clone(), 24, at_eight(0));
         let values: Vec<f32> = back.into_data().try_to_vec().unwrap();
         // The border cell has no left neighbour and stays 7; the others read 8 and 16 exactly.
         assert_eq!(values, [7.0, 8.0, 16.0]);
         // 8·n + 1 pixels need no shift
-        let exact = unmirror(seen.clone(), 17, Sampling::Strided { stride: 8 });
+        let exact = unmirror(seen.clone(), 17, at_eight(0));
         assert_eq!(
             exact.into_data().try_to_vec::<f32>().unwrap(),
             [7.0, 15.0, 23.0]

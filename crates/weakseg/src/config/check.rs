@@ -1,8 +1,30 @@
 //! Ranges and relations that the types alone do not hold.
 
+use burn::tensor::Device;
+
 use super::{Config, PosWeight, Training};
+use crate::loss::SegmentationLoss;
+use crate::networks;
 
 impl Config {
+    /// Whether the networks can be built; nothing is drawn for it.
+    fn check_networks(&self) -> Result<(), String> {
+        let device = Device::flex();
+        networks::classifier_config(self, 1)
+            .init(&device)
+            .map_err(|e| format!("classifier: {e}"))?;
+        networks::segmenter_config(self, 1)
+            .init(&device)
+            .map_err(|e| format!("segmenter: {e}"))?;
+        if self.segmenter.scales.is_empty() {
+            return Err("segmenter.scales is empty; expected at least one, as in [1.0]".to_owned());
+        }
+        for &scale in &self.segmenter.scales {
+            positive("segmenter.scales", scale)?;
+        }
+        Ok(())
+    }
+
     /// The first value out of range, in words that name the key, the value and the range.
     pub(super) fn check(&self) -> Result<(), String> {
         let size = self.image.size;
@@ -36,7 +58,8 @@ impl Config {
                 "cams.scales is empty; expected at least one scale, as in [1.0]".to_owned(),
             );
         }
-        let layers = self.classifier.arch.layers();
+        self.check_networks()?;
+        let layers = networks::classifier_config(self, 1).layers();
         if let Some(layer) = &self.cams.layer
             && !layers.contains(&layer.as_str())
         {
@@ -97,8 +120,53 @@ impl Config {
         if let PosWeight::Value(weight) = self.segmenter.pos_weight {
             positive("segmenter.pos_weight", weight)?;
         }
-        Ok(())
+        check_losses(&self.segmenter.losses, size)
     }
+}
+
+fn check_losses(losses: &[SegmentationLoss], size: usize) -> Result<(), String> {
+    if losses.is_empty() {
+        return Err(
+            "segmenter.losses is empty; expected at least one, as in [{ kind = \"cross-entropy\" }]"
+                .to_owned(),
+        );
+    }
+    for (place, loss) in losses.iter().enumerate() {
+        let key = |name: &str| format!("segmenter.losses[{place}].{name}");
+        positive(&key("weight"), loss.weight())?;
+        match loss {
+            SegmentationLoss::CrossEntropy { .. } | SegmentationLoss::Bce { .. } => {}
+            SegmentationLoss::SmoothedCrossEntropy { sigma, .. } => {
+                positive(&key("sigma"), *sigma)?;
+            }
+            SegmentationLoss::KlDivergence { sigma, .. } => not_negative(&key("sigma"), *sigma)?,
+            SegmentationLoss::SoftIou { smooth, .. } | SegmentationLoss::Dice { smooth, .. } => {
+                positive(&key("smooth"), *smooth)?;
+            }
+            SegmentationLoss::Focal { gamma, alpha, .. } => {
+                not_negative(&key("gamma"), *gamma)?;
+                share(&key("alpha"), *alpha)?;
+            }
+            SegmentationLoss::CrfConstrained(crf) => {
+                if crf.scale_factor == 0 || !size.is_multiple_of(crf.scale_factor) {
+                    return Err(format!(
+                        "{} is {}; expected a number that divides image.size ({size}), as 1, 2, 4, 8 and 16 do",
+                        key("scale_factor"),
+                        crf.scale_factor
+                    ));
+                }
+                if crf.iterations == 0 {
+                    return Err(format!("{} is 0; expected at least 1", key("iterations")));
+                }
+                check_crf(
+                    &format!("segmenter.losses[{place}]"),
+                    crf.gaussian,
+                    crf.bilateral,
+                )?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_crf(name: &str, gaussian: [f32; 2], bilateral: [f32; 3]) -> Result<(), String> {
@@ -139,10 +207,76 @@ fn positive(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
+fn not_negative(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(format!("{name} is {value}; expected 0 or more"))
+    }
+}
+
 fn share(name: &str, value: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
         Err(format!("{name} is {value}; expected 0 to 1"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resolve;
+
+    #[test]
+    fn losses_out_of_range_are_named_by_their_place() {
+        let check = |losses: &str| {
+            let table = "[data]\nkind = \"phantom\"".parse().expect("TOML");
+            resolve(table, "t", None, &[format!("segmenter.losses={losses}")])
+        };
+        check(r#"[{ kind = "dice" }, { kind = "crf-constrained", weight = 0.5 }]"#).expect("valid");
+        for (losses, words) in [
+            ("[]", "segmenter.losses is empty"),
+            (
+                r#"[{ kind = "dice", weight = 0 }]"#,
+                "segmenter.losses[0].weight is 0; expected a number above 0",
+            ),
+            (
+                r#"[{ kind = "dice" }, { kind = "focal", gamma = -1.0 }]"#,
+                "segmenter.losses[1].gamma is -1; expected 0 or more",
+            ),
+            (
+                r#"[{ kind = "focal", alpha = 1.5 }]"#,
+                "[0].alpha is 1.5; expected 0 to 1",
+            ),
+            (r#"[{ kind = "soft-iou", smooth = 0 }]"#, "[0].smooth is 0"),
+            (
+                r#"[{ kind = "smoothed-cross-entropy", sigma = 0 }]"#,
+                "[0].sigma is 0",
+            ),
+            (
+                r#"[{ kind = "kl-divergence", sigma = nan }]"#,
+                "[0].sigma is NaN",
+            ),
+            (
+                r#"[{ kind = "crf-constrained", scale_factor = 3 }]"#,
+                "[0].scale_factor is 3; expected a number that divides image.size (256)",
+            ),
+            (
+                r#"[{ kind = "crf-constrained", iterations = 0 }]"#,
+                "[0].iterations is 0",
+            ),
+            (
+                r#"[{ kind = "crf-constrained", bilateral = [80, 0, 10] }]"#,
+                "[0].bilateral is 0",
+            ),
+            (
+                r#"[{ kind = "dice", gamma = 2.0 }]"#,
+                "unknown field `gamma`, expected `weight` or `smooth` in `segmenter.losses`",
+            ),
+            (r#"[{ kind = "tversky" }]"#, "unknown variant `tversky`"),
+        ] {
+            let message = check(losses).expect_err(losses).to_string();
+            assert!(message.contains(words), "{losses}: {message}");
+        }
     }
 }

@@ -123,7 +123,8 @@ pub fn resolve(
         .try_into()
         .map_err(|e: toml::de::Error| ConfigError::Value {
             origin: origin.to_owned(),
-            message: e.message().to_owned(),
+            // Its second line names the key.
+            message: e.to_string().trim_end().replace('\n', " "),
         })?;
     config.settle_weights();
     config.check().map_err(|message| ConfigError::Value {

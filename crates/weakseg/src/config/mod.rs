@@ -14,9 +14,10 @@ use weakseg_data::DataConfig;
 use weakseg_data::augment::Augment;
 use weakseg_models::layers::DropBlockForm;
 use weakseg_models::weights::ChannelOrder;
-use weakseg_models::{ClassifierArch, SegmenterArch};
+use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind, SegmenterArch};
 
 use crate::cam::{CamMethod, Normalise};
+use crate::loss::{ClassifierLoss, SegmentationLoss};
 use crate::optim::{OptimConfig, ScheduleConfig};
 use crate::pretrained::WeightsChoice;
 
@@ -100,6 +101,10 @@ pub enum NormalisationName {
 pub struct ClassifierStep {
     /// Network.
     pub arch: ClassifierArch,
+    /// What follows the trunk: `extra` convolutions (the paper's), `linear` (ResNets as published) or `conv` (IRNet's).
+    pub head: HeadKind,
+    /// Stages of the trunk that are used: 5, or 4 for a ResNet that ends with `layer3`.
+    pub stages: usize,
     /// Factor on every channel count; 1 is the published network.
     pub width: f64,
     /// What the trunk starts from: `"auto"`, the pretrained weights of the trunk, but none for phantoms and where `width`
@@ -111,8 +116,12 @@ pub struct ClassifierStep {
     pub weights_channels: ChannelOrder,
     /// Blocks at the start of the trunk that stay as loaded.
     pub frozen_blocks: usize,
-    /// DropBlock before the extra convolutions; probability 0 switches it off.
+    /// Batch norm keeps the running statistics it is loaded with, as in IRNet's CAM network. For pretrained weights only.
+    pub fixed_statistics: bool,
+    /// DropBlock; probability 0 switches it off.
     pub dropblock: DropBlockStep,
+    /// What is minimised.
+    pub loss: ClassifierLoss,
     /// How training runs.
     pub training: Training,
 }
@@ -121,11 +130,15 @@ impl Default for ClassifierStep {
     fn default() -> Self {
         Self {
             arch: ClassifierArch::Vgg16Bn,
+            head: HeadKind::Extra,
+            stages: 5,
             width: 1.0,
             weights: WeightsChoice::Auto,
             weights_channels: ChannelOrder::Rgb,
             frozen_blocks: 0,
+            fixed_statistics: false,
             dropblock: DropBlockStep::default(),
+            loss: ClassifierLoss::Bce,
             training: Training::default(),
         }
     }
@@ -141,6 +154,8 @@ pub struct DropBlockStep {
     pub block: usize,
     /// Paper-correct or as the reference code draws it.
     pub form: DropBlockForm,
+    /// Before the head, or where the reference code has it.
+    pub place: DropBlockPlace,
     /// Epochs over which the probability rises linearly from 0.
     pub ramp_epochs: usize,
 }
@@ -152,6 +167,7 @@ impl Default for DropBlockStep {
             probability: 0.2,
             block: 7,
             form: DropBlockForm::Paper,
+            place: DropBlockPlace::BeforeExtra,
             ramp_epochs: 10,
         }
     }
@@ -207,9 +223,9 @@ impl Default for Training {
 pub struct CamStep {
     /// Activation map.
     pub method: CamMethod,
-    /// Layer whose activations are weighted: `block1` to `block5` or `extra` of VGG16, `stem`, `layer1` to `layer4` or
-    /// `extra` of ResNet50. The last, `extra`, where nothing is said: it is the method's, and its maps come without a
-    /// backward pass. An earlier one has finer cells and sees less around each, at one backward pass a class and image.
+    /// Layer whose activations are weighted: `block1` to `block5` of VGG16, `stem`, `layer1` to `layer4` of the others, and
+    /// `extra` where the head has extra convolutions. The last where nothing is said: it is the method's, and its maps come
+    /// without a backward pass. An earlier one has finer cells and sees less around each, at one backward pass a class and image.
     pub layer: Option<String>,
     /// Scales of the input that are summed.
     pub scales: Vec<f64>,
@@ -362,9 +378,17 @@ pub struct SegmenterStep {
     pub arch: SegmenterArch,
     /// Factor on every channel count.
     pub width: f64,
+    /// Concurrent spatial and channel squeeze and excitation (scSE) in the decoder of a U-Net.
+    pub attention: bool,
+    /// Separable convolutions in the head of DeepLabv3+.
+    pub separable: bool,
+    /// Factors on the image's size whose greatest logits are taken, in training and use; `[1.0]` is the network as published.
+    pub scales: Vec<f64>,
     /// What the encoder starts from.
     pub encoder: EncoderStart,
-    /// Weight of positive pixels in the BCE of findings.
+    /// Losses whose weighted sum is minimised, at least one. With several, the log shows each one's share of the sum.
+    pub losses: Vec<SegmentationLoss>,
+    /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest.
     pub pos_weight: PosWeight,
     /// Probability above which a pixel belongs to a finding.
     pub threshold: f64,
@@ -383,7 +407,11 @@ impl Default for SegmenterStep {
         Self {
             arch: SegmenterArch::UnetResnet50,
             width: 1.0,
+            attention: false,
+            separable: false,
+            scales: vec![1.0],
             encoder: EncoderStart::Classifier,
+            losses: vec![SegmentationLoss::CrossEntropy { weight: 1.0 }],
             pos_weight: PosWeight::Rule(PosWeightRule::FromPixels),
             threshold: 0.5,
             min_area: 0.0,
@@ -425,7 +453,7 @@ pub enum PosWeight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PosWeightRule {
-    /// Square root of negative over positive pixels, per finding: the full ratio trades too many false alarms for overlap.
+    /// Square root of negative over positive pixels, per finding or class: the full ratio trades too many false alarms for overlap.
     FromPixels,
 }
 

@@ -15,7 +15,7 @@ impl Config {
         }
         // Phantoms are learned from noise in minutes; and published weights fit the published width alone.
         let suits = !matches!(self.data, DataConfig::Phantom(_)) && step.width == 1.0;
-        step.weights = match for_trunk(step.arch.name()) {
+        step.weights = match for_trunk(step.arch.backbone()) {
             Some(entry) if suits => WeightsChoice::Named(entry.name.to_owned()),
             _ => WeightsChoice::None,
         };
@@ -29,11 +29,11 @@ impl Config {
         let Some(entry) = entry(name) else {
             return Ok(());
         };
-        let arch = self.classifier.arch.name();
-        if for_trunk(arch).is_none_or(|own| own.trunk != entry.trunk) {
+        let arch = self.classifier.arch;
+        if arch.backbone() != entry.trunk {
             return Err(format!(
                 "classifier.weights is \"{name}\", weights of {}, but classifier.arch is {arch}; leave it \"auto\", or give a file or \"none\"",
-                entry.trunk
+                entry.trunk.name()
             ));
         }
         if self.classifier.width != 1.0 {
@@ -132,7 +132,7 @@ mod tests {
         assert!(bgr.contains("weights_channels is \"bgr\""), "{bgr}");
         let trunk = error("classifier.weights = \"resnet50\"");
         assert!(
-            trunk.contains("weights of resnet50") && trunk.contains("vgg16-bn"),
+            trunk.contains("weights of ResNet50") && trunk.contains("vgg16-bn"),
             "{trunk}"
         );
         let width = error("classifier.weights = \"vgg16-bn\"\nclassifier.width = 0.5");

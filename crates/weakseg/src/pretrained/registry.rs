@@ -1,6 +1,7 @@
 //! The table of pretrained trunks.
 
 use weakseg_models::Normalisation;
+use weakseg_models::encoder::Backbone;
 use weakseg_models::weights::ChannelOrder;
 
 use crate::config::NormalisationName;
@@ -11,7 +12,7 @@ pub struct Pretrained {
     /// Its name in `classifier.weights` and on the command line.
     pub name: &'static str,
     /// The trunk it starts.
-    pub trunk: &'static str,
+    pub trunk: Backbone,
     /// Where it is published.
     pub url: &'static str,
     /// Its size in bytes; none where only the publisher knows.
@@ -37,7 +38,7 @@ const TORCHVISION: &str =
 pub const REGISTRY: [Pretrained; 6] = [
     Pretrained {
         name: "vgg16",
-        trunk: "vgg16",
+        trunk: Backbone::Vgg16,
         url: "https://download.pytorch.org/models/vgg16-397923af.pth",
         size: Some(553_433_881),
         sha256: Some("397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
@@ -48,7 +49,7 @@ pub const REGISTRY: [Pretrained; 6] = [
     },
     Pretrained {
         name: "vgg16-bn",
-        trunk: "vgg16-bn",
+        trunk: Backbone::Vgg16Bn,
         url: "https://download.pytorch.org/models/vgg16_bn-6c64b313.pth",
         size: Some(553_507_836),
         sha256: Some("6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a"),
@@ -59,7 +60,7 @@ pub const REGISTRY: [Pretrained; 6] = [
     },
     Pretrained {
         name: "resnet34",
-        trunk: "resnet34",
+        trunk: Backbone::Resnet34,
         url: "https://download.pytorch.org/models/resnet34-b627a593.pth",
         size: Some(87_319_819),
         sha256: Some("b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f"),
@@ -70,7 +71,7 @@ pub const REGISTRY: [Pretrained; 6] = [
     },
     Pretrained {
         name: "resnet50",
-        trunk: "resnet50",
+        trunk: Backbone::Resnet50,
         url: "https://download.pytorch.org/models/resnet50-0676ba61.pth",
         size: Some(102_530_333),
         sha256: Some("0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a"),
@@ -81,7 +82,7 @@ pub const REGISTRY: [Pretrained; 6] = [
     },
     Pretrained {
         name: "resnet50-19c8e357",
-        trunk: "resnet50",
+        trunk: Backbone::Resnet50,
         url: "https://download.pytorch.org/models/resnet50-19c8e357.pth",
         size: Some(102_502_400),
         sha256: Some("19c8e3572231adff6824a2da93fd67b5986919a2e65f8b6007eab4edee220097"),
@@ -92,7 +93,7 @@ pub const REGISTRY: [Pretrained; 6] = [
     },
     Pretrained {
         name: "se_resnext50",
-        trunk: "se_resnext50",
+        trunk: Backbone::SeResnext50,
         url: "http://data.lip6.fr/cadene/pretrainedmodels/se_resnext50_32x4d-a260b3a4.pth",
         size: None,
         sha256: None,
@@ -108,9 +109,8 @@ pub fn entry(name: &str) -> Option<&'static Pretrained> {
     REGISTRY.iter().find(|entry| entry.name == name)
 }
 
-/// The default file of the trunk of a network, whose name may end in its output stride: `resnet50-os8`.
-pub fn for_trunk(network: &str) -> Option<&'static Pretrained> {
-    let trunk = network.split("-os").next().unwrap_or(network);
+/// The default file of a trunk.
+pub fn for_trunk(trunk: Backbone) -> Option<&'static Pretrained> {
     REGISTRY.iter().find(|entry| entry.trunk == trunk)
 }
 
@@ -165,11 +165,9 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), REGISTRY.len());
         for arch in ClassifierArch::ALL {
-            let found = for_trunk(arch.name()).expect("a default");
-            assert!(arch.name().starts_with(found.trunk));
+            assert!(for_trunk(arch.backbone()).is_some(), "{arch}");
         }
-        assert_eq!(for_trunk("resnet50-os8").map(|e| e.name), Some("resnet50"));
-        assert_eq!(for_trunk("vgg16").map(|e| e.name), Some("vgg16"));
-        assert_eq!(for_trunk("alexnet"), None);
+        let default = for_trunk(Backbone::Resnet50).map(|entry| entry.name);
+        assert_eq!(default, Some("resnet50"));
     }
 }

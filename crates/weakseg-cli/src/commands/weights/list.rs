@@ -59,7 +59,7 @@ impl Item {
         let rounded = |value: f32| (f64::from(value) / unit * 1e5).round() / 1e5;
         Self {
             name: entry.name,
-            trunk: entry.trunk,
+            trunk: entry.trunk.name(),
             url: entry.url,
             size: entry.size,
             sha256: entry.sha256,

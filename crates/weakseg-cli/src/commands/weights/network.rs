@@ -22,7 +22,7 @@ pub struct Which {
 }
 
 fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new(Network::NAMES.iter().copied())
+    PossibleValuesParser::new(Network::names())
 }
 
 /// A file of weights beside its network.

@@ -158,7 +158,7 @@ impl Verify {
         let outputs = match network.valid().forward(Tensor::from_data(data, device)) {
             Output::Logits(logits) => vec![plain(logits)],
             Output::Map(map) => vec![plain(map)],
-            Output::Edge { edge, displacement } => vec![plain(edge), plain(displacement)],
+            Output::Boundaries { edge, displacement } => vec![plain(edge), plain(displacement)],
         };
         let Some((shape, found)) = outputs.iter().find(|(shape, _)| *shape == expected_shape)
         else {

@@ -10,14 +10,11 @@ use super::maps::predicted;
 use super::{ClassMaps, MODEL};
 use crate::cam::multi_scale::{self, Grid, Sampling};
 use crate::cam::{CamMethod, autograd, closed_form};
-use weakseg_models::{Classifier, ClassifierArch, ModelError};
+use weakseg_models::{Classifier, ModelError};
 
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::to_tensor;
-
-/// The classifier's last layer, the one its head averages.
-const LAST: &str = "extra";
 
 /// Writes `CASE.npz` for every case of every split: the maps of the classes that its image-level label names or the
 /// classifier predicts.
@@ -30,13 +27,10 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let card = ModelCard::read(&file)?;
     let network = networks::open_classifier(&file, &card, &bench.device)?;
     let normalisation = card.normalisation();
-    let layer = config.cams.layer.as_deref().unwrap_or(LAST);
-    let sampling = match (config.classifier.arch, layer) {
-        (ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn, _) => Sampling::Pooled,
-        (ClassifierArch::Resnet50Os8, "stem") => Sampling::Strided { stride: 2 },
-        (ClassifierArch::Resnet50Os8, "layer1") => Sampling::Strided { stride: 4 },
-        (ClassifierArch::Resnet50Os8, _) => Sampling::Strided { stride: 8 },
-    };
+    let layer = config.cams.layer.as_deref();
+    let sampling = Sampling::of(config.classifier.arch, layer);
+    // The last layer's maps come without a backward pass.
+    let layer = layer.filter(|name| network.layers().last() != Some(name));
     let cases = &bench.cases.cases;
     let open: Vec<usize> = (0..cases.len())
         .filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists())
@@ -108,14 +102,14 @@ fn layer_maps(
     method: &CamMethod,
     network: &Classifier,
     images: Tensor<4>,
-    layer: &str,
+    layer: Option<&str>,
 ) -> Result<(Tensor<4>, Tensor<2>), ModelError> {
-    if layer == LAST {
+    let Some(layer) = layer else {
         let maps = network.maps(images, None);
-        let logits = network.head(maps.clone());
+        let logits = network.logits(maps.clone());
         let cams = closed_form::cams(method, maps, network.class_weights(), logits.clone());
         return Ok((cams, logits));
-    }
+    };
     let activation = network.activation(images, layer)?;
     let logits = network.from_activation(activation.clone(), layer)?;
     let classes: Vec<usize> = (0..network.classes()).collect();

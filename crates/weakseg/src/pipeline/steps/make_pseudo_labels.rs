@@ -9,7 +9,6 @@ use weakseg_data::npy;
 use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Case, Limits, Mask, Split, Stack};
 use weakseg_kernels::walk::{WalkOptions, random_walk};
-use weakseg_models::ClassifierArch;
 
 use super::maps::upsample;
 use super::{ClassMaps, MODEL, indices};
@@ -48,11 +47,7 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     let open: Vec<usize> = (0..cases.len())
         .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists())
         .collect();
-    // VGG reaches the grid by pooling, ResNet by strided convolutions.
-    let sampling = match bench.config.classifier.arch {
-        ClassifierArch::Resnet50Os8 => Sampling::Strided { stride: 4 },
-        ClassifierArch::Vgg16 | ClassifierArch::Vgg16Bn => Sampling::Pooled,
-    };
+    let sampling = Sampling::of_irnet(bench.config.classifier.arch);
     let options = WalkOptions {
         radius: config.radius,
         beta: config.beta,

@@ -11,7 +11,6 @@ use weakseg_models::{Classifier, DropNoise, Normalisation};
 
 use super::{MODEL, indices, plan, purpose, sampler, training_seed};
 use crate::config::ClassifierStep;
-use crate::loss;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::optim::{LrGroup, Optimizer};
@@ -40,10 +39,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
         device,
         seed: training_seed(bench, purpose::CLASSIFIER),
     };
-    let head = LrGroup::new(
-        ["extra_convs", "extra_linear"],
-        config.training.head_lr_factor,
-    );
+    let head = LrGroup::new(["head"], config.training.head_lr_factor);
     let optimizer = Optimizer::new(&config.training.optimizer, vec![head]);
     let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
@@ -128,10 +124,12 @@ impl Lesson for ImageLabels<'_> {
             0,
             drop.probability * ((at.epoch + 1) as f64 / drop.ramp_epochs.max(1) as f64).min(1.0),
         );
-        let logits = network.head(network.maps(input, Some(&mut noise)));
+        let logits = network.logits(network.maps(input, Some(&mut noise)));
         Ok(vec![(
             "loss",
-            loss::bce_with_logits(logits, self.labels(batch, &self.device)),
+            self.config
+                .loss
+                .of(logits, self.labels(batch, &self.device)),
         )])
     }
 
@@ -148,8 +146,10 @@ impl Lesson for ImageLabels<'_> {
                 .map(|&case| self.images.get(case))
                 .collect::<Result<Vec<_>, _>>()?;
             let logits = network.forward(to_tensor(&images, &self.normalisation, device), None);
-            let loss: f32 =
-                loss::bce_with_logits(logits.clone(), self.labels(batch, device)).into_scalar();
+            let loss = self.config.loss;
+            let loss: f32 = loss
+                .of(logits.clone(), self.labels(batch, device))
+                .into_scalar();
             sum += f64::from(loss) * batch.len() as f64;
             let probabilities = networks::to_vec(burn::tensor::activation::sigmoid(logits));
             for (row, &case) in probabilities

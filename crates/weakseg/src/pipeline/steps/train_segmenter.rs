@@ -13,7 +13,7 @@ use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
 use super::{MODEL, indices, plan, purpose, sampler, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
-use crate::loss;
+use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
 use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
@@ -37,14 +37,14 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         let mask = store.read(&cases[index].id)?;
         masks.push(shrink(&mask.planes, side));
     }
-    let pos_weight = match config.pos_weight {
-        PosWeight::Value(value) => vec![value as f32; bench.cases.classes.mask_planes()],
-        PosWeight::Rule(PosWeightRule::FromPixels) => {
-            weights_from_pixels(&masks, bench.cases.classes.mask_planes())
-        }
-    };
     let images = ImageStore::new(cases, side);
     let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
+    let pos_weight = match config.pos_weight {
+        PosWeight::Value(value) => vec![value as f32; card.outputs()],
+        PosWeight::Rule(PosWeightRule::FromPixels) => {
+            pos_weights(&masks, bench.cases.classes.space, card.outputs())
+        }
+    };
     let first = train
         .iter()
         .take(config.training.batch)
@@ -80,21 +80,6 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         cases: lesson.train.len(),
         ..Outcome::default()
     })
-}
-
-/// One positive weight a finding, from the pixels of the training masks.
-fn weights_from_pixels(masks: &[Stack<u8>], findings: usize) -> Vec<f32> {
-    (0..findings)
-        .map(|finding| {
-            let count = |value: u8| -> u64 {
-                masks
-                    .iter()
-                    .map(|m| m.plane(finding).iter().filter(|&&v| v == value).count() as u64)
-                    .sum()
-            };
-            loss::pos_weight(count(1), count(0))
-        })
-        .collect()
 }
 
 fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
@@ -144,33 +129,39 @@ impl Lesson for Masks<'_> {
             .map(|(i, m)| (i, m.expect("a mask was given")))
             .unzip();
         let mut noise = DropNoise::new(stream_seed(self.seed, at, purpose::DROPBLOCK), 0, 0.0);
-        let logits = network.forward_train(
+        let logits = network.forward_scales(
             to_tensor(&images, &self.normalisation, &self.device),
+            &self.bench.config.segmenter.scales,
             Some(&mut noise),
         );
         let (planes, height, width) = (masks[0].channels(), masks[0].height(), masks[0].width());
         let values = masks.iter().flat_map(|m| m.as_slice());
-        let loss = match self.bench.cases.classes.space {
+        let targets = match self.bench.cases.classes.space {
             LabelSpace::Exclusive => {
                 let target = TensorData::new(
                     values.map(|&v| i64::from(v)).collect(),
                     [masks.len(), height, width],
                 );
-                loss::cross_entropy(logits, Tensor::<3, Int>::from_data(target, &self.device))
+                PixelTargets::Exclusive(Tensor::<3, Int>::from_data(target, &self.device))
             }
             LabelSpace::Findings => {
                 let target = TensorData::new(
                     values.map(|&v| f32::from(v)).collect(),
                     [masks.len(), planes, height, width],
                 );
-                loss::pixel_bce(
-                    logits,
-                    Tensor::from_data(target, &self.device),
-                    Some(&self.pos_weight),
-                )
+                PixelTargets::Findings(Tensor::from_data(target, &self.device))
             }
         };
-        Ok(vec![("loss", loss)])
+        let images: Vec<&Stack<u8>> = images.iter().map(AsRef::as_ref).collect();
+        let pixels = PixelBatch {
+            targets: &targets,
+            images: &images,
+            pos_weight: &self.pos_weight,
+        };
+        let losses = &self.bench.config.segmenter.losses;
+        pixel_loss(losses, &logits, pixels).map_err(|error| {
+            TrainError::Other(format!("case {}: {error}", self.id(batch[error.place])))
+        })
     }
 
     fn id(&self, index: usize) -> String {

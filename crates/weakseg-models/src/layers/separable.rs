@@ -1,0 +1,50 @@
+//! Convolution in space and over channels, together or one after the other.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::{Conv2d, ConvSpec, Init};
+
+/// A k x k convolution, whole or separable. In a checkpoint's keys the kind leaves no trace.
+#[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network holds four, and Module derives only for plain fields"
+)]
+pub enum SpatialConv {
+    /// One convolution.
+    Dense(Conv2d),
+    /// Depthwise, then pointwise.
+    Separable(SeparableConv),
+}
+
+/// Depthwise k x k, then 1x1, without anything between (Chollet 2017), under the keys of VainF's
+/// `AtrousSeparableConvolution` (`body.0.weight`, `body.1.weight`).
+#[derive(Module, Debug)]
+pub struct SeparableConv {
+    body: (Conv2d, Conv2d),
+}
+
+impl SpatialConv {
+    pub(crate) fn new(init: &Init<'_>, spec: ConvSpec, separable: bool) -> Self {
+        if separable {
+            let (depthwise, pointwise) = spec.separated();
+            Self::Separable(SeparableConv {
+                body: (depthwise.init(init), pointwise.init(init)),
+            })
+        } else {
+            Self::Dense(spec.init(init))
+        }
+    }
+
+    /// # Shapes
+    /// `[B, I, H, W]` → `[B, O, H', W']`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Dense(conv) => conv.forward(x),
+            Self::Separable(SeparableConv {
+                body: (depthwise, pointwise),
+            }) => pointwise.forward(depthwise.forward(x)),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Which losses, and their numbers.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{bce_with_logits, integral_attention, soft_margin};
+
+/// How the losses of the classes become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassReduction {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// Loss of the image-level classifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassifierLoss {
+    /// Binary cross-entropy, summed over the classes and averaged over the images.
+    #[default]
+    Bce,
+    /// Multi-label soft margin: the same, averaged over the classes too, as IRNet's classifier.
+    SoftMargin,
+    /// Integral attention learning: present and absent labels weigh the same however many there are.
+    IntegralAttention,
+}
+
+impl ClassifierLoss {
+    /// The loss of a batch: `logits` and `targets` are `[B, C]`, targets in `0.0..=1.0`. Returns `[1]`.
+    pub fn of(self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        match self {
+            Self::Bce => bce_with_logits(logits, targets, None, ClassReduction::Sum),
+            Self::SoftMargin => soft_margin(logits, targets),
+            Self::IntegralAttention => integral_attention(logits, targets),
+        }
+    }
+}
+
+/// A loss of the segmentation network, told apart by `kind`, and its factor in the sum, `weight`. Void pixels (255) do not
+/// count, except in `crf-constrained`, which reads no labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SegmentationLoss {
+    /// Exclusive classes: cross-entropy of a softmax. Findings: binary cross-entropy with `segmenter.pos_weight`.
+    CrossEntropy {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// Binary cross-entropy with `segmenter.pos_weight`, one decision a finding, or a class against the rest.
+    Bce {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+        /// `mean` over all pixels of all findings, or the `sum` over findings of each one's mean.
+        #[serde(default)]
+        reduction: ClassReduction,
+    },
+    /// Cross-entropy with spatially varying label smoothing (Islam and Glocker 2021): labels soften along borders.
+    /// Findings with `segmenter.pos_weight`.
+    SmoothedCrossEntropy {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+        /// Standard deviation in pixels of the Gaussian over 3 x 3 labels, above 0.
+        #[serde(default = "one")]
+        sigma: f64,
+    },
+    /// Kullback-Leibler divergence of the smoothed labels and the network.
+    KlDivergence {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+        /// As in `smoothed-cross-entropy`; 0 leaves the labels as they are, which makes this the cross-entropy.
+        #[serde(default = "one")]
+        sigma: f64,
+    },
+    /// Soft intersection over union, the mean over images and classes.
+    SoftIou {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+        /// Added to intersection and union, above 0.
+        #[serde(default = "millionth")]
+        smooth: f64,
+    },
+    /// Differentiable Dice, the mean over classes of the batch's.
+    Dice {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+        /// Added to both sides of the fraction, above 0.
+        #[serde(default = "one")]
+        smooth: f64,
+    },
+    /// Focal loss (Lin et al. 2017): pixels that the network is sure of weigh little.
+    Focal {
+        /// Factor in the sum.
+        #[serde(default = "one")]
+        weight: f64,
+        /// Exponent on the probability that is missing, 0 or more.
+        #[serde(default = "two")]
+        gamma: f64,
+        /// Weight of pixels with a finding or class; those without weigh 1 less this. In 0..=1.
+        #[serde(default = "quarter")]
+        alpha: f64,
+    },
+    /// Agreement with a dense CRF of the network's own output and the image, which pulls borders to those of the image.
+    CrfConstrained(CrfConstraint),
+}
+
+// What serde calls for a field that is not there.
+fn one() -> f64 {
+    1.0
+}
+
+fn two() -> f64 {
+    2.0
+}
+
+fn quarter() -> f64 {
+    0.25
+}
+
+fn millionth() -> f64 {
+    1e-6
+}
+
+impl SegmentationLoss {
+    /// Factor in the sum.
+    pub fn weight(&self) -> f64 {
+        match self {
+            Self::CrossEntropy { weight }
+            | Self::Bce { weight, .. }
+            | Self::SmoothedCrossEntropy { weight, .. }
+            | Self::KlDivergence { weight, .. }
+            | Self::SoftIou { weight, .. }
+            | Self::Dice { weight, .. }
+            | Self::Focal { weight, .. }
+            | Self::CrfConstrained(CrfConstraint { weight, .. }) => *weight,
+        }
+    }
+
+    /// Name of its share in the metrics log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CrossEntropy { .. } => "loss/cross-entropy",
+            Self::Bce { .. } => "loss/bce",
+            Self::SmoothedCrossEntropy { .. } => "loss/smoothed-cross-entropy",
+            Self::KlDivergence { .. } => "loss/kl-divergence",
+            Self::SoftIou { .. } => "loss/soft-iou",
+            Self::Dice { .. } => "loss/dice",
+            Self::Focal { .. } => "loss/focal",
+            Self::CrfConstrained(_) => "loss/crf-constrained",
+        }
+    }
+}
+
+/// The dense CRF of [`crf_constrained`](super::crf_constrained). Deviations are in pixels of the network's input; the
+/// default kernels are those of SEC (Kolesnikov and Lampert 2016).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrfConstraint {
+    /// Factor in the sum.
+    pub weight: f64,
+    /// The CRF runs on a grid coarser by this factor, which divides the network's input.
+    pub scale_factor: usize,
+    /// Mean-field iterations.
+    pub iterations: usize,
+    /// Standard deviation in pixels and weight of the Gaussian term.
+    pub gaussian: [f32; 2],
+    /// Standard deviation in pixels, in grey levels, and weight of the bilateral term.
+    pub bilateral: [f32; 3],
+}
+
+impl Default for CrfConstraint {
+    fn default() -> Self {
+        Self {
+            weight: 1.0,
+            scale_factor: 4,
+            iterations: 4,
+            gaussian: [3.0, 3.0],
+            bilateral: [80.0, 13.0, 10.0],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize, Serialize)]
+    struct Holder {
+        losses: Vec<SegmentationLoss>,
+    }
+
+    fn read(text: &str) -> Result<Vec<SegmentationLoss>, toml::de::Error> {
+        toml::from_str::<Holder>(&format!("losses = [{text}]")).map(|holder| holder.losses)
+    }
+
+    #[test]
+    fn toml_names_and_defaults() {
+        let losses = read(
+            r#"{ kind = "cross-entropy", weight = 0.5 }, { kind = "bce", reduction = "sum" }, { kind = "smoothed-cross-entropy" },
+               { kind = "kl-divergence", sigma = 0 }, { kind = "soft-iou" }, { kind = "dice" }, { kind = "focal", gamma = 3 },
+               { kind = "crf-constrained", weight = 0.5, scale_factor = 2 }"#,
+        )
+        .unwrap();
+        let (weight, sigma) = (1.0, 1.0);
+        assert_eq!(
+            losses,
+            [
+                SegmentationLoss::CrossEntropy { weight: 0.5 },
+                SegmentationLoss::Bce {
+                    weight,
+                    reduction: ClassReduction::Sum
+                },
+                SegmentationLoss::SmoothedCrossEntropy { weight, sigma },
+                SegmentationLoss::KlDivergence { weight, sigma: 0.0 },
+                SegmentationLoss::SoftIou {
+                    weight,
+                    smooth: 1e-6
+                },
+                SegmentationLoss::Dice {
+                    weight,
+                    smooth: 1.0
+                },
+                SegmentationLoss::Focal {
+                    weight,
+                    gamma: 3.0,
+                    alpha: 0.25
+                },
+                SegmentationLoss::CrfConstrained(CrfConstraint {
+                    weight: 0.5,
+                    scale_factor: 2,
+                    ..CrfConstraint::default()
+                }),
+            ]
+        );
+        let text = toml::to_string_pretty(&Holder {
+            losses: losses.clone(),
+        })
+        .unwrap();
+        assert_eq!(toml::from_str::<Holder>(&text).unwrap().losses, losses);
+    }
+
+    #[test]
+    fn what_a_kind_does_not_have_is_refused() {
+        for (text, word) in [
+            (r#"{ kind = "dice", gamma = 2.0 }"#, "gamma"),
+            (r#"{ kind = "crf-constrained", smooth = 2.0 }"#, "smooth"),
+            (r#"{ kind = "lovasz" }"#, "lovasz"),
+            (r#"{ weight = 1.0 }"#, "kind"),
+        ] {
+            let message = read(text).expect_err(text).to_string();
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}

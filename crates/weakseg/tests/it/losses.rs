@@ -1,0 +1,141 @@
+//! The losses of the settings are those that training minimises and logs.
+
+use std::path::Path;
+
+use weakseg::train::MetricLog;
+use weakseg_data::{Stack, write_rgb_png};
+
+use crate::tiny::{StopAfter, config, run_until};
+
+/// Never within a tiny run.
+const NEVER: u64 = 1_000_000;
+
+fn train(folder: &Path, out: &str, sets: &[&str], step: &str) {
+    run_until(folder, out, &config(sets), step, &StopAfter::new(NEVER)).expect("a run");
+}
+
+/// Name and value of each line of the training split of a step.
+fn log(folder: &Path, out: &str, step: &str) -> Vec<(String, f64)> {
+    MetricLog::read(&folder.join(out).join(step).join("metrics.jsonl"))
+        .expect("a log")
+        .into_iter()
+        .filter(|line| line.split == "train" && line.name != "lr")
+        .map(|line| (line.name, line.value))
+        .collect()
+}
+
+fn model(folder: &Path, out: &str, step: &str) -> Vec<u8> {
+    std::fs::read(folder.join(out).join(step).join("model.safetensors")).expect("a model")
+}
+
+#[test]
+fn the_segmenter_logs_each_loss_and_their_sum() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let step = "08-train-segmenter";
+    train(folder.path(), "run", &[], "train-segmenter");
+    let before = model(folder.path(), "run", step);
+    let alone = log(folder.path(), "run", step);
+    let names = |log: &[(String, f64)]| -> Vec<String> {
+        log.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&alone), ["loss"]);
+
+    // The same run, its last step again with two losses.
+    let losses = r#"segmenter.losses=[{ kind = "cross-entropy", weight = 0.5 }, { kind = "crf-constrained", weight = 0.5 }]"#;
+    std::fs::remove_dir_all(folder.path().join("run").join(step)).expect("removed");
+    train(folder.path(), "run", &[losses], "train-segmenter");
+    let several = log(folder.path(), "run", step);
+    assert_eq!(
+        names(&several),
+        ["loss", "loss/cross-entropy", "loss/crf-constrained"]
+    );
+    let values: Vec<f64> = several.iter().map(|(_, value)| *value).collect();
+    assert!(
+        (values[0] - values[1] - values[2]).abs() < 1e-5,
+        "{values:?}"
+    );
+    assert!(values[1] > 0.0 && values[2] > 0.0, "{values:?}");
+    assert!(model(folder.path(), "run", step) != before);
+}
+
+/// A development kit of two classes, told apart by the colour of a square.
+fn kit(folder: &Path) {
+    let kit = folder.join("kit");
+    for part in ["JPEGImages", "ImageSets/Segmentation"] {
+        std::fs::create_dir_all(kit.join(part)).expect("made");
+    }
+    let (mut labels, mut train) = ("image,cat,dog\n".to_owned(), String::new());
+    for index in 0..6 {
+        let dog = index % 2;
+        let values = (0..3 * 32 * 32).map(|at| {
+            let (channel, y, x) = (at / 1024, at / 32 % 32, at % 32);
+            let inside = (8..24).contains(&y) && (4 + index..20 + index).contains(&x);
+            match inside {
+                true if channel == 2 * dog => 250,
+                true => 20,
+                false => 120 + (at * 7919 % 13) as u8,
+            }
+        });
+        let image = Stack::new(3, 32, 32, values.collect()).expect("3 × 32 × 32");
+        let id = format!("2007_{index:06}");
+        write_rgb_png(&kit.join(format!("JPEGImages/{id}.png")), &image).expect("written");
+        labels += &format!("{id},{},{dog}\n", 1 - dog);
+        if index < 4 {
+            train += &format!("{id}\n");
+        }
+    }
+    for (file, text) in [
+        ("image_labels.csv", labels.as_str()),
+        ("ImageSets/Segmentation/train.txt", &train),
+        (
+            "ImageSets/Segmentation/val.txt",
+            "2007_000004\n2007_000005\n",
+        ),
+    ] {
+        std::fs::write(kit.join(file), text).expect("written");
+    }
+}
+
+#[test]
+fn every_loss_trains_in_both_label_spaces() {
+    let folder = tempfile::tempdir().expect("a folder");
+    kit(folder.path());
+    let losses = r#"segmenter.losses=[{ kind = "cross-entropy" }, { kind = "bce" }, { kind = "smoothed-cross-entropy" },
+        { kind = "kl-divergence" }, { kind = "soft-iou" }, { kind = "dice" }, { kind = "focal" }, { kind = "crf-constrained" }]"#;
+    let voc = r#"data={ kind = "voc", root = "kit", classes = ["cat", "dog"] }"#;
+    for (out, sets) in [("exclusive", &[losses, voc][..]), ("findings", &[losses])] {
+        train(folder.path(), out, sets, "train-segmenter");
+        let log = log(folder.path(), out, "08-train-segmenter");
+        assert_eq!(log.len(), 9, "{log:?}");
+        assert!(
+            log.iter().all(|(_, v)| v.is_finite() && *v > 0.0),
+            "{log:?}"
+        );
+        let shares: f64 = log[1..].iter().map(|(_, value)| value).sum();
+        assert!((log[0].1 - shares).abs() < 1e-4, "{log:?}");
+    }
+}
+
+#[test]
+fn the_classifier_minimises_the_loss_of_the_settings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let step = "01-train-classifier";
+    let models: Vec<Vec<u8>> = ["bce", "soft-margin", "integral-attention"]
+        .iter()
+        .map(|loss| {
+            let set = format!("classifier.loss={loss}");
+            train(folder.path(), loss, &[&set], "train-classifier");
+            assert!(
+                log(folder.path(), loss, step)
+                    .iter()
+                    .all(|(_, v)| v.is_finite())
+            );
+            model(folder.path(), loss, step)
+        })
+        .collect();
+    // With one finding the mean over classes is their sum.
+    assert!(models[0] == models[1]);
+    assert!(models[0] != models[2]);
+    train(folder.path(), "default", &[], "train-classifier");
+    assert!(models[0] == model(folder.path(), "default", step));
+}
