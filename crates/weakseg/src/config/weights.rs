@@ -3,7 +3,7 @@
 use weakseg_data::DataConfig;
 use weakseg_models::weights::ChannelOrder;
 
-use super::{Config, NormalisationName};
+use super::{Config, EncoderStart, NormalisationName};
 use crate::pretrained::{WeightsChoice, entry, for_trunk};
 
 impl Config {
@@ -23,6 +23,13 @@ impl Config {
 
     /// Whether the input that the configuration makes is the one that the weights expect. Of a file only its owner knows.
     pub(super) fn check_weights(&self) -> Result<(), String> {
+        let encoder = self.segmenter.encoder == EncoderStart::Weights;
+        if encoder && self.classifier.weights == WeightsChoice::None {
+            return Err(
+                "segmenter.encoder is \"weights\", but classifier.weights is \"none\"; set it, or use \"classifier\" or \"random\""
+                    .to_owned(),
+            );
+        }
         let WeightsChoice::Named(name) = &self.classifier.weights else {
             return Ok(());
         };
@@ -33,6 +40,15 @@ impl Config {
         if arch.backbone() != entry.trunk {
             return Err(format!(
                 "classifier.weights is \"{name}\", weights of {}, but classifier.arch is {arch}; leave it \"auto\", or give a file or \"none\"",
+                entry.trunk.name()
+            ));
+        }
+        let segmenter = &self.segmenter;
+        if encoder && (segmenter.arch.backbone() != entry.trunk || segmenter.width != 1.0) {
+            return Err(format!(
+                "segmenter.encoder is \"weights\", but \"{name}\" (classifier.weights) does not fit {} at width {}; expected a network on {} at width 1, or \"random\"",
+                segmenter.arch,
+                segmenter.width,
                 entry.trunk.name()
             ));
         }
@@ -137,5 +153,10 @@ mod tests {
         );
         let width = error("classifier.weights = \"vgg16-bn\"\nclassifier.width = 0.5");
         assert!(width.contains("width 1 alone"), "{width}");
+        // The default segmentation network stands on another trunk.
+        let encoder = error("segmenter.encoder = \"weights\"");
+        assert!(encoder.contains("unet-resnet50 at width 1"), "{encoder}");
+        let none = error("segmenter.encoder = \"weights\"\nclassifier.weights = \"none\"");
+        assert!(none.contains("classifier.weights is \"none\""), "{none}");
     }
 }

@@ -85,7 +85,7 @@ pub fn fetch(
     let download = Download {
         remote,
         part: &part,
-        agent: agent(patience),
+        agent: agent(&remote.url, patience),
         progress,
         stop,
     };
@@ -108,8 +108,16 @@ pub fn fetch(
 
 const MEGABYTE: u64 = 1_000_000;
 
-fn agent(patience: &Patience) -> Agent {
-    Agent::config_builder()
+fn agent(url: &str, patience: &Patience) -> Agent {
+    let mut config = Agent::config_builder();
+    // A proxy of the environment leads outside; a mirror on this machine is not there.
+    if ["http://127.0.0.1:", "http://localhost:"]
+        .iter()
+        .any(|own| url.starts_with(own))
+    {
+        config = config.proxy(None);
+    }
+    config
         .timeout_connect(Some(patience.answer))
         .timeout_recv_response(Some(patience.answer))
         .timeout_per_read(Some(patience.stall))
