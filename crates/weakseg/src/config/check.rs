@@ -1,6 +1,7 @@
 //! Ranges and relations that the types alone do not hold.
 
 use super::{Config, PosWeight, Training};
+use crate::train::Monitor;
 
 impl Config {
     /// The first value out of range, in words that name the key, the value and the range.
@@ -17,6 +18,17 @@ impl Config {
             ("segmenter", &self.segmenter.training),
         ] {
             check_training(name, training)?;
+        }
+        for (name, monitor) in [
+            ("irn", self.irn.training.monitor),
+            ("segmenter", self.segmenter.training.monitor),
+        ] {
+            if monitor != Monitor::Loss {
+                return Err(format!(
+                    "{name}.training.monitor is \"{}\", which only the classifier has; expected \"loss\"",
+                    monitor.name()
+                ));
+            }
         }
         positive("classifier.width", self.classifier.width)?;
         positive("segmenter.width", self.segmenter.width)?;
@@ -124,10 +136,32 @@ fn check_training(name: &str, training: &Training) -> Result<(), String> {
     if training.batch == 0 {
         return Err(format!("{name}.training.batch is 0; expected at least 1"));
     }
+    if training.accumulate == 0 {
+        return Err(format!(
+            "{name}.training.accumulate is 0; expected at least 1 (batches an optimizer step)"
+        ));
+    }
     let of = |message| format!("{name}.training.{message}");
     training.optimizer.check().map_err(of)?;
     training.schedule.check().map_err(of)?;
-    positive(&of("head_lr_factor".to_owned()), training.head_lr_factor)
+    positive(&of("head_lr_factor".to_owned()), training.head_lr_factor)?;
+    for (place, group) in training.groups.iter().enumerate() {
+        if !(group.lr.is_finite() && group.lr >= 0.0) {
+            return Err(format!(
+                "{name}.training.groups[{place}].lr is {}; expected a finite number 0 or above",
+                group.lr
+            ));
+        }
+    }
+    if let Some(clip) = training.clip {
+        positive(&of("clip".to_owned()), clip)?;
+    }
+    match training.ema {
+        Some(decay) if !(decay > 0.0 && decay < 1.0) => Err(format!(
+            "{name}.training.ema is {decay}; expected above 0 and below 1, as 0.999"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn positive(name: &str, value: f64) -> Result<(), String> {

@@ -1,6 +1,10 @@
 //! Integration tests of the method, one binary.
 
 mod layer;
+mod optimizers;
 mod resume;
 mod run_folder;
+mod schedules;
 mod tiny;
+mod toy;
+mod training;

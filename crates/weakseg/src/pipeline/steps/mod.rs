@@ -23,6 +23,7 @@ use weakseg_models::weights::Metadata;
 
 use super::{Bench, StepError};
 use crate::config::{SamplerKind, Training};
+use crate::optim::{LrGroup, Optimizer};
 use crate::train::{Fit, stream_seed};
 
 pub use eval_cams::eval_cams;
@@ -76,15 +77,26 @@ pub(crate) fn plan<'a>(
     Fit {
         folder,
         name,
-        epochs: training.epochs,
-        batch: training.batch,
+        training,
         drop_last: true,
-        lr: training.optimizer.lr,
-        schedule: &training.schedule,
         meta,
         progress: bench.progress,
         stop: bench.stop,
     }
+}
+
+/// The optimizer of a training with its learning-rate groups; `head` are the paths of the part that starts from noise.
+pub(crate) fn optimizer(training: &Training, head: &[&str]) -> Optimizer {
+    let base = training.optimizer.lr;
+    let groups = match training.groups.is_empty() {
+        true => vec![LrGroup::new(head.to_vec(), training.head_lr_factor)],
+        false => training
+            .groups
+            .iter()
+            .map(|group| group.group(head, base))
+            .collect(),
+    };
+    Optimizer::new(&training.optimizer, groups)
 }
 
 /// The sampler of a training over some cases.
