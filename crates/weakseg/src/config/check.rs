@@ -179,3 +179,98 @@ fn share(name: &str, value: f64) -> Result<(), String> {
         Err(format!("{name} is {value}; expected 0 to 1"))
     }
 }
+
+#[cfg(test)]
+mod training {
+    use super::super::resolve;
+    use super::super::{Config, ConfigError};
+    use crate::train::{Monitor, Select};
+
+    fn set(sets: &[&str]) -> Result<Config, ConfigError> {
+        let sets: Vec<String> = sets.iter().map(|&s| s.to_owned()).collect();
+        let table = "[data]\nkind = \"phantom\"".parse().expect("TOML");
+        resolve(table, "t", None, &sets)
+    }
+
+    #[test]
+    fn every_setting_can_be_set() {
+        let config = set(&[
+            "classifier.training.clip=1",
+            "classifier.training.ema=0.999",
+            "classifier.training.accumulate=4",
+            "classifier.training.monitor=auroc",
+            "classifier.training.select=best",
+            "classifier.training.patience=3",
+            "classifier.training.keep_every=5",
+            "classifier.training.optimizer.kind=sgd",
+            "classifier.training.optimizer.nesterov=true",
+            "classifier.training.schedule.kind=plateau",
+            "classifier.training.schedule.patience=2",
+            r#"classifier.training.groups=[{ part = "trunk", parameters = "biases", lr = 1e-4 }, { part = "head", lr = 1 }]"#,
+        ])
+        .expect("valid");
+        let training = &config.classifier.training;
+        assert_eq!((training.clip, training.ema), (Some(1.0), Some(0.999)));
+        assert_eq!(
+            (training.monitor, training.select),
+            (Monitor::Auroc, Select::Best)
+        );
+        assert_eq!(training.groups[1].lr, 1.0);
+        let again = set(&[]).expect("valid");
+        assert_eq!(
+            again.classifier.training.clip, None,
+            "nothing of it is a default"
+        );
+        let text = super::super::to_toml(&config);
+        let read = resolve(text.parse().expect("TOML"), "t", None, &[]).expect("valid");
+        assert_eq!(read, config, "the resolved file holds all of it");
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for (sets, words) in [
+            ("irn.training.accumulate=0", "irn.training.accumulate is 0"),
+            (
+                "irn.training.clip=0",
+                "irn.training.clip is 0; expected a number above 0",
+            ),
+            (
+                "segmenter.training.clip=inf",
+                "segmenter.training.clip is inf",
+            ),
+            (
+                "irn.training.ema=1",
+                "irn.training.ema is 1; expected above 0 and below 1",
+            ),
+            (
+                "irn.training.monitor=f1",
+                "irn.training.monitor is \"f1\", which only the classifier has",
+            ),
+            ("segmenter.training.monitor=auroc", "expected \"loss\""),
+            ("classifier.training.monitor=mood", "mood"),
+            (
+                "classifier.training.schedule.factor=1",
+                "schedule.factor is 1",
+            ),
+            (
+                "classifier.training.optimizer.nesterov=true",
+                "optimizer.nesterov is on",
+            ),
+            (
+                r#"classifier.training.groups=[{ part = "head", lr = -1 }]"#,
+                "classifier.training.groups[0].lr is -1",
+            ),
+            (
+                r#"classifier.training.groups=[{ part = "head", rate = 1 }]"#,
+                "rate",
+            ),
+            (
+                "classifier.training.clipp=1",
+                "did you mean `classifier.training.clip`?",
+            ),
+        ] {
+            let message = set(&[sets]).expect_err(sets).to_string();
+            assert!(message.contains(words), "{sets}: {message}");
+        }
+    }
+}

@@ -62,3 +62,55 @@ impl ModuleMapper for Blend {
         Param::from_mapped_value(id, new, mapper)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::RunningState;
+    use burn::tensor::Device;
+
+    #[derive(Module, Debug)]
+    struct Net {
+        weight: Param<Tensor<1>>,
+        frozen: Param<Tensor<1>>,
+        running_mean: RunningState<Tensor<1>>,
+    }
+
+    fn net(weight: f32, mean: f32, device: &Device) -> Net {
+        let of = |value: f32| Tensor::<1>::from_floats([value], device);
+        Net {
+            weight: Param::from_tensor(of(weight)),
+            frozen: Param::from_tensor(of(0.1)).set_require_grad(false),
+            running_mean: RunningState::new(of(mean)),
+        }
+    }
+
+    #[test]
+    fn weights_are_averaged_and_running_statistics_copied() {
+        let device = Device::flex().autodiff();
+        let numbers = |net: &Net| {
+            [
+                net.weight.val(),
+                net.frozen.val(),
+                net.running_mean.value_sync(),
+            ]
+            .map(|t| t.into_scalar::<f32>())
+        };
+        let mut network = net(1.0, 5.0, &device);
+        let first = averaged(None, &network, 0.75);
+        assert_eq!(
+            numbers(&first),
+            [1.0, 0.1, 5.0],
+            "it starts as the network is"
+        );
+        network.weight = network.weight.map(|_| Tensor::from_floats([3.0], &device));
+        // Left pending, as a forward pass of batch norm does.
+        network
+            .running_mean
+            .update(Tensor::from_floats([7.0], &device));
+        let second = averaged(Some(first), &network, 0.75);
+        assert_eq!(numbers(&second), [1.5, 0.1, 7.0]);
+        assert!(!second.weight.val().is_autodiff());
+        assert_eq!(numbers(&network)[0], 3.0, "the network learns on as it was");
+    }
+}
