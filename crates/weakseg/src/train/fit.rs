@@ -70,7 +70,10 @@ pub fn fit<L: Lesson>(
     let mut saved = Instant::now();
     while !over(&course, plan) {
         let order = lesson.order(course.state.place.epoch);
-        let open = self::batches(&order, plan).split_off(course.state.place.step);
+        let open: Vec<Vec<usize>> = self::batches(&order, plan)
+            .into_iter()
+            .skip(course.state.place.step)
+            .collect();
         for group in open.chunks(plan.training.accumulate) {
             course = step(lesson, course, group, &clock, plan)?;
             let stop = plan.stop.asked();

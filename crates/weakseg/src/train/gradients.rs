@@ -90,8 +90,10 @@ impl ModuleVisitor for Squares<'_> {
             return;
         }
         for start in (0..length).step_by(AT_ONCE) {
-            let end = (start + AT_ONCE).min(length);
-            self.sums.push(squares.clone().slice([start..end]).sum());
+            let part = squares
+                .clone()
+                .narrow(0, start, AT_ONCE.min(length - start));
+            self.sums.push(part.sum());
         }
     }
 }
