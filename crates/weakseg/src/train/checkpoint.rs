@@ -148,6 +148,10 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
 const BEST: &str = "best";
 const EVERY: &str = "every";
+/// Ending of a folder that is being written.
+const SCRATCH: &str = "tmp";
+/// Ending of a folder that is being removed.
+const DOOMED: &str = "old";
 
 fn first_format() -> u32 {
     1
@@ -171,7 +175,7 @@ pub fn save<M: Module>(
         Kind::Best => best(folder, epoch),
         Kind::Every => folder.join(EVERY).join(format!("{epoch:05}")),
     };
-    let scratch = place.with_extension("tmp");
+    let scratch = place.with_extension(SCRATCH);
     let _ = std::fs::remove_dir_all(&scratch); // what an earlier kill left behind
     make_folder(&scratch)?;
     let network = |network: &M, name: &str| -> Result<String, CheckpointError> {
@@ -192,7 +196,9 @@ pub fn save<M: Module>(
             .expect("plain fields")
             .as_bytes(),
     )?;
-    let _ = std::fs::remove_dir_all(&place); // the same place again, after a stop at once after resuming
+    if place.exists() {
+        discard(&place)?; // the same place again, after a stop at once after resuming
+    }
     std::fs::rename(&scratch, &place).map_err(io(&place, "rename the checkpoint to"))?;
     if kind == Kind::Last {
         prune(folder)?;
@@ -205,7 +211,7 @@ fn prune(folder: &Path) -> Result<(), CheckpointError> {
     let all = list(folder)?;
     let (old, kept) = all.split_at(all.len().saturating_sub(2));
     for old in old {
-        std::fs::remove_dir_all(old).map_err(io(old, "remove"))?;
+        discard(old)?;
     }
     let mut spoken_of = Vec::new();
     for path in kept {
@@ -217,7 +223,30 @@ fn prune(folder: &Path) -> Result<(), CheckpointError> {
     }
     for path in list(&folder.join(BEST))? {
         if !spoken_of.contains(&path) {
-            std::fs::remove_dir_all(&path).map_err(io(&path, "remove"))?;
+            discard(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a checkpoint so that a kill leaves it whole or as [`sweep`] knows it.
+fn discard(path: &Path) -> Result<(), DataError> {
+    let doomed = path.with_extension(DOOMED);
+    let _ = std::fs::remove_dir_all(&doomed); // what an earlier kill left behind
+    std::fs::rename(path, &doomed).map_err(io(path, "rename"))?;
+    std::fs::remove_dir_all(&doomed).map_err(io(&doomed, "remove"))
+}
+
+/// Removes what a kill left half-written or half-removed.
+fn sweep(folder: &Path) -> Result<(), DataError> {
+    for folder in [folder, &folder.join(BEST), &folder.join(EVERY)] {
+        for path in folders(folder)? {
+            if [SCRATCH, DOOMED]
+                .iter()
+                .any(|end| path.extension() == Some(end.as_ref()))
+            {
+                std::fs::remove_dir_all(&path).map_err(io(&path, "remove"))?;
+            }
         }
     }
     Ok(())
@@ -232,13 +261,7 @@ pub fn resume<M: Module>(
     network: M,
     mut optimizer: Optimizer,
 ) -> Result<Course<M>, CheckpointError> {
-    for folder in [folder, &folder.join(BEST), &folder.join(EVERY)] {
-        for path in folders(folder)? {
-            if path.extension().is_some_and(|e| e == "tmp") {
-                std::fs::remove_dir_all(&path).map_err(io(&path, "remove"))?;
-            }
-        }
-    }
+    sweep(folder)?;
     let Some(path) = list(folder)?.pop() else {
         return Ok(Course {
             network,

@@ -291,7 +291,12 @@ fn checkpoints_of_earlier_and_later_versions() {
 fn what_a_kill_left_behind_is_swept() {
     let folder = tempfile::tempdir().expect("a folder");
     let checkpoints = folder.path().join("checkpoints");
-    for scratch in ["00001-000001.tmp", "best/00001.tmp", "every/00002.tmp"] {
+    for scratch in [
+        "00001-000001.tmp",
+        "best/00001.tmp",
+        "best/00002.old",
+        "every/00002.tmp",
+    ] {
         std::fs::create_dir_all(checkpoints.join(scratch)).expect("a folder");
     }
     train(
