@@ -15,52 +15,13 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use weakseg_data::{DataError, atomic};
-use weakseg_models::weights::{Metadata, WeightsError, load_safetensors, save_safetensors};
+use weakseg_models::weights::{Metadata, load_safetensors, save_safetensors};
 
+pub use super::error::CheckpointError;
 use super::{Place, Record};
 use crate::digest::digest;
 use crate::files::{io, make_folder, read};
-use crate::optim::{OptimError, Optimizer, Plateau};
-
-/// A checkpoint that cannot be written or trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// A file.
-    #[error(transparent)]
-    File(#[from] DataError),
-    /// The network's weights.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The optimizer's state.
-    #[error(transparent)]
-    Optimizer(#[from] OptimError),
-    /// The files do not have the digests that were written with them.
-    #[error("{}: damaged ({what} does not match its digest); remove this folder to go on from the one before it", path.display())]
-    Damaged {
-        /// The checkpoint.
-        path: PathBuf,
-        /// The file.
-        what: &'static str,
-    },
-    /// Written by a later version.
-    #[error("{}: written by a later version of weakseg (format {found}, this one reads up to {FORMAT}); go on with that \
-             version", path.display())]
-    Newer {
-        /// The checkpoint.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-    },
-    /// The best epoch's checkpoint is of no use.
-    #[error("{}: the checkpoint of the best epoch {why}; do this step anew (--from), or with training.select = \"last\"", 
-             path.display())]
-    NoBest {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
+use crate::optim::{Optimizer, Plateau};
 
 /// What a checkpoint says about itself, in `state.json`. Fields that earlier versions did not write have defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,7 +102,7 @@ pub enum Kind {
 }
 
 /// Format of the folder: 2 brought the moving average, the plateau and the record.
-const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 2;
 const NETWORK: &str = "network.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -168,8 +129,7 @@ pub fn save<M: Module>(
     course: &Course<M>,
     meta: &Metadata,
 ) -> Result<(), CheckpointError> {
-    let mut state = course.state.clone();
-    let Place { epoch, step } = state.place;
+    let Place { epoch, step } = course.state.place;
     let place = match kind {
         Kind::Last => folder.join(format!("{epoch:05}-{step:06}")),
         Kind::Best => best(folder, epoch),
@@ -178,24 +138,10 @@ pub fn save<M: Module>(
     let scratch = place.with_extension(SCRATCH);
     let _ = std::fs::remove_dir_all(&scratch); // what an earlier kill left behind
     make_folder(&scratch)?;
-    let network = |network: &M, name: &str| -> Result<String, CheckpointError> {
-        save_safetensors(network, &scratch.join(name), meta)?;
-        Ok(digest(&read(&scratch.join(name))?))
-    };
-    state.format = FORMAT;
-    state.network = network(&course.network, NETWORK)?;
-    state.average = match &course.average {
-        Some(average) => Some(network(average, AVERAGE)?),
-        None => None,
-    };
-    course.optimizer.save(&scratch.join(OPTIMIZER))?;
-    state.optimizer = digest(&read(&scratch.join(OPTIMIZER))?);
-    atomic::write_durably(
-        &scratch.join(STATE),
-        serde_json::to_string_pretty(&state)
-            .expect("plain fields")
-            .as_bytes(),
-    )?;
+    if let Err(error) = write(&scratch, course, meta) {
+        let _ = std::fs::remove_dir_all(&scratch); // on a full disk it would be in the way
+        return Err(error);
+    }
     if place.exists() {
         discard(&place)?; // the same place again, after a stop at once after resuming
     }
@@ -204,6 +150,29 @@ pub fn save<M: Module>(
         prune(folder)?;
     }
     Ok(())
+}
+
+/// Writes the files of a checkpoint into a folder, [`State`] last.
+fn write<M: Module>(
+    folder: &Path,
+    course: &Course<M>,
+    meta: &Metadata,
+) -> Result<(), CheckpointError> {
+    let network = |network: &M, name: &str| -> Result<String, CheckpointError> {
+        save_safetensors(network, &folder.join(name), meta)?;
+        Ok(digest(&read(&folder.join(name))?))
+    };
+    let mut state = course.state.clone();
+    state.format = FORMAT;
+    state.network = network(&course.network, NETWORK)?;
+    state.average = match &course.average {
+        Some(average) => Some(network(average, AVERAGE)?),
+        None => None,
+    };
+    course.optimizer.save(&folder.join(OPTIMIZER))?;
+    state.optimizer = digest(&read(&folder.join(OPTIMIZER))?);
+    let text = serde_json::to_string_pretty(&state).expect("plain fields");
+    Ok(atomic::write_durably(&folder.join(STATE), text.as_bytes())?)
 }
 
 /// Removes all but the newest two checkpoints to go on from, and the best ones that neither speaks of.

@@ -1,7 +1,53 @@
 //! Why a training ends without its network.
 
+use std::path::PathBuf;
+
+use weakseg_data::DataError;
+use weakseg_models::weights::WeightsError;
+
 use super::Place;
-use super::checkpoint::CheckpointError;
+use super::checkpoint::FORMAT;
+use crate::optim::OptimError;
+
+/// A checkpoint that cannot be written or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] DataError),
+    /// The network's weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The optimizer's state.
+    #[error(transparent)]
+    Optimizer(#[from] OptimError),
+    /// The files do not have the digests that were written with them.
+    #[error("{}: damaged ({what} does not match its digest); remove this folder to go on from the one before it", path.display())]
+    Damaged {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The file.
+        what: &'static str,
+    },
+    /// Written by a later version.
+    #[error("{}: written by a later version of weakseg (format {found}, this one reads up to {FORMAT}); go on with that \
+             version", path.display())]
+    Newer {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The best epoch's checkpoint is of no use.
+    #[error("{}: the checkpoint of the best epoch {why}; do this step anew (--from), or with training.select = \"last\"", 
+             path.display())]
+    NoBest {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
 
 /// Why a training ended without its network.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +113,7 @@ pub enum TrainError {
     },
     /// A case could not be made into a batch.
     #[error(transparent)]
-    Data(#[from] weakseg_data::DataError),
+    Data(#[from] DataError),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
