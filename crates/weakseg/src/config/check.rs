@@ -227,6 +227,21 @@ mod training {
     }
 
     #[test]
+    fn the_documents_examples_are_valid() {
+        let text = include_str!("../../../../docs/training.md");
+        let examples: Vec<&str> = text
+            .split("```toml\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().expect("a block"))
+            .collect();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            let table = format!("[data]\nkind = \"phantom\"\n{example}");
+            resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
+        }
+    }
+
+    #[test]
     fn values_out_of_range_are_named() {
         for (sets, words) in [
             ("irn.training.accumulate=0", "irn.training.accumulate is 0"),

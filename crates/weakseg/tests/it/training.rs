@@ -288,6 +288,26 @@ fn checkpoints_of_earlier_and_later_versions() {
 }
 
 #[test]
+fn a_kept_checkpoint_can_be_gone_on_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let training = Training {
+        keep_every: 2,
+        ema: Some(0.5),
+        ..descent(0.1, 4, 4)
+    };
+    let go = || train(folder.path(), &mut Targets::new(8, 2.0), &training).expect("trained");
+    let end = go();
+    let checkpoints = folder.path().join("checkpoints");
+    for later in ["00003-000000", "00004-000000"] {
+        std::fs::remove_dir_all(checkpoints.join(later)).expect("removed");
+    }
+    let kept = checkpoints.join("every/00002");
+    std::fs::rename(kept, checkpoints.join("00002-000000")).expect("moved");
+    assert_eq!(go(), end);
+    assert_eq!(folders(&checkpoints.join("every")), ["00004"]);
+}
+
+#[test]
 fn what_a_kill_left_behind_is_swept() {
     let folder = tempfile::tempdir().expect("a folder");
     let checkpoints = folder.path().join("checkpoints");
