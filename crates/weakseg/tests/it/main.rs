@@ -2,6 +2,10 @@
 
 mod layer;
 mod losses;
+mod optimizers;
 mod resume;
 mod run_folder;
+mod schedules;
 mod tiny;
+mod toy;
+mod training;
