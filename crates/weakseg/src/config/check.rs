@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use super::{Config, PosWeight, Training};
 use crate::loss::SegmentationLoss;
 use crate::networks;
+use crate::train::Monitor;
 
 impl Config {
     /// Whether the networks can be built; nothing is drawn for it.
@@ -39,6 +40,17 @@ impl Config {
             ("segmenter", &self.segmenter.training),
         ] {
             check_training(name, training)?;
+        }
+        for (name, monitor) in [
+            ("irn", self.irn.training.monitor),
+            ("segmenter", self.segmenter.training.monitor),
+        ] {
+            if monitor != Monitor::Loss {
+                return Err(format!(
+                    "{name}.training.monitor is \"{}\", which only the classifier has; expected \"loss\"",
+                    monitor.name()
+                ));
+            }
         }
         positive("classifier.width", self.classifier.width)?;
         positive("segmenter.width", self.segmenter.width)?;
@@ -193,10 +205,32 @@ fn check_training(name: &str, training: &Training) -> Result<(), String> {
     if training.batch == 0 {
         return Err(format!("{name}.training.batch is 0; expected at least 1"));
     }
+    if training.accumulate == 0 {
+        return Err(format!(
+            "{name}.training.accumulate is 0; expected at least 1 (batches an optimizer step)"
+        ));
+    }
     let of = |message| format!("{name}.training.{message}");
     training.optimizer.check().map_err(of)?;
     training.schedule.check().map_err(of)?;
-    positive(&of("head_lr_factor".to_owned()), training.head_lr_factor)
+    positive(&of("head_lr_factor".to_owned()), training.head_lr_factor)?;
+    for (place, group) in training.groups.iter().enumerate() {
+        if !(group.lr.is_finite() && group.lr >= 0.0) {
+            return Err(format!(
+                "{name}.training.groups[{place}].lr is {}; expected a finite number 0 or above",
+                group.lr
+            ));
+        }
+    }
+    if let Some(clip) = training.clip {
+        positive(&of("clip".to_owned()), clip)?;
+    }
+    match training.ema {
+        Some(decay) if !(decay > 0.0 && decay < 1.0) => Err(format!(
+            "{name}.training.ema is {decay}; expected above 0 and below 1, as 0.999"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn positive(name: &str, value: f64) -> Result<(), String> {
@@ -224,7 +258,7 @@ fn share(name: &str, value: f64) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+mod loss {
     use super::super::resolve;
 
     #[test]
@@ -277,6 +311,116 @@ mod tests {
         ] {
             let message = check(losses).expect_err(losses).to_string();
             assert!(message.contains(words), "{losses}: {message}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod training {
+    use super::super::resolve;
+    use super::super::{Config, ConfigError};
+    use crate::train::{Monitor, Select};
+
+    fn set(sets: &[&str]) -> Result<Config, ConfigError> {
+        let sets: Vec<String> = sets.iter().map(|&s| s.to_owned()).collect();
+        let table = "[data]\nkind = \"phantom\"".parse().expect("TOML");
+        resolve(table, "t", None, &sets)
+    }
+
+    #[test]
+    fn every_setting_can_be_set() {
+        let config = set(&[
+            "classifier.training.clip=1",
+            "classifier.training.ema=0.999",
+            "classifier.training.accumulate=4",
+            "classifier.training.monitor=auroc",
+            "classifier.training.select=best",
+            "classifier.training.patience=3",
+            "classifier.training.keep_every=5",
+            "classifier.training.optimizer.kind=sgd",
+            "classifier.training.optimizer.nesterov=true",
+            "classifier.training.schedule.kind=plateau",
+            "classifier.training.schedule.patience=2",
+            r#"classifier.training.groups=[{ part = "trunk", parameters = "biases", lr = 1e-4 }, { part = "head", lr = 1 }]"#,
+        ])
+        .expect("valid");
+        let training = &config.classifier.training;
+        assert_eq!((training.clip, training.ema), (Some(1.0), Some(0.999)));
+        assert_eq!(
+            (training.monitor, training.select),
+            (Monitor::Auroc, Select::Best)
+        );
+        assert_eq!(training.groups[1].lr, 1.0);
+        let again = set(&[]).expect("valid");
+        assert_eq!(
+            again.classifier.training.clip, None,
+            "nothing of it is a default"
+        );
+        let text = super::super::to_toml(&config);
+        let read = resolve(text.parse().expect("TOML"), "t", None, &[]).expect("valid");
+        assert_eq!(read, config, "the resolved file holds all of it");
+    }
+
+    #[test]
+    fn the_documents_examples_are_valid() {
+        let text = include_str!("../../../../docs/training.md");
+        let examples: Vec<&str> = text
+            .split("```toml\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().expect("a block"))
+            .collect();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            let table = format!("[data]\nkind = \"phantom\"\n{example}");
+            resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for (sets, words) in [
+            ("irn.training.accumulate=0", "irn.training.accumulate is 0"),
+            (
+                "irn.training.clip=0",
+                "irn.training.clip is 0; expected a number above 0",
+            ),
+            (
+                "segmenter.training.clip=inf",
+                "segmenter.training.clip is inf",
+            ),
+            (
+                "irn.training.ema=1",
+                "irn.training.ema is 1; expected above 0 and below 1",
+            ),
+            (
+                "irn.training.monitor=f1",
+                "irn.training.monitor is \"f1\", which only the classifier has",
+            ),
+            ("segmenter.training.monitor=auroc", "expected \"loss\""),
+            ("classifier.training.monitor=mood", "mood"),
+            (
+                "classifier.training.schedule.factor=1",
+                "schedule.factor is 1",
+            ),
+            (
+                "classifier.training.optimizer.nesterov=true",
+                "optimizer.nesterov is on",
+            ),
+            (
+                r#"classifier.training.groups=[{ part = "head", lr = -1 }]"#,
+                "classifier.training.groups[0].lr is -1",
+            ),
+            (
+                r#"classifier.training.groups=[{ part = "head", rate = 1 }]"#,
+                "rate",
+            ),
+            (
+                "classifier.training.clipp=1",
+                "did you mean `classifier.training.clip`?",
+            ),
+        ] {
+            let message = set(&[sets]).expect_err(sets).to_string();
+            assert!(message.contains(words), "{sets}: {message}");
         }
     }
 }

@@ -18,8 +18,9 @@ use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind, SegmenterArch};
 
 use crate::cam::{CamMethod, Normalise};
 use crate::loss::{ClassifierLoss, SegmentationLoss};
-use crate::optim::{OptimConfig, ScheduleConfig};
+use crate::optim::{GroupConfig, OptimConfig, ScheduleConfig};
 use crate::pretrained::WeightsChoice;
+use crate::train::{Monitor, Select};
 
 pub use layers::{ConfigError, load, resolve, schema, to_toml};
 pub use presets::{PRESETS, preset};
@@ -189,14 +190,35 @@ pub enum SamplerKind {
 pub struct Training {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Images a step.
+    /// Images a batch.
     pub batch: usize,
+    /// Batches an optimizer step: it is taken on the mean of their gradients. The last step of an epoch may have fewer.
+    pub accumulate: usize,
     /// Optimizer and its base learning rate.
     pub optimizer: OptimConfig,
-    /// Factor on the learning rate of the part that starts from noise (extra convolutions, heads, decoder).
+    /// Factor on the learning rate of the part that starts from noise (extra convolutions, heads, decoder). Not read where
+    /// `groups` are given.
     pub head_lr_factor: f64,
+    /// Parts with learning rates of their own, in place of `head_lr_factor`. A parameter belongs to the first group that
+    /// holds it; what none holds has `optimizer.lr`.
+    pub groups: Vec<GroupConfig>,
     /// How the learning rate falls.
     pub schedule: ScheduleConfig,
+    /// Greatest L2 norm of the gradient of all parameters together; a greater one is scaled down to it. None where nothing
+    /// is said.
+    pub clip: Option<f64>,
+    /// Decay of a moving average of the weights, such as 0.999; it is what is validated and kept as the step's network. None
+    /// where nothing is said.
+    pub ema: Option<f64>,
+    /// Figure of the validation split by which epochs are compared: `loss`, and for the classifier `auroc` and `f1`. A step
+    /// without such figures compares by its training loss.
+    pub monitor: Monitor,
+    /// The step's network is that of the `last` epoch or of the `best` by `monitor`.
+    pub select: Select,
+    /// Training ends after so many epochs without an improvement of `monitor`; 0 for never.
+    pub patience: usize,
+    /// Keep a checkpoint of every so many epochs, besides the last two and the best; 0 for none.
+    pub keep_every: usize,
     /// Order in which cases are drawn.
     pub sampler: SamplerKind,
     /// Random changes to each training image.
@@ -208,9 +230,17 @@ impl Default for Training {
         Self {
             epochs: 10,
             batch: 8,
+            accumulate: 1,
             optimizer: OptimConfig::default(),
             head_lr_factor: 1.0,
+            groups: Vec::new(),
             schedule: ScheduleConfig::default(),
+            clip: None,
+            ema: None,
+            monitor: Monitor::Loss,
+            select: Select::Last,
+            patience: 0,
+            keep_every: 0,
             sampler: SamplerKind::Shuffle,
             augment: Augment::default(),
         }
@@ -293,7 +323,8 @@ impl Default for IrLabelStep {
 pub struct IrnStep {
     /// Search radius of the pairs, in cells of the stride-4 grid.
     pub radius: usize,
-    /// How training runs; `head_lr_factor` multiplies the displacement head (reference: 10).
+    /// How training runs; `head_lr_factor` multiplies the displacement head (reference: 10), which `groups` call `head`, and
+    /// the boundary head is their `trunk`: the trunk of the network does not learn here.
     pub training: Training,
 }
 

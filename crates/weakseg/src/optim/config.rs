@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimKind {
-    /// Stochastic gradient descent with momentum, weight decay as an L2 term; equals `torch.optim.SGD` (no dampening).
+    /// Stochastic gradient descent with momentum, Nesterov's if asked for, weight decay as an L2 term; equals
+    /// `torch.optim.SGD` (no dampening).
     Sgd,
     /// [`Sgd`](Self::Sgd) as IRNet's reference code runs it by a mistake: its optimizer hands the weight decay on in the
     /// momentum's place, so that the momentum is the weight decay (1e-4) and `momentum` is not read. Published IRNet numbers
@@ -35,6 +36,8 @@ pub struct OptimConfig {
     pub lr: f64,
     /// Momentum, used by `sgd` alone.
     pub momentum: f64,
+    /// Look ahead along the momentum (Nesterov), for `sgd` with a momentum above 0.
+    pub nesterov: bool,
     /// Decay rates of the first and second moment, used by the Adam family.
     pub betas: [f64; 2],
     /// Added to the root of the second moment, used by the Adam family.
@@ -50,6 +53,7 @@ impl Default for OptimConfig {
             kind: OptimKind::Adam,
             lr: 1e-4,
             momentum: 0.9,
+            nesterov: false,
             betas: [0.9, 0.999],
             epsilon: 1e-8,
             weight_decay: 1e-5,
@@ -117,6 +121,11 @@ impl OptimConfig {
                 ));
             }
         }
+        if self.nesterov && (self.kind != OptimKind::Sgd || self.momentum == 0.0) {
+            return Err(
+                "optimizer.nesterov is on; it needs kind \"sgd\" and a momentum above 0".to_owned(),
+            );
+        }
         Ok(())
     }
 }
@@ -152,5 +161,13 @@ mod tests {
                 .contains("momentum")
         );
         assert!(OptimConfig::sgd(0.1, 0.9, -1.0).check().is_err());
+        let ahead = |config| OptimConfig {
+            nesterov: true,
+            ..config
+        };
+        assert!(ahead(OptimConfig::sgd(0.1, 0.9, 0.0)).check().is_ok());
+        for wrong in [OptimConfig::sgd(0.1, 0.0, 0.0), OptimConfig::default()] {
+            assert!(ahead(wrong).check().unwrap_err().contains("nesterov"));
+        }
     }
 }

@@ -5,8 +5,10 @@
 //! `trunk.layer4.2.conv3.weight`), so a network built again and loaded from its weights goes on exactly where it stopped.
 
 mod config;
+mod curve;
 mod group;
 mod path;
+mod plateau;
 mod rule;
 mod schedule;
 mod state;
@@ -18,9 +20,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 pub use config::{OptimConfig, OptimKind};
-pub use group::LrGroup;
+pub use curve::{cosine, poly, restarts, step, warm_up};
+pub use group::{GroupConfig, LrGroup, Parameters};
 pub use path::parameter_paths;
-pub use schedule::{ScheduleConfig, ScheduleKind, SchedulePer, cosine, poly, step, warm_up};
+pub use plateau::{Better, Plateau};
+pub use schedule::{ScheduleConfig, ScheduleKind, SchedulePer, WarmUp};
 pub use state::OptimError;
 
 use path::Path;
@@ -46,36 +50,41 @@ impl Optimizer {
     }
 
     /// Checks the groups against a module: a group that holds no parameter is a mistake that would otherwise train a
-    /// part at the wrong rate without a word.
+    /// part at the wrong rate without a word. A parameter that an earlier group holds does not count.
     ///
     /// # Errors
     /// [`OptimError::EmptyGroup`] with the module's parts.
     pub fn check_groups<M: Module>(&self, module: &M) -> Result<(), OptimError> {
         let known = parameter_paths(module);
-        match self
-            .groups
-            .iter()
-            .find(|group| !known.iter().any(|parameter| group.holds(parameter)))
-        {
+        let mut held = vec![false; self.groups.len()];
+        for parameter in &known {
+            if let Some(place) = self.place(parameter) {
+                held[place] = true;
+            }
+        }
+        match held.iter().position(|&held| !held) {
             None => Ok(()),
-            Some(group) => {
+            Some(place) => {
                 let mut parts: Vec<&str> =
                     known.iter().filter_map(|p| p.split('.').next()).collect();
                 parts.dedup();
                 Err(OptimError::EmptyGroup {
-                    paths: group.paths.join(", "),
+                    group: self.groups[place].name.clone(),
                     parts: parts.join(", "),
                 })
             }
         }
     }
 
+    /// Number of the group that holds the parameter at `path`, none if it has the base learning rate.
+    pub fn place(&self, path: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.holds(path))
+    }
+
     /// Factor on the learning rate of the parameter at `path`.
     pub fn lr_factor(&self, path: &str) -> f64 {
-        self.groups
-            .iter()
-            .find(|g| g.holds(path))
-            .map_or(1.0, |g| g.factor)
+        self.place(path)
+            .map_or(1.0, |place| self.groups[place].factor)
     }
 
     /// One step at learning rate `lr` (the base rate times the schedule's factor; groups multiply it).
@@ -266,6 +275,19 @@ mod tests {
             message.contains("`hea`") && message.contains("trunk, head"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_group_that_earlier_ones_leave_nothing_is_refused() {
+        let net = Net::new(&Device::flex());
+        let groups = vec![
+            LrGroup::new(["head"], 10.0),
+            LrGroup::new(["head.bias"], 2.0),
+        ];
+        let optimizer = Optimizer::new(&OptimConfig::default(), groups);
+        assert_eq!(optimizer.lr_factor("head.bias"), 10.0, "the first one wins");
+        let message = optimizer.check_groups(&net).unwrap_err().to_string();
+        assert!(message.contains("`head.bias`"), "{message}");
     }
 
     #[test]

@@ -41,10 +41,15 @@ fn sgd<const D: usize>(
     let mut gradient = decayed(gradient, &parameter, config.weight_decay);
     let momentum = config.effective_momentum();
     if momentum != 0.0 {
-        if let Some(buffer) = slot.first.take() {
-            gradient = buffer.reshape(parameter.shape()) * momentum + gradient;
-        }
-        slot.first = Some(gradient.clone().flatten(0, D - 1));
+        let buffer = match slot.first.take() {
+            Some(buffer) => buffer.reshape(parameter.shape()) * momentum + gradient.clone(),
+            None => gradient.clone(),
+        };
+        slot.first = Some(buffer.clone().flatten(0, D - 1));
+        gradient = match config.nesterov {
+            true => gradient + buffer * momentum,
+            false => buffer,
+        };
     }
     parameter - gradient * lr
 }
@@ -155,13 +160,20 @@ mod tests {
         for (name, config) in [
             ("sgd", OptimConfig::sgd(0.1, 0.9, 0.01)),
             ("sgd_plain", OptimConfig::sgd(0.1, 0.0, 0.0)),
+            (
+                "nesterov",
+                OptimConfig {
+                    nesterov: true,
+                    ..OptimConfig::sgd(0.1, 0.9, 0.01)
+                },
+            ),
             ("adam", OptimConfig::adam(OptimKind::Adam, 0.05, 0.01)),
             ("adamw", OptimConfig::adam(OptimKind::AdamW, 0.05, 0.1)),
             ("radam", OptimConfig::adam(OptimKind::RAdam, 0.05, 0.1)),
         ] {
             for (t, (ours, row)) in trace(&config, &start)
                 .iter()
-                .zip(oracle[name].as_array().unwrap())
+                .zip(oracle["rule"][name].as_array().unwrap())
                 .enumerate()
             {
                 for (a, b) in ours.iter().zip(numbers(row)) {

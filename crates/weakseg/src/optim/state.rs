@@ -56,11 +56,12 @@ pub enum OptimError {
     },
     /// A learning-rate group that holds nothing.
     #[error(
-        "the learning-rate group `{paths}` holds no parameter of the network; its parts are {parts}"
+        "the learning-rate group `{group}` holds no parameter of the network that no group before it holds; the network's \
+         parts are {parts} (`head` and `trunk` name the new part and all the rest)"
     )]
     EmptyGroup {
-        /// The group's paths.
-        paths: String,
+        /// The group.
+        group: String,
         /// The network's parts.
         parts: String,
     },

@@ -183,6 +183,7 @@ impl RunDir {
             }
             Err(TryLockError::Error(source)) => return Err(io(&lock_path, "lock")(source).into()),
         }
+        sweep(root)?;
         let whole = serde_json::to_value(config).expect("a configuration is JSON");
         let sections = whole
             .as_object()
@@ -261,6 +262,7 @@ impl RunDir {
         }
         let folder = self.folder(step.name);
         make_folder(&folder)?;
+        sweep(&folder)?;
         let before = self.started(step)?.map_or(0.0, |started| started.seconds);
         self.write_started(step, before)?;
         self.write_record(Some(step.name))?;
@@ -414,6 +416,20 @@ impl RunDir {
             text.as_bytes(),
         )?)
     }
+}
+
+/// Removes files that a kill left half-written beside their places; nobody else writes here, for the run is locked.
+fn sweep(folder: &Path) -> Result<(), RunError> {
+    for entry in std::fs::read_dir(folder).map_err(io(folder, "list"))? {
+        let path = entry.map_err(io(folder, "list"))?.path();
+        let scratch = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(".tmp"));
+        if scratch && path.is_file() {
+            std::fs::remove_file(&path).map_err(io(&path, "remove"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The settings in which `step` differs from what it was begun with, in words.

@@ -41,7 +41,7 @@ const MAX_SERIES: usize = 6;
 const MAX_POINTS: usize = 400;
 
 impl Curve {
-    /// The charts of one step: losses, metrics and learning rates, one point an epoch (the mean of
+    /// The charts of one step: losses, metrics, learning rates and gradient norms, one point an epoch (the mean of
     /// the epoch's samples).
     ///
     /// A last line cut off by a stop is passed over, for the run may still be going.
@@ -87,7 +87,7 @@ impl Curve {
                 .or_default();
             *sum = (sum.0 + value, sum.1 + 1);
         }
-        Ok([Chart::Loss, Chart::Metric, Chart::Rate]
+        Ok([Chart::Loss, Chart::Metric, Chart::Rate, Chart::Norm]
             .into_iter()
             .filter_map(|chart| chart.curve(step, &epochs))
             .collect())
@@ -103,6 +103,8 @@ enum Chart {
     Loss,
     Metric,
     Rate,
+    /// Of the gradient, whose scale would flatten every score beside it.
+    Norm,
 }
 
 impl Chart {
@@ -112,6 +114,8 @@ impl Chart {
             Chart::Loss
         } else if name.starts_with("lr") || name.contains("learning_rate") {
             Chart::Rate
+        } else if name == "grad_norm" {
+            Chart::Norm
         } else {
             Chart::Metric
         }
@@ -145,6 +149,7 @@ impl Chart {
             })
             .collect();
         let what = match self {
+            Chart::Norm => "norm of the gradient".to_owned(),
             _ if one_name && self != Chart::Rate => first,
             Chart::Loss => "losses".to_owned(),
             Chart::Metric => "metrics".to_owned(),
@@ -191,6 +196,7 @@ mod tests {
             line(1, "train", "lr", "0.001"),
             line(2, "train", "loss", "null"),
             line(2, "val", "f1", "0.8"),
+            line(2, "train", "grad_norm", "31.0"),
         ];
         let curves = parse(&(lines.join("\n") + "\n")).expect("metrics");
         let titles: Vec<&str> = curves.iter().map(|c| c.title.as_str()).collect();
@@ -199,7 +205,8 @@ mod tests {
             [
                 "train-classifier: loss",
                 "train-classifier: f1",
-                "train-classifier: learning rate"
+                "train-classifier: learning rate",
+                "train-classifier: norm of the gradient"
             ]
         );
         assert_eq!(

@@ -1,129 +1,349 @@
-//! One checkpoint = one folder that appears whole: network, optimizer and place, each with its digest.
+//! One checkpoint = one folder that appears whole: network, moving average, optimizer and [`State`], each file with its
+//! digest.
+//!
+//! | folder under `checkpoints/` | holds |
+//! |---|---|
+//! | `EEEEE-SSSSSS/` | where training stood after EEEEE epochs and SSSSSS batches of the next; the newest two are kept |
+//! | `best/EEEEE/` | the end of the best epoch so far, and that of an older one while a kept checkpoint speaks of it |
+//! | `every/EEEEE/` | the ends of every so many epochs, if asked for |
+//!
+//! All are of one form: one from `best/` or `every/` that is copied to `EEEEE-000000/`, with later ones removed, is
+//! gone on from.
 
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use weakseg_data::{DataError, atomic};
-use weakseg_models::weights::{Metadata, WeightsError, load_safetensors, save_safetensors};
+use weakseg_models::weights::{Metadata, load_safetensors, save_safetensors};
 
-use super::Place;
+pub use super::error::CheckpointError;
+use super::{Place, Record};
 use crate::digest::digest;
 use crate::files::{io, make_folder, read};
-use crate::optim::{OptimError, Optimizer};
+use crate::optim::{Optimizer, Plateau};
 
-/// A checkpoint that cannot be written or trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// A file.
-    #[error(transparent)]
-    File(#[from] DataError),
-    /// The network's weights.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The optimizer's state.
-    #[error(transparent)]
-    Optimizer(#[from] OptimError),
-    /// The files do not have the digests that were written with them.
-    #[error("{}: damaged ({what} does not match its digest); remove this folder to go on from the one before it", path.display())]
-    Damaged {
-        /// The checkpoint.
-        path: PathBuf,
-        /// The file.
-        what: &'static str,
-    },
-}
-
-/// What a checkpoint says about itself.
+/// What a checkpoint says about itself, in `state.json`. Fields that earlier versions did not write have defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// Where training stood.
+    /// Of the folder; 1 where nothing is said.
+    #[serde(default = "first_format")]
+    pub format: u32,
+    /// Where training stood, always between two optimizer steps.
     pub place: Place,
-    /// Sums of the loss terms over the epoch under way, and the number of steps in them.
+    /// Sums of the loss terms over the batches of the epoch under way.
     pub sums: Vec<(String, f64)>,
-    /// Seconds of training so far.
-    pub seconds: f64,
+    /// Sum of the norms of the gradients (before clipping) over the optimizer steps of the epoch under way.
+    #[serde(default)]
+    pub norms: f64,
+    /// Norm of the last gradient, before clipping.
+    #[serde(default)]
+    pub last_norm: Option<f64>,
+    /// What the schedule `plateau` remembers.
+    #[serde(default)]
+    pub plateau: Plateau,
+    /// The best epoch so far, and how long ago it was.
+    #[serde(default)]
+    pub record: Record,
     /// SHA-256 of the network's file.
     pub network: String,
     /// SHA-256 of the optimizer's file.
     pub optimizer: String,
+    /// SHA-256 of the moving average's file, none where there is none.
+    #[serde(default)]
+    pub average: Option<String>,
 }
 
+impl State {
+    /// Before the first step.
+    pub fn new() -> Self {
+        Self {
+            format: FORMAT,
+            place: Place { epoch: 0, step: 0 },
+            sums: Vec::new(),
+            norms: 0.0,
+            last_norm: None,
+            plateau: Plateau::default(),
+            record: Record::default(),
+            network: String::new(),
+            optimizer: String::new(),
+            average: None,
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A training between two steps: all that a checkpoint holds.
+pub struct Course<M> {
+    /// The network as it learns.
+    pub network: M,
+    /// The moving average of its weights, without autodiff, where one is kept; none before the first step.
+    pub average: Option<M>,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// The rest.
+    pub state: State,
+}
+
+/// What a checkpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To go on from.
+    Last,
+    /// The best epoch.
+    Best,
+    /// One of every so many epochs.
+    Every,
+}
+
+/// Format of the folder: 2 brought the moving average, the plateau and the record.
+pub(super) const FORMAT: u32 = 2;
 const NETWORK: &str = "network.safetensors";
+const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
+const BEST: &str = "best";
+const EVERY: &str = "every";
+/// Ending of a folder that is being written.
+const SCRATCH: &str = "tmp";
+/// Ending of a folder that is being removed.
+const DOOMED: &str = "old";
 
-/// Writes the checkpoint of `state.place` under `folder` and removes all but the newest two.
+fn first_format() -> u32 {
+    1
+}
+
+/// Writes a checkpoint under `folder`. One of the kind [`Kind::Last`] then takes the place of the one before the last, and
+/// of the best ones that no checkpoint speaks of any more.
 ///
 /// # Errors
 /// When a file cannot be written; earlier checkpoints are then as they were.
 pub fn save<M: Module>(
     folder: &Path,
-    network: &M,
+    kind: Kind,
+    course: &Course<M>,
     meta: &Metadata,
-    optimizer: &Optimizer,
-    mut state: State,
 ) -> Result<(), CheckpointError> {
-    make_folder(folder)?;
-    let name = format!("{:05}-{:06}", state.place.epoch, state.place.step);
-    let scratch = folder.join(format!("{name}.tmp"));
-    let place = folder.join(&name);
+    let Place { epoch, step } = course.state.place;
+    let place = match kind {
+        Kind::Last => folder.join(format!("{epoch:05}-{step:06}")),
+        Kind::Best => best(folder, epoch),
+        Kind::Every => folder.join(EVERY).join(format!("{epoch:05}")),
+    };
+    let scratch = place.with_extension(SCRATCH);
     let _ = std::fs::remove_dir_all(&scratch); // what an earlier kill left behind
     make_folder(&scratch)?;
-    save_safetensors(network, &scratch.join(NETWORK), meta)?;
-    optimizer.save(&scratch.join(OPTIMIZER))?;
-    state.network = digest(&read(&scratch.join(NETWORK))?);
-    state.optimizer = digest(&read(&scratch.join(OPTIMIZER))?);
-    atomic::write_durably(
-        &scratch.join(STATE),
-        serde_json::to_string_pretty(&state)
-            .expect("plain fields")
-            .as_bytes(),
-    )?;
-    let _ = std::fs::remove_dir_all(&place); // the same place again, after a stop at once after resuming
+    if let Err(error) = write(&scratch, course, meta) {
+        let _ = std::fs::remove_dir_all(&scratch); // on a full disk it would be in the way
+        return Err(error);
+    }
+    if place.exists() {
+        discard(&place)?; // the same place again, after a stop at once after resuming
+    }
     std::fs::rename(&scratch, &place).map_err(io(&place, "rename the checkpoint to"))?;
-    for old in list(folder)?.iter().rev().skip(2) {
-        std::fs::remove_dir_all(old).map_err(io(old, "remove"))?;
+    if kind == Kind::Last {
+        prune(folder)?;
     }
     Ok(())
 }
 
-/// The newest checkpoint of `folder`, if there is one.
+/// Writes the files of a checkpoint into a folder, [`State`] last.
+fn write<M: Module>(
+    folder: &Path,
+    course: &Course<M>,
+    meta: &Metadata,
+) -> Result<(), CheckpointError> {
+    let network = |network: &M, name: &str| -> Result<String, CheckpointError> {
+        save_safetensors(network, &folder.join(name), meta)?;
+        Ok(digest(&read(&folder.join(name))?))
+    };
+    let mut state = course.state.clone();
+    state.format = FORMAT;
+    state.network = network(&course.network, NETWORK)?;
+    state.average = match &course.average {
+        Some(average) => Some(network(average, AVERAGE)?),
+        None => None,
+    };
+    course.optimizer.save(&folder.join(OPTIMIZER))?;
+    state.optimizer = digest(&read(&folder.join(OPTIMIZER))?);
+    let text = serde_json::to_string_pretty(&state).expect("plain fields");
+    Ok(atomic::write_durably(&folder.join(STATE), text.as_bytes())?)
+}
+
+/// Removes all but the newest two checkpoints to go on from, and the best ones that neither speaks of.
+fn prune(folder: &Path) -> Result<(), CheckpointError> {
+    let all = list(folder)?;
+    let (old, kept) = all.split_at(all.len().saturating_sub(2));
+    for old in old {
+        discard(old)?;
+    }
+    let mut spoken_of = Vec::new();
+    for path in kept {
+        let (epoch, _) = match state(path) {
+            Ok(state) => state.record.best.unwrap_or_default(),
+            Err(_) => return Ok(()), // it cannot say; resuming will
+        };
+        spoken_of.push(best(folder, epoch));
+    }
+    for path in list(&folder.join(BEST))? {
+        if !spoken_of.contains(&path) {
+            discard(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a checkpoint so that a kill leaves it whole or as [`sweep`] knows it.
+fn discard(path: &Path) -> Result<(), DataError> {
+    let doomed = path.with_extension(DOOMED);
+    let _ = std::fs::remove_dir_all(&doomed); // what an earlier kill left behind
+    std::fs::rename(path, &doomed).map_err(io(path, "rename"))?;
+    std::fs::remove_dir_all(&doomed).map_err(io(&doomed, "remove"))
+}
+
+/// Removes what a kill left half-written or half-removed.
+fn sweep(folder: &Path) -> Result<(), DataError> {
+    for folder in [folder, &folder.join(BEST), &folder.join(EVERY)] {
+        for path in folders(folder)? {
+            if [SCRATCH, DOOMED]
+                .iter()
+                .any(|end| path.extension() == Some(end.as_ref()))
+            {
+                std::fs::remove_dir_all(&path).map_err(io(&path, "remove"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A training where its newest checkpoint in `folder` stands, or at its start if there is none.
 ///
 /// # Errors
 /// When it is damaged or does not fit the network: training never starts over silently.
 pub fn resume<M: Module>(
     folder: &Path,
     network: M,
-    optimizer: &mut Optimizer,
-) -> Result<(M, Option<State>), CheckpointError> {
+    mut optimizer: Optimizer,
+) -> Result<Course<M>, CheckpointError> {
+    sweep(folder)?;
     let Some(path) = list(folder)?.pop() else {
-        return Ok((network, None));
+        return Ok(Course {
+            network,
+            average: None,
+            optimizer,
+            state: State::new(),
+        });
     };
-    let text = read(&path.join(STATE))?;
-    let state: State = serde_json::from_slice(&text).map_err(|_| CheckpointError::Damaged {
-        path: path.clone(),
-        what: STATE,
-    })?;
-    for (file, expected) in [(NETWORK, &state.network), (OPTIMIZER, &state.optimizer)] {
-        if digest(&read(&path.join(file))?) != *expected {
-            return Err(CheckpointError::Damaged { path, what: file });
-        }
-    }
+    let state = trusted(&path)?;
+    let average = match &state.average {
+        Some(_) => Some(load_safetensors(network.valid(), &path.join(AVERAGE))?.0),
+        None => None,
+    };
     let (network, _) = load_safetensors(network, &path.join(NETWORK))?;
     optimizer.load(&path.join(OPTIMIZER), &network)?;
-    Ok((network, Some(state)))
+    Ok(Course {
+        network,
+        average,
+        optimizer,
+        state,
+    })
+}
+
+/// The network of the best epoch, without autodiff: its moving average where one was kept. `network` gives the form.
+///
+/// # Errors
+/// When the checkpoint is gone, damaged or of another network.
+pub fn best_network<M: Module>(
+    folder: &Path,
+    epoch: usize,
+    network: &M,
+) -> Result<M, CheckpointError> {
+    let path = best(folder, epoch);
+    let no_best = |why: String| CheckpointError::NoBest {
+        path: path.clone(),
+        why,
+    };
+    if !path.exists() {
+        return Err(no_best("is gone".to_owned()));
+    }
+    let state = trusted(&path).map_err(|error| match error {
+        CheckpointError::Damaged { what, .. } => {
+            no_best(format!("is damaged ({what} does not match its digest)"))
+        }
+        other => other,
+    })?;
+    let file = match state.average {
+        Some(_) => AVERAGE,
+        None => NETWORK,
+    };
+    Ok(load_safetensors(network.valid(), &path.join(file))?.0)
+}
+
+/// The state of a checkpoint all of whose files have their digests.
+fn trusted(path: &Path) -> Result<State, CheckpointError> {
+    let state = state(path)?;
+    let average = state.average.iter().map(|digest| (AVERAGE, digest));
+    for (file, expected) in [(NETWORK, &state.network), (OPTIMIZER, &state.optimizer)]
+        .into_iter()
+        .chain(average)
+    {
+        if digest(&read(&path.join(file))?) != *expected {
+            return Err(CheckpointError::Damaged {
+                path: path.to_owned(),
+                what: file,
+            });
+        }
+    }
+    Ok(state)
+}
+
+fn state(path: &Path) -> Result<State, CheckpointError> {
+    /// What every version can read of every later one.
+    #[derive(Deserialize)]
+    struct Format {
+        #[serde(default = "first_format")]
+        format: u32,
+    }
+    let damaged = |_| CheckpointError::Damaged {
+        path: path.to_owned(),
+        what: STATE,
+    };
+    let text = read(&path.join(STATE))?;
+    let Format { format } = serde_json::from_slice(&text).map_err(damaged)?;
+    if format > FORMAT {
+        return Err(CheckpointError::Newer {
+            path: path.to_owned(),
+            found: format,
+        });
+    }
+    serde_json::from_slice(&text).map_err(damaged)
+}
+
+fn best(folder: &Path, epoch: usize) -> PathBuf {
+    folder.join(BEST).join(format!("{epoch:05}"))
 }
 
 /// Finished checkpoints, oldest first.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut found = folders(folder)?;
+    found.retain(|path| path.extension().is_none() && path.join(STATE).exists());
+    Ok(found)
+}
+
+/// All folders in `folder`, in the order of their names.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io(folder, "list"))? {
         let path = entry.map_err(io(folder, "list"))?.path();
-        if path.is_dir() && path.extension().is_none() && path.join(STATE).exists() {
+        if path.is_dir() {
             found.push(path);
         }
     }

@@ -5,94 +5,18 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
 use weakseg_models::weights::Metadata;
 
-use super::checkpoint::{self, CheckpointError, State};
-use super::{MetricLine, MetricLog, Place};
-use crate::optim::{Optimizer, ScheduleConfig};
+use super::average::averaged;
+use super::checkpoint::{self, CheckpointError, Course, Kind};
+use super::gradients::{MeanGradients, clipped, norm};
+use super::{Lesson, MetricLine, MetricLog, Monitor, Place, Select, TrainError};
+use crate::config::Training;
+use crate::optim::{Optimizer, ScheduleKind};
 use crate::progress::{Progress, Stop};
 
 /// Checkpoints inside an epoch are this far apart, so that a kill costs minutes, not an epoch of hours.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(180);
-
-/// Why a training ended without its network.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// It was asked to stop, and can go on from its checkpoint.
-    #[error("stopped in epoch {} of {epochs}; the same command goes on from there", place.epoch + 1)]
-    Stopped {
-        /// Where it stood.
-        place: Place,
-        /// Epochs in all.
-        epochs: usize,
-    },
-    /// The loss is not a number.
-    #[error(
-        "the loss is {value} in epoch {}, step {} (learning rate {lr:e}, cases {cases}); the checkpoint before it is kept. \
-         Lower the learning rate (`--set …training.optimizer.lr=…`) or look at these cases",
-        place.epoch + 1, place.step + 1
-    )]
-    NotFinite {
-        /// The loss.
-        value: f32,
-        /// Where.
-        place: Place,
-        /// Learning rate of the step.
-        lr: f64,
-        /// Ids of the batch.
-        cases: String,
-    },
-    /// Nothing to learn from.
-    #[error("no cases to train on: {why}")]
-    Empty {
-        /// Which cases were looked for.
-        why: String,
-    },
-    /// A case could not be made into a batch.
-    #[error(transparent)]
-    Data(#[from] weakseg_data::DataError),
-    /// A checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// Anything else, in words.
-    #[error("{0}")]
-    Other(String),
-}
-
-/// What is learned: the part of a training that differs from step to step.
-pub trait Lesson {
-    /// The network, or the part of it that learns.
-    type Network: Module;
-
-    /// Indices of the cases of `epoch`, in order; a pure function of the epoch.
-    fn order(&self, epoch: usize) -> Vec<usize>;
-
-    /// The terms of the loss for a batch, the first being the one that is minimised, each a tensor of one value.
-    ///
-    /// # Errors
-    /// When a case cannot be read.
-    fn loss(
-        &mut self,
-        network: &Self::Network,
-        batch: &[usize],
-        at: Place,
-    ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError>;
-
-    /// Figures on held-out cases after an epoch; none by default.
-    ///
-    /// # Errors
-    /// When a case cannot be read.
-    fn validate(
-        &mut self,
-        _network: &Self::Network,
-    ) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        Ok(Vec::new())
-    }
-
-    /// Name of a case in messages.
-    fn id(&self, index: usize) -> String;
-}
 
 /// How [`fit`] runs.
 pub struct Fit<'a> {
@@ -100,16 +24,11 @@ pub struct Fit<'a> {
     pub folder: &'a Path,
     /// What the progress line calls it.
     pub name: &'a str,
-    /// Epochs.
-    pub epochs: usize,
-    /// Images a step.
-    pub batch: usize,
+    /// Epochs, batch, schedule and all else that the settings say of a training. Groups and the update rule are the
+    /// optimizer's, order and augmentation the lesson's.
+    pub training: &'a Training,
     /// Leave out a last batch that is not full, as long as there is a full one.
     pub drop_last: bool,
-    /// Base learning rate.
-    pub lr: f64,
-    /// How it falls.
-    pub schedule: &'a ScheduleConfig,
     /// Written with every checkpoint.
     pub meta: &'a Metadata,
     /// Who watches.
@@ -118,146 +37,292 @@ pub struct Fit<'a> {
     pub stop: &'a Stop,
 }
 
-/// Trains `network` to the end of the last epoch, from the newest checkpoint in the step's folder if there is one.
+/// Trains `network` to the end of the last epoch, or until early stopping, from the newest checkpoint in the step's folder
+/// if there is one. What comes back is without autodiff: the last or the best epoch's network, as the settings say, and
+/// its moving average where one is kept.
 ///
 /// # Errors
 /// See [`TrainError`]. [`TrainError::Stopped`] leaves a checkpoint from which the same call goes on.
 pub fn fit<L: Lesson>(
     lesson: &mut L,
     network: L::Network,
-    mut optimizer: Optimizer,
+    optimizer: Optimizer,
     plan: &Fit<'_>,
 ) -> Result<L::Network, TrainError> {
     optimizer
         .check_groups(&network)
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
-    let (mut network, resumed) = checkpoint::resume(&checkpoints, network, &mut optimizer)?;
-    let mut state = resumed.unwrap_or(State {
-        place: Place { epoch: 0, step: 0 },
-        sums: Vec::new(),
-        seconds: 0.0,
-        network: String::new(),
-        optimizer: String::new(),
-    });
-    let log = MetricLog::open(plan.folder, state.place.epoch)?;
-    let steps = batches(&lesson.order(0), plan).len();
-    if steps == 0 {
+    let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
+    let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
+    let batches = batches(&lesson.order(0), plan).len();
+    if batches == 0 {
         return Err(TrainError::Empty {
             why: format!("{} has an empty training split", plan.name),
         });
     }
-    let total = plan.epochs * steps;
-    plan.progress.begin(plan.name, total as u64);
-    let mut began = Instant::now();
+    let clock = Clock {
+        batches,
+        steps: batches.div_ceil(plan.training.accumulate),
+    };
+    plan.progress
+        .begin(plan.name, (plan.training.epochs * batches) as u64);
     let mut saved = Instant::now();
-    while state.place.epoch < plan.epochs {
-        let order = lesson.order(state.place.epoch);
-        for batch in batches(&order, plan).iter().skip(state.place.step) {
-            let done = state.place.epoch * steps + state.place.step;
-            let lr = plan.lr
-                * plan
-                    .schedule
-                    .factor(done, total, state.place.epoch, plan.epochs);
-            let terms = lesson.loss(&network, batch, state.place)?;
-            let mut reading = f32::NAN;
-            for (place, (name, term)) in terms.iter().enumerate() {
-                let value: f32 = term.clone().into_scalar();
-                if place == 0 {
-                    reading = value;
-                }
-                match state.sums.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, sum)) => *sum += f64::from(value),
-                    None => state.sums.push(((*name).to_owned(), f64::from(value))),
-                }
-            }
-            if !reading.is_finite() {
-                let cases: Vec<String> = batch.iter().map(|&i| lesson.id(i)).collect();
-                return Err(TrainError::NotFinite {
-                    value: reading,
-                    place: state.place,
-                    lr,
-                    cases: cases.join(", "),
-                });
-            }
-            let (_, loss) = &terms[0];
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            network = optimizer.step(network, gradients, lr);
-            state.place.step += 1;
-            plan.progress.at(
-                (done + 1) as u64,
-                &format!(
-                    "epoch {}/{} loss {reading:.4}",
-                    state.place.epoch + 1,
-                    plan.epochs
-                ),
-            );
+    while !over(&course, plan) {
+        let order = lesson.order(course.state.place.epoch);
+        let open: Vec<Vec<usize>> = self::batches(&order, plan)
+            .into_iter()
+            .skip(course.state.place.step)
+            .collect();
+        for group in open.chunks(plan.training.accumulate) {
+            course = step(lesson, course, group, &clock, plan)?;
             let stop = plan.stop.asked();
             if stop || saved.elapsed() > BETWEEN_CHECKPOINTS {
-                state.seconds += began.elapsed().as_secs_f64();
-                began = Instant::now();
-                checkpoint::save(&checkpoints, &network, plan.meta, &optimizer, state.clone())?;
+                checkpoint::save(&checkpoints, Kind::Last, &course, plan.meta)?;
                 saved = Instant::now();
             }
             if stop {
                 plan.progress.end();
                 return Err(TrainError::Stopped {
-                    place: state.place,
-                    epochs: plan.epochs,
+                    place: course.state.place,
+                    epochs: plan.training.epochs,
                 });
             }
         }
-        let epoch = state.place.epoch + 1;
-        let line = |split: &str, name: &str, value: f64| MetricLine {
-            epoch,
-            step: epoch * steps,
-            split: split.to_owned(),
-            name: name.to_owned(),
-            value,
-        };
-        let mut lines: Vec<MetricLine> = state
-            .sums
-            .iter()
-            .map(|(name, sum)| line("train", name, sum / steps as f64))
-            .collect();
-        lines.push(line(
-            "train",
-            "lr",
-            plan.lr
-                * plan
-                    .schedule
-                    .factor(epoch * steps - 1, total, state.place.epoch, plan.epochs),
-        ));
-        for (name, value) in lesson.validate(&network.valid())? {
-            lines.push(line("val", name, value));
+        let improved = end_epoch(lesson, &mut course, &clock, &log, plan)?;
+        let every = plan.training.keep_every;
+        let kept = every > 0 && course.state.place.epoch.is_multiple_of(every);
+        // Before the one to go on from, which speaks of the best one.
+        for (asked, kind) in [
+            (improved, Kind::Best),
+            (kept, Kind::Every),
+            (true, Kind::Last),
+        ] {
+            if asked {
+                checkpoint::save(&checkpoints, kind, &course, plan.meta)?;
+            }
         }
-        log.add(&lines)?;
-        let reading = |l: &MetricLine| match l.name.as_str() {
-            "lr" => format!("lr {:.1e}", l.value),
-            name => format!("{} {name} {:.4}", l.split, l.value),
-        };
-        let readings: Vec<String> = lines.iter().map(reading).collect();
-        plan.progress.note(&format!(
-            "{} epoch {epoch}/{}: {}",
-            plan.name,
-            plan.epochs,
-            readings.join(", ")
-        ));
-        state.place = Place { epoch, step: 0 };
-        state.sums.clear();
-        state.seconds += began.elapsed().as_secs_f64();
-        began = Instant::now();
-        checkpoint::save(&checkpoints, &network, plan.meta, &optimizer, state.clone())?;
         saved = Instant::now();
     }
     plan.progress.end();
-    Ok(network)
+    chosen(course, &checkpoints, plan)
+}
+
+/// How many batches and optimizer steps an epoch has.
+struct Clock {
+    batches: usize,
+    steps: usize,
+}
+
+/// Whether nothing is left to train: the epochs are over, or too many of them brought no improvement.
+fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
+    let patience = plan.training.patience;
+    course.state.place.epoch >= plan.training.epochs
+        || (patience > 0 && course.state.record.waited >= patience)
+}
+
+/// One optimizer step, on the mean of the gradients of the batches of `group`.
+fn step<L: Lesson>(
+    lesson: &mut L,
+    course: Course<L::Network>,
+    group: &[Vec<usize>],
+    clock: &Clock,
+    plan: &Fit<'_>,
+) -> Result<Course<L::Network>, TrainError> {
+    let Course {
+        mut network,
+        mut average,
+        mut optimizer,
+        mut state,
+    } = course;
+    let training = plan.training;
+    let epoch = state.place.epoch;
+    let lr = rate(
+        training,
+        epoch * clock.steps + state.place.step / training.accumulate,
+        epoch,
+        clock,
+    ) * state.plateau.factor;
+    let begun = state.place;
+    let names = |lesson: &L, cases: &mut dyn Iterator<Item = &usize>| {
+        cases.map(|&i| lesson.id(i)).collect::<Vec<_>>().join(", ")
+    };
+    let mut sum = MeanGradients::new();
+    for batch in group {
+        let terms = lesson.loss(&network, batch, state.place)?;
+        let mut reading = f32::NAN;
+        for (place, (name, term)) in terms.iter().enumerate() {
+            let value: f32 = term.clone().into_scalar();
+            if place == 0 {
+                reading = value;
+            }
+            match state.sums.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += f64::from(value),
+                None => state.sums.push(((*name).to_owned(), f64::from(value))),
+            }
+        }
+        if !reading.is_finite() {
+            return Err(TrainError::NotFinite {
+                what: "loss",
+                value: f64::from(reading),
+                place: state.place,
+                lr,
+                norm: state.last_norm,
+                cases: names(lesson, &mut batch.iter()),
+            });
+        }
+        let (_, loss) = &terms[0];
+        sum.add(
+            &network,
+            GradientsParams::from_grads(loss.backward(), &network),
+        );
+        state.place.step += 1;
+        plan.progress.at(
+            (epoch * clock.batches + state.place.step) as u64,
+            &format!("epoch {}/{} loss {reading:.4}", epoch + 1, training.epochs),
+        );
+    }
+    let mut gradients = sum.take(&network);
+    let length = norm(&network, &gradients);
+    if !length.is_finite() {
+        return Err(TrainError::NotFinite {
+            what: "norm of the gradient",
+            value: length,
+            place: begun,
+            lr,
+            norm: state.last_norm,
+            cases: names(lesson, &mut group.iter().flatten()),
+        });
+    }
+    if let Some(limit) = training.clip {
+        gradients = clipped(&network, gradients, length, limit);
+    }
+    state.norms += length;
+    state.last_norm = Some(length);
+    network = optimizer.step(network, gradients, lr);
+    if let Some(decay) = training.ema {
+        average = Some(averaged(average, &network, decay));
+    }
+    Ok(Course {
+        network,
+        average,
+        optimizer,
+        state,
+    })
+}
+
+/// Base learning rate of an optimizer step without what `plateau` makes of it.
+fn rate(training: &Training, iteration: usize, epoch: usize, clock: &Clock) -> f64 {
+    let (epochs, all) = (training.epochs, training.epochs * clock.steps);
+    training.optimizer.lr * training.schedule.factor(iteration, all, epoch, epochs)
+}
+
+/// Validates, logs the epoch and moves on to the next; true if this was the best epoch so far.
+fn end_epoch<L: Lesson>(
+    lesson: &mut L,
+    course: &mut Course<L::Network>,
+    clock: &Clock,
+    log: &MetricLog,
+    plan: &Fit<'_>,
+) -> Result<bool, TrainError> {
+    let training = plan.training;
+    let state = &mut course.state;
+    let epoch = state.place.epoch + 1;
+    let line = |split: &str, name: &str, value: f64| MetricLine {
+        epoch,
+        step: epoch * clock.steps,
+        split: split.to_owned(),
+        name: name.to_owned(),
+        value,
+    };
+    let mut lines: Vec<MetricLine> = state
+        .sums
+        .iter()
+        .map(|(name, sum)| line("train", name, sum / clock.batches as f64))
+        .collect();
+    let loss = lines[0].value;
+    let lr = rate(training, epoch * clock.steps - 1, epoch - 1, clock) * state.plateau.factor;
+    lines.push(line("train", "lr", lr));
+    let figures = match &course.average {
+        Some(average) => lesson.validate(average)?,
+        None => lesson.validate(&course.network.valid())?,
+    };
+    for &(name, value) in &figures {
+        lines.push(line("val", name, value));
+    }
+    let reading = |l: &MetricLine| match l.name.as_str() {
+        "lr" => format!("lr {:.1e}", l.value),
+        name => format!("{} {name} {:.4}", l.split, l.value),
+    };
+    let readings: Vec<String> = lines.iter().map(reading).collect();
+    plan.progress.note(&format!(
+        "{} epoch {epoch}/{}: {}",
+        plan.name,
+        training.epochs,
+        readings.join(", ")
+    ));
+    lines.push(line("train", "grad_norm", state.norms / clock.steps as f64));
+    log.add(&lines)?;
+
+    if epoch == 1 && figures.is_empty() && training.monitor != Monitor::Loss {
+        plan.progress.note(&format!(
+            "{} has no validation cases: the training loss is monitored in place of {}",
+            plan.name,
+            training.monitor.name()
+        ));
+    }
+    let (figure, better) = training.monitor.reading(plan.name, &figures, loss)?;
+    if training.schedule.kind == ScheduleKind::Plateau {
+        state.plateau.watch(&training.schedule, better, figure);
+    }
+    let improved = state.record.note(epoch, figure, better);
+    state.place = Place { epoch, step: 0 };
+    state.sums.clear();
+    state.norms = 0.0;
+    Ok(improved)
+}
+
+/// The network that a finished training gives.
+fn chosen<M: Module>(
+    course: Course<M>,
+    checkpoints: &Path,
+    plan: &Fit<'_>,
+) -> Result<M, TrainError> {
+    let Course {
+        network,
+        average,
+        state,
+        ..
+    } = course;
+    let (training, monitor) = (plan.training, plan.training.monitor.name());
+    let epochs = state.place.epoch;
+    if epochs < training.epochs {
+        plan.progress.note(&format!(
+            "{} ended early, after epoch {epochs} of {}: {} epochs without a better {monitor}",
+            plan.name, training.epochs, training.patience
+        ));
+    }
+    if training.select == Select::Last {
+        return Ok(average.unwrap_or_else(|| network.valid()));
+    }
+    let Some((epoch, figure)) = state.record.best else {
+        return Err(TrainError::NoBest {
+            step: plan.name.to_owned(),
+            monitor,
+        });
+    };
+    plan.progress.note(&format!(
+        "{} takes epoch {epoch} of {epochs}, the best ({figure:.4})",
+        plan.name
+    ));
+    Ok(checkpoint::best_network(checkpoints, epoch, &network)?)
 }
 
 fn batches(order: &[usize], plan: &Fit<'_>) -> Vec<Vec<usize>> {
-    let whole = order.len() / plan.batch;
+    let size = plan.training.batch;
+    let whole = order.len() / size;
     order
-        .chunks(plan.batch)
+        .chunks(size)
         .enumerate()
         .filter(|(place, _)| !plan.drop_last || whole == 0 || *place < whole)
         .map(|(_, chunk)| chunk.to_vec())

@@ -2,25 +2,34 @@
 //!
 //! [`fit`] is the loop that the three training steps share; a [`Lesson`] says what is drawn and what is lost. What is
 //! drawn at a step is a pure function of (seed, epoch, place in the epoch), so there is no random state to save: a
-//! [`checkpoint`] is the network, the optimizer and a place.
+//! [`checkpoint`] is the network, the moving average of its weights where one is kept, the optimizer, a place, and what
+//! finished epochs have taught (the best one, what the schedule `plateau` remembers).
 
+mod average;
 pub mod checkpoint;
+mod error;
 mod fit;
+mod gradients;
 mod images;
+mod lesson;
 mod log;
+mod monitor;
 
-pub use fit::{Fit, Lesson, TrainError, fit};
+pub use error::TrainError;
+pub use fit::{Fit, fit};
 pub use images::{ImageStore, to_tensor};
+pub use lesson::Lesson;
 pub use log::{MetricLine, MetricLog};
+pub use monitor::{Monitor, Record, Select};
 
-/// A place in a training: `epoch` epochs are over, and `step` steps of the next one.
+/// A place in a training: `epoch` epochs are over, and `step` batches of the next one.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub struct Place {
     /// Finished epochs.
     pub epoch: usize,
-    /// Finished steps of the epoch under way.
+    /// Finished batches of the epoch under way; with accumulated gradients several make one optimizer step.
     pub step: usize,
 }
 

@@ -14,12 +14,12 @@ fn train(folder: &Path, out: &str, sets: &[&str], step: &str) {
     run_until(folder, out, &config(sets), step, &StopAfter::new(NEVER)).expect("a run");
 }
 
-/// Name and value of each line of the training split of a step.
+/// Name and value of each loss that a step logged of its training split.
 fn log(folder: &Path, out: &str, step: &str) -> Vec<(String, f64)> {
     MetricLog::read(&folder.join(out).join(step).join("metrics.jsonl"))
         .expect("a log")
         .into_iter()
-        .filter(|line| line.split == "train" && line.name != "lr")
+        .filter(|line| line.split == "train" && line.name.starts_with("loss"))
         .map(|line| (line.name, line.value))
         .collect()
 }

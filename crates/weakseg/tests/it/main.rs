@@ -2,7 +2,11 @@
 
 mod layer;
 mod losses;
+mod optimizers;
 mod pretrained;
 mod resume;
 mod run_folder;
+mod schedules;
 mod tiny;
+mod toy;
+mod training;

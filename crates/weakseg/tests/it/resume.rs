@@ -1,5 +1,7 @@
 //! A training that was stopped goes on as if nothing had been.
 
+use std::path::Path;
+
 use weakseg::pipeline::StepError;
 
 use crate::tiny::{StopAfter, config, run_until};
@@ -76,6 +78,128 @@ fn a_stopped_training_ends_with_the_same_bytes() {
     )
     .expect("a run");
     assert!(model("other").expect("a model") != whole);
+}
+
+/// Everything that a training remembers beside its weights: averages, a mean over batches, a rate that has fallen, the best
+/// epoch, epochs without a better one.
+const REMEMBERING: [&str; 12] = [
+    "classifier.training.epochs=4",
+    "classifier.training.batch=2",
+    "classifier.training.accumulate=2",
+    "classifier.training.clip=0.5",
+    "classifier.training.ema=0.8",
+    "classifier.training.select=best",
+    "classifier.training.patience=4",
+    "classifier.training.keep_every=2",
+    "classifier.training.schedule.kind=plateau",
+    "classifier.training.schedule.patience=0",
+    // No epoch is so much better: the rate falls after the second one, and again.
+    "classifier.training.schedule.threshold=1",
+    "classifier.training.schedule.factor=0.5",
+];
+
+#[test]
+fn what_a_training_remembers_outlives_a_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&REMEMBERING);
+    let until = "train-classifier";
+    let step = |out: &str| folder.path().join(out).join("01-train-classifier");
+    let go = |out: &str, readings: u64| {
+        let watch = StopAfter::new(readings);
+        run_until(folder.path(), out, &config, until, &watch)
+    };
+    go("whole", NEVER).expect("a run");
+    let log = std::fs::read_to_string(step("whole").join("metrics.jsonl")).expect("a log");
+    let falls = |text: &str| text.lines().filter(|l| l.contains("\"lr\"")).count();
+    assert_eq!(falls(&log), 4);
+    assert!(
+        log.contains("\"lr\",\"value\":0.00005"),
+        "the rate fell: {log}"
+    );
+
+    // Six batches and three optimizer steps an epoch. Two epochs and two; then a stop in the middle of every epoch, asked
+    // for inside a group of batches, which is finished first; then both.
+    for (out, sittings) in [
+        ("halves", &[12][..]),
+        ("inside", &[3, 5, 7]),
+        ("mixed", &[1, 11, 5]),
+    ] {
+        for &readings in sittings {
+            let stopped = go(out, readings);
+            assert!(matches!(stopped, Err(StepError::Stopped)), "{stopped:?}");
+        }
+        go(out, NEVER).expect("the rest");
+        same(
+            &step("whole"),
+            &step(out),
+            &["model.safetensors", "metrics.jsonl"],
+        );
+        let best = |out: &str| {
+            let folder = step(out).join("checkpoints/best");
+            let only = std::fs::read_dir(&folder).expect("the best").next();
+            only.expect("one").expect("a folder").path()
+        };
+        assert_eq!(best("whole").file_name(), best(out).file_name());
+        for kept in [best(out), step(out).join("checkpoints/every/00002")] {
+            let beside = step("whole").join(kept.strip_prefix(step(out)).expect("below it"));
+            same(&beside, &kept, &CHECKPOINT);
+        }
+        let last = "checkpoints/00004-000000";
+        same(
+            &step("whole").join(last),
+            &step(out).join(last),
+            &CHECKPOINT,
+        );
+    }
+}
+
+/// Files of a checkpoint.
+const CHECKPOINT: [&str; 4] = [
+    "network.safetensors",
+    "average.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+];
+
+fn same(a: &Path, b: &Path, files: &[&str]) {
+    for file in files {
+        let read = |folder: &Path| {
+            let path = folder.join(file);
+            std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+        };
+        assert!(read(a) == read(b), "{file} of {} differs", b.display());
+    }
+}
+
+#[test]
+fn the_segmenter_watches_pseudo_labels_of_the_validation_split() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&[
+        "segmenter.training.epochs=2",
+        "segmenter.training.select=best",
+        "segmenter.training.ema=0.5",
+    ]);
+    let until = "train-segmenter";
+    run_until(folder.path(), "run", &config, until, &StopAfter::new(NEVER)).expect("a run");
+    let run = folder.path().join("run");
+    let log =
+        |step: &str| std::fs::read_to_string(run.join(step).join("metrics.jsonl")).expect("a log");
+    let watched = |text: &str| {
+        let of = |line: &&str| line.contains("\"val\"") && line.contains("\"loss\"");
+        text.lines().filter(of).count()
+    };
+    assert_eq!(watched(&log("08-train-segmenter")), 2);
+    assert_eq!(
+        watched(&log("05-train-irn")),
+        0,
+        "IRNet has no validation figures"
+    );
+    let masks = std::fs::read_dir(run.join("06-make-pseudo-labels"))
+        .expect("pseudo-labels")
+        .filter_map(Result::ok)
+        .filter(|e| e.path().extension().is_some_and(|e| e == "png"))
+        .count();
+    assert_eq!(masks, 16, "12 to learn from and 4 to watch");
 }
 
 #[test]

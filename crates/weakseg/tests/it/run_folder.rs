@@ -109,6 +109,20 @@ fn a_repeated_step_takes_those_made_from_it_along() {
 }
 
 #[test]
+fn half_written_files_of_a_kill_are_swept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || RunDir::open(folder.path(), &config(&[]), String::new(), "cpu", 10);
+    let step = open().expect("a run").begin(&METHOD[0]).expect("begun");
+    let halves = [folder.path().join(".tmp-1E3IXd"), step.join(".tmpzvDnAc")];
+    for half in &halves {
+        std::fs::write(half, "half").expect("written");
+    }
+    open().expect("a run").begin(&METHOD[0]).expect("goes on");
+    assert!(halves.iter().all(|half| !half.exists()));
+    assert!(step.join("started.json").exists());
+}
+
+#[test]
 fn seconds_count_every_sitting() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = RunDir::open(folder.path(), &config(&[]), String::new(), "cpu", 10).expect("a run");

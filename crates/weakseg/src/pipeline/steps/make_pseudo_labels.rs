@@ -26,8 +26,9 @@ pub(crate) const SCORES: &str = "scores";
 /// Folder of IRNet's boundary maps in the step's folder.
 const EDGES: &str = "edges";
 
-/// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training split, the masks that
-/// its image-level labels allow (`CASE.png`, at the image's own size). An image without a finding gets an empty mask.
+/// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training and the validation split,
+/// the masks that image-level labels allow (`CASE.png`, at the image's own size): step 3 learns from the former and
+/// watches its loss on the latter. An image without a finding gets an empty mask.
 ///
 /// The boundaries that were walked along stay too (`edges/CASE.npy`, `[h, w]`, probabilities): with them `weakseg walk`
 /// tries another radius, exponent or number of steps without IRNet.
@@ -122,12 +123,13 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
         }
     }
     bench.progress.end();
-    let train = indices(bench, Split::Train);
+    let mut learned = indices(bench, Split::Train);
+    learned.extend(indices(bench, Split::Val));
     let store = MaskStore::new(folder, bench.cases.classes.clone());
     super::per_case(
         bench,
         "write pseudo-labels",
-        &train,
+        &learned,
         |i| store.exists(&cases[i].id),
         |index| {
             let case = &cases[index];

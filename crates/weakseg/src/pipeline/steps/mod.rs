@@ -23,6 +23,7 @@ use weakseg_models::weights::Metadata;
 
 use super::{Bench, StepError};
 use crate::config::{SamplerKind, Training};
+use crate::optim::{LrGroup, Optimizer};
 use crate::train::{Fit, stream_seed};
 
 pub use eval_cams::eval_cams;
@@ -76,15 +77,26 @@ pub(crate) fn plan<'a>(
     Fit {
         folder,
         name,
-        epochs: training.epochs,
-        batch: training.batch,
+        training,
         drop_last: true,
-        lr: training.optimizer.lr,
-        schedule: &training.schedule,
         meta,
         progress: bench.progress,
         stop: bench.stop,
     }
+}
+
+/// The optimizer of a training with its learning-rate groups; `head` are the paths of the part that starts from noise.
+pub(crate) fn optimizer(training: &Training, head: &[&str]) -> Optimizer {
+    let base = training.optimizer.lr;
+    let groups = match training.groups.is_empty() {
+        true => vec![LrGroup::new(head.to_vec(), training.head_lr_factor)],
+        false => training
+            .groups
+            .iter()
+            .map(|group| group.group(head, base))
+            .collect(),
+    };
+    Optimizer::new(&training.optimizer, groups)
 }
 
 /// The sampler of a training over some cases.
@@ -126,4 +138,114 @@ pub(crate) fn per_case(
     });
     bench.progress.end();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use weakseg_models::{
+        Classifier, ClassifierArch, ClassifierConfig, SegmenterArch, SegmenterConfig,
+    };
+
+    use crate::optim::parameter_paths;
+
+    fn classifier() -> Classifier {
+        let config = ClassifierConfig {
+            width: 0.0625,
+            ..ClassifierConfig::new(ClassifierArch::Vgg16Bn, 2)
+        };
+        config.init(&Device::flex()).expect("a network")
+    }
+
+    fn training(groups: &str) -> Training {
+        toml::from_str(&format!("optimizer = {{ lr = 0.5 }}\n{groups}")).expect("settings")
+    }
+
+    /// How many parameters have each learning rate; running statistics, which have none, are left out.
+    fn rates(optimizer: &Optimizer, paths: &[String]) -> Vec<(f64, usize)> {
+        let mut found: Vec<(f64, usize)> = Vec::new();
+        for path in paths.iter().filter(|path| !path.contains("running_")) {
+            let rate = 0.5 * optimizer.lr_factor(path);
+            match found
+                .iter_mut()
+                .find(|(known, _)| (*known - rate).abs() < 1e-12)
+            {
+                Some((_, count)) => *count += 1,
+                None => found.push((rate, 1)),
+            }
+        }
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found
+    }
+
+    /// Reference §1.4: trunk weights, trunk biases, extra weights, extra biases. VGG16 with batch norm has 13 convolutions
+    /// with bias, each with a norm of two parameters; the head three convolutions and a linear layer.
+    #[test]
+    fn the_references_four_groups_of_a_classifier() {
+        let network = classifier();
+        let optimizer = optimizer(
+            &training(
+                "[[groups]]\npart = \"trunk\"\nparameters = \"weights\"\nlr = 1e-5\n\
+                 [[groups]]\npart = \"trunk\"\nparameters = \"biases\"\nlr = 1e-4\n\
+                 [[groups]]\npart = \"head\"\nparameters = \"weights\"\nlr = 2e-4\n\
+                 [[groups]]\npart = \"head\"\nparameters = \"biases\"\nlr = 1e-3",
+            ),
+            &train_classifier::HEAD,
+        );
+        optimizer.check_groups(&network).expect("none is empty");
+        let paths = parameter_paths(&network);
+        let head = |name: &str| {
+            let extra = paths.iter().filter(|p| p.starts_with("head."));
+            extra.filter(|p| p.ends_with(name)).count()
+        };
+        assert!(head("weight") >= 2 && head("bias") >= 1);
+        let found: Vec<usize> = rates(&optimizer, &paths).iter().map(|(_, n)| *n).collect();
+        assert_eq!(found, [26, 26, head("weight"), head("bias")]);
+    }
+
+    /// Reference §1.4: encoder, and the rest.
+    #[test]
+    fn the_references_two_groups_of_a_segmentation_network() {
+        let config = SegmenterConfig {
+            width: 0.0625,
+            ..SegmenterConfig::new(SegmenterArch::UnetVgg16Bn, 1)
+        };
+        let network = config.init(&Device::flex()).expect("a network");
+        let head = ["decoder", "segmentation_head"];
+        let paths = parameter_paths(&network);
+        let by_path = optimizer(
+            &training("groups = [{ part = \"encoder\", lr = 0.001 }]"),
+            &head,
+        );
+        let by_name = optimizer(
+            &training("groups = [{ part = \"trunk\", lr = 0.001 }]"),
+            &head,
+        );
+        let by_factor = optimizer(&training("head_lr_factor = 10.0"), &head);
+        for optimizer in [&by_path, &by_name, &by_factor] {
+            optimizer.check_groups(&network).expect("none is empty");
+        }
+        let found = rates(&by_path, &paths);
+        assert_eq!((found.len(), found[0]), (2, (0.001, 52)));
+        assert_eq!(found[1].0, 0.5, "what no group holds has the base rate");
+        assert_eq!(rates(&by_name, &paths), found);
+        let factors: Vec<f64> = rates(&by_factor, &paths).iter().map(|r| r.0).collect();
+        assert_eq!(factors, [0.5, 5.0]);
+    }
+
+    #[test]
+    fn a_group_of_nothing_is_refused_with_the_parts_there_are() {
+        for part in ["", "decoder", "trunk.conv9"] {
+            let groups = training(&format!("groups = [{{ part = \"{part}\", lr = 0.1 }}]"));
+            let message = optimizer(&groups, &train_classifier::HEAD)
+                .check_groups(&classifier())
+                .expect_err("nothing there")
+                .to_string();
+            assert!(
+                message.contains(&format!("`{part}`")) && message.contains("parts are trunk, head"),
+                "{message}"
+            );
+        }
+    }
 }

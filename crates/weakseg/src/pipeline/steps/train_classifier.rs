@@ -9,13 +9,15 @@ use weakseg_data::sampler::Sampler;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
-use super::{MODEL, indices, plan, purpose, sampler, training_seed};
+use super::{MODEL, indices, optimizer, plan, purpose, sampler, training_seed};
 use crate::config::ClassifierStep;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
-use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::{ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+
+/// What starts from noise.
+pub(super) const HEAD: [&str; 1] = ["head"];
 
 /// Trains the classifier on the training split's image-level labels.
 pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
@@ -39,8 +41,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
         device,
         seed: training_seed(bench, purpose::CLASSIFIER),
     };
-    let head = LrGroup::new(["head"], config.training.head_lr_factor);
-    let optimizer = Optimizer::new(&config.training.optimizer, vec![head]);
+    let optimizer = optimizer(&config.training, &HEAD);
     let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;

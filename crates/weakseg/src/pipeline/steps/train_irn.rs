@@ -10,10 +10,9 @@ use weakseg_kernels::PathIndex;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Irnet, IrnetHeads, Normalisation};
 
-use super::{MODEL, indices, plan, purpose, training_seed};
+use super::{MODEL, indices, optimizer, plan, purpose, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
-use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::{ImageStore, Lesson, Place, TrainError, fit, to_tensor};
 
@@ -58,8 +57,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         seed: training_seed(bench, purpose::IRN),
     };
     let meta = card.metadata();
-    let displacement = LrGroup::new(["displacement"], config.training.head_lr_factor);
-    let optimizer = Optimizer::new(&config.training.optimizer, vec![displacement]);
+    let optimizer = optimizer(&config.training, &["displacement"]);
     let plan = plan(bench, folder, "train-irn", &config.training, &meta);
     let heads = fit(&mut lesson, irnet.heads.clone(), optimizer, &plan)?;
     let mut trained = irnet.valid();

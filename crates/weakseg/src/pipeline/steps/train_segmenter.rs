@@ -1,6 +1,7 @@
 //! Step 3: a segmentation network learns from the pseudo-labels (paper §3.4; reference §6).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -11,11 +12,10 @@ use weakseg_data::{LabelSpace, Plane, Split, Stack};
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
-use super::{MODEL, indices, plan, purpose, sampler, training_seed};
+use super::{MODEL, indices, optimizer, plan, purpose, sampler, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
-use crate::optim::{LrGroup, Optimizer};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::{ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
 
@@ -55,29 +55,36 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         true => network,
         false => network.with_unit_scale_encoder(to_tensor(&first, &card.normalisation(), &device)),
     };
+    let sampler = sampler(bench, config.training.sampler, &train)?;
+    let (learned, mut watched) = (train.len(), train);
+    for index in indices(bench, Split::Val) {
+        let mask = store.read(&cases[index].id)?;
+        masks.push(shrink(&mask.planes, side));
+        watched.push(index);
+    }
     let mut lesson = Masks {
         bench,
         images: &images,
         masks,
         pos_weight,
-        sampler: sampler(bench, config.training.sampler, &train)?,
-        train,
+        sampler,
+        cases: watched,
+        train: learned,
         normalisation: card.normalisation(),
         device,
         seed: training_seed(bench, purpose::SEGMENTER),
     };
     let meta = card.metadata();
-    let parts = match &network {
-        Segmenter::Unet(_) => vec!["decoder", "segmentation_head"],
-        Segmenter::DeeplabV3(_) | Segmenter::DeeplabV3Plus(_) => vec!["classifier"],
+    let head: &[&str] = match &network {
+        Segmenter::Unet(_) => &["decoder", "segmentation_head"],
+        Segmenter::DeeplabV3(_) | Segmenter::DeeplabV3Plus(_) => &["classifier"],
     };
-    let decoder = LrGroup::new(parts, config.training.head_lr_factor);
-    let optimizer = Optimizer::new(&config.training.optimizer, vec![decoder]);
+    let optimizer = optimizer(&config.training, head);
     let plan = plan(bench, folder, "train-segmenter", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
     Ok(Outcome {
-        cases: lesson.train.len(),
+        cases: lesson.train,
         ..Outcome::default()
     })
 }
@@ -92,9 +99,13 @@ fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
 struct Masks<'a> {
     bench: &'a Bench<'a>,
     images: &'a ImageStore,
+    /// Pseudo-labels of `cases`.
     masks: Vec<Stack<u8>>,
     pos_weight: Vec<f32>,
-    train: Vec<usize>,
+    /// Places in the set: those that are learned from, then those of the validation split.
+    cases: Vec<usize>,
+    /// How many are learned from.
+    train: usize,
     sampler: Sampler,
     normalisation: Normalisation,
     device: Device,
@@ -114,7 +125,7 @@ impl Lesson for Masks<'_> {
         batch: &[usize],
         at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
-        let cases: Vec<usize> = batch.iter().map(|&i| self.train[i]).collect();
+        let cases: Vec<usize> = batch.iter().map(|&i| self.cases[i]).collect();
         let masks: Vec<&Stack<u8>> = batch.iter().map(|&i| &self.masks[i]).collect();
         let pairs = networks::augmented(
             self.seed,
@@ -134,6 +145,48 @@ impl Lesson for Masks<'_> {
             &self.bench.config.segmenter.scales,
             Some(&mut noise),
         );
+        self.terms(batch, &images, &masks, logits)
+    }
+
+    fn validate(&mut self, network: &Segmenter) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        let watched: Vec<usize> = (self.train..self.cases.len()).collect();
+        let mut figures: Vec<(&'static str, f64)> = Vec::new();
+        for batch in watched.chunks(self.bench.config.segmenter.training.batch) {
+            let images = batch
+                .iter()
+                .map(|&i| self.images.get(self.cases[i]))
+                .collect::<Result<Vec<_>, _>>()?;
+            let masks: Vec<Stack<u8>> = batch.iter().map(|&i| self.masks[i].clone()).collect();
+            let input = to_tensor(&images, &self.normalisation, &self.bench.device);
+            // The terms are computed on the device that trains.
+            let scales = &self.bench.config.segmenter.scales;
+            let logits = Tensor::from_inner(network.forward_scales(input, scales, None));
+            for (name, term) in self.terms(batch, &images, &masks, logits)? {
+                let part = f64::from(term.into_scalar::<f32>()) * batch.len() as f64
+                    / watched.len() as f64;
+                match figures.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, mean)) => *mean += part,
+                    None => figures.push((name, part)),
+                }
+            }
+        }
+        Ok(figures)
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.bench.cases.cases[self.cases[index]].id.clone()
+    }
+}
+
+impl Masks<'_> {
+    /// The terms of the loss of a batch's logits against its masks and the images they were made from.
+    fn terms(
+        &self,
+        batch: &[usize],
+        images: &[Arc<Stack<u8>>],
+        masks: &[Stack<u8>],
+        logits: Tensor<4>,
+    ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
         let (planes, height, width) = (masks[0].channels(), masks[0].height(), masks[0].width());
         let values = masks.iter().flat_map(|m| m.as_slice());
         let targets = match self.bench.cases.classes.space {
@@ -162,9 +215,5 @@ impl Lesson for Masks<'_> {
         pixel_loss(losses, &logits, pixels).map_err(|error| {
             TrainError::Other(format!("case {}: {error}", self.id(batch[error.place])))
         })
-    }
-
-    fn id(&self, index: usize) -> String {
-        self.bench.cases.cases[self.train[index]].id.clone()
     }
 }

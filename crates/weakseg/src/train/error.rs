@@ -1,0 +1,130 @@
+//! Why a training ends without its network.
+
+use std::path::PathBuf;
+
+use weakseg_data::DataError;
+use weakseg_models::weights::WeightsError;
+
+use super::Place;
+use super::checkpoint::FORMAT;
+use crate::optim::OptimError;
+
+/// A checkpoint that cannot be written or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] DataError),
+    /// The network's weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The optimizer's state.
+    #[error(transparent)]
+    Optimizer(#[from] OptimError),
+    /// The files do not have the digests that were written with them.
+    #[error("{}: damaged ({what} does not match its digest); remove this folder to go on from the one before it", path.display())]
+    Damaged {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The file.
+        what: &'static str,
+    },
+    /// Written by a later version.
+    #[error("{}: written by a later version of weakseg (format {found}, this one reads up to {FORMAT}); go on with that \
+             version", path.display())]
+    Newer {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The best epoch's checkpoint is of no use.
+    #[error("{}: the checkpoint of the best epoch {why}; do this step anew (--from), or with training.select = \"last\"", 
+             path.display())]
+    NoBest {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Why a training ended without its network.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// It was asked to stop, and can go on from its checkpoint.
+    #[error("stopped in epoch {} of {epochs}; the same command goes on from there", place.epoch + 1)]
+    Stopped {
+        /// Where it stood.
+        place: Place,
+        /// Epochs in all.
+        epochs: usize,
+    },
+    /// The loss or the gradient is not a number.
+    #[error(
+        "the {what} is {value} in epoch {}, batch {} (learning rate {lr:e}, {}, cases {cases}); the checkpoint before it is \
+         kept. Lower the learning rate (`--set …training.optimizer.lr=…`), clip the gradient (`--set …training.clip=1`) or \
+         look at these cases",
+        place.epoch + 1, place.step + 1, last_norm(.norm)
+    )]
+    NotFinite {
+        /// `loss`, or `norm of the gradient`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// Where.
+        place: Place,
+        /// Learning rate of the step.
+        lr: f64,
+        /// Norm of the last gradient before, none in the first step.
+        norm: Option<f64>,
+        /// Ids of the batch, or of all batches of the step.
+        cases: String,
+    },
+    /// Nothing to learn from.
+    #[error("no cases to train on: {why}")]
+    Empty {
+        /// Which cases were looked for.
+        why: String,
+    },
+    /// The figure that decides is not among those there are.
+    #[error(
+        "{step}: training.monitor is `{monitor}`, which the validation split does not give (it gives {there}); set \
+         training.monitor to one of these, or give the split cases with and without each class"
+    )]
+    NoFigure {
+        /// What is trained.
+        step: String,
+        /// The figure asked for.
+        monitor: &'static str,
+        /// Figures there are.
+        there: String,
+    },
+    /// The best epoch is asked for, and none had a figure.
+    #[error(
+        "{step}: training.select is `best`, but `{monitor}` was not a finite number after any epoch; see metrics.jsonl, or \
+         set training.select to `last`"
+    )]
+    NoBest {
+        /// What is trained.
+        step: String,
+        /// The figure asked for.
+        monitor: &'static str,
+    },
+    /// A case could not be made into a batch.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+fn last_norm(norm: &Option<f64>) -> String {
+    match norm {
+        Some(norm) => format!("norm of the gradient before it {norm:.3e}"),
+        None => "no gradient before it".to_owned(),
+    }
+}

@@ -1,0 +1,41 @@
+//! What differs from training to training.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::{Place, TrainError};
+
+/// What is learned: the part of a training that differs from step to step.
+pub trait Lesson {
+    /// The network, or the part of it that learns.
+    type Network: Module;
+
+    /// Indices of the cases of `epoch`, in order; a pure function of the epoch, equally many in each.
+    fn order(&self, epoch: usize) -> Vec<usize>;
+
+    /// The terms of the loss for a batch, the first being the one that is minimised, each a tensor of one value.
+    ///
+    /// # Errors
+    /// When a case cannot be read.
+    fn loss(
+        &mut self,
+        network: &Self::Network,
+        batch: &[usize],
+        at: Place,
+    ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError>;
+
+    /// Figures on held-out cases after an epoch; none by default. `network` is without autodiff, and the moving average
+    /// where one is kept.
+    ///
+    /// # Errors
+    /// When a case cannot be read.
+    fn validate(
+        &mut self,
+        _network: &Self::Network,
+    ) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        Ok(Vec::new())
+    }
+
+    /// Name of a case in messages.
+    fn id(&self, index: usize) -> String;
+}
