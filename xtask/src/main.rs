@@ -5,6 +5,8 @@
 //!   ignored test of the workspace, in release.
 //! * `cargo xtask fixtures PYTHON`: runs the scripts that record the oracles beside the tests, with a Python that has the
 //!   packages named in them.
+//! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
+//!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -25,8 +27,9 @@ fn main() -> ExitCode {
         ["shared"] => shared(&root, &root.join("../shared")),
         ["shared", folder] => shared(&root, Path::new(folder)),
         ["fixtures", python] => fixtures(&root, python),
+        ["interop", python] => interop(&root, python),
         _ => {
-            eprintln!("usage: cargo xtask ci | shared [DIR] | fixtures PYTHON");
+            eprintln!("usage: cargo xtask ci | shared [DIR] | fixtures PYTHON | interop PYTHON");
             return ExitCode::from(2);
         }
     };
@@ -61,7 +64,24 @@ fn shared(root: &Path, folder: &Path) -> bool {
     )
 }
 
-/// Every `tests/oracle/*.py` of the workspace's crates, in order of name.
+const INTEROP: &str = "interop.py";
+
+/// Builds the program and hands it to the script that compares it with the libraries.
+fn interop(root: &Path, python: &str) -> bool {
+    let oracle = root.join("crates/weakseg-models/tests/oracle");
+    let mut build = Command::new("cargo");
+    run(build.args(["build", "--workspace", "--release"]), root)
+        && run(
+            Command::new(python)
+                .arg(oracle.join(INTEROP))
+                .arg(root.join("target/release/weakseg"))
+                .arg("--record")
+                .arg(oracle.join("interop.txt")),
+            root,
+        )
+}
+
+/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but the one that [`interop`] runs.
 fn fixtures(root: &Path, python: &str) -> bool {
     let mut scripts: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(root.join("crates"))
@@ -71,7 +91,8 @@ fn fixtures(root: &Path, python: &str) -> bool {
     {
         let folder = entry.path().join("tests/oracle");
         for script in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if script.path().extension().is_some_and(|e| e == "py") {
+            let path = script.path();
+            if path.extension().is_some_and(|e| e == "py") && !path.ends_with(INTEROP) {
                 scripts.push(script.path());
             }
         }

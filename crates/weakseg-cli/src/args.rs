@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    Cam, Config, Crf, Demo, Evaluate, Phantom, Predict, Report, Run, Verify, Walk,
+    Cam, Config, Crf, Demo, Evaluate, Phantom, Predict, Report, Run, Verify, Walk, Weights,
 };
 use crate::device::Choice;
 use crate::ui::{Level, Ui};
@@ -88,6 +88,9 @@ pub enum Command {
     /// Make a phantom set, or check a data set.
     #[command(subcommand)]
     Data(Data),
+    /// Pretrained weights, and weights from and for other libraries.
+    #[command(subcommand)]
+    Weights(Weights),
     /// Write report.html and report.json of a finished run anew.
     Report(Report),
     /// Show what a configuration may hold, or what it resolves to.

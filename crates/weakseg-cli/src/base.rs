@@ -55,7 +55,7 @@ fn read(path: &Path) -> Result<Value> {
 }
 
 /// The way from one folder to another, both absolute; the other itself where there is none (another drive).
-fn relative(from: &Path, to: &Path) -> PathBuf {
+pub fn relative(from: &Path, to: &Path) -> PathBuf {
     let (from, to): (Vec<Component<'_>>, Vec<Component<'_>>) =
         (from.components().collect(), to.components().collect());
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();

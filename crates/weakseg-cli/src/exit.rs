@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use weakseg::config::ConfigError;
 use weakseg::pipeline::StepError;
+use weakseg::pretrained::FetchError;
 use weakseg_data::DataError;
 
 use crate::output::Closed;
@@ -72,7 +73,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         if cause.is::<Usage>() || cause.is::<ConfigError>() {
             return 2;
         }
-        if cause.is::<Stopped>() {
+        if cause.is::<Stopped>() || matches!(cause.downcast_ref(), Some(FetchError::Stopped)) {
             return 130;
         }
         match cause.downcast_ref::<StepError>() {

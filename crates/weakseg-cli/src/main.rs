@@ -47,6 +47,7 @@ fn run(cli: Cli) -> Result<Done> {
         Command::Walk(walk) => walk.run(&settings),
         Command::Data(Data::Phantom(phantom)) => phantom.run(&settings),
         Command::Data(Data::Verify(verify)) => verify.run(&settings),
+        Command::Weights(weights) => weights.run(&settings),
         Command::Report(report) => report.run(&settings),
         Command::Config(config) => config.run(&settings),
     }

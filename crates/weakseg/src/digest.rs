@@ -49,7 +49,8 @@ fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>, DataError> {
     Ok(found)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

@@ -12,6 +12,7 @@
 //! | [`loss`], [`optim`], [`train`] | training |
 //! | [`metrics`], [`report`] | figures that cannot flatter |
 //! | [`predict`], [`networks`] | trained models on new images |
+//! | [`pretrained`] | the trunks that real data starts from |
 #![forbid(unsafe_code)]
 
 pub mod cam;
@@ -25,6 +26,7 @@ pub mod networks;
 pub mod optim;
 pub mod pipeline;
 pub mod predict;
+pub mod pretrained;
 pub mod progress;
 pub mod report;
 pub mod train;

@@ -18,7 +18,7 @@ use weakseg_models::{
 };
 
 use crate::config::{Config, EncoderStart, NormalisationName, Training};
-use crate::pipeline::{Bench, StepError, resolve};
+use crate::pipeline::{Bench, StepError};
 use crate::progress::Progress;
 use crate::train::{ImageStore, Place, stream_seed};
 
@@ -265,13 +265,8 @@ pub(crate) fn new_classifier(
     }
     .init(device)
     .map_err(NetworkError::from)?;
-    match &step.weights {
-        Some(path) => trunk_from_file(
-            network,
-            &resolve(bench.base, path),
-            step.weights_channels,
-            bench.progress,
-        ),
+    match &bench.weights {
+        Some(path) => trunk_from_file(network, path, step.weights_channels, bench.progress),
         None => Ok(network),
     }
 }
@@ -335,15 +330,15 @@ pub(crate) fn new_segmenter(
                 .0)
         }
         EncoderStart::Weights => {
-            let path = bench.config.classifier.weights.as_ref().ok_or_else(|| {
+            let path = bench.weights.as_ref().ok_or_else(|| {
                 StepError::Other(
-                    "segmenter.encoder is \"weights\" but classifier.weights names no file; set it, or use \"classifier\" or \"random\""
+                    "segmenter.encoder is \"weights\" but classifier.weights is \"none\"; set it, or use \"classifier\" or \"random\""
                         .to_owned(),
                 )
             })?;
             trunk_from_file(
                 network,
-                &resolve(bench.base, path),
+                path,
                 bench.config.classifier.weights_channels,
                 bench.progress,
             )

@@ -11,6 +11,7 @@ mod report;
 mod run;
 mod verify;
 mod walk;
+mod weights;
 
 pub use cam::Cam;
 pub use config::Config;
@@ -23,6 +24,7 @@ pub use report::Report;
 pub use run::Run;
 pub use verify::Verify;
 pub use walk::Walk;
+pub use weights::Weights;
 
 /// `N` numbers with commas between.
 fn numbers<const N: usize>(text: &str) -> Result<[f32; N], String> {

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use weakseg::config::{self, Config, PRESETS};
 use weakseg::pipeline::{self, Job, METHOD, Span, StepError};
+use weakseg::pretrained::{self, WeightsChoice};
 use weakseg::report::{self, Report, Row};
 
 use crate::args::Settings;
@@ -25,6 +26,7 @@ Examples:
   weakseg run config.toml --out runs/first
   weakseg run config.toml --out runs/wide --set irn.radius=5 --set classifier.training.epochs=20
   weakseg run config.toml --out runs/first --from make-pseudo-labels     those steps again
+  weakseg run config.toml --weights none                                 offline, from noise
   weakseg config show --preset demo > config.toml                        a file to start from")]
 pub struct Run {
     /// The configuration; paths in it start from its folder.
@@ -35,6 +37,9 @@ pub struct Run {
     out: Option<PathBuf>,
     #[command(flatten)]
     layers: Layers,
+    /// What the trunk starts from: auto, none, a name of `weakseg weights list`, or a file; wins over classifier.weights.
+    #[arg(long, value_name = "none|NAME|FILE")]
+    weights: Option<WeightsChoice>,
     /// Do this step and all after it, again where they are finished.
     #[arg(long, value_name = "STEP", value_parser = steps(), hide_possible_values = true)]
     from: Option<String>,
@@ -94,18 +99,43 @@ impl Run {
     /// Runs the steps asked for.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         let span = self.span()?;
-        let config = self.layers.load(&self.config, settings)?;
-        let name = self.config.file_stem().unwrap_or(self.config.as_os_str());
-        let out = self
-            .out
-            .clone()
-            .unwrap_or_else(|| Path::new("runs").join(name));
         let base = self
             .config
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
+        let mut sets = self.layers.sets(settings);
+        sets.extend(self.weights(base)?);
+        let config = config::load(&self.config, self.layers.preset.as_deref(), &sets)?;
+        let name = self.config.file_stem().unwrap_or(self.config.as_os_str());
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("runs").join(name));
         execute(&config, base, &out, span, self.allow_skips, settings)
+    }
+
+    /// `--weights` as a layer. A file is named from here, in a configuration from its folder.
+    fn weights(&self, base: &Path) -> Result<Option<String>> {
+        let text = match &self.weights {
+            None => return Ok(None),
+            Some(WeightsChoice::File(file)) => {
+                let Ok(file) = std::fs::canonicalize(file) else {
+                    return usage(format!(
+                        "--weights {}: no such file; expected a file, auto, none, or one of: {}",
+                        file.display(),
+                        pretrained::names()
+                    ));
+                };
+                let from = std::fs::canonicalize(base)
+                    .with_context(|| format!("{}: cannot open", base.display()))?;
+                base::relative(&from, &file).to_string_lossy().into_owned()
+            }
+            Some(choice) => choice.to_string(),
+        };
+        // A JSON string is a TOML string.
+        let value = serde_json::to_string(&text)?;
+        Ok(Some(format!("classifier.weights={value}")))
     }
 
     fn span(&self) -> Result<Span> {

@@ -1,6 +1,6 @@
 use crate::program::Program;
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 19] = [
     &["demo"],
     &["run"],
     &["predict"],
@@ -11,6 +11,11 @@ const COMMANDS: [&[&str]; 14] = [
     &["data"],
     &["data", "phantom"],
     &["data", "verify"],
+    &["weights"],
+    &["weights", "list"],
+    &["weights", "fetch"],
+    &["weights", "convert"],
+    &["weights", "verify"],
     &["report"],
     &["config"],
     &["config", "schema"],
@@ -32,7 +37,7 @@ fn every_command_explains_itself_with_an_example() {
             help.contains("--device"),
             "{command:?} shows the global options"
         );
-        if !matches!(command, ["data"] | ["config"]) {
+        if !matches!(command, ["data"] | ["config"] | ["weights"]) {
             let example = format!("\n  weakseg {}", command.join(" "));
             assert!(
                 help.contains("Example") && help.contains(&example),

@@ -10,3 +10,4 @@ mod program;
 mod run;
 mod shared;
 mod walk;
+mod weights;

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::host_tensor::HostTensor;
-use super::names::{KeyPath, host_tensors, parameters};
+use super::names::{KeyPath, has_values, host_tensors, parameters};
 use super::{LoadReport, Misshapen};
 use crate::ModelError;
 use crate::encoder::{Encoder, Trunk};
@@ -44,7 +44,10 @@ pub(super) fn apply<M: Module>(
     let report = compare(&module, &tensors);
     // Called for its side effect: running statistics a forward pass has left pending are settled
     // now, or they would overwrite the loaded ones at the next forward pass.
-    drop(module.valid());
+    // Not on a network that has never run: `valid` would draw its random weights, only to have them overwritten.
+    if has_values(&module) {
+        drop(module.valid());
+    }
     let mut mapper = Applier {
         path: KeyPath::default(),
         tensors,

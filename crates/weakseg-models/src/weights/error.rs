@@ -1,7 +1,7 @@
 //! What can be wrong with a weight file.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -26,12 +26,30 @@ pub enum WeightsError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// Not a safetensors file, or cut off, or its header lies about its contents.
-    #[error("{path} is not a sound safetensors file: {reason}; fetch or write it again", path = path.display())]
+    /// No file of weights, or cut off, or changed, or its header lies about its contents.
+    #[error("{path} is not a sound file of weights: {reason}; fetch or write it again", path = path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong.
+        reason: String,
+    },
+    /// A pickle names an object that weights are not made of.
+    #[error(
+        "{path} is refused: its pickle asks for `{global}`, which weights are not made of. Nothing of it was run. If you trust \
+         its origin, open it in PyTorch and save model.state_dict() alone, best as safetensors",
+        path = path.display()
+    )]
+    Global {
+        /// The file.
+        path: PathBuf,
+        /// The object, as `module.name`.
+        global: String,
+    },
+    /// A library has no network with these names.
+    #[error("{reason}")]
+    Names {
+        /// Why, and what there is.
         reason: String,
     },
     /// A tensor's element type is not a float.
@@ -76,4 +94,20 @@ pub enum WeightsError {
         /// The parameter.
         key: String,
     },
+}
+
+impl WeightsError {
+    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn format(path: &Path, reason: impl ToString) -> Self {
+        Self::Format {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
 }

@@ -1,23 +1,19 @@
-//! Reading and writing safetensors files.
+//! Networks to files and back.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use burn::module::Module;
-use safetensors::SafeTensors;
+use serde_json::Value;
 
-use super::apply::{apply, compare};
-use super::host_tensor::HostTensor;
+use super::contents::WeightsFile;
 use super::names::host_tensors;
-use super::{LoadReport, Metadata, WeightsError};
-
-/// Keys PyTorch writes and nobody reads.
-const COUNTER: &str = "num_batches_tracked";
+use super::naming::{Names, to_theirs};
+use super::{LoadReport, Metadata, WeightsError, stored};
 
 /// Writes a network's parameters and buffers as f32, atomically: into a temporary sibling, synced,
-/// then renamed. The same weights and metadata give the same bytes.
+/// then renamed. The same weights and metadata give the same bytes. The header holds the SHA-256 of
+/// the numbers, which reading compares.
 ///
 /// # Errors
 /// [`WeightsError::Diverged`] if a value is not finite, [`WeightsError::Write`].
@@ -26,7 +22,37 @@ pub fn save_safetensors<M: Module>(
     path: &Path,
     metadata: &Metadata,
 ) -> Result<(), WeightsError> {
-    let tensors = host_tensors(module);
+    let metadata = serde_json::to_value(metadata).map_err(|e| write_error(path, e.into()))?;
+    save(module, path, Some(metadata), None)
+}
+
+/// Writes a network with the names of a library, as [`save_safetensors`] does, so that it loads the
+/// file with `strict=True`; with our own names where none is given. `metadata` is left out where
+/// nobody knows which input the weights expect.
+///
+/// PyTorch's counters `num_batches_tracked` are not written: its `BatchNorm` makes them anew when it
+/// loads a plain dictionary.
+///
+/// # Errors
+/// [`WeightsError::Names`] if the library has no such network; else as [`save_safetensors`].
+pub fn export_safetensors<M: Module>(
+    module: &M,
+    path: &Path,
+    metadata: Option<&Metadata>,
+    names: Option<Names>,
+) -> Result<(), WeightsError> {
+    let metadata = metadata.map(serde_json::to_value).transpose();
+    let metadata = metadata.map_err(|e| write_error(path, e.into()))?;
+    save(module, path, metadata, names)
+}
+
+fn save<M: Module>(
+    module: &M,
+    path: &Path,
+    metadata: Option<Value>,
+    names: Option<Names>,
+) -> Result<(), WeightsError> {
+    let mut tensors = host_tensors(module);
     if let Some((key, _)) = tensors
         .iter()
         .find(|(_, tensor)| tensor.not_finite().is_some())
@@ -36,18 +62,19 @@ pub fn save_safetensors<M: Module>(
             key: key.clone(),
         });
     }
-    let write_error = |source| WeightsError::Write {
+    if let Some(names) = names {
+        tensors = to_theirs(tensors, names).map_err(|reason| WeightsError::Names { reason })?;
+    }
+    let bytes = stored::serialise(&tensors, metadata)
+        .map_err(|e| write_error(path, std::io::Error::other(e)))?;
+    write_atomically(path, &bytes).map_err(|e| write_error(path, e))
+}
+
+fn write_error(path: &Path, source: std::io::Error) -> WeightsError {
+    WeightsError::Write {
         path: path.to_owned(),
         source,
-    };
-    let json = serde_json::to_string(metadata).map_err(|e| write_error(e.into()))?;
-    let info = HashMap::from([(Metadata::KEY.to_owned(), json)]);
-    let bytes = safetensors::serialize(
-        tensors.iter().map(|(key, tensor)| (key, tensor)),
-        Some(info),
-    )
-    .map_err(|e| write_error(std::io::Error::other(e.to_string())))?;
-    write_atomically(path, &bytes).map_err(write_error)
+    }
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -62,32 +89,24 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Loads a file that fits the network key by key.
+/// Loads a file that fits the network key by key; what else [`WeightsFile`] reads is taken as well.
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] with the full report if a key is missing, unused or of another
-/// shape; see [`load_partial`] for the others.
+/// shape; see [`WeightsFile::read`] for the others.
 pub fn load_safetensors<M: Module>(
     module: M,
     path: &Path,
 ) -> Result<(M, LoadReport), WeightsError> {
-    let tensors = read_tensors(path)?;
-    let report = compare(&module, &tensors);
-    if !report.is_complete() {
-        return Err(WeightsError::Mismatch {
-            path: path.to_owned(),
-            report: Box::new(report),
-        });
-    }
-    Ok(apply(module, tensors))
+    WeightsFile::read(path)?.load_into(module)
 }
 
 /// Loads whatever fits and reports the rest; the caller decides what may be missing.
 ///
 /// # Errors
-/// If the file cannot be read, is no sound safetensors file, or a tensor is not of finite floats.
+/// See [`WeightsFile::read`].
 pub fn load_partial<M: Module>(module: M, path: &Path) -> Result<(M, LoadReport), WeightsError> {
-    Ok(apply(module, read_tensors(path)?))
+    Ok(WeightsFile::read(path)?.load_what_fits(module))
 }
 
 /// What a file written by weakseg says about itself.
@@ -96,52 +115,12 @@ pub fn load_partial<M: Module>(module: M, path: &Path) -> Result<(M, LoadReport)
 /// If the file cannot be read or is no sound safetensors file; [`WeightsError::NoMetadata`] if
 /// somebody else wrote it.
 pub fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
-    let bytes = read(path)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| format_error(path, e))?;
-    let json = header
-        .metadata()
-        .as_ref()
-        .and_then(|info| info.get(Metadata::KEY))
-        .ok_or_else(|| WeightsError::NoMetadata {
+    match stored::read_info(path)? {
+        Some(info) if info.get("arch").is_some() => {
+            serde_json::from_value(info).map_err(|e| WeightsError::format(path, e))
+        }
+        _ => Err(WeightsError::NoMetadata {
             path: path.to_owned(),
-        })?;
-    serde_json::from_str(json).map_err(|e| format_error(path, e))
-}
-
-/// Every float tensor of a file as f32, checked to be finite; PyTorch's counters left out.
-pub(super) fn read_tensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
-    let bytes = read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| format_error(path, e))?;
-    file.iter()
-        .filter(|(key, _)| !key.ends_with(COUNTER))
-        .map(|(key, view)| {
-            let tensor = HostTensor::from_view(&view).ok_or_else(|| WeightsError::ElementType {
-                path: path.to_owned(),
-                key: key.to_owned(),
-                dtype: format!("{:?}", view.dtype()),
-            })?;
-            match tensor.not_finite() {
-                None => Ok((key.to_owned(), tensor)),
-                Some(index) => Err(WeightsError::NotFinite {
-                    path: path.to_owned(),
-                    key: key.to_owned(),
-                    index,
-                }),
-            }
-        })
-        .collect()
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    fs::read(path).map_err(|source| WeightsError::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn format_error(path: &Path, reason: impl ToString) -> WeightsError {
-    WeightsError::Format {
-        path: path.to_owned(),
-        reason: reason.to_string(),
+        }),
     }
 }

@@ -7,7 +7,7 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::apply::{apply, compare};
-use super::file::read_tensors;
+use super::contents::WeightsFile;
 use super::host_tensor::HostTensor;
 use super::names::parameters;
 use super::{LoadReport, WeightsError};
@@ -35,7 +35,7 @@ pub enum ChannelOrder {
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] if a key of the trunk is missing, of another shape, or the file has
-/// trunk keys the network lacks (VGG16-BN into VGG16); otherwise as
+/// trunk keys the network lacks (VGG16-BN into VGG16; but `layer4` is left out where the network ends before it); otherwise as
 /// [`load_partial`](super::load_partial).
 pub fn import_trunk<M: Module>(
     module: M,
@@ -43,7 +43,10 @@ pub fn import_trunk<M: Module>(
     order: ChannelOrder,
 ) -> Result<(M, LoadReport), WeightsError> {
     let prefix = trunk_prefix(&module);
-    let mut tensors: BTreeMap<String, HostTensor> = read_tensors(path)?
+    let file = WeightsFile::read(path)?;
+    let mut notes = file.notes().to_vec();
+    let mut tensors: BTreeMap<String, HostTensor> = file
+        .into_tensors()
         .into_iter()
         .filter(|(key, _)| is_trunk_key(key))
         .map(|(key, tensor)| (format!("{prefix}{key}"), tensor))
@@ -55,7 +58,20 @@ pub fn import_trunk<M: Module>(
             }
         }
     }
+    // A classifier may be built without its last stage (`stages = 4`).
+    let last = format!("{prefix}layer4.");
+    if !parameters(&module)
+        .iter()
+        .any(|p| p.name.starts_with(&last))
+    {
+        let before = tensors.len();
+        tensors.retain(|key, _| !key.starts_with(&last));
+        if tensors.len() < before {
+            notes.push("layer4 was left out: the network ends before it".to_owned());
+        }
+    }
     let mut report = compare(&module, &tensors);
+    report.notes = notes;
     let of_trunk = |key: &str| key.strip_prefix(prefix).is_some_and(is_trunk_key);
     report.missing.retain(|key| of_trunk(key));
     if !report.is_complete() {

@@ -64,6 +64,41 @@ pub(super) fn host_tensors<M: Module>(module: &M) -> Vec<(String, HostTensor)> {
     visitor.found
 }
 
+/// Whether any trainable parameter has its value already, as after a forward pass: fresh ones are drawn when they are
+/// first asked for.
+pub(super) fn has_values<M: Module>(module: &M) -> bool {
+    let mut visitor = Drawn::default();
+    module.visit(&mut visitor);
+    visitor.found
+}
+
+#[derive(Default)]
+struct Drawn {
+    path: KeyPath,
+    found: bool,
+}
+
+impl ModuleVisitor for Drawn {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found |= !is_buffer(&self.path.key()) && param.is_initialized();
+    }
+}
+
+/// Whether a key is of running statistics or the mean shift: moved by training, but not by gradients.
+fn is_buffer(key: &str) -> bool {
+    ["running_mean", "running_var", "mean_shift"]
+        .iter()
+        .any(|buffer| key.ends_with(buffer))
+}
+
 #[derive(Default)]
 struct Names {
     path: KeyPath,
@@ -81,9 +116,7 @@ impl ModuleVisitor for Names {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.key();
-        let buffer = ["running_mean", "running_var", "mean_shift"]
-            .iter()
-            .any(|buffer| name.ends_with(buffer));
+        let buffer = is_buffer(&name);
         self.found.push(Parameter {
             name,
             id: param.id,

@@ -25,6 +25,8 @@ pub struct LoadReport {
     pub unused: Vec<String>,
     /// In both with different shapes: kept their values.
     pub misshapen: Vec<Misshapen>,
+    /// How the keys were found in the file, and what was left out on purpose; one line each.
+    pub notes: Vec<String>,
 }
 
 impl LoadReport {
@@ -56,6 +58,7 @@ impl fmt::Display for LoadReport {
                 )
             })
             .collect();
-        list(f, "of another shape", &misshapen)
+        list(f, "of another shape", &misshapen)?;
+        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }

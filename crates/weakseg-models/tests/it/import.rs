@@ -82,6 +82,28 @@ fn a_trunk_is_imported_from_either_channel_order() {
     assert!(matches!(error, WeightsError::Mismatch { .. }), "{error}");
 }
 
+#[test]
+fn a_network_that_ends_early_takes_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("resnet.safetensors");
+    let source = classifier(ClassifierArch::Resnet50Os8, 1);
+    let metadata = Metadata::new("resnet50-os8", 2, 0.0625, Normalisation::IMAGENET);
+    save_safetensors(&source, &path, &metadata).unwrap();
+    let short = ClassifierConfig {
+        width: 0.0625,
+        stages: 4,
+        ..ClassifierConfig::new(ClassifierArch::Resnet50Os8, 2)
+    };
+    let short = short.init(&Device::flex()).unwrap();
+    let (_, report) = import_trunk(short, &path, ChannelOrder::Rgb).unwrap();
+    assert!(report.applied.iter().any(|key| key.starts_with("layer3.")));
+    assert_eq!(report.notes.len(), 1, "{report}");
+    assert!(
+        report.notes[0].starts_with("layer4 was left out"),
+        "{report}"
+    );
+}
+
 /// The folder of shared data, for the checks that need it.
 fn shared() -> PathBuf {
     std::env::var_os("WEAKSEG_SHARED").map_or_else(

@@ -1,6 +1,7 @@
 //! Integration tests of the networks: each family's contract run over all its members, parameter
 //! counts, weights in and out, and equality with PyTorch.
 
+mod checkpoints;
 mod classifier;
 mod counts;
 mod encoder;

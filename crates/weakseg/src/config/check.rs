@@ -54,6 +54,7 @@ impl Config {
         }
         positive("classifier.width", self.classifier.width)?;
         positive("segmenter.width", self.segmenter.width)?;
+        self.check_weights()?;
         let drop = &self.classifier.dropblock;
         if !(0.0..1.0).contains(&drop.probability) {
             return Err(format!(

@@ -119,13 +119,14 @@ pub fn resolve(
         check_keys(&layer, &schema, &format!("--set {text}"))?;
         merge(&mut merged, layer);
     }
-    let config: Config = Value::Table(merged)
+    let mut config: Config = Value::Table(merged)
         .try_into()
         .map_err(|e: toml::de::Error| ConfigError::Value {
             origin: origin.to_owned(),
             // Its second line names the key.
             message: e.to_string().trim_end().replace('\n', " "),
         })?;
+    config.settle_weights();
     config.check().map_err(|message| ConfigError::Value {
         origin: origin.to_owned(),
         message,

@@ -6,6 +6,7 @@
 mod check;
 mod layers;
 mod presets;
+mod weights;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind, SegmenterArch};
 use crate::cam::{CamMethod, Normalise};
 use crate::loss::{ClassifierLoss, SegmentationLoss};
 use crate::optim::{GroupConfig, OptimConfig, ScheduleConfig};
+use crate::pretrained::WeightsChoice;
 use crate::train::{Monitor, Select};
 
 pub use layers::{ConfigError, load, resolve, schema, to_toml};
@@ -106,10 +108,12 @@ pub struct ClassifierStep {
     pub stages: usize,
     /// Factor on every channel count; 1 is the published network.
     pub width: f64,
-    /// Safetensors file of trunk weights with torchvision's names, or none to start from noise.
-    /// Relative to the configuration file.
-    pub weights: Option<std::path::PathBuf>,
-    /// Order of the colours that the weights were trained on.
+    /// What the trunk starts from: `"auto"`, the pretrained weights of the trunk, but none for phantoms and where `width`
+    /// is not 1; `"none"`, noise; a name of `weakseg weights list`; or a file with torchvision's names, safetensors or
+    /// PyTorch's, relative to the configuration file.
+    #[schemars(with = "String")]
+    pub weights: WeightsChoice,
+    /// Order of the colours that the weights of a file were trained on.
     pub weights_channels: ChannelOrder,
     /// Blocks at the start of the trunk that stay as loaded.
     pub frozen_blocks: usize,
@@ -130,7 +134,7 @@ impl Default for ClassifierStep {
             head: HeadKind::Extra,
             stages: 5,
             width: 1.0,
-            weights: None,
+            weights: WeightsChoice::Auto,
             weights_channels: ChannelOrder::Rgb,
             frozen_blocks: 0,
             fixed_statistics: false,

@@ -19,8 +19,9 @@ use std::time::Instant;
 use burn::tensor::Device;
 use weakseg_data::{Cases, DataError, Truth};
 
-use crate::config::Config;
+use crate::config::{Config, EncoderStart};
 use crate::digest::digest;
+use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
 use crate::train::TrainError;
 
@@ -140,8 +141,8 @@ pub struct Bench<'a> {
     pub cases: &'a Cases,
     /// The run's folder.
     pub run: &'a RunDir,
-    /// Folder that relative paths of the configuration start from.
-    pub base: &'a Path,
+    /// File that the trunk starts from; none for noise, or where no step asks for it.
+    pub weights: Option<PathBuf>,
     /// Where networks run, without autodiff.
     pub device: Device,
     /// Its name.
@@ -181,6 +182,9 @@ pub enum StepError {
     /// Weights.
     #[error(transparent)]
     Weights(#[from] weakseg_models::weights::WeightsError),
+    /// Pretrained weights.
+    #[error(transparent)]
+    Fetch(Box<FetchError>),
     /// Scores.
     #[error(transparent)]
     Score(#[from] scores::ScoreError),
@@ -190,6 +194,15 @@ pub enum StepError {
     /// Anything else, in words that say what, where and what next.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<FetchError> for StepError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Stopped => Self::Stopped,
+            other => Self::Fetch(Box::new(other)),
+        }
+    }
 }
 
 impl From<TrainError> for StepError {
@@ -269,7 +282,7 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         config: job.config,
         cases: &cases,
         run: &run,
-        base: job.base,
+        weights: weights(job, &run)?,
         device: job.device.clone(),
         device_name: job.device_name,
         progress: job.progress,
@@ -376,7 +389,28 @@ fn check_span(job: &Job<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-/// A path of the configuration, relative ones from its folder.
-pub(crate) fn resolve(base: &Path, path: &Path) -> PathBuf {
-    base.join(path)
+/// The file that the trunk starts from, where a step that is not finished asks for it: before any work, so that hours are
+/// not spent before it turns out that a server cannot be reached.
+fn weights(job: &Job<'_>, run: &RunDir) -> Result<Option<PathBuf>, StepError> {
+    let config = job.config;
+    for step in &METHOD[job.span.from..=job.span.until] {
+        let asks = match step.name {
+            "train-classifier" => true,
+            "train-segmenter" => config.segmenter.encoder == EncoderStart::Weights,
+            _ => false,
+        };
+        if asks && run.finished(step)?.is_none() {
+            let weights = &config.classifier.weights;
+            let cache = Cache::of_user();
+            let patience = Patience::default();
+            let found = weights.obtain(job.base, &cache, &patience, job.progress, job.stop)?;
+            if let (Some(path), WeightsChoice::Named(_)) = (&found, weights) {
+                let path = path.display();
+                job.progress
+                    .note(&format!("pretrained weights {weights}: {path}"));
+            }
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }

@@ -3,6 +3,7 @@
 mod layer;
 mod losses;
 mod optimizers;
+mod pretrained;
 mod resume;
 mod run_folder;
 mod schedules;
