@@ -346,3 +346,35 @@ fn a_run_that_cannot_have_its_weights_ends_before_any_work() {
     let resolved = std::fs::read_to_string(program.path("runs/mine/config.toml")).expect("there");
     assert!(resolved.contains("weights = \"../mine.pth\""), "{resolved}");
 }
+
+#[test]
+fn a_run_starts_from_the_file_that_is_named() {
+    let program = Program::new();
+    table(&program);
+    classifier(&program, "w.safetensors");
+    let run = [
+        "run",
+        "set/config.toml",
+        "--out",
+        "runs/first",
+        "--weights",
+        "w.safetensors",
+        "--until",
+        "train-classifier",
+        "--set",
+        "classifier.width=0.0625",
+        "--set",
+        "classifier.training.epochs=1",
+        "--set",
+        "data.val_fraction=0.25",
+        "--set",
+        "data.test_fraction=0.25",
+    ];
+    // A server that nobody may ask.
+    let end = cached(&program, &run, "http://127.0.0.1:9");
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(
+        end.stderr.contains("trunk from") && end.stderr.contains("78 keys applied"),
+        "{end:?}"
+    );
+}
