@@ -3,13 +3,13 @@
 //! * `cargo xtask ci`: what must hold before a change lands (`.ci/run`).
 //! * `cargo xtask shared [DIR]`: the checks that need real data and recorded peer outputs (default `../shared`): every
 //!   ignored test of the workspace, in release.
-//! * `cargo xtask fixtures PYTHON`: runs the scripts that record the oracles beside the tests, with a Python that has the
-//!   packages named in them.
+//! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
+//!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,10 +26,12 @@ fn main() -> ExitCode {
         ["ci"] => run(Command::new("bash").arg(".ci/run"), &root),
         ["shared"] => shared(&root, &root.join("../shared")),
         ["shared", folder] => shared(&root, Path::new(folder)),
-        ["fixtures", python] => fixtures(&root, python),
+        ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["interop", python] => interop(&root, python),
         _ => {
-            eprintln!("usage: cargo xtask ci | shared [DIR] | fixtures PYTHON | interop PYTHON");
+            eprintln!(
+                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON"
+            );
             return ExitCode::from(2);
         }
     };
@@ -81,8 +83,9 @@ fn interop(root: &Path, python: &str) -> bool {
         )
 }
 
-/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but the one that [`interop`] runs.
-fn fixtures(root: &Path, python: &str) -> bool {
+/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but the one that [`interop`] runs. Each runs in
+/// its own folder; what it prints is its oracle, `NAME.json` beside it, and what it writes itself stays where it is.
+fn fixtures(root: &Path, python: &str, names: &[&str]) -> bool {
     let mut scripts: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(root.join("crates"))
         .into_iter()
@@ -93,14 +96,51 @@ fn fixtures(root: &Path, python: &str) -> bool {
         for script in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = script.path();
             if path.extension().is_some_and(|e| e == "py") && !path.ends_with(INTEROP) {
-                scripts.push(script.path());
+                scripts.push(path);
             }
         }
     }
-    scripts.sort();
-    scripts
+    let name = |script: &PathBuf| {
+        script
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    };
+    if let Some(unknown) = names
         .iter()
-        .all(|script| run(Command::new(python).arg(script), root))
+        .find(|asked| !scripts.iter().any(|s| name(s).as_deref() == Some(asked)))
+    {
+        let known: Vec<String> = scripts.iter().filter_map(name).collect();
+        eprintln!("no script `{unknown}`; there are {}", known.join(", "));
+        return false;
+    }
+    scripts.retain(|script| {
+        names.is_empty() || name(script).is_some_and(|name| names.contains(&name.as_str()))
+    });
+    scripts.sort();
+    scripts.iter().all(|script| record(python, script))
+}
+
+fn record(python: &str, script: &Path) -> bool {
+    eprintln!("{}", script.display());
+    let folder = script.parent().expect("a script lies in a folder");
+    let mut command = Command::new(python);
+    command.arg(script).current_dir(folder);
+    match command.stderr(Stdio::inherit()).output() {
+        Err(error) => {
+            eprintln!("{command:?}: {error}");
+            false
+        }
+        Ok(output) if !output.status.success() => false,
+        Ok(output) if output.stdout.is_empty() => true,
+        Ok(output) => {
+            let oracle = script.with_extension("json");
+            let written = std::fs::write(&oracle, output.stdout);
+            if let Err(error) = &written {
+                eprintln!("{}: {error}", oracle.display());
+            }
+            written.is_ok()
+        }
+    }
 }
 
 fn run(command: &mut Command, folder: &Path) -> bool {

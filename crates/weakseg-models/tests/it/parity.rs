@@ -207,10 +207,11 @@ impl Case {
         let device = Device::flex().autodiff();
         let network = fill((self.build)(&device), true);
         let mut loss: Option<Tensor<1>> = None;
-        // DeepLab's pyramid has a batch norm over one value an image: of two they are always 1 and -1.
-        let size = match self.name.starts_with("deeplab") {
-            true => [4, 3, 64, 64],
-            false => [2, 3, 64, 96],
+        // See `train_size` in `networks.py`.
+        let size = match self.name {
+            name if name.starts_with("deeplab") && name.contains("resnet50") => [8, 3, 32, 32],
+            "vgg16-bn" => [4, 3, 64, 64],
+            _ => [2, 3, 64, 96],
         };
         for output in self.outputs(&network, images("train", size, &device)) {
             let name = format!("train_{}", output.name);
@@ -276,13 +277,9 @@ impl Case {
 
     /// The gradient of every parameter, each difference relative to the parameter's greatest gradient.
     ///
-    /// A gradient that is nowhere a ten-thousandth of the network's greatest is what is left of sums
-    /// that cancel (all of it, for a bias before batch norm), and is compared with that ten-thousandth.
-    ///
-    /// Most networks are within 1e-4 in every parameter. A ReLU or a pool that decides otherwise after
-    /// rounding, and sums that cancel behind a pyramid's mean branch, cost more in single parameters:
-    /// PyTorch's own float32 is up to 6e-3 from its float64 here (`float32` in the file). So the half is
-    /// held to 1e-4, which a wrong factor anywhere would break, and the worst to 3e-2.
+    /// A gradient of zero (a bias before batch norm) is the rounding of zero there and here, and is compared
+    /// with the network's greatest; one that is nowhere a ten-thousandth of that is what is left of
+    /// sums that cancel, and is compared with the ten-thousandth.
     fn assert_gradients(&self, network: &Network, gradients: &Gradients) {
         let all: Value = serde_json::from_str(include_str!("../oracle/gradients.json")).unwrap();
         let oracle: BTreeMap<String, Vec<f64>> = all["gradients"][self.name]
@@ -308,7 +305,10 @@ impl Case {
         let mut differences = Vec::new();
         for (name, expected) in &oracle {
             let gradient = &found[name];
-            let scale = expected[0].max(1e-4 * greatest);
+            let scale = match expected[0] {
+                zero if zero < 1e-9 * greatest => greatest,
+                own => own.max(1e-4 * greatest),
+            };
             let square = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>();
             let rms = (square / gradient.len() as f64).sqrt();
             let mut difference = (rms - expected[1]).abs() / scale;
@@ -318,30 +318,20 @@ impl Case {
             }
             differences.push((difference, name));
         }
-        differences.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (median, worst) = (
-            differences[differences.len() / 2],
-            differences[differences.len() - 1],
-        );
-        let beyond = differences.iter().filter(|(d, _)| *d > 1e-3).count();
+        let worst = differences
+            .into_iter()
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .expect("networks have parameters");
         println!(
-            "{}: {} gradients, relative difference {:.1e} in the median, {:.1e} at worst ({}), {beyond} above 1e-3",
+            "{}: {} gradients, greatest relative difference {:.1e} ({})",
             self.name,
             oracle.len(),
-            median.0,
             worst.0,
             worst.1
         );
         assert!(
-            median.0 < 1e-4,
-            "{}: {} is {:.1e} from PyTorch's",
-            self.name,
-            median.1,
-            median.0
-        );
-        assert!(
-            worst.0 < 3e-2,
-            "{}: {} is {:.1e} from PyTorch's",
+            worst.0 < TRAIN,
+            "{}: the gradient of {} is {:.2e} from PyTorch's",
             self.name,
             worst.1,
             worst.0

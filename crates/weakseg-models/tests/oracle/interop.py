@@ -35,6 +35,10 @@ def vision(build, **options):
     return lambda: build(weights=None, **options)
 
 
+def dilated(*layers):
+    return vision(torchvision.models.resnet50, replace_stride_with_dilation=list(layers))
+
+
 def deeplab(aux):
     return lambda: deeplabv3_resnet50(weights=None, weights_backbone=None, aux_loss=aux, num_classes=21)
 
@@ -53,6 +57,8 @@ NETWORKS = [
     ("torchvision", "vgg16_bn", "vgg16-bn", vision(torchvision.models.vgg16_bn), None),
     ("torchvision", "resnet34", "resnet34", vision(torchvision.models.resnet34), None),
     ("torchvision", "resnet50", "resnet50-os32", vision(torchvision.models.resnet50), None),
+    ("torchvision", "resnet50 dilated", "resnet50-os8", dilated(False, True, True), None),
+    ("torchvision", "resnet50 dilated last", "resnet50-os16", dilated(False, False, True), None),
     ("torchvision", "deeplabv3_resnet50", "deeplabv3-resnet50", deeplab(None), None),
     ("torchvision", "deeplabv3_resnet50+aux", "deeplabv3-resnet50", deeplab(True), deeplab(None)),
     ("timm", "resnet34", "resnet34", pytorch_image_models("resnet34"), None),
