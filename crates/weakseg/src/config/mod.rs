@@ -104,7 +104,7 @@ pub struct ClassifierStep {
     pub arch: ClassifierArch,
     /// What follows the trunk: `extra` convolutions (the paper's), `linear` (ResNets as published) or `conv` (IRNet's).
     pub head: HeadKind,
-    /// Stages of the trunk that are used: 5, or 4 for a ResNet that ends with `layer3`.
+    /// Stages of the trunk that are used: 5, or 4 for a ResNet that ends with `layer3`, on which no IRNet stands.
     pub stages: usize,
     /// Factor on every channel count; 1 is the published network.
     pub width: f64,

@@ -34,7 +34,7 @@ pub enum FetchError {
     },
     /// The server did not answer, or broke off, more often than patience lasts.
     #[error(
-        "{url}: {reason} ({tries} tries); what came is kept in {}.part and the same command goes on from there. Without this server: put the file into {} (digest {sha256}), or pass --weights FILE, or --weights none to start from noise",
+        "{url}: {reason} ({tries} tries); the same command goes on from what came, if anything did ({}.part). Without this server: put the file into {} (digest {sha256}), or pass --weights FILE, or --weights none to start from noise",
         place.display(), place.display()
     )]
     Network {
