@@ -290,12 +290,6 @@ pub(crate) fn new_irnet(
     device: &Device,
 ) -> Result<Irnet, StepError> {
     let step = &bench.config.classifier;
-    if step.stages < 5 {
-        return Err(StepError::Other(format!(
-            "classifier.stages is {}, but IRNet stands on all five stages of a trunk; set it to 5, or end the run with `--until eval-cams`",
-            step.stages
-        )));
-    }
     let config = IrnetConfig {
         trunk: step.arch,
         width: step.width,

@@ -107,6 +107,7 @@ impl Run {
         let mut sets = self.layers.sets(settings);
         sets.extend(self.weights(base)?);
         let config = config::load(&self.config, self.layers.preset.as_deref(), &sets)?;
+        config.check_steps(span.from, span.until)?;
         let name = self.config.file_stem().unwrap_or(self.config.as_os_str());
         let out = self
             .out

@@ -32,7 +32,7 @@ pub use pad::{crop, pad_to_multiple};
 pub use pool::{GlobalMean, MaxPool};
 pub use scse::Scse;
 pub use separable::{SeparableConv, SpatialConv};
-pub use upsample::{bilinear, bilinear_by, nearest_x2};
+pub use upsample::{bilinear, bilinear_by, nearest};
 
 pub(crate) use conv::{ConvInit, ConvSpec};
 pub(crate) use init::Init;

@@ -1,4 +1,4 @@
-//! Making maps larger: bilinear with half-pixel centres, nearest by two.
+//! Making maps larger: bilinear with half-pixel centres, nearest.
 
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
@@ -26,15 +26,14 @@ pub fn bilinear_by(x: Tensor<4>, factor: usize) -> Tensor<4> {
     bilinear(x, [height * factor, width * factor])
 }
 
-/// Doubles both sides by repeating every pixel.
+/// Resize by repeating pixels, PyTorch's `mode="nearest"`: pixel i of n comes from ⌊i·m/n⌋ of m.
 ///
 /// # Shapes
-/// `[B, C, h, w]` → `[B, C, 2h, 2w]`
-pub fn nearest_x2(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
+/// `[B, C, h, w]` → `[B, C, size[0], size[1]]`
+pub fn nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let options = InterpolateOptions::new(InterpolateMode::Nearest)
         .with_align_corners(false)
-        .with_output_size([2 * height, 2 * width]);
+        .with_output_size(size);
     interpolate(x, options)
 }
 
@@ -60,7 +59,10 @@ mod tests {
     #[test]
     fn nearest_repeats_pixels() {
         let x = Tensor::<1>::from_floats([1.0, 2.0], &Device::flex()).reshape([1, 1, 1, 2]);
-        let y: Vec<f32> = nearest_x2(x).into_data().try_to_vec().unwrap();
+        let y: Vec<f32> = nearest(x.clone(), [2, 4]).into_data().try_to_vec().unwrap();
         assert_eq!(y, [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+        // torch.nn.functional.interpolate(size=(1, 3), mode="nearest"), torch 2.11
+        let y: Vec<f32> = nearest(x, [1, 3]).into_data().try_to_vec().unwrap();
+        assert_eq!(y, [1.0, 1.0, 2.0]);
     }
 }

@@ -1,7 +1,7 @@
 //! Step 3's networks: encoder → decoder → logits for every pixel.
 //!
 //! **The contract.** `forward` takes normalised images of any size and gives logits of the same
-//! height and width. Sizes that are multiples of [`Segmenter::multiple`] need no padding.
+//! height and width.
 
 mod deeplab_v3;
 mod deeplab_v3_plus;
@@ -154,15 +154,6 @@ impl Segmenter {
         }
     }
 
-    /// Images whose sides are multiples of this are used as they are; others are padded with
-    /// zeros on the right and at the bottom where the network needs it, and the logits cut back.
-    pub fn multiple(&self) -> usize {
-        match self {
-            Self::Unet(_) => unet::MULTIPLE,
-            Self::DeeplabV3(_) | Self::DeeplabV3Plus(_) => 1,
-        }
-    }
-
     /// Number of logits per pixel.
     pub fn outputs(&self) -> usize {
         match self {
@@ -176,7 +167,7 @@ impl Segmenter {
     /// is given back as it is. To be called on fresh or pretrained weights, before training.
     ///
     /// # Shapes
-    /// `images` is `[B, 3, H, W]`, normalised; sides are multiples of [`multiple`](Self::multiple).
+    /// `images` is `[B, 3, H, W]`, normalised.
     pub fn with_unit_scale_encoder(self, images: Tensor<4>) -> Self {
         match self {
             Self::Unet(mut unet) => {

@@ -7,11 +7,11 @@ use super::SegmenterConfig;
 use crate::encoder::{Encoder, Trunk};
 use crate::layers::conv_bn::{ConvBn, conv_bn, conv_bn_relu};
 use crate::layers::{
-    Conv2d, ConvInit, ConvSpec, Init, Scse, crop, nearest_x2, pad_to_multiple, scaled,
+    Conv2d, ConvInit, ConvSpec, Init, Scse, crop, nearest, pad_to_multiple, scaled,
 };
 
-/// Five halvings.
-pub(super) const MULTIPLE: usize = 32;
+/// Side below which images are padded with zeros on the right and at the bottom, and the logits cut back.
+const SMALLEST: usize = 32;
 /// Channels of the decoder's blocks at full width.
 const DECODER: [usize; 5] = [256, 128, 64, 32, 16];
 /// No block is narrowed below the last one's published channels. Of the four that a quarter of them
@@ -19,8 +19,8 @@ const DECODER: [usize; 5] = [256, 128, 64, 32, 16];
 /// logit the head's bias, and its probability one half at most.
 const NARROWEST: usize = 16;
 
-/// Encoder of depth 5; five decoder blocks, each doubling the size, joining the encoder's features
-/// of that size, and twice 3x3 convolution, batch norm, ReLU; a 3x3 head. VGG encoders get smp's
+/// Encoder of depth 5; five decoder blocks, each growing to the size of the encoder's next finer
+/// features, joining them, and twice 3x3 convolution, batch norm, ReLU; a 3x3 head. VGG encoders get smp's
 /// center block between encoder and decoder. Attention, if asked for, follows each joining and each
 /// second convolution.
 #[derive(Module, Debug)]
@@ -94,8 +94,14 @@ impl Unet {
     /// # Shapes
     /// `[B, 3, H, W]` → `[B, outputs, H, W]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let [_, _, image_height, image_width] = images.dims();
+        // Five halvings leave nothing of a smaller side.
+        let images = match image_height.min(image_width) < SMALLEST {
+            true => pad_to_multiple(images, SMALLEST),
+            false => images,
+        };
         let [_, _, height, width] = images.dims();
-        let features = self.encoder.features(pad_to_multiple(images, MULTIPLE));
+        let features = self.encoder.features(images);
         let mut deepest_first = features.into_iter().rev().take(5);
         let mut x = deepest_first
             .next()
@@ -104,14 +110,22 @@ impl Unet {
             x = conv_bn_relu(second, conv_bn_relu(first, x));
         }
         for block in &self.decoder.blocks {
-            x = nearest_x2(x);
-            if let Some(skip) = deepest_first.next() {
-                x = attend(&block.attention1, Tensor::cat(vec![x, skip], 1));
-            }
+            x = match deepest_first.next() {
+                Some(skip) => {
+                    let [_, _, skip_height, skip_width] = skip.dims();
+                    let grown = nearest(x, [skip_height, skip_width]);
+                    attend(&block.attention1, Tensor::cat(vec![grown, skip], 1))
+                }
+                None => nearest(x, [height, width]),
+            };
             x = conv_bn_relu(&block.conv2, conv_bn_relu(&block.conv1, x));
             x = attend(&block.attention2, x);
         }
-        crop(self.segmentation_head[0].forward(x), height, width)
+        crop(
+            self.segmentation_head[0].forward(x),
+            image_height,
+            image_width,
+        )
     }
 }
 

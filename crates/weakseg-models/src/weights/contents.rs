@@ -135,12 +135,13 @@ impl WeightsFile {
 }
 
 /// How a file is written, by its first bytes.
-fn detect(path: &Path) -> Result<WeightsFormat, WeightsError> {
+pub(super) fn detect(path: &Path) -> Result<WeightsFormat, WeightsError> {
     let read_error = |e| WeightsError::read(path, e);
-    let mut file = File::open(path).map_err(read_error)?;
-    if !file.metadata().map_err(read_error)?.is_file() {
+    // Before it is opened: a pipe would wait for somebody to write.
+    if !path.metadata().map_err(read_error)?.is_file() {
         return Err(WeightsError::format(path, "it is no file".to_owned()));
     }
+    let mut file = File::open(path).map_err(read_error)?;
     let mut head = Vec::new();
     (&mut file)
         .take(512)

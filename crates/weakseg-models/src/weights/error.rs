@@ -72,8 +72,8 @@ pub enum WeightsError {
         /// Position of the first bad element.
         index: usize,
     },
-    /// The file has no weakseg metadata.
-    #[error("{path} has no `weakseg` metadata: it was not written by weakseg; say which network it is for", path = path.display())]
+    /// The file holds weights and nothing about the run they are from.
+    #[error("{path} holds weights alone, without the classes, the input size and the thresholds that a run notes with its networks; expected a run's folder or its model.safetensors", path = path.display())]
     NoMetadata {
         /// The file.
         path: PathBuf,

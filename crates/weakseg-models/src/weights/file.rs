@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use serde_json::Value;
 
-use super::contents::WeightsFile;
+use super::contents::{WeightsFile, WeightsFormat, detect};
 use super::names::host_tensors;
 use super::naming::{Names, to_theirs};
 use super::{LoadReport, Metadata, WeightsError, stored};
@@ -82,7 +82,11 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // As other programs would make it: who may read, the user's mask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -115,7 +119,12 @@ pub fn load_partial<M: Module>(module: M, path: &Path) -> Result<(M, LoadReport)
 /// If the file cannot be read or is no sound safetensors file; [`WeightsError::NoMetadata`] if
 /// somebody else wrote it.
 pub fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
-    match stored::read_info(path)? {
+    let safetensors = detect(path)? == WeightsFormat::Safetensors;
+    match safetensors
+        .then(|| stored::read_info(path))
+        .transpose()?
+        .flatten()
+    {
         Some(info) if info.get("arch").is_some() => {
             serde_json::from_value(info).map_err(|e| WeightsError::format(path, e))
         }

@@ -438,15 +438,15 @@ parity! {
     irn_cam: "irn-cam", |d| Network::Classifier(ClassifierConfig::irn_cam(3).init(d).unwrap()), SMALL;
     irnet_resnet50: "irnet-resnet50", |d| irnet(ClassifierArch::Resnet50Os8, d), EVEN;
     irnet_vgg16: "irnet-vgg16", |d| irnet(ClassifierArch::Vgg16, d), EVEN;
-    unet_vgg16: "unet-vgg16", |d| plain_segmenter(SegmenterArch::UnetVgg16, d), EVEN;
-    unet_vgg16_bn: "unet-vgg16-bn", |d| plain_segmenter(SegmenterArch::UnetVgg16Bn, d), EVEN;
-    unet_resnet34: "unet-resnet34", |d| plain_segmenter(SegmenterArch::UnetResnet34, d), EVEN;
-    unet_resnet50: "unet-resnet50", |d| plain_segmenter(SegmenterArch::UnetResnet50, d), EVEN;
-    unet_se_resnext50: "unet-se_resnext50", |d| plain_segmenter(SegmenterArch::UnetSeResnext50, d), EVEN;
+    unet_vgg16: "unet-vgg16", |d| plain_segmenter(SegmenterArch::UnetVgg16, d), SMALL;
+    unet_vgg16_bn: "unet-vgg16-bn", |d| plain_segmenter(SegmenterArch::UnetVgg16Bn, d), SMALL;
+    unet_resnet34: "unet-resnet34", |d| plain_segmenter(SegmenterArch::UnetResnet34, d), SMALL;
+    unet_resnet50: "unet-resnet50", |d| plain_segmenter(SegmenterArch::UnetResnet50, d), SMALL;
+    unet_se_resnext50: "unet-se_resnext50", |d| plain_segmenter(SegmenterArch::UnetSeResnext50, d), SMALL;
     unet_with_attention: "unet-resnet34-scse", |d| segmenter(SegmenterConfig {
         attention: true,
         ..SegmenterConfig::new(SegmenterArch::UnetResnet34, 2)
-    }, d), EVEN;
+    }, d), SMALL;
     deeplabv3_vgg16: "deeplabv3-vgg16", |d| plain_segmenter(SegmenterArch::Deeplabv3Vgg16, d), SMALL;
     deeplabv3_resnet50: "deeplabv3-resnet50", |d| plain_segmenter(SegmenterArch::Deeplabv3Resnet50, d), SMALL;
     deeplabv3plus_os8: "deeplabv3plus-resnet50-os8", |d| plain_segmenter(SegmenterArch::Deeplabv3PlusResnet50Os8, d), SMALL;

@@ -27,8 +27,7 @@ fn segmenter_contract(config: &SegmenterConfig) {
     let device = Device::flex();
     let network = config.init(&device).unwrap();
     assert_eq!(network.outputs(), 3);
-    let multiple = network.multiple();
-    for [height, width] in [[2 * multiple.max(16), 3 * multiple.max(16)], [33, 47]] {
+    for [height, width] in [[64, 96], [33, 47], [16, 40]] {
         let logits = network.forward(picture([2, 3, height, width], &device));
         assert_eq!(logits.dims(), [2, 3, height, width], "{arch}");
         assert!(values(logits).iter().all(|v| v.is_finite()), "{arch}");
@@ -166,18 +165,6 @@ fn scales_give_the_greatest_of_their_logits() {
     assert_eq!(each[0], values(network.forward(images.clone())));
     assert_eq!(each[0], values(network.forward_scales(images, &[], None)));
     assert_ne!(all, each[0]);
-}
-
-#[test]
-fn padding_is_zeros_on_the_right_and_below() {
-    // 40 is padded to 64 inside; padding by hand first must not change anything.
-    let device = Device::flex();
-    let network = segmenter(SegmenterArch::UnetVgg16, &device);
-    let images = picture([1, 3, 40, 40], &device);
-    let padded = weakseg_models::layers::pad_to_multiple(images.clone(), 64);
-    let (a, b) = (network.forward(images), network.forward(padded));
-    let b = b.slice([0..1, 0..3, 0..40, 0..40]);
-    a.to_data().assert_eq(&b.to_data(), true);
 }
 
 #[test]

@@ -436,7 +436,7 @@ pub struct SegmenterStep {
 impl Default for SegmenterStep {
     fn default() -> Self {
         Self {
-            arch: SegmenterArch::UnetResnet50,
+            arch: SegmenterArch::UnetVgg16Bn,
             width: 1.0,
             attention: false,
             separable: false,

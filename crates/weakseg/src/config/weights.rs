@@ -153,8 +153,7 @@ mod tests {
         );
         let width = error("classifier.weights = \"vgg16-bn\"\nclassifier.width = 0.5");
         assert!(width.contains("width 1 alone"), "{width}");
-        // The default segmentation network stands on another trunk.
-        let encoder = error("segmenter.encoder = \"weights\"");
+        let encoder = error("segmenter = { encoder = \"weights\", arch = \"unet-resnet50\" }");
         assert!(encoder.contains("unet-resnet50 at width 1"), "{encoder}");
         let none = error("segmenter.encoder = \"weights\"\nclassifier.weights = \"none\"");
         assert!(none.contains("classifier.weights is \"none\""), "{none}");

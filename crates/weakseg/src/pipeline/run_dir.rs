@@ -203,7 +203,7 @@ impl RunDir {
             if let Some(started) = run.started(step)?
                 && started.inputs != run.inputs(step)
             {
-                if number < from {
+                if number < from && !run.made_nothing(step)? {
                     let changed = changed(step, &started, config);
                     return Err(RunError::OtherRun {
                         path: root.to_owned(),
@@ -267,6 +267,19 @@ impl RunDir {
         self.write_started(step, before)?;
         self.write_record(Some(step.name))?;
         Ok(folder)
+    }
+
+    /// Whether a step was begun and ended before it made anything, as when its weights are refused: then it can begin
+    /// again with other settings.
+    fn made_nothing(&self, step: &Step) -> Result<bool, RunError> {
+        let folder = self.folder(step.name);
+        let entries = std::fs::read_dir(&folder).map_err(io(&folder, "list"))?;
+        for entry in entries {
+            if entry.map_err(io(&folder, "list"))?.file_name() != STARTED {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Notes that a step was left after `seconds` of work, to go on later.

@@ -270,7 +270,10 @@ fn what_came_stays_for_the_next_process() {
     let case = Case::new();
     let server = case.server(&[cut_in_the_middle]);
     let error = case.obtain(&server).unwrap_err();
-    message(&error, &["150000 of 300000 bytes", "goes on from there"]);
+    message(
+        &error,
+        &["150000 of 300000 bytes", "goes on from what came"],
+    );
     case.is_absent();
     assert_eq!(std::fs::metadata(case.part()).expect("kept").len(), 150_000);
     let server = case.server(&[serve]);

@@ -52,6 +52,14 @@ impl Convert {
     /// Reads, renames, writes.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("weights convert")?;
+        if let (Ok(input), Ok(out)) = (self.input.canonicalize(), self.out.canonicalize())
+            && input == out
+        {
+            bail!(
+                "{}: input and output are the same file; give another --out",
+                self.out.display()
+            );
+        }
         let loaded = self.which.load(&self.input, &Device::flex())?;
         let Some(network) = loaded.network else {
             bail!(

@@ -96,6 +96,12 @@ struct Difference {
 impl Verify {
     /// Loads, runs, compares.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
+        if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
+            bail!(
+                "--tolerance {}: expected a number, 0 or more",
+                self.tolerance
+            );
+        }
         let (device, _) = settings.device.open()?;
         let loaded = self.which.load(&self.weights, &device)?;
         let report = &loaded.report;
@@ -209,6 +215,12 @@ impl Outcome<'_> {
             if self.fits { ", all" } else { "" },
             self.seconds
         )];
+        if !self.fits {
+            lines.push(format!(
+                "it does not fit {}: {report}; check the network's name, --width, and what the file was saved from",
+                self.arch
+            ));
+        }
         let mut list = |what: &str, keys: &[String]| {
             if !keys.is_empty() {
                 lines.push(format!("{what} ({}): {}", keys.len(), keys.join(", ")));
