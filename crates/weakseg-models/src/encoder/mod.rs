@@ -52,6 +52,13 @@ pub trait Encoder {
     }
 }
 
+/// Freezes those of the four layers that lie within the first `stages` stages, the stem being the first.
+fn freeze_layers<B: Module>(layers: [&mut Vec<B>; 4], stages: usize) {
+    for layer in layers.into_iter().take(stages.saturating_sub(1)) {
+        *layer = std::mem::take(layer).freeze();
+    }
+}
+
 /// The kinds of trunk: weights made for one fit every network on the same kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Backbone {

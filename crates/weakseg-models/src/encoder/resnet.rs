@@ -251,19 +251,13 @@ impl ResNet {
             self.conv1 = self.conv1.freeze();
             self.bn1 = self.bn1.freeze();
         }
-        for (index, layer) in [
+        let layers = [
             &mut self.layer1,
             &mut self.layer2,
             &mut self.layer3,
             &mut self.layer4,
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            if index + 1 < stages {
-                *layer = std::mem::take(layer).freeze();
-            }
-        }
+        ];
+        super::freeze_layers(layers, stages);
         self
     }
 }

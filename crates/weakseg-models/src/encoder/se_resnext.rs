@@ -175,19 +175,13 @@ impl SeResnext {
         if stages > 0 {
             self.layer0 = self.layer0.freeze();
         }
-        for (index, layer) in [
+        let layers = [
             &mut self.layer1,
             &mut self.layer2,
             &mut self.layer3,
             &mut self.layer4,
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            if index + 1 < stages {
-                *layer = std::mem::take(layer).freeze();
-            }
-        }
+        ];
+        super::freeze_layers(layers, stages);
         self
     }
 }
