@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    Cam, Config, Crf, Demo, Evaluate, Phantom, Predict, Report, Run, Verify, Walk, Weights,
+    Bench, Cam, Config, Crf, Demo, Evaluate, Phantom, Predict, Report, Run, Verify, Walk, Weights,
 };
 use crate::device::Choice;
 use crate::ui::{Level, Ui};
@@ -91,6 +91,9 @@ pub enum Command {
     /// Pretrained weights, and weights from and for other libraries.
     #[command(subcommand)]
     Weights(Weights),
+    /// Time networks on this machine.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Write report.html and report.json of a finished run anew.
     Report(Report),
     /// Show what a configuration may hold, or what it resolves to.

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<Done> {
         Command::Data(Data::Phantom(phantom)) => phantom.run(&settings),
         Command::Data(Data::Verify(verify)) => verify.run(&settings),
         Command::Weights(weights) => weights.run(&settings),
+        Command::Bench(bench) => bench.run(&settings),
         Command::Report(report) => report.run(&settings),
         Command::Config(config) => config.run(&settings),
     }

@@ -1,125 +1,164 @@
-//! Speed of this crate's convolution and of Burn's own, in GFLOP/s, forward and backward.
+//! GFLOP/s of the three passes of convolutions, as the networks call them.
 //!
-//! `cargo run --release -p weakseg-kernels --example conv_speed [-- SECONDS_EACH]`
+//! `cargo run --release --workspace --example conv_speed -- [FILTER]`; a filter is part of a row's name.
 
 use std::time::Instant;
 
-use burn::tensor::module::conv2d as burn_conv2d;
-use burn::tensor::ops::ConvOptions as BurnOptions;
 use burn::tensor::{Device, Distribution, Tensor};
-use weakseg_kernels::{ConvOptions, conv2d, instruction_set};
+use weakseg_kernels::{ConvOptions, conv2d};
 
-// As in the program: fresh pages for every output cost more than many convolutions.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Name, input, weight, options.
-type Case = (&'static str, [usize; 4], [usize; 4], ConvOptions);
+/// Name; images, inputs, outputs, height and width; kernel; options.
+type Row = (&'static str, [usize; 4], usize, ConvOptions);
 
-fn cases() -> Vec<Case> {
+fn rows() -> Vec<Row> {
     let same = ConvOptions::same;
-    let plain = ConvOptions::default();
+    let grouped = |stride| same(3, 1).with_groups(32).with_stride(stride);
     vec![
-        ("vgg first", [4, 3, 224, 224], [64, 3, 3, 3], same(3, 1)),
-        ("vgg 64", [4, 64, 128, 128], [64, 64, 3, 3], same(3, 1)),
-        ("vgg 256", [4, 256, 32, 32], [256, 256, 3, 3], same(3, 1)),
-        ("vgg 512 d2", [4, 512, 32, 32], [512, 512, 3, 3], same(3, 2)),
-        ("vgg 512 14", [4, 512, 14, 14], [512, 512, 3, 3], same(3, 1)),
-        ("res 1x1 down", [4, 256, 56, 56], [64, 256, 1, 1], plain),
-        ("res 1x1 up", [4, 64, 56, 56], [256, 64, 1, 1], plain),
+        ("stem 7x7/2", [4, 3, 64, 224], 7, same(7, 1).with_stride(2)),
+        ("vgg 3->64 @224", [4, 3, 64, 224], 3, same(3, 1)),
+        ("vgg 64->64 @224", [4, 64, 64, 224], 3, same(3, 1)),
+        ("vgg 128->128 @112", [4, 128, 128, 112], 3, same(3, 1)),
+        ("vgg 256->256 @56", [4, 256, 256, 56], 3, same(3, 1)),
+        ("vgg 512->512 @28", [4, 512, 512, 28], 3, same(3, 1)),
+        ("vgg 512->512 @14", [4, 512, 512, 14], 3, same(3, 1)),
+        ("3x3 64->64 @56", [4, 64, 64, 56], 3, same(3, 1)),
+        ("3x3 128->128 @28", [4, 128, 128, 28], 3, same(3, 1)),
+        ("3x3 256->256 @14", [4, 256, 256, 14], 3, same(3, 1)),
+        ("3x3 512->512 @7", [4, 512, 512, 7], 3, same(3, 1)),
         (
-            "res 3x3 s2",
-            [4, 128, 56, 56],
-            [128, 128, 3, 3],
+            "3x3/2 128->128 @56",
+            [4, 128, 128, 56],
+            3,
             same(3, 1).with_stride(2),
         ),
         (
-            "res stem",
-            [4, 3, 224, 224],
-            [64, 3, 7, 7],
-            same(7, 1).with_stride(2),
+            "3x3/2 512->512 @14",
+            [4, 512, 512, 14],
+            3,
+            same(3, 1).with_stride(2),
         ),
-        ("thin 16", [16, 16, 128, 128], [16, 16, 3, 3], same(3, 1)),
-        ("thin 32", [16, 32, 64, 64], [32, 32, 3, 3], same(3, 1)),
-        ("thin 128", [16, 128, 16, 16], [128, 128, 3, 3], same(3, 1)),
+        ("3x3 d2 256->256 @28", [4, 256, 256, 28], 3, same(3, 2)),
+        ("3x3 d4 512->512 @28", [4, 512, 512, 28], 3, same(3, 4)),
+        ("3x3 d12 2048->256 @28", [4, 2048, 256, 28], 3, same(3, 12)),
+        ("3x3 d36 2048->256 @28", [4, 2048, 256, 28], 3, same(3, 36)),
+        ("1x1 64->256 @56", [4, 64, 256, 56], 1, same(1, 1)),
+        ("1x1 256->64 @56", [4, 256, 64, 56], 1, same(1, 1)),
+        ("1x1 512->128 @28", [4, 512, 128, 28], 1, same(1, 1)),
+        ("1x1 1024->256 @14", [4, 1024, 256, 14], 1, same(1, 1)),
+        ("1x1 256->1024 @14", [4, 256, 1024, 14], 1, same(1, 1)),
+        ("1x1 512->2048 @7", [4, 512, 2048, 7], 1, same(1, 1)),
+        ("1x1 2048->512 @7", [4, 2048, 512, 7], 1, same(1, 1)),
+        ("1x1 2048->512 @28", [4, 2048, 512, 28], 1, same(1, 1)),
         (
-            "depthwise",
-            [4, 256, 32, 32],
-            [256, 1, 3, 3],
-            same(3, 1).with_groups(256),
+            "1x1/2 256->512 @56",
+            [4, 256, 512, 56],
+            1,
+            same(1, 1).with_stride(2),
         ),
+        (
+            "1x1/2 1024->2048 @14",
+            [4, 1024, 2048, 14],
+            1,
+            same(1, 1).with_stride(2),
+        ),
+        ("grouped 128 @56", [4, 128, 128, 56], 3, grouped(1)),
+        ("grouped 256 @28", [4, 256, 256, 28], 3, grouped(1)),
+        ("grouped 512 @14", [4, 512, 512, 14], 3, grouped(1)),
+        ("grouped 1024 @7", [4, 1024, 1024, 7], 3, grouped(1)),
+        ("grouped/2 512 @28", [4, 512, 512, 28], 3, grouped(2)),
+        (
+            "depthwise 304 @56",
+            [4, 304, 304, 56],
+            3,
+            same(3, 1).with_groups(304),
+        ),
+        (
+            "depthwise d12 2048 @28",
+            [4, 2048, 2048, 28],
+            3,
+            same(3, 12).with_groups(2048),
+        ),
+        ("unet 3072->256 @14", [4, 3072, 256, 14], 3, same(3, 1)),
+        ("unet 192->64 @56", [4, 768, 128, 28], 3, same(3, 1)),
+        ("unet 128->32 @112", [4, 128, 32, 112], 3, same(3, 1)),
+        ("unet 32->16 @224", [4, 32, 16, 224], 3, same(3, 1)),
+        ("unet 16->16 @224", [4, 16, 16, 224], 3, same(3, 1)),
+        ("head 16->1 @224", [4, 16, 1, 224], 3, same(3, 1)),
+        ("plus 304->256 @56", [4, 304, 256, 56], 3, same(3, 1)),
     ]
 }
 
 fn main() {
-    let seconds: f64 = std::env::args()
-        .nth(1)
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(0.3);
-    println!("{} on {} threads", instruction_set(), threads());
+    let filter = std::env::args().nth(1).unwrap_or_default();
     println!(
-        "{:<14}{:>8}{:>9}{:>9}{:>9}{:>9}",
-        "GFLOP/s", "GFLOP", "ours fw", "ours bw", "burn fw", "burn bw"
+        "{:<24}{:>8} {:>22} {:>22} {:>22}",
+        "GFLOP/s (ms)", "GFLOP", "forward", "input gradient", "weight gradient"
     );
-    for (name, x, weight, options) in cases() {
-        let [height, width] = options.output_size([x[2], x[3]], [weight[2], weight[3]]);
-        let products = x[0] * weight.iter().product::<usize>() * height * width;
-        let flop = 2e-9 * products as f64;
-        // The image itself needs no gradient.
-        let input_gradient = x[1] > 3;
-        let backward_flop = flop * if input_gradient { 2.0 } else { 1.0 };
-        let burn_options = BurnOptions::new(
-            options.stride,
-            options.padding,
-            options.dilation,
-            options.groups,
-        );
-        let ours = measure(seconds, x, weight, input_gradient, |x, w| {
-            conv2d(x, w, None, &options)
-        });
-        let burn = measure(seconds, x, weight, input_gradient, |x, w| {
-            burn_conv2d(x, w, None, burn_options.clone())
-        });
+    for (name, [batch, inputs, outputs, size], kernel, options) in rows() {
+        if !name.contains(&filter) {
+            continue;
+        }
+        let device = Device::flex();
+        let normal =
+            |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let x = normal([batch, inputs, size, size]);
+        let weight = normal([outputs, inputs / options.groups, kernel, kernel]);
+        let y = conv2d(x.clone(), weight.clone(), None, &options);
+        let products = y.shape().num_elements() * inputs / options.groups * kernel * kernel;
+        let giga = 2e-9 * products as f64;
+        let forward = best(|| drop(conv2d(x.clone(), weight.clone(), None, &options)));
+        let autodiff = device.autodiff();
+        let upstream = Tensor::from_data(y.into_data(), &autodiff);
+        let gradient = |of_input: bool| {
+            let lift = |t: &Tensor<4>, required| {
+                Tensor::from_data(t.to_data(), &autodiff).set_require_grad(required)
+            };
+            let (x, weight) = (lift(&x, of_input), lift(&weight, !of_input));
+            best_of(|| {
+                let y = conv2d(x.clone(), weight.clone(), None, &options);
+                backward_seconds(&y, &upstream)
+            })
+        };
+        let leaf = Tensor::from_data(upstream.to_data(), &autodiff).set_require_grad(true);
+        let around = best_of(|| backward_seconds(&leaf, &upstream));
+        let (input, weights) = (gradient(true) - around, gradient(false) - around);
+        let show = |seconds: f64| format!("{:.0} ({:.2})", giga / seconds, seconds * 1e3);
         println!(
-            "{name:<14}{flop:>8.2}{:>9.0}{:>9.0}{:>9.0}{:>9.0}",
-            flop / ours.0,
-            backward_flop / ours.1,
-            flop / burn.0,
-            backward_flop / burn.1,
+            "{name:<24}{giga:>8.2} {:>22} {:>22} {:>22}",
+            show(forward),
+            show(input),
+            show(weights)
         );
     }
 }
 
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// Of the backward pass of a sum of products, which hands `upstream` on.
+fn backward_seconds(y: &Tensor<4>, upstream: &Tensor<4>) -> f64 {
+    let loss = (y.clone() * upstream.clone()).sum();
+    let began = Instant::now();
+    drop(loss.backward());
+    began.elapsed().as_secs_f64()
 }
 
-/// Best seconds of the forward pass and of the backward pass (with the sum that starts it).
-fn measure(
-    seconds: f64,
-    x: [usize; 4],
-    weight: [usize; 4],
-    input_gradient: bool,
-    convolve: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>,
-) -> (f64, f64) {
-    let device = Device::flex().autodiff();
-    let random = |shape| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
-    let x = random(x).set_require_grad(input_gradient);
-    let weight = random(weight).require_grad();
-    let mut best = (f64::MAX, f64::MAX);
-    let begin = Instant::now();
-    let mut rounds = 0;
-    while rounds < 3 || begin.elapsed().as_secs_f64() < 2.0 * seconds {
-        let start = Instant::now();
-        let output = convolve(x.clone(), weight.clone());
-        let forward = start.elapsed().as_secs_f64();
-        let loss = output.sum();
-        let start = Instant::now();
-        let gradients = loss.backward();
-        let backward = start.elapsed().as_secs_f64();
-        assert!(weight.grad(&gradients).is_some());
-        best = (best.0.min(forward), best.1.min(backward));
-        rounds += 1;
+fn best(mut run: impl FnMut()) -> f64 {
+    best_of(|| {
+        let began = Instant::now();
+        run();
+        began.elapsed().as_secs_f64()
+    })
+}
+
+/// The least of the times that `run` gives, over about a third of a second.
+fn best_of(mut run: impl FnMut() -> f64) -> f64 {
+    run();
+    let began = Instant::now();
+    let (mut best, mut runs) = (f64::INFINITY, 0);
+    while runs < 3 || began.elapsed().as_secs_f64() < 0.3 {
+        best = best.min(run());
+        runs += 1;
     }
     best
 }

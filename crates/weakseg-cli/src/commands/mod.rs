@@ -1,5 +1,6 @@
 //! One command each: its options, and the work it calls.
 
+mod bench;
 mod cam;
 mod config;
 mod crf;
@@ -13,6 +14,7 @@ mod verify;
 mod walk;
 mod weights;
 
+pub use bench::Bench;
 pub use cam::Cam;
 pub use config::Config;
 pub use crf::Crf;
