@@ -13,6 +13,10 @@ const CLASSES: usize = 20;
 
 /// A network with random weights.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, made once for many runs"
+)]
 pub enum Subject {
     /// A trunk alone.
     Trunk(Trunk),
