@@ -48,8 +48,8 @@ fn add_plane(shape: &ConvShape, x: &[f32], upstream: &[f32], gradient: &mut [f32
     let outputs = shape.output_size[1];
     for (tap, gradient) in gradient.iter_mut().enumerate() {
         let (ky, kx) = (tap / shape.kernel[1], tap % shape.kernel[1]);
-        let (rows, first_y) = inside(shape, 0, ky);
-        let (columns, first_x) = inside(shape, 1, kx);
+        let (rows, first_y) = shape.inside(0, ky);
+        let (columns, first_x) = shape.inside(1, kx);
         let stride = shape.options.stride;
         let mut sum = 0.0;
         for (at, row) in rows.enumerate() {
@@ -59,17 +59,6 @@ fn add_plane(shape: &ConvShape, x: &[f32], upstream: &[f32], gradient: &mut [f32
         }
         *gradient += sum;
     }
-}
-
-/// The outputs whose tap lies in the input on one axis, and the input of the first.
-fn inside(shape: &ConvShape, axis: usize, tap: usize) -> (std::ops::Range<usize>, usize) {
-    let shift = tap * shape.options.dilation[axis];
-    let (padding, stride) = (shape.options.padding[axis], shape.options.stride[axis]);
-    let first = padding.saturating_sub(shift).div_ceil(stride);
-    let end = (shape.size[axis] + padding).saturating_sub(shift);
-    let end = end.div_ceil(stride).min(shape.output_size[axis]);
-    let first = first.min(end);
-    (first..end, (first * stride + shift).saturating_sub(padding))
 }
 
 /// Dot product of every `stride`-th value with `factors`, in 16 lanes.

@@ -5,6 +5,8 @@
 //! Input gradient: the pixels of the input fall into `stride²` classes; within one class every
 //! tap that reaches it is a constant shift of the output gradient.
 
+use std::ops::Range;
+
 use super::shape::ConvShape;
 
 /// A plane read from the source: element `q` is the source's pixel `start + q * step` (outside
@@ -38,6 +40,76 @@ pub(crate) struct Correlation {
 }
 
 impl Correlation {
+    /// Whether the taps are the `taps` of the whole kernel, in its order.
+    pub fn is_whole_kernel(&self, taps: usize) -> bool {
+        self.taps.len() == taps
+            && self
+                .taps
+                .iter()
+                .enumerate()
+                .all(|(at, tap)| tap.weight == at)
+    }
+
+    /// The same in rectangles whose pixels all see the same taps, if a quarter of all products or
+    /// more would be with pixels outside the source (far dilations): there they are left out. Every
+    /// tap of a rectangle has a plane of its own, so no shift is left.
+    pub fn without_outside(self, source_size: [usize; 2]) -> Vec<Self> {
+        let axes: [Vec<Segment>; 2] =
+            std::array::from_fn(|axis| Segment::all(&self, axis, source_size[axis]));
+        let inside: usize = axes[0]
+            .iter()
+            .flat_map(|rows| axes[1].iter().map(move |columns| rows.products(columns)))
+            .sum();
+        let all = self.taps.len() * self.extent[0] * self.extent[1];
+        let seen = |rows: &Segment, columns: &Segment| rows.products(columns) > 0;
+        let every_pixel = axes[0]
+            .iter()
+            .all(|rows| axes[1].iter().all(|columns| seen(rows, columns)));
+        if 4 * inside > 3 * all || !every_pixel {
+            return vec![self];
+        }
+        let mut parts = Vec::new();
+        for rows in &axes[0] {
+            for columns in &axes[1] {
+                parts.push(self.part([rows, columns]));
+            }
+        }
+        parts
+    }
+
+    fn part(&self, segments: [&Segment; 2]) -> Self {
+        let mut phases = Vec::new();
+        let mut taps = Vec::new();
+        for (at, tap) in self.taps.iter().enumerate() {
+            if !(segments[0].taps[at] && segments[1].taps[at]) {
+                continue;
+            }
+            let phase = self.phases[tap.phase];
+            taps.push(Tap {
+                phase: phases.len(),
+                shift: [0, 0],
+                weight: tap.weight,
+            });
+            phases.push(Phase {
+                start: std::array::from_fn(|axis| {
+                    let q = segments[axis].pixels.start + tap.shift[axis];
+                    phase.start[axis] + (q * phase.step[axis]) as isize
+                }),
+                step: phase.step,
+            });
+        }
+        Self {
+            phases,
+            taps,
+            extent: segments.map(|s| s.pixels.len()),
+            reach: [0, 0],
+            place: std::array::from_fn(|axis| {
+                self.place[axis] + segments[axis].pixels.start * self.spread[axis]
+            }),
+            spread: self.spread,
+        }
+    }
+
     /// Input to output.
     pub fn forward(shape: &ConvShape) -> Self {
         let options = &shape.options;
@@ -109,6 +181,48 @@ impl Correlation {
             }
         }
         all
+    }
+}
+
+/// Neighbouring pixels of a correlation on one axis for which the same taps lie inside the source.
+struct Segment {
+    pixels: Range<usize>,
+    /// For each tap whether it lies inside.
+    taps: Vec<bool>,
+}
+
+impl Segment {
+    fn all(correlation: &Correlation, axis: usize, size: usize) -> Vec<Self> {
+        let extent = correlation.extent[axis];
+        let inside: Vec<Range<usize>> = (correlation.taps.iter())
+            .map(|tap| {
+                let phase = &correlation.phases[tap.phase];
+                let start = phase.start[axis] + (tap.shift[axis] * phase.step[axis]) as isize;
+                let step = phase.step[axis];
+                let first = ((-start).max(0) as usize).div_ceil(step).min(extent);
+                let end = ((size as isize - start).max(0) as usize).div_ceil(step);
+                first..end.clamp(first, extent)
+            })
+            .collect();
+        let mut cuts: Vec<usize> = inside.iter().flat_map(|r| [r.start, r.end]).collect();
+        cuts.extend([0, extent]);
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.windows(2)
+            .map(|cut| Self {
+                pixels: cut[0]..cut[1],
+                taps: inside
+                    .iter()
+                    .map(|r| r.start <= cut[0] && cut[1] <= r.end)
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// Products of the rectangle of these rows and columns, for each pair of channels.
+    fn products(&self, columns: &Self) -> usize {
+        let taps = self.taps.iter().zip(&columns.taps);
+        self.pixels.len() * columns.pixels.len() * taps.filter(|(r, c)| **r && **c).count()
     }
 }
 

@@ -11,9 +11,12 @@
 mod depthwise;
 mod direct;
 mod division;
+mod dots;
 mod lattice;
 mod options;
+mod panels;
 mod planes;
+mod pointwise;
 #[cfg(test)]
 mod reference;
 mod shape;
@@ -24,13 +27,28 @@ mod weight_gradient;
 pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
 
-use direct::correlate;
 use lattice::Correlation;
 use planes::{Planes, WeightStrides, pack_weight};
 use rayon::prelude::*;
 
 use crate::scratch::{Shared, written_by};
 use crate::tile::Tiles;
+
+/// Computes a correlation: its planes, packed weight and destination.
+///
+/// # Safety
+///
+/// The destination must hold the planes of the whole destination, nobody else's meanwhile.
+type Correlate = unsafe fn(&Tiles, &Planes<'_>, &Correlation, &[f32], Shared);
+
+/// The faster of the ways to a correlation.
+fn correlate_by_shape(planes: &Planes<'_>, correlation: &Correlation) -> Correlate {
+    if panels::serve(planes, correlation) {
+        panels::correlate
+    } else {
+        direct::correlate
+    }
+}
 
 /// `[B, O, OH, OW]` from x `[B, I, H, W]`, weight `[O, I / groups, KH, KW]` and bias `[O]`.
 pub(crate) fn forward(
@@ -41,7 +59,22 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
-    let correlation = Correlation::forward(shape);
+    if let Some(plain) = pointwise::plain(shape) {
+        let thin = pointwise::thinned(shape, x);
+        return forward(tiles, &plain, &thin, weight, bias);
+    }
+    forward_by(correlate_by_shape, tiles, shape, x, weight, bias)
+}
+
+fn forward_by(
+    way: impl Fn(&Planes<'_>, &Correlation) -> Correlate,
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
+    let correlations = Correlation::forward(shape).without_outside(shape.size);
     let planes = Planes {
         batch: shape.batch,
         groups: shape.options.groups,
@@ -58,11 +91,13 @@ pub(crate) fn forward(
         row,
         channel: shape.taps(),
     };
-    let packed = pack_weight(tiles, weight, strides, &planes, &correlation);
-    // SAFETY: the correlation's rectangle is the whole output, so every value is written.
+    // SAFETY: the correlations' rectangles make up the whole output, so every value is written.
     unsafe {
         written_by(shape.output_len(), |output| {
-            correlate(tiles, &planes, &correlation, &packed, output);
+            for correlation in &correlations {
+                let packed = pack_weight(tiles, weight, strides, &planes, correlation);
+                way(&planes, correlation)(tiles, &planes, correlation, &packed, output);
+            }
         })
     }
 }
@@ -75,6 +110,20 @@ pub(crate) fn input_gradient(
     output_gradient: &[f32],
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    if let Some(plain) = pointwise::plain(shape) {
+        let thin = input_gradient(tiles, &plain, weight, output_gradient);
+        return pointwise::spread(shape, &thin);
+    }
+    input_gradient_by(correlate_by_shape, tiles, shape, weight, output_gradient)
+}
+
+fn input_gradient_by(
+    way: impl Fn(&Planes<'_>, &Correlation) -> Correlate,
+    tiles: &Tiles,
+    shape: &ConvShape,
+    weight: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
     let planes = Planes {
         batch: shape.batch,
         groups: shape.options.groups,
@@ -91,11 +140,15 @@ pub(crate) fn input_gradient(
         row: shape.taps(),
         channel: column,
     };
-    let correlations = Correlation::input_gradient(shape);
+    let correlations: Vec<Correlation> = Correlation::input_gradient(shape)
+        .into_iter()
+        .flat_map(|correlation| correlation.without_outside(shape.output_size))
+        .collect();
     let fill = |gradient: Shared| {
         for correlation in &correlations {
             let packed = pack_weight(tiles, weight, strides, &planes, correlation);
             // SAFETY: the gradient has the destination's size and is this pass's alone.
+            let correlate = way(&planes, correlation);
             unsafe { correlate(tiles, &planes, correlation, &packed, gradient) };
         }
     };
@@ -118,8 +171,13 @@ pub(crate) fn weight_gradient(
     x: &[f32],
     output_gradient: &[f32],
 ) -> Vec<f32> {
-    if depthwise::serves(shape) {
+    if let Some(plain) = pointwise::plain(shape) {
+        let thin = pointwise::thinned(shape, x);
+        weight_gradient(tiles, &plain, &thin, output_gradient)
+    } else if depthwise::serves(shape) {
         depthwise::weight_gradient(shape, x, output_gradient)
+    } else if dots::serves(shape) {
+        dots::weight_gradient(tiles, shape, x, output_gradient)
     } else {
         weight_gradient::weight_gradient(tiles, shape, x, output_gradient)
     }
@@ -171,29 +229,56 @@ mod tests {
         }) / scale
     }
 
+    /// Sums of up to some thousand products in another order than the definition's.
+    const TOLERANCE: f64 = 2e-6;
+
+    fn check(what: &str, tiles: &Tiles, shape: &ConvShape, found: &[f32], expected: &[f64]) {
+        let error = error(found, expected);
+        assert!(
+            error <= TOLERANCE,
+            "{what} on {}: {error} for {shape:?}",
+            tiles.name
+        );
+    }
+
     #[test]
-    fn every_instruction_set_equals_the_definition() {
+    fn every_way_on_every_instruction_set_equals_the_definition() {
         for Case {
             shape,
             x,
             weight,
             bias,
             upstream,
-        } in cases(60)
+        } in cases(90)
         {
             let (output, input, weights) =
                 reference::convolve(&shape, &x, &weight, &bias, &upstream);
-            for tiles in Tiles::available() {
-                let errors = [
-                    error(&forward(&tiles, &shape, &x, &weight, Some(&bias)), &output),
-                    error(&input_gradient(&tiles, &shape, &weight, &upstream), &input),
-                    error(&weight_gradient(&tiles, &shape, &x, &upstream), &weights),
-                ];
-                assert!(
-                    errors.iter().all(|e| *e <= 2e-6),
-                    "{} {shape:?}: {errors:?}",
-                    tiles.name
-                );
+            for tiles in &Tiles::available() {
+                let bias = Some(bias.as_slice());
+                let mut ways: Vec<(&str, Correlate)> = vec![("direct", direct::correlate)];
+                if shape.options.groups == 1 {
+                    ways.push(("panels", panels::correlate));
+                }
+                for (name, correlate) in ways {
+                    let way = |_: &Planes<'_>, _: &Correlation| correlate;
+                    let found = forward_by(way, tiles, &shape, &x, &weight, bias);
+                    check(&format!("{name} forward"), tiles, &shape, &found, &output);
+                    let found = input_gradient_by(way, tiles, &shape, &weight, &upstream);
+                    check(&format!("{name} input"), tiles, &shape, &found, &input);
+                }
+                let found = weight_gradient::weight_gradient(tiles, &shape, &x, &upstream);
+                check("blocks", tiles, &shape, &found, &weights);
+                if shape.options.groups == 1 {
+                    let found = dots::weight_gradient(tiles, &shape, &x, &upstream);
+                    check("dots", tiles, &shape, &found, &weights);
+                }
+                // What the shape decides.
+                let found = forward(tiles, &shape, &x, &weight, bias);
+                check("forward", tiles, &shape, &found, &output);
+                let found = input_gradient(tiles, &shape, &weight, &upstream);
+                check("input", tiles, &shape, &found, &input);
+                let found = weight_gradient(tiles, &shape, &x, &upstream);
+                check("weight", tiles, &shape, &found, &weights);
             }
         }
     }

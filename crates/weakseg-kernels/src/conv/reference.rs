@@ -56,6 +56,23 @@ pub(super) fn cases(count: usize) -> Vec<Case> {
         ([1, 800, 5, 5], [8, 800, 1, 1], ConvOptions::default()),
         ([3, 4, 70, 66], [8, 4, 3, 3], same(3, 1)),
         ([1, 150, 9, 10], [130, 150, 3, 3], same(3, 1)),
+        // Far dilations, whose taps lie outside for some pixels or all.
+        ([2, 40, 9, 11], [72, 40, 3, 3], same(3, 4)),
+        ([1, 8, 7, 9], [8, 8, 3, 3], same(3, 6)),
+        ([1, 6, 5, 6], [7, 6, 3, 3], same(3, 9)),
+        // Padding that no tap reaches across.
+        (
+            [1, 3, 4, 5],
+            [2, 3, 3, 3],
+            ConvOptions {
+                padding: [9, 9],
+                ..same(3, 7)
+            },
+        ),
+        // Small maps of several images, in many panels, and more sums than chunks.
+        ([3, 520, 7, 7], [72, 520, 1, 1], ConvOptions::default()),
+        ([5, 16, 33, 30], [64, 16, 3, 3], same(3, 1)),
+        ([2, 6, 35, 40], [5, 6, 1, 1], ConvOptions::default()),
     ];
     let mut named = named.into_iter();
     let mut found = Vec::new();

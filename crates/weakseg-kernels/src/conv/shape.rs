@@ -1,5 +1,7 @@
 //! Sizes of one convolution, checked once.
 
+use std::ops::Range;
+
 use super::ConvOptions;
 
 /// Everything the kernels need to know about the sizes of one convolution.
@@ -80,5 +82,16 @@ impl ConvShape {
     /// Values of the weight.
     pub fn weight_len(&self) -> usize {
         self.outputs * self.group_inputs() * self.taps()
+    }
+
+    /// The outputs whose tap `tap` lies in the input on one axis, and the input of the first.
+    pub fn inside(&self, axis: usize, tap: usize) -> (Range<usize>, usize) {
+        let shift = tap * self.options.dilation[axis];
+        let (padding, stride) = (self.options.padding[axis], self.options.stride[axis]);
+        let first = padding.saturating_sub(shift).div_ceil(stride);
+        let end = (self.size[axis] + padding).saturating_sub(shift);
+        let end = end.div_ceil(stride).min(self.output_size[axis]);
+        let first = first.min(end);
+        (first..end, (first * stride + shift).saturating_sub(padding))
     }
 }

@@ -6,17 +6,22 @@
 //! table. Forward: `l` runs over pixels and `k` over channels and taps. Weight gradient: `l` runs
 //! over channels and `k` over pixels. With the table no patch matrix (im2col) has to be written.
 //!
+//! Where both operands lie with the summed index innermost, [`Dots`] takes them as they are.
+//!
 //! The instruction set is chosen once at run time: AVX-512, AVX2 with FMA, or portable code that
 //! the compiler vectorises for the target's baseline (SSE2, NEON). The sums run in the order of
 //! `k` on all of them; FMA rounds once where the portable code without it rounds twice.
 #![allow(unsafe_code)] // Raw pointers and vector instructions; each block states its contract.
 
+mod dots;
 mod portable;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::sync::OnceLock;
+
+pub(crate) use dots::{COLUMNS, Dots, MOST_ROWS};
 
 /// Values a row of a destination or a run of `b` is rounded up to: every vector length divides it.
 pub(crate) const RUN: usize = 16;
@@ -67,6 +72,8 @@ pub(crate) struct Tiles {
     lanes: usize,
     /// Kernel for 1, 2, 3 vectors.
     kernels: [Kernel; 3],
+    /// Dot products of 1, 2, … rows.
+    dots: &'static [dots::Kernel],
 }
 
 impl Tiles {

@@ -1,7 +1,8 @@
 //! Kernels in plain Rust, for any machine.
 #![allow(unsafe_code)] // Implements the raw-pointer contract of `Tiles::run`.
 
-use super::vector::{Vector, block};
+use super::dots::{COLUMNS, Dots};
+use super::vector::{Vector, block, dots};
 use super::{Block, Tiles};
 
 /// Four values: one register of SSE2 or NEON.
@@ -40,6 +41,11 @@ unsafe impl Vector for Four {
             }
         }))
     }
+
+    #[inline(always)]
+    unsafe fn sums(of: [Self; 4]) -> [f32; 4] {
+        of.map(|v| (v.0[0] + v.0[1]) + (v.0[2] + v.0[3]))
+    }
 }
 
 macro_rules! kernel {
@@ -54,9 +60,21 @@ kernel!(one, 1);
 kernel!(two, 2);
 kernel!(three, 3);
 
+macro_rules! dots_kernel {
+    ($name:ident, $rows:literal) => {
+        unsafe fn $name(part: &Dots, out: &mut [[f32; COLUMNS]]) {
+            // SAFETY: the same contract.
+            unsafe { dots::<Four, $rows>(part, out) }
+        }
+    };
+}
+dots_kernel!(dots_one, 1);
+dots_kernel!(dots_two, 2);
+
 pub(super) const TILES: Tiles = Tiles {
     name: "portable",
     rows: 4,
     lanes: 4,
     kernels: [one, two, three],
+    dots: &[dots_one, dots_two],
 };

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_range_loop)] // Indices keep the block of registers legible, and unrolled.
 
 use super::Block;
+use super::dots::{COLUMNS, Dots};
 
 /// A register of [`Vector::LANES`] f32 values.
 ///
@@ -21,6 +22,8 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `a * b + self`.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// The sum of the lanes of each of four registers.
+    unsafe fn sums(of: [Self; 4]) -> [f32; 4];
 }
 
 /// `ROWS` rows of `VECTORS` registers each, kept in registers over the whole depth.
@@ -64,6 +67,36 @@ pub(super) unsafe fn block<V: Vector, const ROWS: usize, const VECTORS: usize>(
             for v in 0..VECTORS {
                 sums[r][v].store(block.out.add(r * block.row_stride + v * V::LANES));
             }
+        }
+    }
+}
+
+/// `ROWS` times [`COLUMNS`] dot products, each kept in the lanes of a register until the end.
+///
+/// # Safety
+///
+/// As `Tiles::dots`, with at least `ROWS` rows.
+#[inline(always)]
+pub(super) unsafe fn dots<V: Vector, const ROWS: usize>(dots: &Dots, out: &mut [[f32; COLUMNS]]) {
+    // SAFETY: every access is within the ranges of the function's contract.
+    unsafe {
+        let mut sums = [[V::splat(0.0); COLUMNS]; ROWS];
+        let mut at = 0;
+        while at < dots.length {
+            let mut columns = [V::splat(0.0); COLUMNS];
+            for c in 0..COLUMNS {
+                columns[c] = V::load(dots.b.add(c * dots.b_stride + at));
+            }
+            for r in 0..ROWS {
+                let row = V::load(dots.a.add(r * dots.a_stride + at));
+                for c in 0..COLUMNS {
+                    sums[r][c] = sums[r][c].add_product(row, columns[c]);
+                }
+            }
+            at += V::LANES;
+        }
+        for r in 0..ROWS {
+            out[r] = V::sums(sums[r]);
         }
     }
 }
