@@ -7,6 +7,9 @@
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
+//! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
+
+mod peers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -28,9 +31,16 @@ fn main() -> ExitCode {
         ["shared", folder] => shared(&root, Path::new(folder)),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["interop", python] => interop(&root, python),
+        ["bench", "peers", arguments @ ..] => {
+            let done = peers::bench(&root, arguments);
+            if let Err(why) = &done {
+                eprintln!("{why}");
+            }
+            done.is_ok()
+        }
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON"
+                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers PYTHON …"
             );
             return ExitCode::from(2);
         }

@@ -1,6 +1,6 @@
 use crate::program::Program;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 21] = [
     &["demo"],
     &["run"],
     &["predict"],
@@ -16,6 +16,8 @@ const COMMANDS: [&[&str]; 19] = [
     &["weights", "fetch"],
     &["weights", "convert"],
     &["weights", "verify"],
+    &["bench"],
+    &["bench", "step"],
     &["report"],
     &["config"],
     &["config", "schema"],
@@ -37,7 +39,7 @@ fn every_command_explains_itself_with_an_example() {
             help.contains("--device"),
             "{command:?} shows the global options"
         );
-        if !matches!(command, ["data"] | ["config"] | ["weights"]) {
+        if !matches!(command, ["data"] | ["config"] | ["weights"] | ["bench"]) {
             let example = format!("\n  weakseg {}", command.join(" "));
             assert!(
                 help.contains("Example") && help.contains(&example),

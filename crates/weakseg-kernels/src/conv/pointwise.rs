@@ -9,15 +9,14 @@ use crate::scratch::{Shared, written_by};
 /// other shapes.
 pub(super) fn plain(shape: &ConvShape) -> Option<ConvShape> {
     let options = &shape.options;
-    (shape.taps() == 1 && options.padding == [0, 0] && options.stride != [1, 1]).then(|| {
-        ConvShape {
-            size: shape.output_size,
-            options: ConvOptions {
-                stride: [1, 1],
-                ..*options
-            },
-            ..*shape
-        }
+    let strided = options.padding == [0, 0] && options.stride != [1, 1];
+    (shape.taps() == 1 && strided).then_some(ConvShape {
+        size: shape.output_size,
+        options: ConvOptions {
+            stride: [1, 1],
+            ..*options
+        },
+        ..*shape
     })
 }
 

@@ -1,0 +1,295 @@
+//! `cargo xtask bench peers`: `weakseg bench step` beside PyTorch, in alternation.
+//!
+//! For each network a pair is one run of weakseg and one of each of PyTorch's two fp32 layouts, one process after the
+//! other, so that what else the machine does falls on all of them; the ratio of a pair is weakseg's time over the faster
+//! layout's. The first of a pair changes from pair to pair. Peak memory is the process's greatest resident set, PyTorch's
+//! with what the interpreter and its libraries take.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// PyTorch's ways to lay a batch out.
+const LAYOUTS: [&str; 2] = ["fp32", "fp32-nhwc"];
+
+const NETS: [&str; 7] = [
+    "vgg16",
+    "resnet50-os32",
+    "resnet50-os8",
+    "unet-resnet50",
+    "unet-se_resnext50",
+    "deeplabv3-resnet50",
+    "deeplabv3plus-resnet50-os8",
+];
+
+const USAGE: &str = "usage: cargo xtask bench peers PYTHON [--script TRAIN_STEP.py] [--net NAME…] [--pairs 5] \
+                     [--batch 4] [--size 224] [--repeat 3]";
+
+/// What is compared.
+struct Plan {
+    python: String,
+    script: PathBuf,
+    nets: Vec<String>,
+    pairs: usize,
+    batch: usize,
+    size: usize,
+    repeat: usize,
+}
+
+impl Plan {
+    fn parse(root: &Path, arguments: &[&str]) -> Result<Self, String> {
+        let mut words = arguments.iter().copied().peekable();
+        let mut plan = Self {
+            python: words.next().ok_or(USAGE)?.to_owned(),
+            script: root.join("../shared/peers/train_step.py"),
+            nets: Vec::new(),
+            pairs: 5,
+            batch: 4,
+            size: 224,
+            repeat: 3,
+        };
+        while let Some(word) = words.next() {
+            let mut value = || {
+                let value = words.next_if(|w| !w.starts_with("--"));
+                value.ok_or(format!("{word}: a value is missing\n{USAGE}"))
+            };
+            let number = |text: &str| match text.parse() {
+                Ok(number) if number > 0 => Ok(number),
+                _ => Err(format!("{word} {text}: expected a number from 1 on")),
+            };
+            match word {
+                "--script" => plan.script = value()?.into(),
+                "--net" => {
+                    plan.nets.push(value()?.to_owned());
+                    while let Some(net) = words.next_if(|w| !w.starts_with("--")) {
+                        plan.nets.push(net.to_owned());
+                    }
+                }
+                "--pairs" => plan.pairs = number(value()?)?,
+                "--batch" => plan.batch = number(value()?)?,
+                "--size" => plan.size = number(value()?)?,
+                "--repeat" => plan.repeat = number(value()?)?,
+                _ => return Err(format!("{word}: no such option\n{USAGE}")),
+            }
+        }
+        if plan.nets.is_empty() {
+            plan.nets = NETS.map(str::to_owned).to_vec();
+        }
+        Ok(plan)
+    }
+
+    /// The arguments that both programs take.
+    fn arguments(&self, net: &str) -> Vec<String> {
+        let numbers = [
+            ("--batch", self.batch),
+            ("--size", self.size),
+            ("--repeat", self.repeat),
+        ];
+        let mut all = vec!["--net".to_owned(), net.to_owned()];
+        for (name, number) in numbers {
+            all.extend([name.to_owned(), number.to_string()]);
+        }
+        all
+    }
+
+    fn weakseg(&self, program: &Path, net: &str) -> Result<Sample, String> {
+        let mut command = Command::new(program);
+        command.args(["--device", "cpu", "bench", "step"]);
+        sample(command.args(self.arguments(net)))
+    }
+
+    fn pytorch(&self, net: &str, layout: &str, threads: usize) -> Result<Sample, String> {
+        let mut command = Command::new(&self.python);
+        command.arg(&self.script).args(self.arguments(net));
+        command.args(["--threads", &threads.to_string(), "--modes", layout]);
+        sample(&mut command)
+    }
+}
+
+/// One run of one program.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    train: f64,
+    infer: f64,
+    threads: usize,
+    /// Greatest resident set in bytes, 0 where the system does not tell.
+    peak: u64,
+}
+
+/// Runs a program that prints one line of JSON.
+fn sample(command: &mut Command) -> Result<Sample, String> {
+    let failed = |why: &dyn std::fmt::Display| format!("{command:?}: {why}");
+    let spawned = Command::new(command.get_program())
+        .args(command.get_args())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = spawned.map_err(|e| failed(&e))?;
+    let mut peak = 0;
+    while child.try_wait().map_err(|e| failed(&e))?.is_none() {
+        peak = peak.max(resident(child.id()));
+        sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().map_err(|e| failed(&e))?;
+    if !output.status.success() {
+        return Err(failed(&output.status));
+    }
+    let line = String::from_utf8_lossy(&output.stdout);
+    let parsed: serde_json::Value = serde_json::from_str(line.trim()).map_err(|e| failed(&e))?;
+    let number = |key: &str| {
+        let value = parsed[key].as_f64();
+        value.ok_or_else(|| failed(&format!("no `{key}` in {line}")))
+    };
+    Ok(Sample {
+        train: number("train_s")?,
+        infer: number("infer_s")?,
+        threads: number("threads")? as usize,
+        peak,
+    })
+}
+
+/// `VmHWM` of a process, which only grows.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// The samples of one network.
+struct Row {
+    ours: Vec<Sample>,
+    theirs: Vec<[Sample; 2]>,
+}
+
+impl Row {
+    fn print(&self, net: &str) {
+        let faster = |of: fn(&Sample) -> f64| -> Vec<f64> {
+            let pairs = self.theirs.iter();
+            pairs.map(|pair| of(&pair[0]).min(of(&pair[1]))).collect()
+        };
+        let mut cells = vec![net.to_owned()];
+        for of in [|s: &Sample| s.train, |s: &Sample| s.infer] {
+            let ours: Vec<f64> = self.ours.iter().map(of).collect();
+            let theirs = faster(of);
+            let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
+            cells.push(format!("{:.3}", median(&ours)));
+            cells.push(format!("{:.3}", median(&theirs)));
+            cells.push(format!(
+                "{:.2} [{:.2} {:.2}]",
+                median(&ratios),
+                ratios.iter().copied().fold(f64::INFINITY, f64::min),
+                ratios.iter().copied().fold(0.0, f64::max),
+            ));
+        }
+        let mebi = |bytes: u64| (bytes >> 20).to_string();
+        let peak = self.ours.iter().map(|s| s.peak).max().unwrap_or(0);
+        // The layout that takes less.
+        let layouts = (0..2).map(|l| self.theirs.iter().map(|pair| pair[l].peak).max());
+        cells.push(mebi(peak));
+        cells.push(mebi(layouts.flatten().min().unwrap_or(0)));
+        println!("| {} |", cells.join(" | "));
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    }
+}
+
+/// Runs the comparison and prints it as a table.
+pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let plan = Plan::parse(root, arguments)?;
+    if !plan.script.is_file() {
+        return Err(format!(
+            "{}: no such file; name PyTorch's side with --script",
+            plan.script.display()
+        ));
+    }
+    let built = Command::new("cargo")
+        .args(["build", "--release"])
+        .current_dir(root)
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err("the program could not be built".to_owned());
+    }
+    let program = root.join("target/release/weakseg");
+    println!(
+        "Batch {}, {} px, {} pairs; seconds are medians, ratios medians [least greatest], memory in MiB.\n",
+        plan.batch, plan.size, plan.pairs
+    );
+    println!(
+        "| network | train | PyTorch | ratio | infer | PyTorch | ratio | peak | PyTorch |\n|---|---|---|---|---|---|---|---|---|"
+    );
+    for net in &plan.nets {
+        let mut row = Row {
+            ours: Vec::new(),
+            theirs: Vec::new(),
+        };
+        for pair in 0..plan.pairs {
+            let ours_first = pair % 2 == 0;
+            if ours_first {
+                row.ours.push(plan.weakseg(&program, net)?);
+            }
+            // As many threads as weakseg takes.
+            let threads = match row.ours.last() {
+                Some(sample) => sample.threads,
+                None => std::thread::available_parallelism().map_or(1, usize::from),
+            };
+            let [first, second] = LAYOUTS.map(|layout| plan.pytorch(net, layout, threads));
+            row.theirs.push([first?, second?]);
+            if !ours_first {
+                row.ours.push(plan.weakseg(&program, net)?);
+            }
+            eprintln!(
+                "{net} {}/{}: {:.4} against {:.4} and {:.4}; inference {:.4} against {:.4} and {:.4}",
+                pair + 1,
+                plan.pairs,
+                row.ours[pair].train,
+                row.theirs[pair][0].train,
+                row.theirs[pair][1].train,
+                row.ours[pair].infer,
+                row.theirs[pair][0].infer,
+                row.theirs[pair][1].infer,
+            );
+        }
+        row.print(net);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_odd_and_even_counts() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn options_are_read_and_mistakes_named() {
+        let root = Path::new("root");
+        let plan = Plan::parse(
+            root,
+            &["python", "--net", "vgg16", "resnet50-os8", "--pairs", "7"],
+        );
+        let plan = plan.expect("sound");
+        assert_eq!((plan.nets.len(), plan.pairs, plan.batch), (2, 7, 4));
+        for bad in [
+            &["python", "--pairs"][..],
+            &["python", "--pairs", "0"],
+            &["python", "--nets", "vgg16"],
+            &[],
+        ] {
+            assert!(Plan::parse(root, bad).is_err(), "{bad:?}");
+        }
+    }
+}
