@@ -1,11 +1,18 @@
 //! What a correlation works on: planes and packed weights.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::lattice::Correlation;
 use super::transpose::transpose;
 use crate::scratch::{Shared, written_by};
 use crate::tile::Tiles;
+
+/// Channels packed at a time: their rows of the weight are read side by side.
+const CHANNELS: usize = 16;
+/// Values a task packs at least.
+const GRAIN: usize = 1 << 13;
 
 /// The tensors of one correlation: `groups` groups of `channels` source planes each become
 /// `rows` destination planes each.
@@ -48,37 +55,48 @@ pub(crate) fn pack_weight(
     let blocks = planes.rows.div_ceil(tiles.rows);
     let taps = correlation.taps.len();
     let column = taps * planes.channels * tiles.rows;
-    // All taps, in the order of the weight: with one channel behind the other in a row (forward)
-    // the whole row is a row of a matrix, else (input gradient) that of one channel is.
+    // All taps in the order of the weight: then what is packed are rows of whole kernels.
     let in_order = correlation.is_whole_kernel(strides.channel.min(strides.row));
     let length = planes.groups * blocks * column;
-    // SAFETY: each task writes the whole of its own block's columns.
+    let pack = |group: usize, block: usize, channels: Range<usize>, to: &mut [f32]| {
+        let first = block * tiles.rows;
+        let rows = tiles.rows.min(planes.rows - first);
+        let weight = &weight[group * strides.group + first * strides.row..];
+        if in_order && strides.channel == taps {
+            // Forward: the channels' kernels lie behind one another.
+            let weight = &weight[channels.start * taps..];
+            let depth = channels.len() * taps;
+            transpose(weight, strides.row, rows, depth, to, tiles.rows);
+            return;
+        }
+        for (channel, to) in channels.zip(to.chunks_exact_mut(taps * tiles.rows)) {
+            let weight = &weight[channel * strides.channel..];
+            if in_order && taps > 1 {
+                transpose(weight, strides.row, rows, taps, to, tiles.rows);
+                continue;
+            }
+            for (tap, to) in correlation.taps.iter().zip(to.chunks_exact_mut(tiles.rows)) {
+                pack_column(&weight[tap.weight..], strides.row, rows, to);
+            }
+        }
+    };
+    // Some channels of all blocks at a time: the weight is read in its order, many rows at once.
+    let chunks = planes.channels.div_ceil(CHANNELS);
+    // SAFETY: each task writes its own channels of the columns, and together they write all.
     unsafe {
         written_by(length, |packed: Shared| {
-            (0..planes.groups * blocks)
+            (0..planes.groups * chunks)
                 .into_par_iter()
+                .with_min_len(GRAIN.div_ceil(CHANNELS.min(planes.channels) * planes.rows * taps))
                 .for_each(|index| {
-                    let (group, first) = (index / blocks, index % blocks * tiles.rows);
-                    let rows = tiles.rows.min(planes.rows - first);
-                    let weight = &weight[group * strides.group + first * strides.row..];
-                    let block =
-                        std::slice::from_raw_parts_mut(packed.get().add(index * column), column);
-                    if in_order && strides.channel == taps {
-                        let depth = planes.channels * taps;
-                        transpose(weight, strides.row, rows, depth, block, tiles.rows);
-                    } else if in_order && taps > 1 {
-                        for (channel, block) in
-                            block.chunks_exact_mut(taps * tiles.rows).enumerate()
-                        {
-                            let weight = &weight[channel * strides.channel..];
-                            transpose(weight, strides.row, rows, taps, block, tiles.rows);
-                        }
-                    } else {
-                        for (at, column) in block.chunks_exact_mut(tiles.rows).enumerate() {
-                            let from =
-                                at / taps * strides.channel + correlation.taps[at % taps].weight;
-                            pack_column(&weight[from..], strides.row, rows, column);
-                        }
+                    let (group, chunk) = (index / chunks, index % chunks);
+                    let first = chunk * CHANNELS;
+                    let channels = first..planes.channels.min(first + CHANNELS);
+                    for block in 0..blocks {
+                        let at = (group * blocks + block) * column + first * taps * tiles.rows;
+                        let length = channels.len() * taps * tiles.rows;
+                        let to = std::slice::from_raw_parts_mut(packed.get().add(at), length);
+                        pack(group, block, channels.clone(), to);
                     }
                 });
         })

@@ -15,8 +15,7 @@ const TASKS: usize = 16;
 pub(super) struct Layout {
     /// Channels that lie innermost in the laid-out input, per pixel.
     pub pixel: usize,
-    /// Values of a run that matter, and rounded up.
-    pub lanes: usize,
+    /// Values of a run, rounded up.
     pub padded_lanes: usize,
     /// Shifts `[dy, dx]` in pixels of the padded input, one for each run.
     pub taps: Vec<[usize; 2]>,
@@ -46,7 +45,6 @@ impl Layout {
             .collect();
         Self {
             pixel,
-            lanes,
             padded_lanes: round_up(lanes, RUN),
             taps,
             joined,

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::shape::ConvShape;
 use super::transpose::transpose;
 use super::weight_division::{Division, Layout};
-use crate::scratch::{Shared, with_buffers};
+use crate::scratch::{Shared, with_buffers, written_by};
 use crate::tile::{Block, SLACK, Start, Tiles};
 
 /// Pixels summed at a time: their packed output gradients stay in the first-level cache.
@@ -39,31 +39,41 @@ pub(crate) fn weight_gradient(
     // Sums of one task: [block row, tap, lane].
     let widest = Layout::new(shape, division.channels);
     let sums = division.blocks * tiles.rows * widest.taps.len() * widest.padded_lanes;
-    let mut partial = vec![0.0; division.chunks * parts * sums];
-    partial
-        .par_chunks_mut(sums)
-        .enumerate()
-        .for_each(|(index, sums)| {
-            let task = Task::new(tiles, shape, &division, index % parts, index / parts);
-            task.run(x, output_gradient, sums);
-        });
-
-    let mut gradient = vec![0.0; shape.weight_len()];
-    let shared = Shared::new(&mut gradient);
-    (0..parts).into_par_iter().for_each(|part| {
-        let task = Task::new(tiles, shape, &division, part, 0);
-        let (first, rest) = partial.split_at(parts * sums);
-        let mut total = first[part * sums..][..sums].to_vec();
-        for chunk in rest.chunks_exact(parts * sums) {
-            for (total, value) in total.iter_mut().zip(&chunk[part * sums..][..sums]) {
-                *total += value;
-            }
+    let task = |part, chunk| Task::new(tiles, shape, &division, part, chunk);
+    let fill = |gradient: Shared| {
+        if division.chunks == 1 {
+            (0..parts).into_par_iter().for_each(|part| {
+                with_buffers([sums], |[sums]| {
+                    let task = task(part, 0);
+                    task.run(x, output_gradient, sums);
+                    // SAFETY: the gradient holds the whole weight, and each part is its own rows
+                    // (group, output channels) and input channels of it.
+                    unsafe { task.place(sums, gradient.get()) };
+                });
+            });
+            return;
         }
-        // SAFETY: the gradient holds the whole weight, and each part is its own rows (group,
-        // output channels) and input channels of it.
-        unsafe { task.place(&total, shared.get()) };
-    });
-    gradient
+        let mut partial = vec![0.0; division.chunks * parts * sums];
+        partial
+            .par_chunks_mut(sums)
+            .enumerate()
+            .for_each(|(index, sums)| {
+                task(index % parts, index / parts).run(x, output_gradient, sums);
+            });
+        (0..parts).into_par_iter().for_each(|part| {
+            let (first, rest) = partial.split_at(parts * sums);
+            let mut total = first[part * sums..][..sums].to_vec();
+            for chunk in rest.chunks_exact(parts * sums) {
+                for (total, value) in total.iter_mut().zip(&chunk[part * sums..][..sums]) {
+                    *total += value;
+                }
+            }
+            // SAFETY: as above.
+            unsafe { task(part, 0).place(&total, gradient.get()) };
+        });
+    };
+    // SAFETY: the parts make up the whole weight.
+    unsafe { written_by(shape.weight_len(), fill) }
 }
 
 struct Task<'a> {
@@ -279,13 +289,16 @@ impl<'a> Task<'a> {
         let row_stride = layout.taps.len() * layout.padded_lanes;
         for output in 0..self.outputs {
             let row = self.group * shape.group_outputs() + self.first_output + output;
-            for tap in 0..layout.taps.len() {
-                let values = &sums[output * row_stride + tap * layout.padded_lanes..];
-                for (lane, value) in values[..layout.lanes].iter().enumerate() {
-                    let channel = self.first_channel + lane % self.channels;
-                    let tap = tap * layout.joined + lane / self.channels;
-                    // SAFETY: row, channel and tap are within the weight.
-                    unsafe { *gradient.add((row * inputs + channel) * taps + tap) = *value };
+            let sums = &sums[output * row_stride..][..row_stride];
+            // Channel by channel: the weight is written in its order.
+            for channel in 0..self.channels {
+                let at = (row * inputs + self.first_channel + channel) * taps;
+                for (tap, sums) in sums.chunks_exact(layout.padded_lanes).enumerate() {
+                    for joined in 0..layout.joined {
+                        let value = sums[joined * self.channels + channel];
+                        // SAFETY: row, channel and tap are within the weight.
+                        unsafe { *gradient.add(at + tap * layout.joined + joined) = value };
+                    }
                 }
             }
         }
