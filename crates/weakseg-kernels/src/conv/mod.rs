@@ -20,6 +20,7 @@ mod shape;
 mod transpose;
 mod weight_division;
 mod weight_gradient;
+mod winograd;
 
 pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
@@ -41,6 +42,9 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    if winograd::choice::forward(shape) {
+        return winograd::forward(tiles, shape, x, weight, bias);
+    }
     let correlation = Correlation::forward(shape);
     let planes = Planes {
         batch: shape.batch,
@@ -75,6 +79,9 @@ pub(crate) fn input_gradient(
     output_gradient: &[f32],
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    if winograd::choice::input_gradient(shape) {
+        return winograd::input_gradient(tiles, shape, weight, output_gradient);
+    }
     let planes = Planes {
         batch: shape.batch,
         groups: shape.options.groups,
@@ -153,23 +160,8 @@ fn lane_sum(values: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::reference::{Case, cases};
+    use super::reference::{Case, cases, error};
     use super::*;
-
-    /// Largest difference over the largest expected magnitude.
-    fn error(found: &[f32], expected: &[f64]) -> f64 {
-        assert_eq!(found.len(), expected.len());
-        let scale = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
-        let pairs = found.iter().zip(expected);
-        pairs.fold(0.0, |worst: f64, (f, e)| {
-            let difference = (f64::from(*f) - e).abs();
-            if difference.is_nan() {
-                f64::INFINITY
-            } else {
-                worst.max(difference)
-            }
-        }) / scale
-    }
 
     #[test]
     fn every_instruction_set_equals_the_definition() {

@@ -2,11 +2,11 @@
 #![allow(unsafe_code)] // Implements the raw-pointer contract of `Tiles::run`.
 
 use super::vector::{Vector, block};
-use super::{Block, Tiles};
+use super::{Block, Set, Tiles};
 
 /// Four values: one register of SSE2 or NEON.
 #[derive(Clone, Copy)]
-struct Four([f32; 4]);
+pub(crate) struct Four([f32; 4]);
 
 // SAFETY: plain Rust runs everywhere.
 unsafe impl Vector for Four {
@@ -56,6 +56,7 @@ kernel!(three, 3);
 
 pub(super) const TILES: Tiles = Tiles {
     name: "portable",
+    set: Set::Portable,
     rows: 4,
     lanes: 4,
     kernels: [one, two, three],

@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 
 use super::vector::{Vector, block};
-use super::{Block, Tiles};
+use super::{Block, Set, Tiles};
 
 macro_rules! vector {
     ($type:ident, $lanes:literal, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
@@ -79,6 +79,7 @@ kernel!(avx512_three, "avx512f", __m512, 8, 3);
 
 pub(super) const AVX2: Tiles = Tiles {
     name: "avx2",
+    set: Set::Avx2,
     rows: 4,
     lanes: 8,
     kernels: [avx2_one, avx2_two, avx2_three],
@@ -86,6 +87,7 @@ pub(super) const AVX2: Tiles = Tiles {
 
 pub(super) const AVX512: Tiles = Tiles {
     name: "avx512",
+    set: Set::Avx512,
     rows: 8,
     lanes: 16,
     kernels: [avx512_one, avx512_two, avx512_three],
