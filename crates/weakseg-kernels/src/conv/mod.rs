@@ -125,7 +125,9 @@ pub(crate) fn weight_gradient(
     x: &[f32],
     output_gradient: &[f32],
 ) -> Vec<f32> {
-    if depthwise::serves(shape) {
+    if winograd::choice::weight_gradient(shape) {
+        winograd::weight_gradient(tiles, shape, x, output_gradient)
+    } else if depthwise::serves(shape) {
         depthwise::weight_gradient(shape, x, output_gradient)
     } else {
         weight_gradient::weight_gradient(tiles, shape, x, output_gradient)

@@ -11,3 +11,8 @@ pub(crate) fn forward(shape: &ConvShape) -> bool {
 pub(crate) fn input_gradient(shape: &ConvShape) -> bool {
     forward(shape)
 }
+
+/// Whether the weight gradient is.
+pub(crate) fn weight_gradient(shape: &ConvShape) -> bool {
+    forward(shape)
+}

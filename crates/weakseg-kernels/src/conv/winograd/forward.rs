@@ -17,7 +17,7 @@ use super::destination::{self, Sums};
 use super::pass::Pass;
 use super::source;
 use super::tiling::{Sizes, TileBlock, Tiling};
-use super::transform::PRODUCTS;
+use super::transform::{PRODUCTS, TILE};
 use super::weight::{self, Columns};
 use crate::scratch::{Shared, with_buffers, written_by};
 use crate::tile::{Block, RUN, Start, Tiles};
@@ -43,6 +43,7 @@ pub(super) fn run(tiles: &Tiles, pass: &Pass<'_>) -> Vec<f32> {
         destination: pass.destination_size,
         dilation: pass.dilation,
         start: pass.start,
+        window: TILE,
     });
     let runs = tiling.len().div_ceil(RUN);
     let blocks = runs.div_ceil(BLOCK_RUNS);

@@ -2,17 +2,20 @@
 //! the definition has 144.
 //!
 //! [`transform`] has the arithmetic, [`tiling`] says where tiles lie (dilations are interleaved
-//! plain convolutions), [`forward`] computes outputs and input gradients, [`source`], [`weight`]
-//! and [`destination`] are its three transforms.
+//! plain convolutions). [`forward`] computes outputs and input gradients, [`source`], [`weight`]
+//! and [`destination`] are its three transforms; [`weight_gradient`] has its own layout, with the
+//! channels innermost ([`pixels`]). [`choice`] says where the method pays.
 
 pub(super) mod choice;
 mod destination;
 mod forward;
 mod pass;
+mod pixels;
 mod source;
 mod tiling;
 mod transform;
 mod weight;
+mod weight_gradient;
 
 use super::shape::ConvShape;
 use crate::tile::Tiles;
@@ -44,6 +47,17 @@ pub(super) fn input_gradient(
 ) -> Vec<f32> {
     assert!(possible(shape), "3x3, stride 1, one group");
     forward::run(tiles, &Pass::input_gradient(shape, weight, output_gradient))
+}
+
+/// Gradient with respect to the weight, `[O, I, 3, 3]`.
+pub(super) fn weight_gradient(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
+    assert!(possible(shape), "3x3, stride 1, one group");
+    weight_gradient::run(tiles, shape, x, output_gradient)
 }
 
 #[cfg(test)]

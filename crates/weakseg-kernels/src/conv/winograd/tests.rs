@@ -62,7 +62,7 @@ const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn every_instruction_set_equals_the_definition() {
-    let mut worst = [0.0f64; 2];
+    let mut worst = [0.0f64; 3];
     for case in cases(60) {
         let Case {
             shape,
@@ -71,11 +71,12 @@ fn every_instruction_set_equals_the_definition() {
             bias,
             upstream,
         } = &case;
-        let (output, input, _) = convolve(shape, x, weight, bias, upstream);
+        let (output, input, weights) = convolve(shape, x, weight, bias, upstream);
         for tiles in Tiles::available() {
             let errors = [
                 error(&forward(&tiles, shape, x, weight, Some(bias)), &output),
                 error(&input_gradient(&tiles, shape, weight, upstream), &input),
+                error(&weight_gradient(&tiles, shape, x, upstream), &weights),
             ];
             assert!(
                 errors.iter().all(|e| *e <= TOLERANCE),
@@ -101,6 +102,7 @@ fn the_number_of_threads_changes_nothing() {
                 [
                     forward(tiles, &case.shape, &case.x, &case.weight, None),
                     input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
+                    weight_gradient(tiles, &case.shape, &case.x, &case.upstream),
                 ]
             })
         };

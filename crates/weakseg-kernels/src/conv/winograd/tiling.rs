@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::transform::{STEP, TILE};
+use super::transform::STEP;
 use crate::tile::{RUN, SLACK, round_up};
 
 /// Sizes that place the tiles.
@@ -20,6 +20,8 @@ pub(super) struct Sizes {
     pub dilation: [usize; 2],
     /// Source pixel that the first tap of destination pixel 0 reads.
     pub start: [isize; 2],
+    /// Rows and columns that a tile reads of the source.
+    pub window: usize,
 }
 
 /// A tile of any image: its phase, and its row and column among the phase's tiles.
@@ -60,6 +62,11 @@ impl Tiling {
         self.sizes.batch * self.tiles.len()
     }
 
+    /// Of them.
+    pub fn image_len(&self) -> usize {
+        self.tiles.len()
+    }
+
     /// The tiles of a range: what to copy of each source plane, and where their results go.
     /// `planes` are the source's and the destination's planes of an image.
     pub fn block(&self, range: Range<usize>, planes: [usize; 2]) -> TileBlock {
@@ -81,7 +88,7 @@ impl Tiling {
         }
         let pitch = segments
             .iter()
-            .map(|s| (s.last[1] - s.first[1]) * STEP + TILE)
+            .map(|s| (s.last[1] - s.first[1]) * STEP + sizes.window)
             .max();
         let pitch = pitch.unwrap_or(0);
         let mut copies = Vec::new();
@@ -94,7 +101,7 @@ impl Tiling {
             });
             let (before, present) = inside(from[1], sizes.dilation[1], width, pitch);
             let column = from[1] + (before * sizes.dilation[1]) as isize;
-            for row in 0..(segment.last[0] - segment.first[0]) * STEP + TILE {
+            for row in 0..(segment.last[0] - segment.first[0]) * STEP + sizes.window {
                 let y = from[0] + (row * sizes.dilation[0]) as isize;
                 copies.push(if y < 0 || y >= height as isize || present == 0 {
                     RowCopy::default()
