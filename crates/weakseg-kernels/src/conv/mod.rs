@@ -42,7 +42,7 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
-    if winograd::choice::forward(shape) {
+    if winograd::choice::serves(shape) {
         return winograd::forward(tiles, shape, x, weight, bias);
     }
     let correlation = Correlation::forward(shape);
@@ -79,7 +79,7 @@ pub(crate) fn input_gradient(
     output_gradient: &[f32],
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
-    if winograd::choice::input_gradient(shape) {
+    if winograd::choice::serves(shape) {
         return winograd::input_gradient(tiles, shape, weight, output_gradient);
     }
     let planes = Planes {
@@ -125,7 +125,7 @@ pub(crate) fn weight_gradient(
     x: &[f32],
     output_gradient: &[f32],
 ) -> Vec<f32> {
-    if winograd::choice::weight_gradient(shape) {
+    if winograd::choice::serves(shape) {
         winograd::weight_gradient(tiles, shape, x, output_gradient)
     } else if depthwise::serves(shape) {
         depthwise::weight_gradient(shape, x, output_gradient)

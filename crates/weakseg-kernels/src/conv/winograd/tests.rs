@@ -109,3 +109,34 @@ fn the_number_of_threads_changes_nothing() {
         assert_eq!(run(1), run(3));
     }
 }
+
+#[test]
+fn convolutions_use_it_where_it_pays() {
+    let shape = |inputs, size, dilation| {
+        let options = ConvOptions::same(3, dilation);
+        let shape = ConvShape::new([2, inputs, size, size], [64, inputs, 3, 3], options);
+        shape.expect("a convolution")
+    };
+    for (shape, serves) in [
+        (shape(64, 28, 1), true),
+        (shape(40, 7, 1), true),
+        (shape(64, 28, 2), true),
+        // Few channels; a tile for every four pixels.
+        (shape(3, 28, 1), false),
+        (shape(32, 28, 14), false),
+    ] {
+        let case = Numbers(7).case(shape);
+        let (x, weight, upstream) = (&case.x, &case.weight, &case.upstream);
+        let tiles = Tiles::detect();
+        // The two methods round differently.
+        let same = [
+            super::super::forward(tiles, &shape, x, weight, None)
+                == forward(tiles, &shape, x, weight, None),
+            super::super::input_gradient(tiles, &shape, weight, upstream)
+                == input_gradient(tiles, &shape, weight, upstream),
+            super::super::weight_gradient(tiles, &shape, x, upstream)
+                == weight_gradient(tiles, &shape, x, upstream),
+        ];
+        assert_eq!(same, [serves; 3], "{shape:?}");
+    }
+}
