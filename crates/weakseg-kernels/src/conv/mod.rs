@@ -23,6 +23,7 @@ mod shape;
 mod transpose;
 mod weight_division;
 mod weight_gradient;
+mod winograd;
 
 pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
@@ -62,6 +63,9 @@ pub(crate) fn forward(
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
         return forward(tiles, &plain, &thin, weight, bias);
+    }
+    if winograd::choice::serves(shape) {
+        return winograd::forward(tiles, shape, x, weight, bias);
     }
     forward_by(correlate_by_shape, tiles, shape, x, weight, bias)
 }
@@ -113,6 +117,9 @@ pub(crate) fn input_gradient(
     if let Some(plain) = pointwise::plain(shape) {
         let thin = input_gradient(tiles, &plain, weight, output_gradient);
         return pointwise::spread(shape, &thin);
+    }
+    if winograd::choice::serves(shape) {
+        return winograd::input_gradient(tiles, shape, weight, output_gradient);
     }
     input_gradient_by(correlate_by_shape, tiles, shape, weight, output_gradient)
 }
@@ -174,6 +181,8 @@ pub(crate) fn weight_gradient(
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
         weight_gradient(tiles, &plain, &thin, output_gradient)
+    } else if winograd::choice::serves(shape) {
+        winograd::weight_gradient(tiles, shape, x, output_gradient)
     } else if depthwise::serves(shape) {
         depthwise::weight_gradient(shape, x, output_gradient)
     } else if dots::serves(shape) {
@@ -211,31 +220,18 @@ fn lane_sum(values: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::reference::{Case, cases};
+    use super::reference::{Case, cases, error};
     use super::*;
-
-    /// Largest difference over the largest expected magnitude.
-    fn error(found: &[f32], expected: &[f64]) -> f64 {
-        assert_eq!(found.len(), expected.len());
-        let scale = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
-        let pairs = found.iter().zip(expected);
-        pairs.fold(0.0, |worst: f64, (f, e)| {
-            let difference = (f64::from(*f) - e).abs();
-            if difference.is_nan() {
-                f64::INFINITY
-            } else {
-                worst.max(difference)
-            }
-        }) / scale
-    }
 
     /// Sums of up to some thousand products in another order than the definition's.
     const TOLERANCE: f64 = 2e-6;
 
     fn check(what: &str, tiles: &Tiles, shape: &ConvShape, found: &[f32], expected: &[f64]) {
+        let by_winograd = winograd::choice::serves(shape) && !what.contains(' ');
+        let tolerance = if by_winograd { 1e-4 } else { TOLERANCE };
         let error = error(found, expected);
         assert!(
-            error <= TOLERANCE,
+            error <= tolerance,
             "{what} on {}: {error} for {shape:?}",
             tiles.name
         );

@@ -12,7 +12,7 @@ pub(super) struct Case {
 }
 
 /// A stream of numbers without a pattern (xorshift64).
-struct Numbers(u64);
+pub(super) struct Numbers(pub u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
@@ -22,14 +22,24 @@ impl Numbers {
         self.0
     }
 
-    fn pick(&mut self, from: usize, to: usize) -> usize {
+    pub fn pick(&mut self, from: usize, to: usize) -> usize {
         from + (self.next() >> 33) as usize % (to - from + 1)
     }
 
-    fn values(&mut self, count: usize) -> Vec<f32> {
+    pub fn values(&mut self, count: usize) -> Vec<f32> {
         (0..count)
             .map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0)
             .collect()
+    }
+
+    pub fn case(&mut self, shape: ConvShape) -> Case {
+        Case {
+            x: self.values(shape.input_len()),
+            weight: self.values(shape.weight_len()),
+            bias: self.values(shape.outputs),
+            upstream: self.values(shape.output_len()),
+            shape,
+        }
     }
 }
 
@@ -97,13 +107,7 @@ pub(super) fn cases(count: usize) -> Vec<Case> {
             )
         });
         if let Some(shape) = ConvShape::new(x, weight, options) {
-            found.push(Case {
-                x: numbers.values(shape.input_len()),
-                weight: numbers.values(shape.weight_len()),
-                bias: numbers.values(shape.outputs),
-                upstream: numbers.values(shape.output_len()),
-                shape,
-            });
+            found.push(numbers.case(shape));
         }
     }
     found
@@ -152,4 +156,19 @@ pub(super) fn convolve(
         }
     }
     (output, input_gradient, weight_gradient)
+}
+
+/// Largest difference over the largest expected magnitude.
+pub(super) fn error(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let scale = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
+    let pairs = found.iter().zip(expected);
+    pairs.fold(0.0, |worst: f64, (f, e)| {
+        let difference = (f64::from(*f) - e).abs();
+        if difference.is_nan() {
+            f64::INFINITY
+        } else {
+            worst.max(difference)
+        }
+    }) / scale
 }

@@ -1,7 +1,7 @@
 //! Channels to the innermost place.
 
 /// Side of the square blocks.
-const SIDE: usize = 4;
+pub(super) const SIDE: usize = 4;
 
 /// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]`, and zeros to the
 /// channels from `channels` up to `width`.
@@ -48,7 +48,7 @@ pub(super) fn transpose(
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code)] // Loads and stores of whole registers; SSE is part of every x86-64.
-fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+pub(super) fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
     use std::arch::x86_64::{
         _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
     };
@@ -68,7 +68,7 @@ fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+pub(super) fn transpose_block(rows: [&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
     std::array::from_fn(|p| std::array::from_fn(|c| rows[c][p]))
 }
 

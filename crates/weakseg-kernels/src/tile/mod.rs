@@ -22,6 +22,8 @@ mod x86;
 use std::sync::OnceLock;
 
 pub(crate) use dots::{COLUMNS, Dots, MOST_ROWS};
+pub(crate) use portable::Four;
+pub(crate) use vector::Vector;
 
 /// Values a row of a destination or a run of `b` is rounded up to: every vector length divides it.
 pub(crate) const RUN: usize = 16;
@@ -62,11 +64,26 @@ pub(crate) struct Block {
 /// `(block, first values or null)`; null adds to the destination.
 type Kernel = unsafe fn(&Block, *const f32);
 
+/// An instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// Plain Rust.
+    Portable,
+    /// AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
 /// The kernels of one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Tiles {
     /// What it is called, for reports.
     pub name: &'static str,
+    /// The set: only handed out where the machine runs it.
+    pub set: Set,
     /// Rows of a block: the length of a packed column of `a`.
     pub rows: usize,
     lanes: usize,

@@ -3,11 +3,11 @@
 
 use super::dots::{COLUMNS, Dots};
 use super::vector::{Vector, block, dots};
-use super::{Block, Tiles};
+use super::{Block, Set, Tiles};
 
 /// Four values: one register of SSE2 or NEON.
 #[derive(Clone, Copy)]
-struct Four([f32; 4]);
+pub(crate) struct Four([f32; 4]);
 
 // SAFETY: plain Rust runs everywhere.
 unsafe impl Vector for Four {
@@ -73,6 +73,7 @@ dots_kernel!(dots_two, 2);
 
 pub(super) const TILES: Tiles = Tiles {
     name: "portable",
+    set: Set::Portable,
     rows: 4,
     lanes: 4,
     kernels: [one, two, three],

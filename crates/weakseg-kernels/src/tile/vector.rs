@@ -11,7 +11,7 @@ use super::dots::{COLUMNS, Dots};
 ///
 /// The methods may only be called on machines (and from functions compiled) with the instruction
 /// set of the implementor.
-pub(super) unsafe trait Vector: Copy {
+pub(crate) unsafe trait Vector: Copy {
     /// Values in the register.
     const LANES: usize;
     /// All lanes `value`.

@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 
 use super::dots::{COLUMNS, Dots};
 use super::vector::{Vector, block, dots};
-use super::{Block, Tiles};
+use super::{Block, Set, Tiles};
 
 /// The sums of the lanes of four registers, which are transposed on the way: 8 shuffles in all.
 #[inline]
@@ -151,6 +151,7 @@ dots_kernel!(avx512_dots_six, "avx512f", __m512, 6);
 
 pub(super) const AVX2: Tiles = Tiles {
     name: "avx2",
+    set: Set::Avx2,
     rows: 4,
     lanes: 8,
     kernels: [avx2_one, avx2_two, avx2_three],
@@ -159,6 +160,7 @@ pub(super) const AVX2: Tiles = Tiles {
 
 pub(super) const AVX512: Tiles = Tiles {
     name: "avx512",
+    set: Set::Avx512,
     rows: 8,
     lanes: 16,
     kernels: [avx512_one, avx512_two, avx512_three],

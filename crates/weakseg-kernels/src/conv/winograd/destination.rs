@@ -1,0 +1,80 @@
+//! Sums of products back to destination pixels.
+#![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
+
+use super::super::transpose::{SIDE, transpose_block};
+use super::tiling::TileBlock;
+use super::transform::{Destination, STEP, both_axes, for_every_set};
+use crate::tile::{RUN, Tiles, Vector};
+
+/// The sums of a block's tiles of one destination channel, and where its pixels go.
+pub(super) struct Sums<'a> {
+    pub block: &'a TileBlock,
+    /// Sum of product `k` of lane `l` at `k * stride + l`.
+    pub from: *const f32,
+    pub stride: usize,
+    pub bias: f32,
+    /// The channel's plane in image 0.
+    pub plane: *mut f32,
+    /// Values between neighbouring rows and columns of a tile in the plane.
+    pub steps: [usize; 2],
+}
+
+for_every_set!(
+    /// Writes the pixels of one channel.
+    ///
+    /// # Safety
+    ///
+    /// The sums must be readable and the places of the tiles writable, by nobody else.
+    transform_sums, sums, Sums<'_>
+);
+
+/// As `transform_sums`.
+///
+/// # Safety
+///
+/// As there.
+pub(super) unsafe fn transform(tiles: &Tiles, arguments: &Sums<'_>) {
+    // SAFETY: the same contract.
+    unsafe { transform_sums(tiles, arguments) };
+}
+
+#[inline(always)]
+unsafe fn sums<V: Vector>(sums: &Sums<'_>) {
+    let mut pixels = [[[0.0f32; RUN]; STEP]; STEP];
+    for (group, places) in sums.block.places.chunks(RUN).enumerate() {
+        // SAFETY: the caller vouches for the sums and the places.
+        unsafe {
+            for lane in (0..RUN).step_by(V::LANES) {
+                both_axes::<Destination, V, _, _>(
+                    sums.from.add(group * RUN + lane),
+                    [6 * sums.stride, sums.stride],
+                    pixels.as_mut_ptr().cast::<f32>().add(lane),
+                    RUN,
+                );
+            }
+            for (four, places) in places.chunks(SIDE).enumerate() {
+                for (i, row) in pixels.iter().enumerate() {
+                    let tiles = transpose_block(std::array::from_fn(|column| {
+                        row[column][four * SIDE..][..SIDE]
+                            .try_into()
+                            .expect("a slice of SIDE")
+                    }));
+                    for (place, tile) in places.iter().zip(tiles) {
+                        if i >= place.rows {
+                            continue;
+                        }
+                        let to = sums.plane.add(place.at + i * sums.steps[0]);
+                        let tile = tile.map(|value| value + sums.bias);
+                        if place.columns == STEP && sums.steps[1] == 1 {
+                            to.cast::<[f32; STEP]>().write_unaligned(tile);
+                        } else {
+                            for (column, value) in tile[..place.columns].iter().enumerate() {
+                                *to.add(column * sums.steps[1]) = *value;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Forward passes and input gradients.
+//!
+//! Blocks of up to 48 tiles: their transformed source, `[product, channel, tile]`, meets the
+//! transformed weights in 36 independent matrix products, some destination channels at a time, so
+//! that the sums stay in the second-level cache until they are transformed back.
+//!
+//! With many tiles a task is a block, and the weights are transformed before. With few tiles the
+//! source is transformed before and a task is some destination channels, whose weights it
+//! transforms itself: they never leave its cache, and every thread finds work.
+#![allow(unsafe_code)] // Tasks write disjoint parts of shared buffers; see the SAFETY comments.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::destination::{self, Sums};
+use super::pass::Pass;
+use super::source;
+use super::tiling::{Sizes, TileBlock, Tiling};
+use super::transform::{PRODUCTS, TILE};
+use super::weight::{self, Columns};
+use crate::scratch::{Shared, with_buffers, written_by};
+use crate::tile::{Block, RUN, Start, Tiles};
+
+/// Most runs of tiles in a block: the widest block of registers.
+const BLOCK_RUNS: usize = 3;
+/// Most values of a transformed source that is kept whole, in the last-level cache.
+const KEPT_VALUES: usize = 8 * 1024 * 1024;
+/// Most blocks of tiles for which the source is kept whole.
+const KEPT_BLOCKS: usize = 8;
+/// Most values of the weights that a task transforms for itself.
+const WEIGHT_VALUES: usize = 640 * 1024;
+/// Destination channels whose sums are held at a time.
+const CHANNELS: usize = 64;
+/// Tasks wanted at least (fixed: the division does not depend on the machine).
+const TASKS: usize = 16;
+
+/// The whole destination, `[batch, rows, height, width]`.
+pub(super) fn run(tiles: &Tiles, pass: &Pass<'_>) -> Vec<f32> {
+    let tiling = Tiling::new(Sizes {
+        batch: pass.batch,
+        source: pass.source_size,
+        destination: pass.destination_size,
+        dilation: pass.dilation,
+        start: pass.start,
+        window: TILE,
+    });
+    let runs = tiling.len().div_ceil(RUN);
+    let blocks = runs.div_ceil(BLOCK_RUNS);
+    let work = Work {
+        tiles,
+        pass,
+        columns: Columns::new(tiles, pass),
+        channel_blocks: pass.rows.div_ceil(tiles.rows),
+    };
+    let block = |index: usize| {
+        let first = index * runs / blocks * RUN;
+        let end = (index + 1) * runs / blocks * RUN;
+        tiling.block(first..end.min(tiling.len()), [pass.channels, pass.rows])
+    };
+    let kept = blocks * work.source_len(BLOCK_RUNS * RUN);
+    // SAFETY: the tiles cover the destination, and every tile is in one block.
+    unsafe {
+        written_by(pass.destination_len(), |destination| {
+            if blocks <= KEPT_BLOCKS && kept <= KEPT_VALUES {
+                let blocks: Vec<TileBlock> = (0..blocks).map(block).collect();
+                work.by_channels(&blocks, kept, destination);
+            } else {
+                work.by_tiles(blocks, block, destination);
+            }
+        })
+    }
+}
+
+struct Work<'a> {
+    tiles: &'a Tiles,
+    pass: &'a Pass<'a>,
+    columns: Columns,
+    /// Blocks of `tiles.rows` destination channels.
+    channel_blocks: usize,
+}
+
+impl Work<'_> {
+    /// Values between two products of the transformed source, kept off each other's places in
+    /// the cache.
+    fn source_stride(&self, lanes: usize) -> usize {
+        self.pass.channels * lanes + RUN
+    }
+
+    /// Values of the transformed source of a block.
+    fn source_len(&self, lanes: usize) -> usize {
+        PRODUCTS * self.source_stride(lanes)
+    }
+
+    /// # Safety
+    ///
+    /// `destination` must be the destination, nobody else's meanwhile, and `block` cover it.
+    unsafe fn by_tiles(
+        &self,
+        blocks: usize,
+        block: impl Fn(usize) -> TileBlock + Sync,
+        destination: Shared,
+    ) {
+        let len = self.columns.len();
+        with_buffers([self.channel_blocks * len], |[weights]| {
+            weights
+                .par_chunks_exact_mut(len)
+                .enumerate()
+                .for_each(|(block, to)| {
+                    weight::transform(self.tiles, self.pass, self.columns, block, to);
+                });
+            let weights = &*weights;
+            (0..blocks).into_par_iter().for_each(|index| {
+                let block = block(index);
+                let lanes = block.lanes;
+                let sums = self.sums_len(lanes);
+                with_buffers(
+                    [self.source_len(lanes), sums, block.scratch],
+                    |[source, sums, scratch]| {
+                        let channels = 0..self.pass.channels;
+                        // SAFETY: the buffer holds the block's transformed source.
+                        unsafe {
+                            self.transform_source(&block, channels, scratch, source.as_mut_ptr());
+                        }
+                        let all = 0..self.channel_blocks;
+                        // SAFETY: no other task has these tiles.
+                        unsafe { self.multiply(&block, source, weights, all, sums, destination) };
+                    },
+                );
+            });
+        });
+    }
+
+    /// # Safety
+    ///
+    /// `destination` must be the destination, nobody else's meanwhile, and `blocks` cover it.
+    unsafe fn by_channels(&self, blocks: &[TileBlock], kept: usize, destination: Shared) {
+        let pass = self.pass;
+        let block_len = kept / blocks.len();
+        let channels = pass.channels.div_ceil(TASKS);
+        let channel_parts = pass.channels.div_ceil(channels);
+        let scratch = blocks.iter().map(|b| b.scratch).max().unwrap_or(0);
+        with_buffers([kept], |[source]| {
+            let shared = Shared::new(source);
+            (0..blocks.len() * channel_parts)
+                .into_par_iter()
+                .for_each(|index| {
+                    let (block, part) = (index / channel_parts, index % channel_parts);
+                    let first = part * channels;
+                    let channels = first..pass.channels.min(first + channels);
+                    with_buffers([scratch], |[scratch]| {
+                        // SAFETY: each block has its part of the buffer, each task its channels
+                        // of it.
+                        unsafe {
+                            let to = shared.get().add(block * block_len);
+                            self.transform_source(&blocks[block], channels, scratch, to);
+                        }
+                    });
+                });
+            let fitting = WEIGHT_VALUES / self.columns.len();
+            let part = self.channel_blocks.div_ceil(TASKS).min(fitting).max(1);
+            let sums = self.sums_len(BLOCK_RUNS * RUN);
+            let source = &*source;
+            (0..self.channel_blocks.div_ceil(part))
+                .into_par_iter()
+                .for_each(|index| {
+                    let first = index * part;
+                    let channel_blocks = first..self.channel_blocks.min(first + part);
+                    let len = self.columns.len();
+                    with_buffers([part * len, sums], |[weights, sums]| {
+                        for (block, to) in channel_blocks.clone().zip(weights.chunks_exact_mut(len))
+                        {
+                            weight::transform(self.tiles, pass, self.columns, block, to);
+                        }
+                        for (at, block) in blocks.iter().enumerate() {
+                            let source = &source[at * block_len..];
+                            let channel_blocks = channel_blocks.clone();
+                            // SAFETY: no other task has these channels.
+                            unsafe {
+                                self.multiply(
+                                    block,
+                                    source,
+                                    weights,
+                                    channel_blocks,
+                                    sums,
+                                    destination,
+                                );
+                            }
+                        }
+                    });
+                });
+        });
+    }
+
+    /// Transforms some channels of a block of tiles.
+    ///
+    /// # Safety
+    ///
+    /// `to` must have room for the block's transformed source, whose values of these channels
+    /// nobody else writes.
+    unsafe fn transform_source(
+        &self,
+        block: &TileBlock,
+        channels: Range<usize>,
+        scratch: &mut [f32],
+        to: *mut f32,
+    ) {
+        for channel in channels {
+            let plane = channel * self.pass.source_plane();
+            source::copy(block, self.pass.source, plane, scratch);
+            let stride = self.source_stride(block.lanes);
+            // SAFETY: the channel's lanes of every product lie in the block's source.
+            unsafe {
+                let to = to.add(channel * block.lanes);
+                source::transform(self.tiles, block, scratch, to, stride);
+            }
+        }
+    }
+
+    /// Values of the sums held at a time.
+    fn sums_len(&self, lanes: usize) -> usize {
+        PRODUCTS * self.sums_stride(lanes)
+    }
+
+    fn sums_stride(&self, lanes: usize) -> usize {
+        CHANNELS * lanes + RUN
+    }
+
+    /// Destination pixels of a block of tiles in some blocks of destination channels; `weights`
+    /// starts with the first of them.
+    ///
+    /// # Safety
+    ///
+    /// `destination` must be the destination, and nobody else use these pixels of it.
+    unsafe fn multiply(
+        &self,
+        block: &TileBlock,
+        source: &[f32],
+        weights: &[f32],
+        channel_blocks: Range<usize>,
+        sums: &mut [f32],
+        destination: Shared,
+    ) {
+        let (tiles, pass, lanes) = (self.tiles, self.pass, block.lanes);
+        let offsets: Vec<u32> = (0..pass.channels).map(|c| (c * lanes) as u32).collect();
+        let zeros = [0.0; RUN];
+        let (source_stride, sums_stride) = (self.source_stride(lanes), self.sums_stride(lanes));
+        assert!(source.len() >= self.source_len(lanes));
+        assert!(weights.len() >= channel_blocks.len() * self.columns.len());
+        assert!(sums.len() >= self.sums_len(lanes));
+        let at_once = CHANNELS / tiles.rows;
+        for first in channel_blocks.clone().step_by(at_once) {
+            let some = first..channel_blocks.end.min(first + at_once);
+            for product in 0..PRODUCTS {
+                for (at, channel_block) in some.clone().enumerate() {
+                    let columns = (channel_block - channel_blocks.start) * self.columns.len()
+                        + product * self.columns.product;
+                    // SAFETY: the weights hold a column for each channel, the source `lanes`
+                    // values for each channel, the sums CHANNELS rows of `lanes` values for each
+                    // product (sizes asserted).
+                    unsafe {
+                        tiles.run(
+                            &Block {
+                                depth: pass.channels,
+                                a: weights[columns..].as_ptr(),
+                                b: source[product * source_stride..].as_ptr(),
+                                offsets: offsets.as_ptr(),
+                                out: sums
+                                    .as_mut_ptr()
+                                    .add(product * sums_stride + at * tiles.rows * lanes),
+                                row_stride: lanes,
+                            },
+                            lanes,
+                            Start::From(&zeros),
+                        );
+                    }
+                }
+            }
+            let first_row = first * tiles.rows;
+            for row in first_row..pass.rows.min(some.end * tiles.rows) {
+                // SAFETY: the row's sums were just written; its plane lies in the destination,
+                // and these pixels are the caller's.
+                unsafe {
+                    destination::transform(
+                        tiles,
+                        &Sums {
+                            block,
+                            from: sums.as_ptr().add((row - first_row) * lanes),
+                            stride: sums_stride,
+                            bias: pass.bias.map_or(0.0, |bias| bias[row]),
+                            plane: destination.get().add(row * pass.destination_plane()),
+                            steps: [
+                                pass.dilation[0] * pass.destination_size[1],
+                                pass.dilation[1],
+                            ],
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
