@@ -64,6 +64,9 @@ pub(crate) fn forward(
         let thin = pointwise::thinned(shape, x);
         return forward(tiles, &plain, &thin, weight, bias);
     }
+    if depthwise::serves(shape) {
+        return depthwise::forward(tiles, shape, x, weight, bias);
+    }
     if winograd::choice::serves(shape) {
         return winograd::forward(tiles, shape, x, weight, bias);
     }
@@ -117,6 +120,9 @@ pub(crate) fn input_gradient(
     if let Some(plain) = pointwise::plain(shape) {
         let thin = input_gradient(tiles, &plain, weight, output_gradient);
         return pointwise::spread(shape, &thin);
+    }
+    if depthwise::serves(shape) {
+        return depthwise::input_gradient(tiles, shape, weight, output_gradient);
     }
     if winograd::choice::serves(shape) {
         return winograd::input_gradient(tiles, shape, weight, output_gradient);
@@ -184,7 +190,7 @@ pub(crate) fn weight_gradient(
     } else if winograd::choice::serves(shape) {
         winograd::weight_gradient(tiles, shape, x, output_gradient)
     } else if depthwise::serves(shape) {
-        depthwise::weight_gradient(shape, x, output_gradient)
+        depthwise::weight_gradient(tiles, shape, x, output_gradient)
     } else if dots::serves(shape) {
         dots::weight_gradient(tiles, shape, x, output_gradient)
     } else {

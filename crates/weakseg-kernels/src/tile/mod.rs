@@ -14,6 +14,7 @@
 #![allow(unsafe_code)] // Raw pointers and vector instructions; each block states its contract.
 
 mod dots;
+mod every_set;
 mod portable;
 mod vector;
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +23,7 @@ mod x86;
 use std::sync::OnceLock;
 
 pub(crate) use dots::{COLUMNS, Dots, MOST_ROWS};
+pub(crate) use every_set::for_every_set;
 pub(crate) use portable::Four;
 pub(crate) use vector::Vector;
 
