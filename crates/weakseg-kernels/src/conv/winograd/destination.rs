@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
 use super::super::transpose::{SIDE, transpose_block};
+use super::source::prefetch;
 use super::tiling::TileBlock;
 use super::transform::{Destination, STEP, both_axes, for_every_set};
 use crate::tile::{RUN, Tiles, Vector};
@@ -15,6 +16,8 @@ pub(super) struct Sums<'a> {
     pub bias: f32,
     /// The channel's plane in image 0.
     pub plane: *mut f32,
+    /// Values to the next channel's plane.
+    pub next: usize,
     /// Values between neighbouring rows and columns of a tile in the plane.
     pub steps: [usize; 2],
 }
@@ -59,6 +62,8 @@ unsafe fn sums<V: Vector>(sums: &Sums<'_>) {
                             .try_into()
                             .expect("a slice of SIDE")
                     }));
+                    let row = sums.plane.wrapping_add(places[0].at + i * sums.steps[0]);
+                    prefetch(row.wrapping_add(sums.next));
                     for (place, tile) in places.iter().zip(tiles) {
                         if i >= place.rows {
                             continue;

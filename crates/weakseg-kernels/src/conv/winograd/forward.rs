@@ -206,8 +206,8 @@ impl Work<'_> {
         to: *mut f32,
     ) {
         for channel in channels {
-            let plane = channel * self.pass.source_plane();
-            source::copy(block, self.pass.source, plane, scratch);
+            let plane = self.pass.source_plane();
+            source::copy(block, self.pass.source, channel, plane, scratch);
             let stride = self.source_stride(block.lanes);
             // SAFETY: the channel's lanes of every product lie in the block's source.
             unsafe {
@@ -289,6 +289,7 @@ impl Work<'_> {
                             stride: sums_stride,
                             bias: pass.bias.map_or(0.0, |bias| bias[row]),
                             plane: destination.get().add(row * pass.destination_plane()),
+                            next: pass.destination_plane(),
                             steps: [
                                 pass.dilation[0] * pass.destination_size[1],
                                 pass.dilation[1],

@@ -6,27 +6,31 @@ use super::tiling::{RowCopy, TileBlock};
 use super::transform::{PRODUCTS, Source, TILE, both_axes, for_every_set};
 use crate::tile::{RUN, Tiles, Vector};
 
-/// Copies a block's part of one source plane: rows of `block.pitch` values. `plane` is the index
-/// of the channel's plane in image 0.
-pub(super) fn copy(block: &TileBlock, source: &[f32], plane: usize, scratch: &mut [f32]) {
+/// Copies a block's part of one source plane: rows of `block.pitch` values. `channel` is the
+/// number of the plane in an image, `plane` the values of a plane.
+pub(super) fn copy(
+    block: &TileBlock,
+    source: &[f32],
+    channel: usize,
+    plane: usize,
+    scratch: &mut [f32],
+) {
     for (row, copy) in block.copies.iter().enumerate() {
-        let to = row * block.pitch;
-        if copy.present == 0 {
-            scratch[to..to + block.pitch].fill(0.0);
-        } else if block.step == 1 {
-            copy_row(
-                source,
-                plane + copy.from,
-                copy,
-                block.pitch,
-                &mut scratch[to..],
-            );
+        let to = &mut scratch[row * block.pitch..];
+        let from = channel * plane + copy.from;
+        if block.step == 1 {
+            copy_row(source, from, copy, to);
+            for at in (0..copy.present).step_by(RUN) {
+                // The same row of the next channel lies too far for the hardware to foresee.
+                prefetch(source.as_ptr().wrapping_add(from + plane + at));
+            }
         } else {
-            let row = &mut scratch[to..to + block.pitch];
-            row[..copy.before].fill(0.0);
-            row[copy.before + copy.present..].fill(0.0);
-            let from = source[plane + copy.from..].iter().step_by(block.step);
-            for (value, from) in row[copy.before..][..copy.present].iter_mut().zip(from) {
+            let (zeros, to) = to.split_at_mut(copy.before);
+            zeros.fill(0.0);
+            let (to, rest) = to.split_at_mut(copy.present);
+            rest[..copy.after].fill(0.0);
+            let from = source[from..].iter().step_by(block.step);
+            for (value, from) in to.iter_mut().zip(from) {
                 *value = *from;
             }
         }
@@ -35,24 +39,35 @@ pub(super) fn copy(block: &TileBlock, source: &[f32], plane: usize, scratch: &mu
 
 /// Copies a row in whole runs: rows are short, and what is written too much behind a row is
 /// overwritten by the next one, or lies in the slack.
-fn copy_row(source: &[f32], from: usize, copy: &RowCopy, pitch: usize, to: &mut [f32]) {
-    const ZEROS: [f32; RUN] = [0.0; RUN];
-    let mut run = |at: usize, values: &[f32]| to[at..at + RUN].copy_from_slice(&values[..RUN]);
-    for at in (0..copy.before).step_by(RUN) {
-        run(at, &ZEROS);
-    }
-    let whole = copy.present.next_multiple_of(RUN);
-    if let Some(values) = source.get(from..from + whole) {
-        for at in (0..copy.present).step_by(RUN) {
-            run(copy.before + at, &values[at..]);
+fn copy_row(source: &[f32], from: usize, copy: &RowCopy, to: &mut [f32]) {
+    let zeros = |to: &mut [f32], count: usize| {
+        for at in (0..count).step_by(RUN) {
+            to[at..at + RUN].copy_from_slice(&[0.0; RUN]);
+        }
+    };
+    zeros(to, copy.before);
+    let to = &mut to[copy.before..];
+    if let Some(values) = source.get(from..from + copy.present.next_multiple_of(RUN)) {
+        for (to, values) in to.chunks_exact_mut(RUN).zip(values.chunks_exact(RUN)) {
+            to.copy_from_slice(values);
         }
     } else {
-        to[copy.before..][..copy.present].copy_from_slice(&source[from..][..copy.present]);
+        to[..copy.present].copy_from_slice(&source[from..][..copy.present]);
     }
-    let mut run = |at: usize, values: &[f32]| to[at..at + RUN].copy_from_slice(&values[..RUN]);
-    for at in (copy.before + copy.present..pitch).step_by(RUN) {
-        run(at, &ZEROS);
+    zeros(&mut to[copy.present..], copy.after);
+}
+
+/// Asks for the cache line of a value that will be used soon; any address will do.
+#[inline(always)]
+pub(super) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which reads nothing; SSE is part of every x86-64.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 struct Plane<'a> {

@@ -11,6 +11,9 @@ use std::ops::Range;
 use super::transform::STEP;
 use crate::tile::{RUN, SLACK, round_up};
 
+/// Most tiles of a row that is copied together with the next.
+const LONG: usize = 32;
+
 /// Sizes that place the tiles.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
@@ -67,17 +70,25 @@ impl Tiling {
         self.tiles.len()
     }
 
+    /// Whether a tile is copied with the tiles before it, of the same image. Rows of many tiles are
+    /// copied one by one: a block holds parts of them only.
+    fn joins(&self, segment: &Segment, tile: Tile) -> bool {
+        let many = self.sizes.destination[1] > LONG * STEP * self.sizes.dilation[1];
+        segment.phase == tile.phase && (segment.last[0] == tile.at[0] || !many)
+    }
+
     /// The tiles of a range: what to copy of each source plane, and where their results go.
     /// `planes` are the source's and the destination's planes of an image.
     pub fn block(&self, range: Range<usize>, planes: [usize; 2]) -> TileBlock {
         let sizes = &self.sizes;
         let [height, width] = sizes.source;
         let mut segments: Vec<Segment> = Vec::new();
+        let mut segment_of = Vec::with_capacity(range.len());
         for index in range.clone() {
             let image = index / self.tiles.len();
             let tile = self.tiles[index % self.tiles.len()];
             match segments.last_mut() {
-                Some(last) if last.image == image && last.phase == tile.phase => last.add(tile),
+                Some(last) if last.image == image && self.joins(last, tile) => last.add(tile),
                 _ => segments.push(Segment {
                     image,
                     phase: tile.phase,
@@ -85,12 +96,10 @@ impl Tiling {
                     last: tile.at,
                 }),
             }
+            segment_of.push(segments.len() - 1);
         }
-        let pitch = segments
-            .iter()
-            .map(|s| (s.last[1] - s.first[1]) * STEP + sizes.window)
-            .max();
-        let pitch = pitch.unwrap_or(0);
+        let columns = |s: &Segment| (s.last[1] - s.first[1]) * STEP + sizes.window;
+        let pitch = segments.iter().map(columns).max().unwrap_or(0);
         let mut copies = Vec::new();
         let mut starts = Vec::with_capacity(segments.len());
         for segment in &segments {
@@ -99,12 +108,16 @@ impl Tiling {
                 let pixel = segment.phase[axis] + segment.first[axis] * STEP * sizes.dilation[axis];
                 sizes.start[axis] + pixel as isize
             });
-            let (before, present) = inside(from[1], sizes.dilation[1], width, pitch);
+            let count = columns(segment);
+            let (before, present) = inside(from[1], sizes.dilation[1], width, count);
             let column = from[1] + (before * sizes.dilation[1]) as isize;
             for row in 0..(segment.last[0] - segment.first[0]) * STEP + sizes.window {
                 let y = from[0] + (row * sizes.dilation[0]) as isize;
                 copies.push(if y < 0 || y >= height as isize || present == 0 {
-                    RowCopy::default()
+                    RowCopy {
+                        before: count,
+                        ..RowCopy::default()
+                    }
                 } else {
                     RowCopy {
                         from: segment.image * planes[0] * height * width
@@ -112,19 +125,16 @@ impl Tiling {
                             + column as usize,
                         before,
                         present,
+                        after: count - before - present,
                     }
                 });
             }
         }
         let mut offsets = Vec::with_capacity(range.len());
         let mut places = Vec::with_capacity(range.len());
-        let mut at = 0;
-        for index in range {
+        for (index, at) in range.zip(segment_of) {
             let image = index / self.tiles.len();
             let tile = self.tiles[index % self.tiles.len()];
-            while segments[at].image != image || segments[at].phase != tile.phase {
-                at += 1;
-            }
             let [dy, dx] =
                 std::array::from_fn(|axis| (tile.at[axis] - segments[at].first[axis]) * STEP);
             offsets.push(starts[at] + dy * pitch + dx);
@@ -186,12 +196,13 @@ impl Segment {
 }
 
 /// A row of a block's copy of a source plane: `before` zeros, `present` source pixels from index
-/// `from` on (counted from the plane of the same channel in image 0), zeros.
+/// `from` on (counted from the plane of the same channel in image 0), and `after` zeros.
 #[derive(Clone, Copy, Default)]
 pub(super) struct RowCopy {
     pub from: usize,
     pub before: usize,
     pub present: usize,
+    pub after: usize,
 }
 
 /// Where the 4x4 results of a tile go: the index of the first pixel (counted from the plane of
