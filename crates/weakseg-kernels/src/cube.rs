@@ -59,6 +59,49 @@ impl NetworkOps for Cube {
         Self::channel_affine_forward(x, scale, shift, relu)
     }
 
+    fn normalize_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        Self::batch_norm_add_forward(x, gamma, beta, shortcut, epsilon)
+    }
+
+    fn affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::channel_affine_add_forward(x, scale, shift, shortcut)
+    }
+
+    fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::gate_forward(x, gate)
+    }
+
+    fn weigh_add(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::gate_add_forward(x, gate, shortcut)
+    }
+
+    fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::global_mean_forward(x)
+    }
+
+    fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        Self::nearest_forward(x, size)
+    }
+
+    fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::nearest_join_forward(x, skip)
+    }
+
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::relu_forward(x)
     }

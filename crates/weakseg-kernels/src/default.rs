@@ -240,6 +240,39 @@ pub(crate) fn batch_norm_backward<B: Backend>(
     [gradients.x_grad, gradients.gamma_grad, gradients.beta_grad]
 }
 
+/// Batch norm before a shortcut is added: ReLU comes behind the sum.
+fn without_relu(epsilon: f64) -> NormOptions {
+    NormOptions {
+        epsilon,
+        relu: false,
+    }
+}
+
+pub(crate) fn batch_norm_add_forward<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    shortcut: FloatTensor<B>,
+    epsilon: f64,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let (normal, mean, variance) = batch_norm_forward::<B>(x, gamma, beta, without_relu(epsilon));
+    (add_relu_forward::<B>(normal, shortcut), mean, variance)
+}
+
+pub(crate) fn batch_norm_add_backward<B: Backend>(
+    x: FloatTensor<B>,
+    [gamma, beta, mean, variance]: [FloatTensor<B>; 4],
+    epsilon: f64,
+    output: FloatTensor<B>,
+    output_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 4] {
+    let shortcut = relu_gradient::<B>(output, output_gradient);
+    let options = without_relu(epsilon);
+    let [x, gamma, beta] =
+        batch_norm_backward::<B>(x, gamma, beta, mean, variance, options, shortcut.clone());
+    [x, gamma, beta, shortcut]
+}
+
 /// A `[C]` vector as `[1, C, 1, 1]`.
 fn per_channel<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
     let [channels] = vector.shape().dims();
@@ -254,6 +287,16 @@ pub(crate) fn channel_affine_forward<B: Backend>(
 ) -> FloatTensor<B> {
     let scaled = B::float_mul(x, per_channel::<B>(scale));
     relu_if::<B>(relu, B::float_add(scaled, per_channel::<B>(shift)))
+}
+
+pub(crate) fn channel_affine_add_forward<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    shortcut: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let affine = channel_affine_forward::<B>(x, scale, shift, false);
+    add_relu_forward::<B>(affine, shortcut)
 }
 
 /// The gradient of x·scale + shift: what ReLU, if any, lets through.
@@ -295,6 +338,87 @@ pub(crate) fn channel_affine_parameter_gradients<B: Backend>(
     [
         conv2d_bias_gradient::<B>(B::float_mul(upstream.clone(), x)),
         conv2d_bias_gradient::<B>(upstream),
+    ]
+}
+
+pub(crate) fn gate_forward<B: Backend>(x: FloatTensor<B>, gate: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_mul(x, gate)
+}
+
+pub(crate) fn gate_add_forward<B: Backend>(
+    x: FloatTensor<B>,
+    gate: FloatTensor<B>,
+    shortcut: FloatTensor<B>,
+) -> FloatTensor<B> {
+    add_relu_forward::<B>(B::float_mul(x, gate), shortcut)
+}
+
+pub(crate) fn gate_backward<B: Backend>(
+    x: FloatTensor<B>,
+    gate: FloatTensor<B>,
+    output_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let products = B::float_mul(output_gradient.clone(), x);
+    let gate_gradient = B::float_sum_dim(B::float_sum_dim(products, 3), 2);
+    [B::float_mul(output_gradient, gate), gate_gradient]
+}
+
+pub(crate) fn global_mean_forward<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_mean_dim(B::float_mean_dim(x, 2), 3)
+}
+
+pub(crate) fn global_mean_backward<B: Backend>(
+    [height, width]: [usize; 2],
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [batch, channels, _, _] = output_gradient.shape().dims();
+    let pixels = (height * width) as f64;
+    let share = B::float_div_scalar(output_gradient, pixels.into());
+    // Not written out: whoever adds or multiplies reads each value as often as it counts.
+    B::float_expand(share, [batch, channels, height, width].into())
+}
+
+fn nearest() -> InterpolateOptions {
+    InterpolateOptions::new(InterpolateMode::Nearest).with_align_corners(false)
+}
+
+pub(crate) fn nearest_forward<B: Backend>(x: FloatTensor<B>, size: [usize; 2]) -> FloatTensor<B> {
+    B::interpolate(x, size, nearest())
+}
+
+pub(crate) fn nearest_backward<B: Backend>(
+    shape: [usize; 4],
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [_, _, height, width] = output_gradient.shape().dims();
+    let (device, dtype) = (output_gradient.device(), output_gradient.dtype());
+    // Only its shape is read.
+    let x = B::float_zeros(shape.into(), &device, dtype.into());
+    B::interpolate_backward(x, output_gradient, [height, width], nearest())
+}
+
+pub(crate) fn nearest_join_forward<B: Backend>(
+    x: FloatTensor<B>,
+    skip: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [_, _, height, width] = skip.shape().dims();
+    B::float_cat(vec![nearest_forward::<B>(x, [height, width]), skip], 1)
+}
+
+pub(crate) fn nearest_join_backward<B: Backend>(
+    shape: [usize; 4],
+    output_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let [batch, all, height, width] = output_gradient.shape().dims();
+    let part = |channels| {
+        let whole = [batch, height, width].map(|length| Slice::from(0..length));
+        let slices = [whole[0], channels, whole[1], whole[2]];
+        B::float_slice(output_gradient.clone(), &slices)
+    };
+    let own = part(Slice::from(0..shape[1]));
+    [
+        nearest_backward::<B>(shape, own),
+        part(Slice::from(shape[1]..all)),
     ]
 }
 

@@ -89,12 +89,7 @@ pub fn max_pool2d(x: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
 /// If the input or the target has no pixel.
 #[must_use]
 pub fn resize_bilinear(x: Tensor<4>, size: [usize; 2], align_corners: bool) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    assert!(
-        height > 0 && width > 0 && !size.contains(&0),
-        "resize_bilinear: cannot resize {height}x{width} pixels to {size:?}; expected at least one \
-         pixel in both"
-    );
+    check_sizes("resize_bilinear", &x, size);
     let target = Resize {
         size,
         align_corners,
@@ -152,6 +147,131 @@ pub fn channel_affine(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, relu: bo
     ))
 }
 
+/// max(y + shortcut, 0) for y of [`batch_norm`] without ReLU: the end of a residual block in one pass.
+/// Returns what [`batch_norm`] does; differentiable in x, gamma, beta and the shortcut.
+///
+/// # Panics
+///
+/// If gamma or beta has not one value for each channel, or the shortcut's shape is not x's.
+#[must_use]
+pub fn batch_norm_add_relu(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    shortcut: Tensor<4>,
+    epsilon: f64,
+) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    check_channels("batch_norm_add_relu", &x, [&gamma, &beta]);
+    check_equal("batch_norm_add_relu", &x, &shortcut);
+    let (output, mean, variance) = <Dispatch as NetworkOps>::normalize_add(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        shortcut.into_dispatch(),
+        epsilon,
+    );
+    (
+        Tensor::from_dispatch(output),
+        Tensor::from_dispatch(mean),
+        Tensor::from_dispatch(variance),
+    )
+}
+
+/// max(x·scale + shift + shortcut, 0), see [`channel_affine`]: the end of a residual block whose
+/// statistics are given. Differentiable in all four.
+///
+/// # Panics
+///
+/// If scale or shift has not one value for each channel, or the shortcut's shape is not x's.
+#[must_use]
+pub fn channel_affine_add_relu(
+    x: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    shortcut: Tensor<4>,
+) -> Tensor<4> {
+    check_channels("channel_affine_add_relu", &x, [&scale, &shift]);
+    check_equal("channel_affine_add_relu", &x, &shortcut);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::affine_add(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        shortcut.into_dispatch(),
+    ))
+}
+
+/// x `[B, C, H, W]` times `gate` `[B, C, 1, 1]`, one number a plane: the excitation of squeeze and
+/// excitation (Hu, Shen and Sun 2018). Differentiable in both.
+///
+/// # Panics
+///
+/// If the gate has not one value for each plane.
+#[must_use]
+pub fn gate(x: Tensor<4>, gate: Tensor<4>) -> Tensor<4> {
+    check_gate("gate", &x, &gate);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::weigh(
+        x.into_dispatch(),
+        gate.into_dispatch(),
+    ))
+}
+
+/// max(x·gate + shortcut, 0): [`gate()`] at the end of a residual block, in one pass. Differentiable in
+/// all three.
+///
+/// # Panics
+///
+/// If the gate has not one value for each plane, or the shortcut's shape is not x's.
+#[must_use]
+pub fn gate_add_relu(x: Tensor<4>, gate: Tensor<4>, shortcut: Tensor<4>) -> Tensor<4> {
+    check_gate("gate_add_relu", &x, &gate);
+    check_equal("gate_add_relu", &x, &shortcut);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::weigh_add(
+        x.into_dispatch(),
+        gate.into_dispatch(),
+        shortcut.into_dispatch(),
+    ))
+}
+
+/// The mean of each plane of x `[B, C, H, W]`: `[B, C, 1, 1]`, PyTorch's `AdaptiveAvgPool2d(1)`.
+/// On the CPU summed in f64.
+#[must_use]
+pub fn global_mean(x: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::squeeze(x.into_dispatch()))
+}
+
+/// x `[B, C, H, W]` resized to `size` `[height, width]` by repeating pixels, as PyTorch's
+/// `interpolate(mode="nearest")`: pixel i of n comes from ⌊i·m/n⌋ of m.
+///
+/// # Panics
+///
+/// If the input or the target has no pixel.
+#[must_use]
+pub fn resize_nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    check_sizes("resize_nearest", &x, size);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::grow(x.into_dispatch(), size))
+}
+
+/// [`resize_nearest`] of x `[B, C, H, W]` to the size of `skip` `[B, S, h, w]`, whose channels follow:
+/// `[B, C + S, h, w]`, what a U-Net's decoder block begins with. Differentiable in both.
+///
+/// # Panics
+///
+/// If one of them has no pixel, or their numbers of images differ.
+#[must_use]
+pub fn resize_nearest_join(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    let [images, _, height, width] = skip.dims();
+    check_sizes("resize_nearest_join", &x, [height, width]);
+    assert!(
+        x.dims()[0] == images,
+        "resize_nearest_join: expected as many images in both, found {} and {images}",
+        x.dims()[0]
+    );
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::grow_join(
+        x.into_dispatch(),
+        skip.into_dispatch(),
+    ))
+}
+
 /// max(x, 0) of x `[B, C, H, W]`; a NaN stays one. The gradient is 0 where x is 0, as PyTorch's.
 #[must_use]
 pub fn relu(x: Tensor<4>) -> Tensor<4> {
@@ -165,16 +285,39 @@ pub fn relu(x: Tensor<4>) -> Tensor<4> {
 /// If the shapes differ.
 #[must_use]
 pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
-    assert!(
-        a.dims() == b.dims(),
-        "add_relu: expected two equal shapes, found {:?} and {:?}",
-        a.dims(),
-        b.dims()
-    );
+    check_equal("add_relu", &a, &b);
     Tensor::from_dispatch(<Dispatch as NetworkOps>::add_rectify(
         a.into_dispatch(),
         b.into_dispatch(),
     ))
+}
+
+fn check_sizes(name: &str, x: &Tensor<4>, size: [usize; 2]) {
+    let [_, _, height, width] = x.dims();
+    assert!(
+        height > 0 && width > 0 && !size.contains(&0),
+        "{name}: cannot resize {height}x{width} pixels to {size:?}; expected at least one pixel in \
+         both"
+    );
+}
+
+fn check_gate(name: &str, x: &Tensor<4>, gate: &Tensor<4>) {
+    let [images, channels, _, _] = x.dims();
+    assert!(
+        gate.dims() == [images, channels, 1, 1],
+        "{name}: x is {:?} and its gate {:?}; expected one value for each plane",
+        x.dims(),
+        gate.dims()
+    );
+}
+
+fn check_equal(name: &str, a: &Tensor<4>, b: &Tensor<4>) {
+    assert!(
+        a.dims() == b.dims(),
+        "{name}: expected two equal shapes, found {:?} and {:?}",
+        a.dims(),
+        b.dims()
+    );
 }
 
 fn check_channels(name: &str, x: &Tensor<4>, vectors: [&Tensor<1>; 2]) {

@@ -2,14 +2,20 @@
 //! backend's own on GPUs, with handwritten backward passes.
 //!
 //! - [`conv2d`]: convolution of any stride, padding, dilation and grouping.
-//! - [`max_pool2d`], [`resize_bilinear`]: max pooling and bilinear resizing.
+//! - [`max_pool2d`], [`resize_bilinear`], [`resize_nearest`]: max pooling and resizing;
+//!   [`resize_nearest_join`]: resizing and concatenation.
 //! - [`batch_norm`], [`channel_affine`]: batch norm, and with statistics given, with or without
-//!   ReLU; [`relu()`], [`add_relu`]: ReLU alone and after a residual sum.
+//!   ReLU; [`relu()`], [`add_relu`]: ReLU alone and after a residual sum; [`batch_norm_add_relu`],
+//!   [`channel_affine_add_relu`]: the end of a residual block.
+//! - [`global_mean`], [`gate()`], [`gate_add_relu`]: squeeze and excitation.
 //! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`].
+//! - [`sgd_update`], [`momentum_update`], [`adam_update`]: steps of optimizers in one pass.
 //! - [`walk::random_walk`]: propagation of activation maps by sparse passes (CPU, no tensors).
 
 mod affinity;
 mod autodiff;
+mod buffers;
+mod channels;
 mod conv;
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
 mod cube;
@@ -17,6 +23,9 @@ mod default;
 mod dispatch;
 mod elementwise;
 mod flex;
+mod gate;
+mod instructions;
+mod nearest;
 mod norm;
 mod ops;
 mod path;
@@ -24,16 +33,21 @@ mod pool;
 mod relu;
 mod resize;
 mod scratch;
+mod sums;
 mod tile;
+mod update;
 pub mod walk;
 
 pub use conv::ConvOptions;
 pub use dispatch::{
-    add_relu, batch_norm, channel_affine, conv2d, max_pool2d, path_affinity, relu, resize_bilinear,
+    add_relu, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
+    gate, gate_add_relu, global_mean, max_pool2d, path_affinity, relu, resize_bilinear,
+    resize_nearest, resize_nearest_join,
 };
 pub use norm::NormOptions;
 pub use path::{PathIndex, Sources};
 pub use pool::PoolOptions;
+pub use update::{AdamStep, SgdStep, adam_update, momentum_update, sgd_update};
 
 /// Name of the instruction set the CPU kernels use on this machine: `avx512`, `avx2` or
 /// `portable`.

@@ -1,12 +1,14 @@
 //! Batch norm and affine maps of channels, for f32 in `[B, C, H, W]` order.
 //!
-//! All sums are f64, in an order that the shape alone decides: 8 lanes along a plane, then plane
-//! after plane. ReLU's mask is not stored but found again from x by the same arithmetic.
+//! All sums are f64, in an order that the shape alone decides: interleaved lanes along the planes of
+//! a channel, image after image. ReLU's mask is not stored but found again from x by the same
+//! arithmetic (or from y, where a shortcut came in between).
 
-use rayon::prelude::*;
-
-use crate::elementwise::grain;
+use crate::buffers;
+use crate::channels::Channels;
+use crate::instructions::{Instructions, per_instruction_set};
 use crate::relu::{gated, rectified};
+use crate::sums::PairSums;
 
 /// What a batch norm does besides its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +36,12 @@ impl ChannelMap {
     #[inline(always)]
     pub fn output(&self, x: f32) -> f32 {
         rectified(self.linear(x), self.floor)
+    }
+
+    /// y of a value of the channel and what a shortcut adds to it.
+    #[inline(always)]
+    pub fn output_with(&self, x: f32, shortcut: f32) -> f32 {
+        rectified(self.linear(x) + shortcut, self.floor)
     }
 
     /// The gradient of a value of the channel, from that of y, with centre and scale constant.
@@ -69,69 +77,340 @@ pub(crate) fn affine(scale: &[f32], shift: &[f32], relu: bool) -> Vec<ChannelMap
     pairs.map(channel).collect()
 }
 
-/// The channels of a batch, each with its statistics and the reciprocal of its deviation.
+/// Batch norm of a tensor.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchNorm<'a> {
+    pub sizes: Channels,
     /// Scale γ.
     pub gamma: &'a [f32],
     /// Shift β.
     pub beta: &'a [f32],
-    /// Mean of the batch.
-    pub mean: &'a [f32],
-    /// Biased variance of the batch.
-    pub variance: &'a [f32],
     pub options: NormOptions,
 }
 
+/// Mean and biased variance of a channel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statistics {
+    pub mean: f32,
+    pub variance: f32,
+}
+
+impl Statistics {
+    /// Of the planes of one channel.
+    #[inline(always)]
+    fn of<'a>(planes: impl Iterator<Item = &'a [f32]> + Clone, count: usize) -> Self {
+        // Deviations from the channel's first value: nothing cancels in the variance, and that of
+        // equal values is exactly zero.
+        let origin = planes.clone().next().map_or(0.0, |plane| plane[0]);
+        let mut sums = PairSums::new();
+        for plane in planes {
+            sums.add(plane, plane, |x, _| [x - origin; 2]);
+        }
+        let [first, second] = sums.totals().map(|sum| sum / count as f64);
+        let variance = second - first * first;
+        Self {
+            mean: (f64::from(origin) + first) as f32,
+            // Not `max`, which would hide a NaN.
+            variance: (if variance < 0.0 { 0.0 } else { variance }) as f32,
+        }
+    }
+}
+
+/// Where the gradient of y is, and what takes its place.
+pub(crate) enum Upstream<'a> {
+    /// In a buffer that nobody else needs.
+    Own(&'a mut [f32]),
+    /// Here, and its successor goes there.
+    Other(&'a [f32], &'a mut [f32]),
+}
+
+impl<'a> Upstream<'a> {
+    fn split(self) -> (Option<&'a [f32]>, &'a mut [f32]) {
+        match self {
+            Self::Own(values) => (None, values),
+            Self::Other(values, output) => (Some(values), output),
+        }
+    }
+}
+
 impl BatchNorm<'_> {
-    /// 1 / √(variance + ε).
-    fn inverse_deviation(&self, channel: usize) -> f64 {
-        (f64::from(self.variance[channel]) + self.options.epsilon)
-            .sqrt()
-            .recip()
+    fn count(&self) -> usize {
+        self.sizes.images * self.sizes.plane
     }
 
-    /// From x to y, the statistics given.
-    pub fn maps(&self) -> Vec<ChannelMap> {
-        let channel = |channel| ChannelMap {
-            center: self.mean[channel],
-            scale: (f64::from(self.gamma[channel]) * self.inverse_deviation(channel)) as f32,
+    /// 1 / √(variance + ε).
+    fn inverse_deviation(&self, variance: f32) -> f64 {
+        (f64::from(variance) + self.options.epsilon).sqrt().recip()
+    }
+
+    /// From x to y.
+    fn map(&self, channel: usize, statistics: Statistics) -> ChannelMap {
+        let inverse = self.inverse_deviation(statistics.variance);
+        ChannelMap {
+            center: statistics.mean,
+            scale: (f64::from(self.gamma[channel]) * inverse) as f32,
             shift: self.beta[channel],
             floor: floor(self.options.relu),
-        };
-        (0..self.gamma.len()).map(channel).collect()
+        }
     }
 
-    /// Gradients of γ and β, from [`gradient_sums`].
-    pub fn parameter_gradients(&self, sums: &[[f64; 2]]) -> [Vec<f32>; 2] {
-        let gamma = |(channel, sums): (usize, &[f64; 2])| {
-            (sums[1] * self.inverse_deviation(channel)) as f32
+    /// The gradient of x, through y, mean and variance, from [`PairSums`] of y's gradient and x's
+    /// deviations (Ioffe and Szegedy 2015, section 3).
+    fn input_gradient(
+        &self,
+        map: ChannelMap,
+        statistics: Statistics,
+        sums: [f64; 2],
+    ) -> InputGradient {
+        let [upstream, projected] = sums.map(|sum| sum / self.count() as f64);
+        let inverse = self.inverse_deviation(statistics.variance);
+        InputGradient {
+            map,
+            mean: upstream as f32,
+            slope: (projected * inverse * inverse) as f32,
+        }
+    }
+
+    /// Gradients of γ and β.
+    fn parameter_gradients(&self, statistics: &[Statistics], sums: &[[f64; 2]]) -> [Vec<f32>; 2] {
+        let gamma = |(statistics, sums): (&Statistics, &[f64; 2])| {
+            (sums[1] * self.inverse_deviation(statistics.variance)) as f32
         };
         [
-            sums.iter().enumerate().map(gamma).collect(),
+            statistics.iter().zip(sums).map(gamma).collect(),
             sums.iter().map(|sums| sums[0] as f32).collect(),
         ]
     }
 
-    /// Gradients of x, through y, mean and variance, from [`gradient_sums`] over `count` values
-    /// a channel (Ioffe and Szegedy 2015, section 3).
-    pub fn input_gradients(&self, sums: &[[f64; 2]], count: usize) -> Vec<InputGradient> {
-        let maps = self.maps().into_iter();
-        let channel = |(channel, map): (usize, ChannelMap)| {
-            let [upstream, projected] = sums[channel].map(|sum| sum / count as f64);
-            let inverse = self.inverse_deviation(channel);
-            InputGradient {
+    /// y, and the statistics of each channel.
+    pub fn forward(&self, set: Instructions, x: &[f32]) -> (Vec<f32>, Vec<Statistics>) {
+        let mut output = buffers::take(x.len());
+        let statistics = self.sizes.for_each(&mut output, |channel, outputs| {
+            forward_channel(set, self, x, channel, outputs)
+        });
+        (output, statistics)
+    }
+
+    /// max(y + shortcut, 0) in the shortcut's place, and the statistics of each channel.
+    pub fn forward_onto(
+        &self,
+        set: Instructions,
+        x: &[f32],
+        shortcut: &mut [f32],
+    ) -> Vec<Statistics> {
+        self.sizes.for_each(shortcut, |channel, shortcut| {
+            forward_channel_onto(set, self, x, channel, shortcut)
+        })
+    }
+
+    /// max(y + shortcut, 0), and the statistics of each channel.
+    pub fn forward_with(
+        &self,
+        set: Instructions,
+        x: &[f32],
+        shortcut: &[f32],
+    ) -> (Vec<f32>, Vec<Statistics>) {
+        let mut output = buffers::take(x.len());
+        let statistics = self.sizes.for_each(&mut output, |channel, outputs| {
+            forward_channel_with(set, self, x, shortcut, channel, outputs)
+        });
+        (output, statistics)
+    }
+
+    /// The gradient of x in the upstream's successor; those of γ and β.
+    pub fn backward(
+        &self,
+        set: Instructions,
+        x: &[f32],
+        statistics: &[Statistics],
+        upstream: Upstream<'_>,
+    ) -> [Vec<f32>; 2] {
+        let (upstream, output) = upstream.split();
+        let sums = self.sizes.for_each(output, |channel, outputs| {
+            let map = self.map(channel, statistics[channel]);
+            backward_channel(
+                set,
+                self,
                 map,
-                mean: upstream as f32,
-                slope: (projected * inverse * inverse) as f32,
+                statistics[channel],
+                x,
+                upstream,
+                channel,
+                outputs,
+            )
+        });
+        self.parameter_gradients(statistics, &sums)
+    }
+
+    /// Of max(y + shortcut, 0) = `output`: the shortcut's gradient in the upstream's successor, the
+    /// gradient of x, those of γ and β.
+    pub fn backward_with(
+        &self,
+        set: Instructions,
+        x: &[f32],
+        statistics: &[Statistics],
+        output: &[f32],
+        upstream: Upstream<'_>,
+    ) -> (Vec<f32>, [Vec<f32>; 2]) {
+        let (upstream, gated) = upstream.split();
+        let mut gradient = buffers::take(x.len());
+        let outputs = [gated, &mut gradient];
+        let sums = self
+            .sizes
+            .for_each_in(outputs, |channel, [gated, gradient]| {
+                let inputs = [x, output, upstream.unwrap_or_default()];
+                let map = self.map(channel, statistics[channel]);
+                let places = gated.into_iter().zip(gradient);
+                backward_channel_with(set, self, map, statistics[channel], inputs, channel, places)
+            });
+        (gradient, self.parameter_gradients(statistics, &sums))
+    }
+}
+
+per_instruction_set! {
+    fn forward_channel[](
+        norm: &BatchNorm<'_>,
+        x: &[f32],
+        channel: usize,
+        outputs: Vec<&mut [f32]>,
+    ) -> Statistics {
+        let planes = norm.sizes.planes(x, channel);
+        let statistics = Statistics::of(planes.clone(), norm.count());
+        let map = norm.map(channel, statistics);
+        for (output, x) in outputs.into_iter().zip(planes) {
+            for (y, x) in output.iter_mut().zip(x) {
+                *y = map.output(*x);
             }
-        };
-        maps.enumerate().map(channel).collect()
+        }
+        statistics
+    }
+}
+
+per_instruction_set! {
+    fn forward_channel_onto[](
+        norm: &BatchNorm<'_>,
+        x: &[f32],
+        channel: usize,
+        shortcut: Vec<&mut [f32]>,
+    ) -> Statistics {
+        let planes = norm.sizes.planes(x, channel);
+        let statistics = Statistics::of(planes.clone(), norm.count());
+        let map = norm.map(channel, statistics);
+        for (shortcut, x) in shortcut.into_iter().zip(planes) {
+            for (y, x) in shortcut.iter_mut().zip(x) {
+                *y = map.output_with(*x, *y);
+            }
+        }
+        statistics
+    }
+}
+
+per_instruction_set! {
+    fn forward_channel_with[](
+        norm: &BatchNorm<'_>,
+        x: &[f32],
+        shortcut: &[f32],
+        channel: usize,
+        outputs: Vec<&mut [f32]>,
+    ) -> Statistics {
+        let planes = norm.sizes.planes(x, channel);
+        let statistics = Statistics::of(planes.clone(), norm.count());
+        let map = norm.map(channel, statistics);
+        let inputs = planes.zip(norm.sizes.planes(shortcut, channel));
+        for (output, (x, shortcut)) in outputs.into_iter().zip(inputs) {
+            for (y, (x, shortcut)) in output.iter_mut().zip(x.iter().zip(shortcut)) {
+                *y = map.output_with(*x, *shortcut);
+            }
+        }
+        statistics
+    }
+}
+
+per_instruction_set! {
+    #[allow(clippy::too_many_arguments)] // A channel, its images and where they go.
+    fn backward_channel[](
+        norm: &BatchNorm<'_>,
+        map: ChannelMap,
+        statistics: Statistics,
+        x: &[f32],
+        upstream: Option<&[f32]>,
+        channel: usize,
+        outputs: Vec<&mut [f32]>,
+    ) -> [f64; 2] {
+        let terms = |x, upstream| [map.gated(x, upstream), x - map.center];
+        let planes = norm.sizes.planes(x, channel);
+        let mut sums = PairSums::new();
+        match upstream {
+            None => for (x, upstream) in planes.clone().zip(&outputs) {
+                sums.add(x, upstream, terms);
+            },
+            Some(upstream) => for (x, upstream) in planes.clone().zip(norm.sizes.planes(upstream, channel)) {
+                sums.add(x, upstream, terms);
+            },
+        }
+        let sums = sums.totals();
+        let gradient = norm.input_gradient(map, statistics, sums);
+        match upstream {
+            None => for (output, x) in outputs.into_iter().zip(planes) {
+                for (gradient_of, x) in output.iter_mut().zip(x) {
+                    *gradient_of = gradient.of(*x, *gradient_of);
+                }
+            },
+            Some(upstream) => {
+                let inputs = planes.zip(norm.sizes.planes(upstream, channel));
+                for (output, (x, upstream)) in outputs.into_iter().zip(inputs) {
+                    let inputs = x.iter().zip(upstream);
+                    for (gradient_of, (x, upstream)) in output.iter_mut().zip(inputs) {
+                        *gradient_of = gradient.of(*x, *upstream);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
+
+per_instruction_set! {
+    fn backward_channel_with['a](
+        norm: &BatchNorm<'_>,
+        map: ChannelMap,
+        statistics: Statistics,
+        inputs: [&[f32]; 3],
+        channel: usize,
+        places: impl Iterator<Item = (&'a mut [f32], &'a mut [f32])>,
+    ) -> [f64; 2] {
+        let [x, output, upstream] = inputs;
+        let mut sums = PairSums::new();
+        let mut places: Vec<_> = places.collect();
+        let outputs = norm.sizes.planes(output, channel);
+        for (image, (output, (gated_of, _))) in outputs.zip(&mut places).enumerate() {
+            if upstream.is_empty() {
+                for (gradient, y) in gated_of.iter_mut().zip(output) {
+                    *gradient = gated(*y, 0.0, *gradient);
+                }
+            } else {
+                let upstream = norm.sizes.plane(upstream, image, channel);
+                for (gradient, (y, upstream)) in gated_of.iter_mut().zip(output.iter().zip(upstream)) {
+                    *gradient = gated(*y, 0.0, *upstream);
+                }
+            }
+            let x = norm.sizes.plane(x, image, channel);
+            sums.add(x, gated_of, |x, upstream| [upstream, x - map.center]);
+        }
+        let sums = sums.totals();
+        let gradient = norm.input_gradient(map, statistics, sums);
+        for (x, (gated_of, gradient_of)) in norm.sizes.planes(x, channel).zip(places) {
+            for (gradient_of, (x, upstream)) in gradient_of.iter_mut().zip(x.iter().zip(gated_of)) {
+                *gradient_of = gradient.of_gated(*x, *upstream);
+            }
+        }
+        sums
     }
 }
 
 /// The gradient of one channel of a batch norm's input.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct InputGradient {
+struct InputGradient {
     map: ChannelMap,
     /// What the batch's mean takes back, and its variance for each unit from the centre.
     mean: f32,
@@ -141,108 +420,40 @@ pub(crate) struct InputGradient {
 impl InputGradient {
     /// The gradient of a value of the channel, from that of y.
     #[inline(always)]
-    pub fn of(&self, x: f32, upstream: f32) -> f32 {
-        let own = self.map.gated(x, upstream);
-        self.map.scale * (own - self.mean - (x - self.map.center) * self.slope)
+    fn of(&self, x: f32, upstream: f32) -> f32 {
+        self.of_gated(x, self.map.gated(x, upstream))
     }
-}
 
-/// Mean and biased variance of each channel of x: planes of `plane` values, `channels` an image.
-pub(crate) fn statistics(x: &[f32], channels: usize, plane: usize) -> [Vec<f32>; 2] {
-    // Deviations from the channel's first value: nothing cancels in the variance, and that of
-    // equal values is exactly zero.
-    let origin = |channel: usize| x[channel * plane];
-    let sums = channel_sums(x, x, channels, plane, |channel| {
-        let origin = origin(channel);
-        move |x, _| [x - origin; 2]
-    });
-    let count = (x.len() / channels) as f64;
-    let moments = |sums: &[f64; 2]| sums.map(|sum| sum / count);
-    let mean = |(channel, sums): (usize, &[f64; 2])| {
-        (f64::from(origin(channel)) + moments(sums)[0]) as f32
-    };
-    let variance = |sums: &[f64; 2]| {
-        let [first, second] = moments(sums);
-        let variance = second - first * first;
-        // Not `max`, which would hide a NaN.
-        (if variance < 0.0 { 0.0 } else { variance }) as f32
-    };
-    [
-        sums.iter().enumerate().map(mean).collect(),
-        sums.iter().map(variance).collect(),
-    ]
+    /// [`of`](Self::of), from what ReLU let through.
+    #[inline(always)]
+    fn of_gated(&self, x: f32, upstream: f32) -> f32 {
+        self.map.scale * (upstream - self.mean - (x - self.map.center) * self.slope)
+    }
 }
 
 /// For each channel Σ g and Σ g·(x − center), where g is `upstream` that ReLU let through.
 pub(crate) fn gradient_sums(
+    set: Instructions,
     x: &[f32],
     upstream: &[f32],
     maps: &[ChannelMap],
-    plane: usize,
+    sizes: Channels,
 ) -> Vec<[f64; 2]> {
-    channel_sums(x, upstream, maps.len(), plane, |channel| {
-        let map = maps[channel];
-        move |x, upstream| [map.gated(x, upstream), x - map.center]
-    })
+    sizes.map(|channel| gradient_sums_of(set, maps[channel], x, upstream, sizes, channel))
 }
 
-/// For each channel Σ p and Σ p·q over the p and q of each pair of values of `a` and `b`.
-fn channel_sums<F: Fn(f32, f32) -> [f32; 2]>(
-    a: &[f32],
-    b: &[f32],
-    channels: usize,
-    plane: usize,
-    of_channel: impl Fn(usize) -> F + Sync,
-) -> Vec<[f64; 2]> {
-    assert_eq!(a.len(), b.len(), "sizes of the inputs");
-    let planes: Vec<[f64; 2]> = a
-        .par_chunks(plane)
-        .zip(b.par_chunks(plane))
-        .enumerate()
-        .with_min_len(grain(plane))
-        .map(|(at, (a, b))| plane_sums(a, b, of_channel(at % channels)))
-        .collect();
-    let mut sums = vec![[0.0; 2]; channels];
-    for image in planes.chunks_exact(channels) {
-        for (sums, plane) in sums.iter_mut().zip(image) {
-            sums[0] += plane[0];
-            sums[1] += plane[1];
+per_instruction_set! {
+    fn gradient_sums_of[](
+        map: ChannelMap,
+        x: &[f32],
+        upstream: &[f32],
+        sizes: Channels,
+        channel: usize,
+    ) -> [f64; 2] {
+        let mut sums = PairSums::new();
+        for (x, upstream) in sizes.planes(x, channel).zip(sizes.planes(upstream, channel)) {
+            sums.add(x, upstream, |x, upstream| [map.gated(x, upstream), x - map.center]);
         }
-    }
-    sums
-}
-
-/// Block by block: the terms first, then their sums, each loop simple enough to become vector code.
-/// (In one loop ReLU's mask becomes a branch for each value, mispredicted half the time.)
-fn plane_sums(a: &[f32], b: &[f32], terms: impl Fn(f32, f32) -> [f32; 2]) -> [f64; 2] {
-    const BLOCK: usize = 256;
-    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
-    let (mut own, mut product) = ([0.0; BLOCK], [0.0; BLOCK]);
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        let (own, product) = (&mut own[..a.len()], &mut product[..a.len()]);
-        let inputs = a.iter().zip(b);
-        for ((own, product), (a, b)) in own.iter_mut().zip(product.iter_mut()).zip(inputs) {
-            let [p, q] = terms(*a, *b);
-            *own = p;
-            *product = p * q;
-        }
-        add_to_lanes(&mut first, own);
-        add_to_lanes(&mut second, product);
-    }
-    [first.iter().sum(), second.iter().sum()]
-}
-
-/// Interleaved parts of a sum.
-const LANES: usize = 8;
-
-fn add_to_lanes(lanes: &mut [f64; LANES], values: &[f32]) {
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value);
-        }
-    }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += f64::from(*value);
+        sums.totals()
     }
 }

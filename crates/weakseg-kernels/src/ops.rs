@@ -56,6 +56,42 @@ pub trait NetworkOps: Backend {
         relu: bool,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::batch_norm_add_relu`].
+    fn normalize_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`crate::channel_affine_add_relu`].
+    fn affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::gate`].
+    fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::gate_add_relu`].
+    fn weigh_add(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::global_mean`].
+    fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::resize_nearest`].
+    fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
+
+    /// See [`crate::resize_nearest_join`].
+    fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`crate::relu()`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -177,6 +213,30 @@ pub trait Kernels: Backend {
         )
     }
 
+    /// max(y + shortcut, 0) for y of [`batch_norm_forward`](Self::batch_norm_forward) without ReLU;
+    /// with it mean and biased variance.
+    fn batch_norm_add_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        default::batch_norm_add_forward::<Self>(x, gamma, beta, shortcut, epsilon)
+    }
+
+    /// Gradients with respect to x, gamma, beta and the shortcut; `channels` are gamma, beta and the
+    /// forward's mean and variance, `output` is the forward's.
+    fn batch_norm_add_backward(
+        x: FloatTensor<Self>,
+        channels: [FloatTensor<Self>; 4],
+        epsilon: f64,
+        output: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 4] {
+        default::batch_norm_add_backward::<Self>(x, channels, epsilon, output, output_gradient)
+    }
+
     /// x·scale + shift of x `[B, C, H, W]`, scale and shift `[C]`, then ReLU if asked for.
     fn channel_affine_forward(
         x: FloatTensor<Self>,
@@ -185,6 +245,16 @@ pub trait Kernels: Backend {
         relu: bool,
     ) -> FloatTensor<Self> {
         default::channel_affine_forward::<Self>(x, scale, shift, relu)
+    }
+
+    /// max(x·scale + shift + shortcut, 0).
+    fn channel_affine_add_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::channel_affine_add_forward::<Self>(x, scale, shift, shortcut)
     }
 
     /// Gradient with respect to x.
@@ -207,6 +277,68 @@ pub trait Kernels: Backend {
         output_gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2] {
         default::channel_affine_parameter_gradients::<Self>(x, scale, shift, relu, output_gradient)
+    }
+
+    /// x `[B, C, H, W]` times `gate` `[B, C, 1, 1]`.
+    fn gate_forward(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        default::gate_forward::<Self>(x, gate)
+    }
+
+    /// max(x·gate + shortcut, 0).
+    fn gate_add_forward(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::gate_add_forward::<Self>(x, gate, shortcut)
+    }
+
+    /// Gradients with respect to x and the gate.
+    fn gate_backward(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        default::gate_backward::<Self>(x, gate, output_gradient)
+    }
+
+    /// The mean of each plane of x `[B, C, H, W]`: `[B, C, 1, 1]`.
+    fn global_mean_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        default::global_mean_forward::<Self>(x)
+    }
+
+    /// Gradient with respect to x `[B, C, height, width]`.
+    fn global_mean_backward(
+        size: [usize; 2],
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::global_mean_backward::<Self>(size, output_gradient)
+    }
+
+    /// x `[B, C, H, W]` resized by repeating pixels.
+    fn nearest_forward(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        default::nearest_forward::<Self>(x, size)
+    }
+
+    /// Gradient with respect to x of this shape.
+    fn nearest_backward(
+        shape: [usize; 4],
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default::nearest_backward::<Self>(shape, output_gradient)
+    }
+
+    /// x resized to the size of `skip`, whose channels follow.
+    fn nearest_join_forward(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+        default::nearest_join_forward::<Self>(x, skip)
+    }
+
+    /// Gradients with respect to x of this shape, and `skip`.
+    fn nearest_join_backward(
+        shape: [usize; 4],
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        default::nearest_join_backward::<Self>(shape, output_gradient)
     }
 
     /// max(x, 0); a NaN stays one.

@@ -2,6 +2,10 @@
 
 use rayon::prelude::*;
 
+use crate::buffers;
+use crate::elementwise::grain;
+use crate::instructions::{Instructions, per_instruction_set};
+
 /// Window, step and padding of a pooling, each as `[vertical, horizontal]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolOptions {
@@ -79,54 +83,28 @@ fn wins(value: f32, best: f32) -> bool {
 
 /// Largest values of the windows of `planes` planes of `size`.
 pub(crate) fn forward(
+    set: Instructions,
     x: &[f32],
     planes: usize,
     size: [usize; 2],
     options: &PoolOptions,
 ) -> Vec<f32> {
     let out = options.output_size(size);
-    let mut output = vec![0.0; planes * out[0] * out[1]];
+    let mut output = buffers::take(planes * out[0] * out[1]);
     if output.is_empty() {
         return output;
     }
     output
         .par_chunks_mut(out[0] * out[1])
         .zip(x.par_chunks(size[0] * size[1]))
-        .for_each(|(output, x)| {
-            let mut column = vec![0.0; size[1]];
-            for (at, output) in output.chunks_exact_mut(out[1]).enumerate() {
-                // Down the rows first, then along the row of the column maxima.
-                let rows = options.window(0, at, size[0]);
-                column.copy_from_slice(&x[rows.start * size[1]..][..size[1]]);
-                for row in rows.skip(1) {
-                    for (best, value) in column.iter_mut().zip(&x[row * size[1]..][..size[1]]) {
-                        *best = if wins(*value, *best) { *value } else { *best };
-                    }
-                }
-                let pairs = options.kernel[1] == 2 && options.stride[1] == 2;
-                if pairs && options.padding[1] == 0 && !options.ceil {
-                    for (output, pair) in output.iter_mut().zip(column.chunks_exact(2)) {
-                        *output = if wins(pair[1], pair[0]) {
-                            pair[1]
-                        } else {
-                            pair[0]
-                        };
-                    }
-                    continue;
-                }
-                for (at, output) in output.iter_mut().enumerate() {
-                    let window = &column[options.window(1, at, size[1])];
-                    let first = window[0];
-                    let larger = |best, value: &f32| if wins(*value, best) { *value } else { best };
-                    *output = window[1..].iter().fold(first, larger);
-                }
-            }
-        });
+        .with_min_len(grain(size[0] * size[1]))
+        .for_each(|(output, x)| forward_plane(set, output, x, size, out, options));
     output
 }
 
 /// Gradient with respect to x: each window's goes to its first largest value, row by row.
 pub(crate) fn backward(
+    set: Instructions,
     x: &[f32],
     planes: usize,
     size: [usize; 2],
@@ -134,45 +112,147 @@ pub(crate) fn backward(
     output_gradient: &[f32],
 ) -> Vec<f32> {
     let out = options.output_size(size);
-    let mut gradient = vec![0.0; planes * size[0] * size[1]];
+    let mut gradient = buffers::take(planes * size[0] * size[1]);
     if gradient.is_empty() || out.contains(&0) {
+        gradient.fill(0.0);
         return gradient;
     }
     gradient
         .par_chunks_mut(size[0] * size[1])
         .zip(x.par_chunks(size[0] * size[1]))
         .zip(output_gradient.par_chunks(out[0] * out[1]))
+        .with_min_len(grain(size[0] * size[1]))
         .for_each(|((gradient, x), upstream)| {
-            // As forward: the largest value of each column and its row first, then along the row.
-            let mut column = vec![0.0; size[1]];
-            let mut row_of = vec![0u32; size[1]];
-            for (at, upstream) in upstream.chunks_exact(out[1]).enumerate() {
-                let rows = options.window(0, at, size[0]);
-                column.copy_from_slice(&x[rows.start * size[1]..][..size[1]]);
-                row_of.fill(rows.start as u32);
-                for row in rows.skip(1) {
-                    let values = &x[row * size[1]..][..size[1]];
-                    for ((best, place), value) in column.iter_mut().zip(&mut row_of).zip(values) {
-                        let won = wins(*value, *best);
-                        *best = if won { *value } else { *best };
-                        *place = if won { row as u32 } else { *place };
-                    }
-                }
-                for (at, upstream) in upstream.iter().enumerate() {
-                    let columns = options.window(1, at, size[1]);
-                    let mut best = columns.start;
-                    for at in columns.skip(1) {
-                        let earlier = (column[at] == column[best]) & (row_of[at] < row_of[best]);
-                        // Selected, not branched: half the branches would be mispredicted.
-                        best = if wins(column[at], column[best]) | earlier {
-                            at
-                        } else {
-                            best
-                        };
-                    }
-                    gradient[row_of[best] as usize * size[1] + best] += upstream;
-                }
-            }
+            backward_plane(set, gradient, [x, upstream], size, out, options);
         });
     gradient
+}
+
+/// Values of a padded row that holds the row itself and `count` windows, each with a whole step from
+/// each of its pixels on.
+fn padded(options: &PoolOptions, width: usize, count: usize) -> usize {
+    let windows = count * options.stride[1] + options.kernel[1];
+    windows.max(options.padding[1] + width)
+}
+
+per_instruction_set! {
+    fn forward_plane[](
+        output: &mut [f32],
+        x: &[f32],
+        size: [usize; 2],
+        out: [usize; 2],
+        options: &PoolOptions,
+    ) {
+        let mut column = vec![f32::NEG_INFINITY; padded(options, size[1], out[1])];
+        for (at, output) in output.chunks_exact_mut(out[1]).enumerate() {
+            // Down the rows first, then along the row of the column maxima.
+            let rows = options.window(0, at, size[0]);
+            let inner = &mut column[options.padding[1]..][..size[1]];
+            inner.copy_from_slice(&x[rows.start * size[1]..][..size[1]]);
+            for row in rows.skip(1) {
+                for (best, value) in inner.iter_mut().zip(&x[row * size[1]..][..size[1]]) {
+                    *best = if wins(*value, *best) { *value } else { *best };
+                }
+            }
+            output.fill(f32::NEG_INFINITY);
+            for tap in 0..options.kernel[1] {
+                let column = &column[tap..];
+                match options.stride[1] {
+                    1 => larger(output, column.as_chunks::<1>().0.iter().map(|step| step[0])),
+                    2 => larger(output, column.as_chunks::<2>().0.iter().map(|step| step[0])),
+                    stride => larger(output, column.iter().step_by(stride).copied()),
+                }
+            }
+        }
+    }
+}
+
+/// Takes one value of each window into the largest so far.
+#[inline(always)]
+fn larger(largest: &mut [f32], values: impl Iterator<Item = f32>) {
+    for (largest, value) in largest.iter_mut().zip(values) {
+        *largest = if wins(value, *largest) {
+            value
+        } else {
+            *largest
+        };
+    }
+}
+
+per_instruction_set! {
+    fn backward_plane[](
+        gradient: &mut [f32],
+        inputs: [&[f32]; 2],
+        size: [usize; 2],
+        out: [usize; 2],
+        options: &PoolOptions,
+    ) {
+        let [x, upstream] = inputs;
+        let width = padded(options, size[1], out[1]);
+        // As forward: the largest value of each column and its row first, then along the row. The
+        // padding stands below all rows, so that it never comes first.
+        let mut column = vec![f32::NEG_INFINITY; width];
+        let mut row_of = vec![u32::MAX; width];
+        let (mut best, mut best_row) = (vec![0.0; out[1]], vec![0; out[1]]);
+        let mut best_tap = vec![0u32; out[1]];
+        gradient.fill(0.0);
+        for (at, upstream) in upstream.chunks_exact(out[1]).enumerate() {
+            let rows = options.window(0, at, size[0]);
+            let inner = &mut column[options.padding[1]..][..size[1]];
+            let inner_rows = &mut row_of[options.padding[1]..][..size[1]];
+            inner.copy_from_slice(&x[rows.start * size[1]..][..size[1]]);
+            inner_rows.fill(rows.start as u32);
+            for row in rows.skip(1) {
+                let values = &x[row * size[1]..][..size[1]];
+                for ((best, place), value) in inner.iter_mut().zip(&mut *inner_rows).zip(values) {
+                    let won = wins(*value, *best);
+                    *best = if won { *value } else { *best };
+                    *place = if won { row as u32 } else { *place };
+                }
+            }
+            best.fill(f32::NEG_INFINITY);
+            best_row.fill(u32::MAX);
+            best_tap.fill(0);
+            for tap in 0..options.kernel[1] {
+                let places = (&mut best[..], &mut best_row[..], &mut best_tap[..]);
+                let (column, row_of) = (&column[tap..], &row_of[tap..]);
+                match options.stride[1] {
+                    1 => {
+                        let (column, row_of) = (column.as_chunks::<1>().0, row_of.as_chunks::<1>().0);
+                        first_larger(places, tap, column.iter().zip(row_of).map(|(v, r)| (v[0], r[0])));
+                    }
+                    2 => {
+                        let (column, row_of) = (column.as_chunks::<2>().0, row_of.as_chunks::<2>().0);
+                        first_larger(places, tap, column.iter().zip(row_of).map(|(v, r)| (v[0], r[0])));
+                    }
+                    stride => {
+                        let candidates = column.iter().zip(row_of).step_by(stride);
+                        first_larger(places, tap, candidates.map(|(v, r)| (*v, *r)));
+                    }
+                }
+            }
+            for (at, (upstream, (row, tap))) in upstream.iter().zip(best_row.iter().zip(&best_tap)).enumerate() {
+                let column = at * options.stride[1] + *tap as usize - options.padding[1];
+                gradient[*row as usize * size[1] + column] += upstream;
+            }
+        }
+    }
+}
+
+/// Takes one value of each window, its row and its tap, where it is larger than the largest so far or
+/// as large and in an earlier row.
+#[inline(always)]
+fn first_larger(
+    (best, best_row, best_tap): (&mut [f32], &mut [u32], &mut [u32]),
+    tap: usize,
+    candidates: impl Iterator<Item = (f32, u32)>,
+) {
+    let places = best.iter_mut().zip(best_row.iter_mut().zip(best_tap));
+    for ((best, (best_row, best_tap)), (value, row)) in places.zip(candidates) {
+        // Selected, not branched: half the branches would be mispredicted.
+        let won = wins(value, *best) | ((value == *best) & (row < *best_row));
+        *best = if won { value } else { *best };
+        *best_row = if won { row } else { *best_row };
+        *best_tap = if won { tap as u32 } else { *best_tap };
+    }
 }

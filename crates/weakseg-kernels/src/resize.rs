@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::buffers;
+
 /// Where one output of an axis reads: two neighbours and the weight of the second.
 #[derive(Clone, Copy)]
 struct Tap {
@@ -41,7 +43,7 @@ pub(crate) fn forward(
     target: [usize; 2],
     align_corners: bool,
 ) -> Vec<f32> {
-    let mut output = vec![0.0; planes * target[0] * target[1]];
+    let mut output = buffers::take(planes * target[0] * target[1]);
     if output.is_empty() {
         return output;
     }
@@ -75,8 +77,9 @@ pub(crate) fn backward(
     target: [usize; 2],
     align_corners: bool,
 ) -> Vec<f32> {
-    let mut gradient = vec![0.0; planes * size[0] * size[1]];
+    let mut gradient = buffers::take(planes * size[0] * size[1]);
     if gradient.is_empty() || target.contains(&0) {
+        gradient.fill(0.0);
         return gradient;
     }
     let rows = taps(size[0], target[0], align_corners);
@@ -85,6 +88,7 @@ pub(crate) fn backward(
         .par_chunks_mut(size[0] * size[1])
         .zip(output_gradient.par_chunks(target[0] * target[1]))
         .for_each(|(gradient, upstream)| {
+            gradient.fill(0.0);
             let mut blended = vec![0.0; size[1]];
             for (upstream, row) in upstream.chunks_exact(target[1]).zip(&rows) {
                 blended.fill(0.0);

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use crate::buffers;
+
 thread_local! {
     static KEPT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
@@ -65,11 +67,9 @@ impl Shared {
 /// # Safety
 ///
 /// When `body` returns it must have written every one of the `length` values.
-#[allow(unsafe_code)] // Outputs are large; zeroing them first would cost a pass over memory.
+#[allow(unsafe_code)] // The values before are those of some other output.
 pub(crate) unsafe fn written_by(length: usize, body: impl FnOnce(Shared)) -> Vec<f32> {
-    let mut values: Vec<f32> = Vec::with_capacity(length);
-    body(Shared(values.as_mut_ptr()));
-    // SAFETY: the capacity is at least `length`, and the caller vouches for the values.
-    unsafe { values.set_len(length) };
+    let mut values = buffers::take(length);
+    body(Shared::new(&mut values));
     values
 }

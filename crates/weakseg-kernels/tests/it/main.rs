@@ -1,9 +1,11 @@
 //! Kernels against Burn's own operations, recorded oracles and finite differences.
 
 mod affinity;
+mod blocks;
 mod conv;
 mod norm;
 mod planes;
+mod updates;
 mod walk;
 
 use burn::tensor::Tensor;

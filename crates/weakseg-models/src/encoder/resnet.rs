@@ -2,7 +2,6 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use weakseg_kernels::add_relu;
 
 use super::{Encoder, StageStrides};
 use crate::layers::{BatchNorm, Conv2d, ConvInit, ConvSpec, Init, MaxPool, scaled};
@@ -110,8 +109,8 @@ impl BasicBlock {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
-        let y = self.bn2.forward(self.conv2.forward(y));
-        add_relu(y, shortcut(&self.downsample, x))
+        self.bn2
+            .forward_add_relu(self.conv2.forward(y), shortcut(&self.downsample, x))
     }
 }
 
@@ -154,8 +153,8 @@ impl Bottleneck {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
         let y = self.bn2.forward_relu(self.conv2.forward(y));
-        let y = self.bn3.forward(self.conv3.forward(y));
-        add_relu(y, shortcut(&self.downsample, x))
+        self.bn3
+            .forward_add_relu(self.conv3.forward(y), shortcut(&self.downsample, x))
     }
 }
 

@@ -5,7 +5,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use weakseg_kernels::{add_relu, relu};
+use weakseg_kernels::{gate_add_relu, relu};
 
 use super::resnet::shortcut;
 use super::{Encoder, StageStrides};
@@ -43,11 +43,13 @@ impl SeModule {
         }
     }
 
+    /// The weight of each channel.
+    ///
     /// # Shapes
-    /// `[B, C, H, W]` → the same
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let squeezed = relu(self.fc1.forward(GlobalMean.forward(x.clone())));
-        x * sigmoid(self.fc2.forward(squeezed))
+    /// `[B, C, H, W]` → `[B, C, 1, 1]`
+    fn gate(&self, x: Tensor<4>) -> Tensor<4> {
+        let squeezed = relu(self.fc1.forward(GlobalMean.forward(x)));
+        sigmoid(self.fc2.forward(squeezed))
     }
 }
 
@@ -103,7 +105,8 @@ impl SeBottleneck {
         let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
         let y = self.bn2.forward_relu(self.conv2.forward(y));
         let y = self.bn3.forward(self.conv3.forward(y));
-        add_relu(self.se_module.forward(y), shortcut(&self.downsample, x))
+        let gate = self.se_module.gate(y.clone());
+        gate_add_relu(y, gate, shortcut(&self.downsample, x))
     }
 }
 

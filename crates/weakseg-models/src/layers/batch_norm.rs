@@ -2,7 +2,9 @@
 
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::Tensor;
-use weakseg_kernels::{NormOptions, batch_norm, channel_affine};
+use weakseg_kernels::{
+    NormOptions, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu,
+};
 
 use super::Init;
 use super::init::Law;
@@ -58,42 +60,68 @@ impl BatchNorm {
         self.normalize(x, true)
     }
 
-    fn normalize(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        if x.is_autodiff() && self.training.is_enabled() {
-            self.normalize_train(x, relu)
-        } else {
-            self.normalize_eval(x, relu)
+    /// max([`forward`](Self::forward) + shortcut, 0), the end of a residual block, in one pass.
+    ///
+    /// # Shapes
+    /// `[B, C, H, W]`, the same → the same
+    pub fn forward_add_relu(&self, x: Tensor<4>, shortcut: Tensor<4>) -> Tensor<4> {
+        if !self.uses_batch(&x) {
+            let (scale, shift) = self.affine(&x);
+            return channel_affine_add_relu(x, scale, shift, shortcut);
         }
+        let count = Self::count(&x);
+        let (gamma, beta) = (self.weight.val(), self.bias.val());
+        let (output, mean, variance) = batch_norm_add_relu(x, gamma, beta, shortcut, EPSILON);
+        self.note(mean, variance, count);
+        output
     }
 
-    fn normalize_eval(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        let device = x.device();
-        let mean = self.running_mean.value_sync().to_device(&device);
-        let variance = self.running_var.value_sync().to_device(&device);
-        let scale = self.weight.val() / (variance + EPSILON).sqrt();
-        let shift = self.bias.val() - mean * scale.clone();
-        channel_affine(x, scale, shift, relu)
-    }
-
-    fn normalize_train(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        let device = x.device();
-        let [batch, _, height, width] = x.dims();
-        let count = (batch * height * width) as f64;
-        // One value a channel has no unbiased variance; PyTorch refuses, we keep the biased zero.
-        let unbiased = count / (count - 1.0).max(1.0);
-
+    fn normalize(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
+        if !self.uses_batch(&x) {
+            let (scale, shift) = self.affine(&x);
+            return channel_affine(x, scale, shift, relu);
+        }
+        let count = Self::count(&x);
         let options = NormOptions {
             epsilon: EPSILON,
             relu,
         };
         let (output, mean, variance) = batch_norm(x, self.weight.val(), self.bias.val(), &options);
+        self.note(mean, variance, count);
+        output
+    }
+
+    /// Whether the batch's own statistics count.
+    fn uses_batch(&self, x: &Tensor<4>) -> bool {
+        x.is_autodiff() && self.training.is_enabled()
+    }
+
+    /// Scale and shift of each channel by the running statistics.
+    fn affine(&self, x: &Tensor<4>) -> (Tensor<1>, Tensor<1>) {
+        let device = x.device();
+        let mean = self.running_mean.value_sync().to_device(&device);
+        let variance = self.running_var.value_sync().to_device(&device);
+        let scale = self.weight.val() / (variance + EPSILON).sqrt();
+        let shift = self.bias.val() - mean * scale.clone();
+        (scale, shift)
+    }
+
+    /// Values a channel.
+    fn count(x: &Tensor<4>) -> usize {
+        let [batch, _, height, width] = x.dims();
+        batch * height * width
+    }
+
+    /// Moves the running statistics to those of a batch of `count` values a channel.
+    fn note(&self, mean: Tensor<1>, variance: Tensor<1>, count: usize) {
+        // One value a channel has no unbiased variance; PyTorch refuses, we keep the biased zero.
+        let unbiased = count as f64 / (count as f64 - 1.0).max(1.0);
         let blend = |running: &RunningState<Tensor<1>>, batch: Tensor<1>| {
-            let kept = running.value_sync().to_device(&device) * (1.0 - MOMENTUM);
+            let kept = running.value_sync().to_device(&batch.device()) * (1.0 - MOMENTUM);
             running.update((kept + batch.detach() * MOMENTUM).detach());
         };
         blend(&self.running_mean, mean);
         blend(&self.running_var, variance * unbiased);
-        output
     }
 }
 

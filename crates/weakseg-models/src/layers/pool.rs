@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use weakseg_kernels::{PoolOptions, max_pool2d};
+use weakseg_kernels::{PoolOptions, global_mean, max_pool2d};
 
 /// Max pooling over square windows. The padding never wins.
 #[derive(Module, Debug)]
@@ -53,6 +53,6 @@ impl GlobalMean {
     /// # Shapes
     /// `[B, C, H, W]` → `[B, C, 1, 1]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        x.mean_dim(2).mean_dim(3)
+        global_mean(x)
     }
 }

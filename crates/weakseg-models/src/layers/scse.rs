@@ -9,6 +9,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
+use weakseg_kernels::gate;
+
 use super::{Conv2d, ConvSpec, GlobalMean, Init, Relu};
 
 /// Channels over the squeezed channels.
@@ -50,6 +52,6 @@ impl Scse {
         let channels = relu.forward(squeeze.forward(mean.forward(x.clone())));
         let channels = sigmoid(excite.forward(channels));
         let pixels = sigmoid(self.attention.sSE[0].forward(x.clone()));
-        x.clone() * channels + x * pixels
+        gate(x.clone(), channels) + x * pixels
     }
 }

@@ -1,9 +1,7 @@
 //! Making maps larger: bilinear with half-pixel centres, nearest.
 
 use burn::tensor::Tensor;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use weakseg_kernels::resize_bilinear;
+use weakseg_kernels::{resize_bilinear, resize_nearest};
 
 /// Bilinear resize with half-pixel centres, PyTorch's `align_corners=False`.
 ///
@@ -31,10 +29,7 @@ pub fn bilinear_by(x: Tensor<4>, factor: usize) -> Tensor<4> {
 /// # Shapes
 /// `[B, C, h, w]` → `[B, C, size[0], size[1]]`
 pub fn nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
-    let options = InterpolateOptions::new(InterpolateMode::Nearest)
-        .with_align_corners(false)
-        .with_output_size(size);
-    interpolate(x, options)
+    resize_nearest(x, size)
 }
 
 #[cfg(test)]

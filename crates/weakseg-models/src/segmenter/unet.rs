@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use weakseg_kernels::resize_nearest_join;
 
 use super::SegmenterConfig;
 use crate::encoder::{Encoder, Trunk};
@@ -111,11 +112,7 @@ impl Unet {
         }
         for block in &self.decoder.blocks {
             x = match deepest_first.next() {
-                Some(skip) => {
-                    let [_, _, skip_height, skip_width] = skip.dims();
-                    let grown = nearest(x, [skip_height, skip_width]);
-                    attend(&block.attention1, Tensor::cat(vec![grown, skip], 1))
-                }
+                Some(skip) => attend(&block.attention1, resize_nearest_join(x, skip)),
                 None => nearest(x, [height, width]),
             };
             x = conv_bn_relu(&block.conv2, conv_bn_relu(&block.conv1, x));

@@ -1,6 +1,7 @@
 //! The update rules, each of one parameter tensor.
 
 use burn::tensor::Tensor;
+use weakseg_kernels::{AdamStep, SgdStep, adam_update, momentum_update, sgd_update};
 
 use super::{OptimConfig, OptimKind};
 
@@ -24,79 +25,82 @@ pub(super) fn step<const D: usize>(
     slot: &mut Slot,
 ) -> Tensor<D> {
     slot.step += 1;
-    match config.kind {
+    let shape = parameter.shape();
+    let (parameter, gradient) = (parameter.flatten(0, D - 1), gradient.flatten(0, D - 1));
+    let updated = match config.kind {
         OptimKind::Sgd | OptimKind::SgdReference => sgd(config, lr, parameter, gradient, slot),
         _ => adam(config, lr, parameter, gradient, slot),
-    }
+    };
+    updated.reshape(shape)
 }
 
 /// `torch.optim.SGD`: the buffer starts as the first gradient and is not dampened.
-fn sgd<const D: usize>(
+fn sgd(
     config: &OptimConfig,
     lr: f64,
-    parameter: Tensor<D>,
-    gradient: Tensor<D>,
+    parameter: Tensor<1>,
+    gradient: Tensor<1>,
     slot: &mut Slot,
-) -> Tensor<D> {
-    let mut gradient = decayed(gradient, &parameter, config.weight_decay);
-    let momentum = config.effective_momentum();
-    if momentum != 0.0 {
-        let buffer = match slot.first.take() {
-            Some(buffer) => buffer.reshape(parameter.shape()) * momentum + gradient.clone(),
-            None => gradient.clone(),
-        };
-        slot.first = Some(buffer.clone().flatten(0, D - 1));
-        gradient = match config.nesterov {
-            true => gradient + buffer * momentum,
-            false => buffer,
-        };
+) -> Tensor<1> {
+    let step = SgdStep {
+        lr,
+        momentum: config.effective_momentum(),
+        nesterov: config.nesterov,
+        weight_decay: config.weight_decay,
+    };
+    if step.momentum == 0.0 {
+        return sgd_update(parameter, gradient, &step);
     }
-    parameter - gradient * lr
+    let buffer = slot.first.take().unwrap_or_else(|| parameter.zeros_like());
+    let (parameter, buffer) = momentum_update(parameter, gradient, buffer, &step);
+    slot.first = Some(buffer);
+    parameter
 }
 
 /// Adam (Kingma & Ba 2015, algorithm 1), AdamW (Loshchilov & Hutter 2019, algorithm 2) and RAdam (Liu et al. 2020,
 /// algorithm 2), which differ in the decay and in the factor on the step.
-fn adam<const D: usize>(
+fn adam(
     config: &OptimConfig,
     lr: f64,
-    parameter: Tensor<D>,
-    gradient: Tensor<D>,
+    parameter: Tensor<1>,
+    gradient: Tensor<1>,
     slot: &mut Slot,
-) -> Tensor<D> {
+) -> Tensor<1> {
     let [beta1, beta2] = config.betas;
-    let shape = parameter.shape();
-    let (parameter, gradient) = if config.kind == OptimKind::Adam {
-        let gradient = decayed(gradient, &parameter, config.weight_decay);
-        (parameter, gradient)
-    } else if config.weight_decay == 0.0 {
-        (parameter, gradient)
-    } else {
-        (parameter * (1.0 - lr * config.weight_decay), gradient)
-    };
-    let moved = |old: Option<Tensor<1>>, beta: f64, new: Tensor<D>| match old {
-        Some(old) => old.reshape(shape.clone()) * beta + new * (1.0 - beta),
-        None => new * (1.0 - beta),
-    };
-    let first = moved(slot.first.take(), beta1, gradient.clone());
-    let second = moved(slot.second.take(), beta2, gradient.square());
-    slot.first = Some(first.clone().flatten(0, D - 1));
-    slot.second = Some(second.clone().flatten(0, D - 1));
-
     let t = slot.step as f64;
     let (correction1, correction2) = (1.0 - beta1.powf(t), 1.0 - beta2.powf(t));
-    let step = lr / correction1;
-    if config.kind == OptimKind::RAdam {
-        match rectification(beta2, t) {
-            Some(factor) => {
-                let adaptive = first / (second.sqrt() + config.epsilon);
-                parameter - adaptive * (step * factor * correction2.sqrt())
-            }
-            None => parameter - first * step,
-        }
-    } else {
-        let denominator = second.sqrt() / correction2.sqrt() + config.epsilon;
-        parameter - first / denominator * step
-    }
+    let (weight_decay, shrink) = match config.kind {
+        OptimKind::Adam => (config.weight_decay, 1.0),
+        _ => (0.0, 1.0 - lr * config.weight_decay),
+    };
+    let adam = AdamStep {
+        step: lr / correction1,
+        root: correction2.sqrt(),
+        epsilon: config.epsilon,
+        betas: config.betas,
+        weight_decay,
+        shrink,
+        adaptive: true,
+    };
+    let step = match (config.kind, rectification(beta2, t)) {
+        // Its epsilon stands beside the root that is not corrected.
+        (OptimKind::RAdam, Some(factor)) => AdamStep {
+            step: adam.step * factor * adam.root,
+            root: 1.0,
+            ..adam
+        },
+        (OptimKind::RAdam, None) => AdamStep {
+            adaptive: false,
+            ..adam
+        },
+        _ => adam,
+    };
+    let moments = [slot.first.take(), slot.second.take()];
+    let moments = moments.map(|moment| moment.unwrap_or_else(|| parameter.zeros_like()));
+    let (parameter, [first, second]) = adam_update(parameter, gradient, moments, &step);
+    slot.first = Some(first);
+    slot.second = Some(second);
+    parameter
 }
 
 /// RAdam's r_t, or `None` while the length of the approximated moving average is below 5 (reference §1.4).
@@ -108,18 +112,6 @@ fn rectification(beta2: f64, t: f64) -> Option<f64> {
         ((length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length))
             .sqrt()
     })
-}
-
-fn decayed<const D: usize>(
-    gradient: Tensor<D>,
-    parameter: &Tensor<D>,
-    weight_decay: f64,
-) -> Tensor<D> {
-    if weight_decay == 0.0 {
-        gradient
-    } else {
-        parameter.clone() * weight_decay + gradient
-    }
 }
 
 #[cfg(test)]

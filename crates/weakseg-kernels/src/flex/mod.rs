@@ -4,10 +4,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{DType, Flex, TensorData, TensorMetadata};
 
 use crate::affinity;
+use crate::buffers;
+use crate::channels::Channels;
 use crate::conv::{self, ConvOptions, ConvShape};
 use crate::default;
 use crate::elementwise;
-use crate::norm::{self, BatchNorm, NormOptions};
+use crate::gate;
+use crate::instructions::Instructions;
+use crate::nearest::{self, Growth};
+use crate::norm::{self, BatchNorm, NormOptions, Statistics, Upstream};
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
 use crate::pool::{self, PoolOptions};
@@ -16,7 +21,7 @@ use crate::resize;
 use crate::tile::Tiles;
 
 /// The tensor with its values in one piece: itself where they are, a copy where not.
-fn contiguous(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
+pub(crate) fn contiguous(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
     if tensor.as_slice::<f32>().is_some() {
         tensor.clone()
     } else {
@@ -25,14 +30,16 @@ fn contiguous(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
 }
 
 /// The values of a [`contiguous`] f32 tensor.
-fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+pub(crate) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
     tensor
         .as_slice::<f32>()
         .expect("a contiguous f32 tensor, made so by the caller")
 }
 
-fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Flex> {
-    FloatTensor::<Flex>::from_data(TensorData::new(values, shape.to_vec()))
+/// A tensor of these values, whose memory comes back to [`buffers`] after it.
+pub(crate) fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Flex> {
+    let data = TensorData::from_bytes(buffers::lend(values), shape.to_vec(), DType::F32);
+    FloatTensor::<Flex>::from_data(data)
 }
 
 /// The sizes, if the kernels here serve this call: f32 and no empty tensor.
@@ -46,16 +53,28 @@ fn conv_shape(
 }
 
 /// Whether the elementwise kernels serve this call: f32 and no empty tensor.
-fn elementwise_serves(tensors: &[&FloatTensor<Flex>]) -> bool {
+pub(crate) fn elementwise_serves(tensors: &[&FloatTensor<Flex>]) -> bool {
     let serves = |t: &&FloatTensor<Flex>| t.dtype() == DType::F32 && t.shape().num_elements() > 0;
     tensors.iter().all(serves)
 }
 
 /// The values of a contiguous tensor to write over, if nobody else holds them.
-fn own_values(tensor: &mut FloatTensor<Flex>) -> Option<&mut [f32]> {
+pub(crate) fn own_values(tensor: &mut FloatTensor<Flex>) -> Option<&mut [f32]> {
     let whole = tensor.storage::<f32>().len() == tensor.shape().num_elements();
     let free = whole && tensor.is_contiguous();
     free.then(|| tensor.try_storage_mut::<f32>())?
+}
+
+/// The tensor with its values in one piece that nobody else holds: itself or a copy.
+pub(crate) fn owned(tensor_of: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    let mut whole = contiguous(&tensor_of);
+    drop(tensor_of);
+    if own_values(&mut whole).is_none() {
+        let mut copy = buffers::take(whole.shape().num_elements());
+        copy.copy_from_slice(values(&whole));
+        whole = tensor(copy, &whole.shape());
+    }
+    whole
 }
 
 /// A function of each value of an f32 tensor, written over it where nobody else holds it.
@@ -67,10 +86,10 @@ fn mapped<F: Fn(f32) -> f32>(
     let mut values_of = contiguous(&x);
     drop(x);
     if let Some(x) = own_values(&mut values_of) {
-        elementwise::update(x, plane, of_plane);
+        elementwise::update(Instructions::detect(), x, plane, of_plane);
         return values_of;
     }
-    let output = elementwise::map(values(&values_of), plane, of_plane);
+    let output = elementwise::map(Instructions::detect(), values(&values_of), plane, of_plane);
     tensor(output, &values_of.shape())
 }
 
@@ -86,11 +105,78 @@ fn zip_mapped<F: Fn(f32, f32) -> f32>(
     drop(a);
     let b = contiguous(b);
     if let Some(a) = own_values(&mut values_of) {
-        elementwise::zip_update(a, values(&b), plane, of_plane);
+        elementwise::zip_update(Instructions::detect(), a, values(&b), plane, of_plane);
         return values_of;
     }
-    let output = elementwise::zip_map(values(&values_of), values(&b), plane, of_plane);
+    let output = elementwise::zip_map(
+        Instructions::detect(),
+        values(&values_of),
+        values(&b),
+        plane,
+        of_plane,
+    );
     tensor(output, &values_of.shape())
+}
+
+/// What `body` makes of a gradient, in its own memory if nobody else holds it, and what it gives.
+fn replaced<R>(
+    upstream: FloatTensor<Flex>,
+    body: impl FnOnce(Upstream<'_>) -> R,
+) -> (FloatTensor<Flex>, R) {
+    let mut replaced = contiguous(&upstream);
+    drop(upstream);
+    if let Some(upstream) = own_values(&mut replaced) {
+        let found = body(Upstream::Own(upstream));
+        return (replaced, found);
+    }
+    let mut output = buffers::take(replaced.shape().num_elements());
+    let found = body(Upstream::Other(values(&replaced), &mut output));
+    (tensor(output, &replaced.shape()), found)
+}
+
+/// Batch norm of contiguous tensors.
+fn batch_norm<'a>(
+    x: &FloatTensor<Flex>,
+    gamma: &'a FloatTensor<Flex>,
+    beta: &'a FloatTensor<Flex>,
+    options: NormOptions,
+) -> BatchNorm<'a> {
+    BatchNorm {
+        sizes: Channels::of(x.shape().dims()),
+        gamma: values(gamma),
+        beta: values(beta),
+        options,
+    }
+}
+
+/// Batch norm before a shortcut is added: ReLU comes behind the sum.
+fn adding(epsilon: f64) -> NormOptions {
+    NormOptions {
+        epsilon,
+        relu: true,
+    }
+}
+
+fn statistic_tensors(statistics: &[Statistics]) -> [FloatTensor<Flex>; 2] {
+    let values = |which: fn(&Statistics) -> f32| statistics.iter().map(which).collect();
+    [
+        values(|channel| channel.mean),
+        values(|channel| channel.variance),
+    ]
+    .map(|values| tensor(values, &[statistics.len()]))
+}
+
+fn statistics(mean: &FloatTensor<Flex>, variance: &FloatTensor<Flex>) -> Vec<Statistics> {
+    let (mean, variance) = (contiguous(mean), contiguous(variance));
+    let pairs = values(&mean).iter().zip(values(&variance));
+    let channel = |(&mean, &variance)| Statistics { mean, variance };
+    pairs.map(channel).collect()
+}
+
+/// Pixels of a plane of `[B, C, H, W]`.
+fn pixels(x: &FloatTensor<Flex>) -> usize {
+    let [_, _, height, width] = x.shape().dims::<4>();
+    height * width
 }
 
 impl Kernels for Flex {
@@ -191,7 +277,8 @@ impl Kernels for Flex {
         let x = contiguous(&x);
         let [batch, channels, height, width] = x.shape().dims();
         let size = [height, width];
-        let output = pool::forward(values(&x), batch * channels, size, &options);
+        let planes = batch * channels;
+        let output = pool::forward(Instructions::detect(), values(&x), planes, size, &options);
         let [height, width] = options.output_size(size);
         tensor(output, &[batch, channels, height, width])
     }
@@ -208,8 +295,14 @@ impl Kernels for Flex {
         let dims: [usize; 4] = x.shape().dims();
         let [batch, channels, height, width] = dims;
         let size = [height, width];
-        let upstream = values(&upstream);
-        let gradient = pool::backward(values(&x), batch * channels, size, &options, upstream);
+        let gradient = pool::backward(
+            Instructions::detect(),
+            values(&x),
+            batch * channels,
+            size,
+            &options,
+            values(&upstream),
+        );
         tensor(gradient, &dims)
     }
 
@@ -250,24 +343,11 @@ impl Kernels for Flex {
         if !elementwise_serves(&[&x, &gamma, &beta]) {
             return default::batch_norm_forward::<Self>(x, gamma, beta, options);
         }
-        let [_, channels, height, width] = x.shape().dims();
-        let plane = height * width;
         let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
-        let [mean, variance] = norm::statistics(values(&x), channels, plane);
-        let norm = BatchNorm {
-            gamma: values(&gamma),
-            beta: values(&beta),
-            mean: &mean,
-            variance: &variance,
-            options,
-        };
-        let maps = norm.maps();
-        let output = mapped(x, plane, |at| {
-            let map = maps[at % channels];
-            move |x| map.output(x)
-        });
-        let statistic = |values| tensor(values, &[channels]);
-        (output, statistic(mean), statistic(variance))
+        let norm = batch_norm(&x, &gamma, &beta, options);
+        let (output, statistics) = norm.forward(Instructions::detect(), values(&x));
+        let [mean, variance] = statistic_tensors(&statistics);
+        (tensor(output, &x.shape()), mean, variance)
     }
 
     fn batch_norm_backward(
@@ -290,29 +370,74 @@ impl Kernels for Flex {
                 output_gradient,
             );
         }
-        let [batch, channels, height, width] = x.shape().dims();
-        let plane = height * width;
         let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
-        let upstream = contiguous(&output_gradient);
-        drop(output_gradient);
-        let norm = BatchNorm {
-            gamma: values(&gamma),
-            beta: values(&beta),
-            mean: values(&mean),
-            variance: values(&variance),
-            options,
-        };
-        let sums = norm::gradient_sums(values(&x), values(&upstream), &norm.maps(), plane);
-        let gradients = norm.input_gradients(&sums, batch * plane);
-        let x_gradient = zip_mapped(upstream, &x, plane, |at| {
-            let gradient = gradients[at % channels];
-            move |upstream, x| gradient.of(x, upstream)
+        let norm = batch_norm(&x, &gamma, &beta, options);
+        let statistics = statistics(&mean, &variance);
+        let (x_gradient, parameters) = replaced(output_gradient, |upstream| {
+            norm.backward(Instructions::detect(), values(&x), &statistics, upstream)
         });
-        let [gamma, beta] = norm.parameter_gradients(&sums);
+        let [gamma, beta] = parameters.map(|values| tensor(values, &gamma.shape()));
+        [x_gradient, gamma, beta]
+    }
+
+    fn batch_norm_add_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        if !elementwise_serves(&[&x, &gamma, &beta, &shortcut]) {
+            return default::batch_norm_add_forward::<Self>(x, gamma, beta, shortcut, epsilon);
+        }
+        let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
+        let norm = batch_norm(&x, &gamma, &beta, adding(epsilon));
+        let set = Instructions::detect();
+        let mut output = contiguous(&shortcut);
+        drop(shortcut);
+        let statistics = match own_values(&mut output) {
+            Some(shortcut) => norm.forward_onto(set, values(&x), shortcut),
+            None => {
+                let (sum, statistics) = norm.forward_with(set, values(&x), values(&output));
+                output = tensor(sum, &x.shape());
+                statistics
+            }
+        };
+        let [mean, variance] = statistic_tensors(&statistics);
+        (output, mean, variance)
+    }
+
+    fn batch_norm_add_backward(
+        x: FloatTensor<Self>,
+        channels: [FloatTensor<Self>; 4],
+        epsilon: f64,
+        output: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 4] {
+        let [gamma, beta, mean, variance] = &channels;
+        if !elementwise_serves(&[&x, gamma, beta, &output_gradient]) {
+            return default::batch_norm_add_backward::<Self>(
+                x,
+                channels,
+                epsilon,
+                output,
+                output_gradient,
+            );
+        }
+        let (x, gamma, beta) = (contiguous(&x), contiguous(gamma), contiguous(beta));
+        let output = contiguous(&output);
+        let norm = batch_norm(&x, &gamma, &beta, adding(epsilon));
+        let statistics = statistics(mean, variance);
+        let (shortcut_gradient, (x_gradient, parameters)) = replaced(output_gradient, |upstream| {
+            let set = Instructions::detect();
+            norm.backward_with(set, values(&x), &statistics, values(&output), upstream)
+        });
+        let [gamma, beta] = parameters.map(|values| tensor(values, &gamma.shape()));
         [
-            x_gradient,
-            tensor(gamma, &[channels]),
-            tensor(beta, &[channels]),
+            tensor(x_gradient, &x.shape()),
+            gamma,
+            beta,
+            shortcut_gradient,
         ]
     }
 
@@ -331,6 +456,24 @@ impl Kernels for Flex {
         mapped(x, height * width, |at| {
             let map = maps[at % channels];
             move |x| map.output(x)
+        })
+    }
+
+    fn channel_affine_add_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x, &scale, &shift, &shortcut]) {
+            return default::channel_affine_add_forward::<Self>(x, scale, shift, shortcut);
+        }
+        let [_, channels, height, width] = x.shape().dims();
+        let (scale, shift) = (contiguous(&scale), contiguous(&shift));
+        let maps = norm::affine(values(&scale), values(&shift), true);
+        zip_mapped(x, &shortcut, height * width, |at| {
+            let map = maps[at % channels];
+            move |x, shortcut| map.output_with(x, shortcut)
         })
     }
 
@@ -375,15 +518,131 @@ impl Kernels for Flex {
                 output_gradient,
             );
         }
-        let [_, channels, height, width] = x.shape().dims();
+        let [_, channels, _, _] = x.shape().dims::<4>();
         let (scale, shift) = (contiguous(&scale), contiguous(&shift));
         let (x, upstream) = (contiguous(&x), contiguous(&output_gradient));
         let maps = norm::affine(values(&scale), values(&shift), relu);
-        let sums = norm::gradient_sums(values(&x), values(&upstream), &maps, height * width);
+        let sums = norm::gradient_sums(
+            Instructions::detect(),
+            values(&x),
+            values(&upstream),
+            &maps,
+            Channels::of(x.shape().dims()),
+        );
         [1, 0].map(|which| {
             let gradient = sums.iter().map(|sums| sums[which] as f32).collect();
             tensor(gradient, &[channels])
         })
+    }
+
+    fn gate_forward(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x, &gate]) {
+            return default::gate_forward::<Self>(x, gate);
+        }
+        let gate = contiguous(&gate);
+        let gate = values(&gate);
+        let plane = pixels(&x);
+        mapped(x, plane, |at| {
+            let gate = gate[at];
+            move |x| x * gate
+        })
+    }
+
+    fn gate_add_forward(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x, &gate, &shortcut]) {
+            return default::gate_add_forward::<Self>(x, gate, shortcut);
+        }
+        let gate = contiguous(&gate);
+        let gate = values(&gate);
+        // x is kept for the gate's gradient, the shortcut perhaps by nobody.
+        zip_mapped(shortcut, &x, pixels(&x), |at| {
+            let gate = gate[at];
+            move |shortcut, x| rectified(x * gate + shortcut, 0.0)
+        })
+    }
+
+    fn gate_backward(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        if !elementwise_serves(&[&x, &gate, &output_gradient]) {
+            return default::gate_backward::<Self>(x, gate, output_gradient);
+        }
+        let (x, gate) = (contiguous(&x), contiguous(&gate));
+        let (x_gradient, gate_gradient) = replaced(output_gradient, |upstream| {
+            let set = Instructions::detect();
+            gate::backward(set, values(&x), values(&gate), pixels(&x), upstream)
+        });
+        [x_gradient, tensor(gate_gradient, &gate.shape())]
+    }
+
+    fn global_mean_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x]) {
+            return default::global_mean_forward::<Self>(x);
+        }
+        let x = contiguous(&x);
+        let [batch, channels, _, _] = x.shape().dims::<4>();
+        let means = gate::means(Instructions::detect(), values(&x), pixels(&x));
+        tensor(means, &[batch, channels, 1, 1])
+    }
+
+    fn nearest_forward(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x]) {
+            return default::nearest_forward::<Self>(x, size);
+        }
+        let x = contiguous(&x);
+        let growth = Growth::new(x.shape().dims(), size, 0);
+        let output = nearest::forward(Instructions::detect(), values(&x), &[], growth);
+        tensor(output, &growth.shape())
+    }
+
+    fn nearest_backward(
+        shape: [usize; 4],
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&output_gradient]) {
+            return default::nearest_backward::<Self>(shape, output_gradient);
+        }
+        let upstream = contiguous(&output_gradient);
+        let [_, _, height, width] = upstream.shape().dims();
+        let growth = Growth::new(shape, [height, width], 0);
+        let gradient = nearest::backward(Instructions::detect(), values(&upstream), growth);
+        tensor(gradient, &shape)
+    }
+
+    fn nearest_join_forward(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !elementwise_serves(&[&x, &skip]) {
+            return default::nearest_join_forward::<Self>(x, skip);
+        }
+        let (x, skip) = (contiguous(&x), contiguous(&skip));
+        let [_, joined, height, width] = skip.shape().dims();
+        let growth = Growth::new(x.shape().dims(), [height, width], joined);
+        let output = nearest::forward(Instructions::detect(), values(&x), values(&skip), growth);
+        tensor(output, &growth.shape())
+    }
+
+    fn nearest_join_backward(
+        shape: [usize; 4],
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        let [images, all, height, width] = output_gradient.shape().dims();
+        let joined = all - shape[1];
+        if !elementwise_serves(&[&output_gradient]) || joined == 0 {
+            return default::nearest_join_backward::<Self>(shape, output_gradient);
+        }
+        let upstream = contiguous(&output_gradient);
+        let growth = Growth::new(shape, [height, width], joined);
+        let gradient = nearest::backward(Instructions::detect(), values(&upstream), growth);
+        let skip_gradient = nearest::skip_gradient(values(&upstream), growth);
+        [
+            tensor(gradient, &shape),
+            tensor(skip_gradient, &[images, joined, height, width]),
+        ]
     }
 
     fn relu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -459,6 +718,49 @@ impl NetworkOps for Flex {
         relu: bool,
     ) -> FloatTensor<Self> {
         Self::channel_affine_forward(x, scale, shift, relu)
+    }
+
+    fn normalize_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        Self::batch_norm_add_forward(x, gamma, beta, shortcut, epsilon)
+    }
+
+    fn affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::channel_affine_add_forward(x, scale, shift, shortcut)
+    }
+
+    fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::gate_forward(x, gate)
+    }
+
+    fn weigh_add(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::gate_add_forward(x, gate, shortcut)
+    }
+
+    fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::global_mean_forward(x)
+    }
+
+    fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        Self::nearest_forward(x, size)
+    }
+
+    fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::nearest_join_forward(x, skip)
     }
 
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -1,5 +1,9 @@
 //! Handwritten backward passes.
 
+mod gate;
+mod nearest;
+mod residual;
+
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -204,6 +208,49 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
                 relu,
             )),
         }
+    }
+
+    fn normalize_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        residual::normalize_add::<B, C>(x, gamma, beta, shortcut, epsilon)
+    }
+
+    fn affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        residual::affine_add::<B, C>(x, scale, shift, shortcut)
+    }
+
+    fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        gate::weigh::<B, C>(x, gate)
+    }
+
+    fn weigh_add(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        gate::weigh_add::<B, C>(x, gate, shortcut)
+    }
+
+    fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        gate::squeeze::<B, C>(x)
+    }
+
+    fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        nearest::grow::<B, C>(x, size)
+    }
+
+    fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+        nearest::grow_join::<B, C>(x, skip)
     }
 
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
