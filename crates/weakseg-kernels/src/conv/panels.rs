@@ -17,14 +17,14 @@ use rayon::prelude::*;
 use super::lattice::{Correlation, Phase};
 use super::planes::Planes;
 use crate::scratch::{Shared, with_buffers};
-use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
+use crate::tile::{Block, Four, RUN, SLACK, Start, Tiles, Vector, for_every_set, round_up};
 
 /// Pixels of a panel: the widest block of every instruction set divides it.
 const PANEL: usize = 48;
 /// Summands of one pass over a panel: the packed weights of a block stay in the first level.
-const DEPTH: usize = 512;
+const DEPTH: usize = 192;
 /// Gathered values at a time.
-const GATHERED: usize = 2 * 1024 * 1024;
+const GATHERED: usize = 640 * 1024;
 /// Panels multiplied by one task, which stay in the second-level cache.
 const TASK_PANELS: usize = 5;
 /// Destination channels of one task.
@@ -203,23 +203,45 @@ impl<'a> Product<'a> {
                 let phase = &self.correlation.phases[tap.phase];
                 let y = phase.start[0] + ((row + tap.shift[0]) * phase.step[0]) as isize;
                 let x = phase.start[1] + ((column + tap.shift[1]) * phase.step[1]) as isize;
-                let outside = y < 0 || y >= height as isize;
-                for (at, channel) in pass.channels.clone().enumerate() {
-                    let to = &mut to[(at * taps.len() + tap_at) * PANEL + pixel - pixels.start..]
-                        [..count];
-                    if outside {
-                        to.fill(0.0);
-                        continue;
-                    }
-                    let plane = (image * planes.channels + channel) * height * width;
-                    if lines.planes {
-                        let from = &planes.source[plane + column..][..count];
-                        copy(from, to);
-                    } else {
-                        let from = &planes.source[plane + y as usize * width..][..width];
-                        copy_row(from, x, phase.step[1], to);
+                let step = phase.step[1];
+                // The pixels that read a value of the row, which for whole planes is the plane.
+                let (inside, from) = if lines.planes {
+                    (0..count, column)
+                } else if y < 0 || y >= height as isize {
+                    (0..0, 0)
+                } else {
+                    let first = ((-x).max(0) as usize).div_ceil(step).min(count);
+                    let end = ((width as isize - x).max(0) as usize).div_ceil(step);
+                    let from = y * width as isize + x + (first * step) as isize;
+                    (first..end.clamp(first, count), from as usize)
+                };
+                let at = tap_at * PANEL + pixel - pixels.start;
+                if inside.len() < count {
+                    for to in to[at..].chunks_mut(taps.len() * PANEL) {
+                        to[..inside.start].fill(0.0);
+                        to[inside.end..count].fill(0.0);
                     }
                 }
+                if inside.is_empty() {
+                    continue;
+                }
+                let plane = height * width;
+                let from = (image * planes.channels + pass.channels.start) * plane + from;
+                let from = &planes.source[from..];
+                let to = &mut to[at + inside.start..];
+                let copy = Copy {
+                    rows: pass.channels.len(),
+                    count: inside.len(),
+                    from: from.as_ptr(),
+                    from_stride: plane,
+                    step,
+                    to: to.as_mut_ptr(),
+                    to_stride: taps.len() * PANEL,
+                };
+                assert!((copy.rows - 1) * plane + (copy.count - 1) * step < from.len());
+                assert!((copy.rows - 1) * copy.to_stride + copy.count <= to.len());
+                // SAFETY: the last value of the last row is in both, just asserted.
+                unsafe { copy_rows(self.tiles, &copy) };
             }
             pixel += count;
         }
@@ -250,30 +272,30 @@ impl<'a> Product<'a> {
         let pixels =
             stretch.start + some.start * PANEL..stretch.end.min(stretch.start + some.end * PANEL);
         let row_stride = round_up(pixels.len(), RUN);
+        let channels = blocks.start * rows..self.planes.rows.min(blocks.end * rows);
+        let mut firsts = vec![0.0; blocks.len() * rows];
+        if let Some(bias) = self.planes.bias {
+            firsts[..channels.len()].copy_from_slice(&bias[channels.clone()]);
+        }
         with_buffers([blocks.len() * rows * row_stride], |[sums]| {
             for pass in &self.passes {
                 let (before, depth) = pass.depth(self);
-                for (at, block) in blocks.clone().enumerate() {
-                    let mut first = [0.0; 16];
-                    if let Some(bias) = self.planes.bias {
-                        let from = block * rows;
-                        let bias = &bias[from..self.planes.rows.min(from + rows)];
-                        first[..bias.len()].copy_from_slice(bias);
-                    }
-                    let start = if before == 0 {
-                        Start::From(&first)
-                    } else {
-                        Start::Destination
-                    };
-                    let a = &self.packed[(block * self.depth + before) * rows..][..depth * rows];
-                    for panel in some.clone() {
-                        let at_pixel = (panel - some.start) * PANEL;
-                        let width = round_up(pixels.len() - at_pixel, RUN).min(PANEL);
-                        let b = &gathered[panels * PANEL * before + panel * PANEL * depth..]
-                            [..depth * PANEL];
+                for panel in some.clone() {
+                    let at_pixel = (panel - some.start) * PANEL;
+                    let width = round_up(pixels.len() - at_pixel, RUN).min(PANEL);
+                    let b = &gathered[panels * PANEL * before + panel * PANEL * depth..]
+                        [..depth * PANEL];
+                    assert!(self.offsets.len() >= depth);
+                    for (at, block) in blocks.clone().enumerate() {
+                        let start = if before == 0 {
+                            Start::From(&firsts[at * rows..][..rows])
+                        } else {
+                            Start::Destination
+                        };
+                        let a =
+                            &self.packed[(block * self.depth + before) * rows..][..depth * rows];
                         let out = &mut sums[at * rows * row_stride + at_pixel..];
                         assert!(out.len() >= (rows - 1) * row_stride + width);
-                        assert!(self.offsets.len() >= depth);
                         // SAFETY: a and b hold `depth` columns and runs (sliced so), the last
                         // offset is the last run of b, and out was just checked.
                         unsafe {
@@ -293,7 +315,6 @@ impl<'a> Product<'a> {
                     }
                 }
             }
-            let channels = blocks.start * rows..self.planes.rows.min(blocks.end * rows);
             // SAFETY: the caller's contract.
             unsafe { self.place(channels, pixels, sums, row_stride, destination) };
         });
@@ -342,34 +363,47 @@ impl<'a> Product<'a> {
     }
 }
 
-/// `to[q] = from[start + q * step]`, zero outside.
-fn copy_row(from: &[f32], start: isize, step: usize, to: &mut [f32]) {
-    let before = ((-start).max(0) as usize).div_ceil(step).min(to.len());
-    let end = (from.len() as isize - start).max(0) as usize;
-    let last = end.div_ceil(step).clamp(before, to.len());
-    to[..before].fill(0.0);
-    to[last..].fill(0.0);
-    if before == last {
-        return;
-    }
-    let from = &from[(start + (before * step) as isize) as usize..];
-    let to = &mut to[before..last];
-    if step == 1 {
-        copy(&from[..to.len()], to);
-    } else {
-        for (to, from) in to.iter_mut().zip(from.iter().step_by(step)) {
-            *to = *from;
+/// Short rows to copy: a call for each would cost more than the copy.
+struct Copy {
+    rows: usize,
+    /// Values of a row, which in `from` lie `step` apart.
+    count: usize,
+    from: *const f32,
+    from_stride: usize,
+    step: usize,
+    to: *mut f32,
+    to_stride: usize,
+}
+
+/// # Safety
+///
+/// All values of both must be readable or writable.
+#[inline(always)]
+unsafe fn copy_rows_with<V: Vector>(copy: &Copy) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        for row in 0..copy.rows {
+            let from = copy.from.add(row * copy.from_stride);
+            let to = copy.to.add(row * copy.to_stride);
+            let mut at = 0;
+            if copy.step == 1 {
+                while at + V::LANES <= copy.count {
+                    V::load(from.add(at)).store(to.add(at));
+                    at += V::LANES;
+                }
+                while at + Four::LANES <= copy.count {
+                    Four::load(from.add(at)).store(to.add(at));
+                    at += Four::LANES;
+                }
+            }
+            for at in at..copy.count {
+                *to.add(at) = *from.add(at * copy.step);
+            }
         }
     }
 }
 
-/// A panel's rows are short: a call for each would cost more than the copy.
-#[inline(always)]
-fn copy(from: &[f32], to: &mut [f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
-}
+for_every_set!(copy_rows, copy_rows_with, Copy);
 
 impl Correlation {
     /// Whether every pixel reads the pixel of its own number, and only that.
