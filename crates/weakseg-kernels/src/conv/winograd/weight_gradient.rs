@@ -19,8 +19,8 @@ use crate::scratch::{Shared, with_buffers, written_by};
 use crate::tile::{Block, RUN, Start, Tiles, Vector, round_up};
 
 /// Channels of a task, of the input and of the output.
-const INPUTS: usize = 128;
-const OUTPUTS: usize = 64;
+const INPUTS: usize = 256;
+const OUTPUTS: usize = 128;
 /// Tiles transformed at a time.
 const UNIT: usize = 64;
 /// Tasks wanted at least (fixed: the division does not depend on the machine).
