@@ -28,8 +28,11 @@ const BLOCK_RUNS: usize = 3;
 const KEPT_VALUES: usize = 8 * 1024 * 1024;
 /// Most blocks of tiles for which the source is kept whole.
 const KEPT_BLOCKS: usize = 8;
-/// Most values of the weights that a task transforms for itself.
-const WEIGHT_VALUES: usize = 640 * 1024;
+/// Parts of the destination channels wanted at least, and most blocks of a part: each part reads
+/// the whole transformed source, so they should not be small, but the parts' weights should stay
+/// in the cache.
+const PARTS: usize = 8;
+const PART_BLOCKS: usize = 4;
 /// Destination channels whose sums are held at a time.
 const CHANNELS: usize = 64;
 /// Tasks wanted at least (fixed: the division does not depend on the machine).
@@ -157,8 +160,7 @@ impl Work<'_> {
                         }
                     });
                 });
-            let fitting = WEIGHT_VALUES / self.columns.len();
-            let part = self.channel_blocks.div_ceil(TASKS).min(fitting).max(1);
+            let part = self.channel_blocks.div_ceil(PARTS).min(PART_BLOCKS);
             let sums = self.sums_len(BLOCK_RUNS * RUN);
             let source = &*source;
             (0..self.channel_blocks.div_ceil(part))
