@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::transpose::transpose;
 use super::tiling::TileBlock;
-use super::transform::{PRODUCTS, STEP, Source, TILE, Upstream, both_axes, for_every_set};
+use super::transform::{PRODUCTS, Source, Upstream, both_axes, for_every_set};
 use crate::tile::{RUN, Tiles, Vector};
 
 /// Copies a block's part of some planes as `[row, column, channel]`, `width` values a pixel.
@@ -112,7 +112,6 @@ unsafe fn source<V: Vector>(pixels: &Pixels<'_>) {
             }
         }
     }
-    debug_assert!(block.copies.len() >= TILE);
 }
 
 /// Transforms copied tiles of the output gradient to `[product, channel block, tile, row]`,
@@ -161,7 +160,6 @@ unsafe fn upstream<V: Vector>(pixels: &Pixels<'_>) {
             }
         }
     }
-    debug_assert!(block.copies.len() >= STEP);
 }
 
 /// Deals a run of each product out to the columns of `ROWS` channels each, `tiles` columns apart.
