@@ -1,6 +1,7 @@
 //! Two-dimensional convolution and its gradients on the CPU, for f32 in `[B, C, H, W]` order.
 //!
-//! One scheme serves every shape: the passes are sums over taps of shifted products
+//! 3x3 convolutions of many channels are computed by Winograd's method ([`winograd`], with the
+//! choice). One scheme serves every other shape: the passes are sums over taps of shifted products
 //! ([`lattice`]), computed by the table-driven kernel of [`crate::tile`] without a patch matrix.
 //! What differs per shape is decided in [`division`] (rows, channels and output channels of a
 //! task; 1x1 convolutions read the input and write the output where they lie) and
@@ -43,8 +44,19 @@ pub(crate) fn forward(
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
     if winograd::choice::serves(shape) {
-        return winograd::forward(tiles, shape, x, weight, bias);
+        winograd::forward(tiles, shape, x, weight, bias)
+    } else {
+        direct_forward(tiles, shape, x, weight, bias)
     }
+}
+
+fn direct_forward(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
     let correlation = Correlation::forward(shape);
     let planes = Planes {
         batch: shape.batch,
@@ -80,8 +92,18 @@ pub(crate) fn input_gradient(
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
     if winograd::choice::serves(shape) {
-        return winograd::input_gradient(tiles, shape, weight, output_gradient);
+        winograd::input_gradient(tiles, shape, weight, output_gradient)
+    } else {
+        direct_input_gradient(tiles, shape, weight, output_gradient)
     }
+}
+
+fn direct_input_gradient(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    weight: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
     let planes = Planes {
         batch: shape.batch,
         groups: shape.options.groups,
@@ -127,7 +149,18 @@ pub(crate) fn weight_gradient(
 ) -> Vec<f32> {
     if winograd::choice::serves(shape) {
         winograd::weight_gradient(tiles, shape, x, output_gradient)
-    } else if depthwise::serves(shape) {
+    } else {
+        direct_weight_gradient(tiles, shape, x, output_gradient)
+    }
+}
+
+fn direct_weight_gradient(
+    tiles: &Tiles,
+    shape: &ConvShape,
+    x: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
+    if depthwise::serves(shape) {
         depthwise::weight_gradient(shape, x, output_gradient)
     } else {
         weight_gradient::weight_gradient(tiles, shape, x, output_gradient)
@@ -179,9 +212,18 @@ mod tests {
                 reference::convolve(&shape, &x, &weight, &bias, &upstream);
             for tiles in Tiles::available() {
                 let errors = [
-                    error(&forward(&tiles, &shape, &x, &weight, Some(&bias)), &output),
-                    error(&input_gradient(&tiles, &shape, &weight, &upstream), &input),
-                    error(&weight_gradient(&tiles, &shape, &x, &upstream), &weights),
+                    error(
+                        &direct_forward(&tiles, &shape, &x, &weight, Some(&bias)),
+                        &output,
+                    ),
+                    error(
+                        &direct_input_gradient(&tiles, &shape, &weight, &upstream),
+                        &input,
+                    ),
+                    error(
+                        &direct_weight_gradient(&tiles, &shape, &x, &upstream),
+                        &weights,
+                    ),
                 ];
                 assert!(
                     errors.iter().all(|e| *e <= 2e-6),
@@ -200,9 +242,9 @@ mod tests {
             pool.expect("a thread pool").install(|| {
                 let tiles = Tiles::detect();
                 [
-                    forward(tiles, &case.shape, &case.x, &case.weight, None),
-                    input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
-                    weight_gradient(tiles, &case.shape, &case.x, &case.upstream),
+                    direct_forward(tiles, &case.shape, &case.x, &case.weight, None),
+                    direct_input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
+                    direct_weight_gradient(tiles, &case.shape, &case.x, &case.upstream),
                 ]
             })
         };
