@@ -16,9 +16,7 @@ pub(crate) fn with_buffers<const N: usize, R>(
 ) -> R {
     // Taken out, not borrowed: a thread that waits inside `body` may start another task here.
     let mut buffers: [Vec<f32>; N] = std::array::from_fn(|at| {
-        let mut buffer = KEPT
-            .with(|kept| kept.borrow_mut().pop())
-            .unwrap_or_default();
+        let mut buffer = KEPT.with(|kept| best(&mut kept.borrow_mut(), lengths[at]));
         if buffer.len() < lengths[at] {
             buffer = vec![0.0; lengths[at]];
         }
@@ -32,11 +30,21 @@ pub(crate) fn with_buffers<const N: usize, R>(
     let result = body(slices);
     KEPT.with(|kept| {
         let mut kept = kept.borrow_mut();
-        // Handed back in reverse, so that the next call of the same shape finds each in its place.
-        kept.extend(buffers.into_iter().rev());
+        kept.extend(buffers);
         kept.truncate(8);
     });
     result
+}
+
+/// Takes the smallest buffer that is long enough, else the longest, which will be replaced: the
+/// others stay for what they are long enough for.
+fn best(kept: &mut Vec<Vec<f32>>, length: usize) -> Vec<f32> {
+    let key = |buffer: &Vec<f32>| {
+        let short = buffer.len() < length;
+        (short, buffer.len().abs_diff(length))
+    };
+    let found = (0..kept.len()).min_by_key(|at| key(&kept[*at]));
+    found.map_or_else(Vec::new, |at| kept.swap_remove(at))
 }
 
 /// A pointer that tasks share to write disjoint parts of one buffer.

@@ -1,6 +1,7 @@
 //! Two-dimensional convolution and its gradients on the CPU, for f32 in `[B, C, H, W]` order.
 //!
-//! One scheme serves every shape: the passes are sums over taps of shifted products
+//! 3x3 convolutions of many channels are computed by Winograd's method ([`winograd`], with the
+//! choice). One scheme serves every other shape: the passes are sums over taps of shifted products
 //! ([`lattice`]), computed by the table-driven kernel of [`crate::tile`] without a patch matrix.
 //! What differs per shape is decided in [`division`] (rows, channels and output channels of a
 //! task; 1x1 convolutions read the input and write the output where they lie) and
@@ -68,9 +69,10 @@ pub(crate) fn forward(
         return depthwise::forward(tiles, shape, x, weight, bias);
     }
     if winograd::choice::serves(shape) {
-        return winograd::forward(tiles, shape, x, weight, bias);
+        winograd::forward(tiles, shape, x, weight, bias)
+    } else {
+        forward_by(correlate_by_shape, tiles, shape, x, weight, bias)
     }
-    forward_by(correlate_by_shape, tiles, shape, x, weight, bias)
 }
 
 fn forward_by(
@@ -125,9 +127,10 @@ pub(crate) fn input_gradient(
         return depthwise::input_gradient(tiles, shape, weight, output_gradient);
     }
     if winograd::choice::serves(shape) {
-        return winograd::input_gradient(tiles, shape, weight, output_gradient);
+        winograd::input_gradient(tiles, shape, weight, output_gradient)
+    } else {
+        input_gradient_by(correlate_by_shape, tiles, shape, weight, output_gradient)
     }
-    input_gradient_by(correlate_by_shape, tiles, shape, weight, output_gradient)
 }
 
 fn input_gradient_by(
@@ -230,75 +233,93 @@ mod tests {
     use super::*;
 
     /// Sums of up to some thousand products in another order than the definition's.
-    const TOLERANCE: f64 = 2e-6;
+    const DIRECT: f64 = 2e-6;
+    /// The transforms of F(4x4, 3x3) lose about two digits; see `winograd::tests`.
+    const WINOGRAD: f64 = 1e-4;
 
-    fn check(what: &str, tiles: &Tiles, shape: &ConvShape, found: &[f32], expected: &[f64]) {
-        let by_winograd = winograd::choice::serves(shape) && !what.contains(' ');
-        let tolerance = if by_winograd { 1e-4 } else { TOLERANCE };
-        let error = error(found, expected);
-        assert!(
-            error <= tolerance,
-            "{what} on {}: {error} for {shape:?}",
-            tiles.name
-        );
+    /// Which of a convolution's passes.
+    #[derive(Debug, Clone, Copy)]
+    enum Pass {
+        Forward,
+        Input,
+        Weight,
     }
 
-    #[test]
-    fn every_way_on_every_instruction_set_equals_the_definition() {
-        for Case {
+    /// What every way that can compute a convolution finds, and what the shape decides on.
+    fn all_ways(tiles: &Tiles, case: &Case) -> Vec<(&'static str, Pass, f64, Vec<f32>)> {
+        let Case {
             shape,
             x,
             weight,
             bias,
             upstream,
-        } in cases(90)
-        {
+        } = case;
+        let bias = Some(bias.as_slice());
+        let grouped = shape.options.groups > 1;
+        let mut all = Vec::new();
+        let correlates: [(&str, Correlate); 2] =
+            [("direct", direct::correlate), ("panels", panels::correlate)];
+        for (name, correlate) in &correlates[..if grouped { 1 } else { 2 }] {
+            let way = |_: &Planes<'_>, _: &Correlation| *correlate;
+            let found = forward_by(way, tiles, shape, x, weight, bias);
+            all.push((*name, Pass::Forward, DIRECT, found));
+            let found = input_gradient_by(way, tiles, shape, weight, upstream);
+            all.push((*name, Pass::Input, DIRECT, found));
+        }
+        let found = weight_gradient::weight_gradient(tiles, shape, x, upstream);
+        all.push(("blocks", Pass::Weight, DIRECT, found));
+        if !grouped {
+            let found = dots::weight_gradient(tiles, shape, x, upstream);
+            all.push(("dots", Pass::Weight, DIRECT, found));
+        }
+        let tolerance = match winograd::choice::serves(shape) {
+            true => WINOGRAD,
+            false => DIRECT,
+        };
+        let found = forward(tiles, shape, x, weight, bias);
+        all.push(("chosen", Pass::Forward, tolerance, found));
+        let found = input_gradient(tiles, shape, weight, upstream);
+        all.push(("chosen", Pass::Input, tolerance, found));
+        let found = weight_gradient(tiles, shape, x, upstream);
+        all.push(("chosen", Pass::Weight, tolerance, found));
+        all
+    }
+
+    #[test]
+    fn every_way_on_every_instruction_set_equals_the_definition() {
+        for case in cases(90) {
+            let (shape, bias) = (&case.shape, &case.bias);
             let (output, input, weights) =
-                reference::convolve(&shape, &x, &weight, &bias, &upstream);
+                reference::convolve(shape, &case.x, &case.weight, bias, &case.upstream);
             for tiles in &Tiles::available() {
-                let bias = Some(bias.as_slice());
-                let mut ways: Vec<(&str, Correlate)> = vec![("direct", direct::correlate)];
-                if shape.options.groups == 1 {
-                    ways.push(("panels", panels::correlate));
+                for (name, pass, tolerance, found) in all_ways(tiles, &case) {
+                    let expected = match pass {
+                        Pass::Forward => &output,
+                        Pass::Input => &input,
+                        Pass::Weight => &weights,
+                    };
+                    let error = error(&found, expected);
+                    let set = tiles.name;
+                    assert!(
+                        error <= tolerance,
+                        "{name} {pass:?} on {set}: {error} for {shape:?}"
+                    );
                 }
-                for (name, correlate) in ways {
-                    let way = |_: &Planes<'_>, _: &Correlation| correlate;
-                    let found = forward_by(way, tiles, &shape, &x, &weight, bias);
-                    check(&format!("{name} forward"), tiles, &shape, &found, &output);
-                    let found = input_gradient_by(way, tiles, &shape, &weight, &upstream);
-                    check(&format!("{name} input"), tiles, &shape, &found, &input);
-                }
-                let found = weight_gradient::weight_gradient(tiles, &shape, &x, &upstream);
-                check("blocks", tiles, &shape, &found, &weights);
-                if shape.options.groups == 1 {
-                    let found = dots::weight_gradient(tiles, &shape, &x, &upstream);
-                    check("dots", tiles, &shape, &found, &weights);
-                }
-                // What the shape decides.
-                let found = forward(tiles, &shape, &x, &weight, bias);
-                check("forward", tiles, &shape, &found, &output);
-                let found = input_gradient(tiles, &shape, &weight, &upstream);
-                check("input", tiles, &shape, &found, &input);
-                let found = weight_gradient(tiles, &shape, &x, &upstream);
-                check("weight", tiles, &shape, &found, &weights);
             }
         }
     }
 
     #[test]
     fn the_number_of_threads_changes_nothing() {
-        let case = cases(13).pop().expect("thirteen cases");
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            pool.expect("a thread pool").install(|| {
-                let tiles = Tiles::detect();
-                [
-                    forward(tiles, &case.shape, &case.x, &case.weight, None),
-                    input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
-                    weight_gradient(tiles, &case.shape, &case.x, &case.upstream),
-                ]
-            })
-        };
-        assert_eq!(run(1), run(3));
+        for case in cases(25) {
+            let run = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let pool = pool.expect("a thread pool");
+                pool.install(|| all_ways(Tiles::detect(), &case))
+            };
+            for ((name, pass, _, one), (_, _, _, three)) in run(1).into_iter().zip(run(3)) {
+                assert_eq!(one, three, "{name} {pass:?} for {:?}", case.shape);
+            }
+        }
     }
 }

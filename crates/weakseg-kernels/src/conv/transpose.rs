@@ -2,6 +2,8 @@
 
 /// Side of the square blocks.
 pub(super) const SIDE: usize = 4;
+/// Pixels of a cache line.
+const LINE: usize = 16;
 
 /// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]`, and zeros to the
 /// channels from `channels` up to `width`.
@@ -15,16 +17,21 @@ pub(super) fn transpose(
 ) {
     let whole_channels = channels / SIDE * SIDE;
     let whole_pixels = pixels / SIDE * SIDE;
-    for pixel in (0..whole_pixels).step_by(SIDE) {
+    // Some pixels of every channel at a time: the channels lie far apart, so that each part of a
+    // cache line should be read when the line is there.
+    for first in (0..whole_pixels).step_by(LINE) {
+        let end = whole_pixels.min(first + LINE);
         for channel in (0..whole_channels).step_by(SIDE) {
-            let rows: [&[f32; SIDE]; SIDE] = std::array::from_fn(|c| {
-                let at = (channel + c) * stride + pixel;
-                from[at..at + SIDE].try_into().expect("a slice of SIDE")
-            });
-            let columns = transpose_block(rows);
-            for (p, column) in columns.iter().enumerate() {
-                let at = (pixel + p) * width + channel;
-                to[at..at + SIDE].copy_from_slice(column);
+            for pixel in (first..end).step_by(SIDE) {
+                let rows: [&[f32; SIDE]; SIDE] = std::array::from_fn(|c| {
+                    let at = (channel + c) * stride + pixel;
+                    from[at..at + SIDE].try_into().expect("a slice of SIDE")
+                });
+                let columns = transpose_block(rows);
+                for (p, column) in columns.iter().enumerate() {
+                    let at = (pixel + p) * width + channel;
+                    to[at..at + SIDE].copy_from_slice(column);
+                }
             }
         }
     }

@@ -211,6 +211,8 @@ impl Case {
         let size = match self.name {
             name if name.starts_with("deeplab") && name.contains("resnet50") => [8, 3, 32, 32],
             "vgg16-bn" => [4, 3, 64, 64],
+            "unet-vgg16" => [2, 3, 32, 64],
+            "deeplabv3-vgg16" => [2, 3, 24, 32],
             _ => [2, 3, 64, 96],
         };
         for output in self.outputs(&network, images("train", size, &device)) {

@@ -28,8 +28,12 @@ const BLOCK_RUNS: usize = 3;
 const KEPT_VALUES: usize = 8 * 1024 * 1024;
 /// Most blocks of tiles for which the source is kept whole.
 const KEPT_BLOCKS: usize = 8;
-/// Most values of the weights that a task transforms for itself.
-const WEIGHT_VALUES: usize = 640 * 1024;
+/// With few tiles: parts of the destination channels wanted at least, most channels of a part and
+/// most values of its transformed weights. Every part reads the whole transformed source, so they
+/// should not be small.
+const PARTS: usize = 4;
+const PART_CHANNELS: usize = 64;
+const PART_VALUES: usize = 2 * 1024 * 1024;
 /// Destination channels whose sums are held at a time.
 const CHANNELS: usize = 64;
 /// Tasks wanted at least (fixed: the division does not depend on the machine).
@@ -157,8 +161,9 @@ impl Work<'_> {
                         }
                     });
                 });
-            let fitting = WEIGHT_VALUES / self.columns.len();
-            let part = self.channel_blocks.div_ceil(TASKS).min(fitting).max(1);
+            let fitting = (PART_VALUES / self.columns.len()).max(1);
+            let most = fitting.min(PART_CHANNELS / self.tiles.rows);
+            let part = self.channel_blocks.div_ceil(PARTS).min(most);
             let sums = self.sums_len(BLOCK_RUNS * RUN);
             let source = &*source;
             (0..self.channel_blocks.div_ceil(part))

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::transpose::transpose;
 use super::tiling::TileBlock;
-use super::transform::{PRODUCTS, STEP, Source, TILE, Upstream, both_axes, for_every_set};
+use super::transform::{PRODUCTS, Source, Upstream, both_axes, for_every_set};
 use crate::tile::{RUN, Tiles, Vector};
 
 /// Copies a block's part of some planes as `[row, column, channel]`, `width` values a pixel.
@@ -67,7 +67,7 @@ impl<'a> Pixels<'a> {
         let tiles = block.places.len();
         assert!(from.len() >= block.copies.len() * block.pitch * width);
         assert!(stride >= tiles * width && to.len() >= PRODUCTS * stride);
-        assert!(width.is_multiple_of(RUN) && RUN.is_multiple_of(rows));
+        assert!(width.is_multiple_of(RUN) && [4, 8].contains(&rows));
         Self {
             block,
             width,
@@ -112,7 +112,6 @@ unsafe fn source<V: Vector>(pixels: &Pixels<'_>) {
             }
         }
     }
-    debug_assert!(block.copies.len() >= TILE);
 }
 
 /// Transforms copied tiles of the output gradient to `[product, channel block, tile, row]`,
@@ -152,15 +151,37 @@ unsafe fn upstream<V: Vector>(pixels: &Pixels<'_>) {
                         RUN,
                     );
                 }
-                for (product, values) in products.iter().enumerate() {
-                    for (at, values) in values.chunks_exact(rows).enumerate() {
-                        let channel_block = run / rows + at;
-                        let to = product * pixels.stride + (channel_block * tiles + tile) * rows;
-                        std::ptr::copy_nonoverlapping(values.as_ptr(), pixels.to.add(to), rows);
-                    }
+                // Of a constant length, so that they are moves and not calls.
+                let to = pixels.to.add((run / rows * tiles + tile) * rows);
+                match rows {
+                    8 => deal::<8>(&products, to, pixels.stride, tiles),
+                    _ => deal::<4>(&products, to, pixels.stride, tiles),
                 }
             }
         }
     }
-    debug_assert!(block.copies.len() >= STEP);
+}
+
+/// Deals a run of each product out to the columns of `ROWS` channels each, `tiles` columns apart.
+///
+/// # Safety
+///
+/// The columns must be writable.
+#[inline(always)]
+unsafe fn deal<const ROWS: usize>(
+    products: &[[f32; RUN]; PRODUCTS],
+    to: *mut f32,
+    stride: usize,
+    tiles: usize,
+) {
+    for (product, values) in products.iter().enumerate() {
+        for at in 0..RUN / ROWS {
+            // SAFETY: the run holds the columns; the caller vouches for their places.
+            unsafe {
+                let column = values.as_ptr().add(at * ROWS).cast::<[f32; ROWS]>();
+                let to = to.add(product * stride + at * tiles * ROWS);
+                to.cast::<[f32; ROWS]>().write_unaligned(*column);
+            }
+        }
+    }
 }

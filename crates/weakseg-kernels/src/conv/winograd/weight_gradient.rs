@@ -19,14 +19,16 @@ use crate::scratch::{Shared, with_buffers, written_by};
 use crate::tile::{Block, RUN, Start, Tiles, Vector, round_up};
 
 /// Channels of a task, of the input and of the output.
-const INPUTS: usize = 128;
-const OUTPUTS: usize = 64;
+const INPUTS: usize = 256;
+const OUTPUTS: usize = 128;
 /// Tiles transformed at a time.
 const UNIT: usize = 64;
 /// Tasks wanted at least (fixed: the division does not depend on the machine).
 const TASKS: usize = 16;
 /// Values of the gradients of all chunks together.
 const PARTIAL_VALUES: usize = 4 * 1024 * 1024;
+/// Values of the gradient added up at a time.
+const SLICE: usize = 16 * 1024;
 /// Taps of the kernel.
 const TAPS: usize = KERNEL * KERNEL;
 
@@ -73,40 +75,45 @@ pub(super) fn run(
     let most = (PARTIAL_VALUES / shape.weight_len()).max(1);
     let chunk = units.div_ceil(TASKS.div_ceil(parts).min(most).min(units));
     let chunks = units.div_ceil(chunk);
-    let fill = |gradients: Shared| {
-        (0..chunks * parts).into_par_iter().for_each(|index| {
-            let (part, index) = (index % parts, index / parts);
-            let first_input = part % input_parts * inputs;
-            let first_output = part / input_parts * outputs;
-            let task = Task {
-                work: &work,
-                inputs: first_input..shape.inputs.min(first_input + inputs),
-                outputs: first_output..shape.outputs.min(first_output + outputs),
-            };
-            let end = work.source.len().min((index + 1) * chunk * unit);
-            // SAFETY: each chunk has its gradient, each part its channels of it.
-            unsafe {
-                let gradient = gradients.get().add(index * shape.weight_len());
-                task.run(index * chunk * unit..end, unit, gradient);
-            }
+    let len = shape.weight_len();
+    let fill = |total: Shared| {
+        with_buffers([(chunks - 1) * len], |[others]| {
+            let shared = Shared::new(others);
+            (0..chunks * parts).into_par_iter().for_each(|index| {
+                let (part, index) = (index % parts, index / parts);
+                let first_input = part % input_parts * inputs;
+                let first_output = part / input_parts * outputs;
+                let task = Task {
+                    work: &work,
+                    inputs: first_input..shape.inputs.min(first_input + inputs),
+                    outputs: first_output..shape.outputs.min(first_output + outputs),
+                };
+                let end = work.source.len().min((index + 1) * chunk * unit);
+                // SAFETY: each chunk has its gradient, each part its channels of it.
+                unsafe {
+                    let gradient = match index {
+                        0 => total.get(),
+                        other => shared.get().add((other - 1) * len),
+                    };
+                    task.run(index * chunk * unit..end, unit, gradient);
+                }
+            });
+            (0..len.div_ceil(SLICE)).into_par_iter().for_each(|slice| {
+                let range = slice * SLICE..len.min((slice + 1) * SLICE);
+                // SAFETY: the first chunk's gradient is written, and the slices are disjoint.
+                let total = unsafe {
+                    std::slice::from_raw_parts_mut(total.get().add(range.start), range.len())
+                };
+                for other in others.chunks_exact(len) {
+                    for (total, value) in total.iter_mut().zip(&other[range.clone()]) {
+                        *total += value;
+                    }
+                }
+            });
         });
     };
-    // SAFETY: the parts of each chunk cover its gradient.
-    let mut gradients = unsafe { written_by(chunks * shape.weight_len(), fill) };
-    let (total, others) = gradients.split_at_mut(shape.weight_len());
-    total
-        .par_chunks_mut(1 << 14)
-        .enumerate()
-        .for_each(|(at, total)| {
-            for other in others.chunks_exact(shape.weight_len()) {
-                for (total, value) in total.iter_mut().zip(&other[at << 14..]) {
-                    *total += value;
-                }
-            }
-        });
-    gradients.truncate(shape.weight_len());
-    gradients.shrink_to_fit();
-    gradients
+    // SAFETY: the parts of the first chunk cover the gradient.
+    unsafe { written_by(len, fill) }
 }
 
 /// Channels of one of the equal parts, in whole runs, of at most `most`.
