@@ -196,11 +196,11 @@ mod tests {
         };
         assert!(!pool.lend(&[1.0, 2.0]));
         assert_eq!(pool.used_values, 0);
-        let bytes = lend(vec![2.0; LENGTH + 1]);
-        assert_eq!(bytes[..4], 2f32.to_ne_bytes());
-        drop(bytes);
-        let kept = super::pool().take(LENGTH + 1);
-        assert_eq!(kept, None);
+        let own = vec![1.0, 2.0];
+        pool.taken.insert(own.as_ptr().addr());
+        assert!(pool.lend(&own));
+        assert_eq!((pool.used_values, pool.most_used_values), (2, 2));
+        assert!(!pool.lend(&own), "lent once");
     }
 
     #[test]
