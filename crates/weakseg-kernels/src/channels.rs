@@ -95,7 +95,7 @@ impl Channels {
         (0..self.channels)
             .into_par_iter()
             .with_min_len(grain(self.images * self.plane))
-            .map(|channel| body(channel))
+            .map(&body)
             .collect()
     }
 }
