@@ -1,6 +1,8 @@
 //! Where the method pays.
 //!
-//! Time of the direct kernels over time of these, one thread, AVX-512, batch of 4 (`conv_speed`):
+//! Processor time of the direct kernels over that of these, all threads together, AVX-512, batch of
+//! 4, for the rows of `conv_speed` (whose clock was changed to the process's: the machine was
+//! shared). The last two rows are of an earlier state of these kernels.
 //!
 //! | | forward | input gradient | weight gradient |
 //! |---|---|---|---|
