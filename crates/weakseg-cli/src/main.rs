@@ -15,6 +15,7 @@ mod output;
 mod overlay;
 mod ui;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -27,15 +28,25 @@ use exit::Done;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Bytes of a worker's stack: as much as the main thread has on most systems, since all work happens on workers.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
-    exit::code(run(Cli::parse()))
+    let cli = Cli::parse();
+    let threads = cli.globals.threads.map_or(0, NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(STACK)
+        .build_global();
+    // On a worker: from any other thread every parallel loop, and a training step has a thousand, would begin with waking
+    // a worker and end with being woken.
+    exit::code(match pool.context("cannot start the threads") {
+        Ok(()) => rayon::scope(|_| run(cli)),
+        Err(error) => Err(error),
+    })
 }
 
 fn run(cli: Cli) -> Result<Done> {
-    if let Some(threads) = cli.globals.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
-        pool.build_global().context("cannot start the threads")?;
-    }
     let settings = Settings::new(&cli.globals);
     match cli.command {
         Command::Demo(demo) => demo.run(&settings),
