@@ -107,7 +107,6 @@ pub(crate) fn lend(values: Vec<f32>) -> Bytes {
 }
 
 /// Gives back a buffer that no tensor was made of: one for the time of a pass.
-#[allow(dead_code)] // For the passes that pack their inputs.
 pub(crate) fn recycle(values: Vec<f32>) {
     drop(lend(values));
 }

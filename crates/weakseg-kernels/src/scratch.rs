@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use rayon::prelude::*;
+
 use crate::buffers;
 
 thread_local! {
@@ -79,5 +81,38 @@ impl Shared {
 pub(crate) unsafe fn written_by(length: usize, body: impl FnOnce(Shared)) -> Vec<f32> {
     let mut values = buffers::take(length);
     body(Shared::new(&mut values));
+    values
+}
+
+/// Values for the time of a pass; their memory is kept for the next.
+pub(crate) struct Temporary(Vec<f32>);
+
+impl Temporary {
+    /// Of values from [`written_by`] or [`zeros`].
+    pub fn new(values: Vec<f32>) -> Self {
+        Self(values)
+    }
+}
+
+impl std::ops::Deref for Temporary {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        buffers::recycle(std::mem::take(&mut self.0));
+    }
+}
+
+/// A vector of `length` zeros for an output.
+pub(crate) fn zeros(length: usize) -> Vec<f32> {
+    let mut values = buffers::take(length);
+    values
+        .par_chunks_mut(1 << 16)
+        .for_each(|part| part.fill(0.0));
     values
 }

@@ -15,7 +15,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::shape::ConvShape;
-use crate::scratch::{Shared, with_buffers, written_by};
+use crate::scratch::{Shared, with_buffers, written_by, zeros};
 use crate::tile::{COLUMNS, Dots, MOST_ROWS, RUN, Tiles, round_up};
 
 /// Pixels summed at a time: a block's rows of the output gradient stay in the first-level cache.
@@ -57,7 +57,7 @@ pub(super) fn weight_gradient(
         unsafe { written_by(shape.weight_len(), fill) }
     } else {
         // Taps that lie outside everywhere keep the zero.
-        let mut gradient = vec![0.0; shape.weight_len()];
+        let mut gradient = zeros(shape.weight_len());
         fill(Shared::new(&mut gradient));
         gradient
     }

@@ -33,7 +33,7 @@ use lattice::Correlation;
 use planes::{Planes, WeightStrides, pack_weight};
 use rayon::prelude::*;
 
-use crate::scratch::{Shared, written_by};
+use crate::scratch::{Shared, Temporary, written_by, zeros};
 use crate::tile::Tiles;
 
 /// Computes a correlation: its planes, packed weight and destination.
@@ -120,7 +120,7 @@ pub(crate) fn input_gradient(
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
     if let Some(plain) = pointwise::plain(shape) {
-        let thin = input_gradient(tiles, &plain, weight, output_gradient);
+        let thin = Temporary::new(input_gradient(tiles, &plain, weight, output_gradient));
         return pointwise::spread(shape, &thin);
     }
     if depthwise::serves(shape) {
@@ -174,7 +174,7 @@ fn input_gradient_by(
         unsafe { written_by(shape.input_len(), fill) }
     } else {
         // Pixels no tap reaches keep the zero.
-        let mut gradient = vec![0.0; shape.input_len()];
+        let mut gradient = zeros(shape.input_len());
         fill(Shared::new(&mut gradient));
         gradient
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::lattice::Correlation;
 use super::transpose::transpose;
-use crate::scratch::{Shared, written_by};
+use crate::scratch::{Shared, Temporary, written_by};
 use crate::tile::Tiles;
 
 /// Channels packed at a time: their rows of the weight are read side by side.
@@ -51,7 +51,7 @@ pub(crate) fn pack_weight(
     strides: WeightStrides,
     planes: &Planes<'_>,
     correlation: &Correlation,
-) -> Vec<f32> {
+) -> Temporary {
     let blocks = planes.rows.div_ceil(tiles.rows);
     let taps = correlation.taps.len();
     let column = taps * planes.channels * tiles.rows;
@@ -83,7 +83,7 @@ pub(crate) fn pack_weight(
     // Some channels of all blocks at a time: the weight is read in its order, many rows at once.
     let chunks = planes.channels.div_ceil(CHANNELS);
     // SAFETY: each task writes its own channels of the columns, and together they write all.
-    unsafe {
+    let packed = unsafe {
         written_by(length, |packed: Shared| {
             (0..planes.groups * chunks)
                 .into_par_iter()
@@ -100,7 +100,8 @@ pub(crate) fn pack_weight(
                     }
                 });
         })
-    }
+    };
+    Temporary::new(packed)
 }
 
 /// `to[r] = from[r * stride]`, zeros behind the last row.

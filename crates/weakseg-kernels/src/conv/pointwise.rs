@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{ConvOptions, ConvShape};
-use crate::scratch::{Shared, written_by};
+use crate::scratch::{Shared, Temporary, written_by, zeros};
 
 /// The convolution of the pixels that a 1x1 kernel with a stride and no padding reads, none for
 /// other shapes.
@@ -22,13 +22,13 @@ pub(super) fn plain(shape: &ConvShape) -> Option<ConvShape> {
 
 /// The pixels of x that are read, `[B, I, OH, OW]`.
 #[allow(unsafe_code)] // The outputs are written by tasks of a plane each.
-pub(super) fn thinned(shape: &ConvShape, x: &[f32]) -> Vec<f32> {
+pub(super) fn thinned(shape: &ConvShape, x: &[f32]) -> Temporary {
     assert_eq!(x.len(), shape.input_len(), "input size");
     let [[height, width], [rows, columns]] = [shape.size, shape.output_size];
     let stride = shape.options.stride;
     let planes = shape.batch * shape.inputs;
     // SAFETY: each task writes the whole of its own plane.
-    unsafe {
+    let thin = unsafe {
         written_by(planes * rows * columns, |thin: Shared| {
             x.par_chunks_exact(height * width)
                 .enumerate()
@@ -41,14 +41,15 @@ pub(super) fn thinned(shape: &ConvShape, x: &[f32]) -> Vec<f32> {
                     }
                 });
         })
-    }
+    };
+    Temporary::new(thin)
 }
 
 /// A gradient of the pixels that are read, `[B, I, OH, OW]`, among zeros, `[B, I, H, W]`.
 pub(super) fn spread(shape: &ConvShape, thin: &[f32]) -> Vec<f32> {
     let [[height, width], [rows, columns]] = [shape.size, shape.output_size];
     let stride = shape.options.stride;
-    let mut gradient = vec![0.0; shape.input_len()];
+    let mut gradient = zeros(shape.input_len());
     gradient
         .par_chunks_exact_mut(height * width)
         .zip(thin.par_chunks_exact(rows * columns))

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::shape::ConvShape;
 use super::transpose::transpose;
 use super::weight_division::{Division, Layout};
+use crate::buffers;
 use crate::scratch::{Shared, with_buffers, written_by};
 use crate::tile::{Block, SLACK, Start, Tiles};
 
@@ -53,7 +54,7 @@ pub(crate) fn weight_gradient(
             });
             return;
         }
-        let mut partial = vec![0.0; division.chunks * parts * sums];
+        let mut partial = buffers::take(division.chunks * parts * sums);
         partial
             .par_chunks_mut(sums)
             .enumerate()
@@ -71,6 +72,7 @@ pub(crate) fn weight_gradient(
             // SAFETY: as above.
             unsafe { task(part, 0).place(&total, gradient.get()) };
         });
+        buffers::recycle(partial);
     };
     // SAFETY: the parts make up the whole weight.
     unsafe { written_by(shape.weight_len(), fill) }
