@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::rows::{Rows, copy_rows};
 use super::shape::ConvShape;
 use crate::scratch::{Shared, with_buffers, written_by, zeros};
 use crate::tile::{COLUMNS, Dots, MOST_ROWS, RUN, Tiles, round_up};
@@ -206,11 +207,11 @@ impl Part<'_> {
                 let b = (image * shape.inputs + self.inputs.start) * plane + first;
                 let length = piece.min(plane - first);
                 self.add(
-                    &Rows {
+                    &Operands {
                         values: &self.output_gradient[a..],
                         stride: plane,
                     },
-                    &Rows {
+                    &Operands {
                         values: &self.x[b..],
                         stride: plane,
                     },
@@ -229,7 +230,7 @@ impl Part<'_> {
                 let pixels = first..range.end.min(first + PIXELS);
                 let length = round_up(pixels.len(), RUN);
                 self.gather(pixels, length, a, b);
-                let rows = |values| Rows {
+                let rows = |values| Operands {
                     values,
                     stride: length,
                 };
@@ -262,34 +263,42 @@ impl Part<'_> {
             let to = pixel - pixels.start;
             let from =
                 (tap.outputs[0].start + row) * shape.output_size[1] + tap.outputs[1].start + column;
-            for (at, channel) in self.outputs.clone().enumerate() {
-                let from = (image * shape.outputs + channel) * planes[0] + from;
-                copy(
-                    &self.output_gradient[from..],
-                    &mut a[at * length + to..][..count],
-                );
-            }
+            let first = (image * shape.outputs + self.outputs.start) * planes[0] + from;
+            let outputs = Rows {
+                rows: self.outputs.len(),
+                count,
+                from: self.output_gradient[first..].as_ptr(),
+                from_stride: planes[0],
+                step: 1,
+                to: a[to..].as_mut_ptr(),
+                to_stride: length,
+            };
             let stride = shape.options.stride;
             let from = (tap.first[0] + row * stride[0]) * shape.size[1]
                 + tap.first[1]
                 + column * stride[1];
-            for (at, channel) in self.inputs.clone().enumerate() {
-                let from = &self.x[(image * shape.inputs + channel) * planes[1] + from..];
-                let to = &mut b[at * length + to..][..count];
-                if stride[1] == 1 {
-                    copy(from, to);
-                } else {
-                    for (to, from) in to.iter_mut().zip(from.iter().step_by(stride[1])) {
-                        *to = *from;
-                    }
-                }
+            let first = (image * shape.inputs + self.inputs.start) * planes[1] + from;
+            let inputs = Rows {
+                rows: self.inputs.len(),
+                count,
+                from: self.x[first..].as_ptr(),
+                from_stride: planes[1],
+                step: stride[1],
+                to: b[to..].as_mut_ptr(),
+                to_stride: length,
+            };
+            // SAFETY: the pixels of a line lie behind one another (steps apart) in each plane, the
+            // channels are of one image, and the buffers have a row of `length` for each.
+            unsafe {
+                copy_rows(self.tiles, &outputs);
+                copy_rows(self.tiles, &inputs);
             }
             pixel += count;
         }
     }
 
     /// Adds the products of `length` pixels to the sums.
-    fn add(&self, a: &Rows<'_>, b: &Rows<'_>, length: usize, sums: &mut [f32]) {
+    fn add(&self, a: &Operands<'_>, b: &Operands<'_>, length: usize, sums: &mut [f32]) {
         let row = self.row();
         let mut out = [[0.0; COLUMNS]; MOST_ROWS];
         for first in (0..self.outputs.len()).step_by(self.tiles.dot_rows()) {
@@ -345,25 +354,13 @@ impl Part<'_> {
     }
 }
 
-/// Short rows, value by value: a call for each would cost more.
-#[inline(always)]
-fn copy(from: &[f32], to: &mut [f32]) {
-    if to.len() > 64 {
-        to.copy_from_slice(&from[..to.len()]);
-    } else {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = *from;
-        }
-    }
-}
-
-/// Rows of values, `stride` apart.
-struct Rows<'a> {
+/// Operands of dot products, `stride` apart.
+struct Operands<'a> {
     values: &'a [f32],
     stride: usize,
 }
 
-impl Rows<'_> {
+impl Operands<'_> {
     /// Whether there are `rows` rows of `length` values.
     fn hold(&self, rows: usize, length: usize) -> bool {
         (rows - 1) * self.stride + length <= self.values.len()

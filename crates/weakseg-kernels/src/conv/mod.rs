@@ -20,6 +20,7 @@ mod planes;
 mod pointwise;
 #[cfg(test)]
 mod reference;
+mod rows;
 mod shape;
 mod transpose;
 mod weight_division;
@@ -30,7 +31,7 @@ pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
 
 use lattice::Correlation;
-use planes::{Planes, WeightStrides, pack_weight};
+use planes::{PackedWeight, Planes, WeightStrides};
 use rayon::prelude::*;
 
 use crate::scratch::{Shared, Temporary, written_by, zeros};
@@ -100,12 +101,14 @@ fn forward_by(
         row,
         channel: shape.taps(),
     };
+    let packed = PackedWeight::new(tiles, weight, strides, &planes, shape.taps());
     // SAFETY: the correlations' rectangles make up the whole output, so every value is written.
     unsafe {
         written_by(shape.output_len(), |output| {
             for correlation in &correlations {
-                let packed = pack_weight(tiles, weight, strides, &planes, correlation);
-                way(&planes, correlation)(tiles, &planes, correlation, &packed, output);
+                packed.with_taps_of(correlation, |packed| {
+                    way(&planes, correlation)(tiles, &planes, correlation, packed, output);
+                });
             }
         })
     }
@@ -160,12 +163,14 @@ fn input_gradient_by(
         .into_iter()
         .flat_map(|correlation| correlation.without_outside(shape.output_size))
         .collect();
+    let packed = PackedWeight::new(tiles, weight, strides, &planes, shape.taps());
     let fill = |gradient: Shared| {
         for correlation in &correlations {
-            let packed = pack_weight(tiles, weight, strides, &planes, correlation);
-            // SAFETY: the gradient has the destination's size and is this pass's alone.
-            let correlate = way(&planes, correlation);
-            unsafe { correlate(tiles, &planes, correlation, &packed, gradient) };
+            packed.with_taps_of(correlation, |packed| {
+                let correlate = way(&planes, correlation);
+                // SAFETY: the gradient has the destination's size and is this pass's alone.
+                unsafe { correlate(tiles, &planes, correlation, packed, gradient) };
+            });
         }
     };
     let written: usize = correlations.iter().map(|c| c.extent[0] * c.extent[1]).sum();

@@ -16,8 +16,9 @@ use rayon::prelude::*;
 
 use super::lattice::{Correlation, Phase};
 use super::planes::Planes;
+use super::rows::{Rows, copy_rows};
 use crate::scratch::{Shared, with_buffers};
-use crate::tile::{Block, Four, RUN, SLACK, Start, Tiles, Vector, for_every_set, round_up};
+use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
 
 /// Pixels of a panel: the widest block of every instruction set divides it.
 const PANEL: usize = 48;
@@ -229,7 +230,7 @@ impl<'a> Product<'a> {
                 let from = (image * planes.channels + pass.channels.start) * plane + from;
                 let from = &planes.source[from..];
                 let to = &mut to[at + inside.start..];
-                let copy = Copy {
+                let copy = Rows {
                     rows: pass.channels.len(),
                     count: inside.len(),
                     from: from.as_ptr(),
@@ -362,48 +363,6 @@ impl<'a> Product<'a> {
         }
     }
 }
-
-/// Short rows to copy: a call for each would cost more than the copy.
-struct Copy {
-    rows: usize,
-    /// Values of a row, which in `from` lie `step` apart.
-    count: usize,
-    from: *const f32,
-    from_stride: usize,
-    step: usize,
-    to: *mut f32,
-    to_stride: usize,
-}
-
-/// # Safety
-///
-/// All values of both must be readable or writable.
-#[inline(always)]
-unsafe fn copy_rows_with<V: Vector>(copy: &Copy) {
-    // SAFETY: the caller's contract.
-    unsafe {
-        for row in 0..copy.rows {
-            let from = copy.from.add(row * copy.from_stride);
-            let to = copy.to.add(row * copy.to_stride);
-            let mut at = 0;
-            if copy.step == 1 {
-                while at + V::LANES <= copy.count {
-                    V::load(from.add(at)).store(to.add(at));
-                    at += V::LANES;
-                }
-                while at + Four::LANES <= copy.count {
-                    Four::load(from.add(at)).store(to.add(at));
-                    at += Four::LANES;
-                }
-            }
-            for at in at..copy.count {
-                *to.add(at) = *from.add(at * copy.step);
-            }
-        }
-    }
-}
-
-for_every_set!(copy_rows, copy_rows_with, Copy);
 
 impl Correlation {
     /// Whether every pixel reads the pixel of its own number, and only that.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::lattice::Correlation;
 use super::transpose::transpose;
-use crate::scratch::{Shared, Temporary, written_by};
+use crate::scratch::{Shared, Temporary, with_buffers, written_by};
 use crate::tile::Tiles;
 
 /// Channels packed at a time: their rows of the weight are read side by side.
@@ -42,76 +42,96 @@ pub(crate) struct WeightStrides {
     pub channel: usize,
 }
 
-#[allow(unsafe_code)] // Blocks are written by tasks of their own.
-/// Packs the weight into columns of `tiles.rows` destination channels:
-/// `[group, block, channel, tap, row]`, zero behind the last row.
-pub(crate) fn pack_weight(
-    tiles: &Tiles,
-    weight: &[f32],
-    strides: WeightStrides,
-    planes: &Planes<'_>,
-    correlation: &Correlation,
-) -> Temporary {
-    let blocks = planes.rows.div_ceil(tiles.rows);
-    let taps = correlation.taps.len();
-    let column = taps * planes.channels * tiles.rows;
-    // All taps in the order of the weight: then what is packed are rows of whole kernels.
-    let in_order = correlation.is_whole_kernel(strides.channel.min(strides.row));
-    let length = planes.groups * blocks * column;
-    let pack = |group: usize, block: usize, channels: Range<usize>, to: &mut [f32]| {
-        let first = block * tiles.rows;
-        let rows = tiles.rows.min(planes.rows - first);
-        let weight = &weight[group * strides.group + first * strides.row..];
-        if in_order && strides.channel == taps {
-            // Forward: the channels' kernels lie behind one another.
-            let weight = &weight[channels.start * taps..];
-            let depth = channels.len() * taps;
-            transpose(weight, strides.row, rows, depth, to, tiles.rows);
-            return;
-        }
-        for (channel, to) in channels.zip(to.chunks_exact_mut(taps * tiles.rows)) {
-            let weight = &weight[channel * strides.channel..];
-            if in_order && taps > 1 {
-                transpose(weight, strides.row, rows, taps, to, tiles.rows);
-                continue;
-            }
-            for (tap, to) in correlation.taps.iter().zip(to.chunks_exact_mut(tiles.rows)) {
-                pack_column(&weight[tap.weight..], strides.row, rows, to);
-            }
-        }
-    };
-    // Some channels of all blocks at a time: the weight is read in its order, many rows at once.
-    let chunks = planes.channels.div_ceil(CHANNELS);
-    // SAFETY: each task writes its own channels of the columns, and together they write all.
-    let packed = unsafe {
-        written_by(length, |packed: Shared| {
-            (0..planes.groups * chunks)
-                .into_par_iter()
-                .with_min_len(GRAIN.div_ceil(CHANNELS.min(planes.channels) * planes.rows * taps))
-                .for_each(|index| {
-                    let (group, chunk) = (index / chunks, index % chunks);
-                    let first = chunk * CHANNELS;
-                    let channels = first..planes.channels.min(first + CHANNELS);
-                    for block in 0..blocks {
-                        let at = (group * blocks + block) * column + first * taps * tiles.rows;
-                        let length = channels.len() * taps * tiles.rows;
-                        let to = std::slice::from_raw_parts_mut(packed.get().add(at), length);
-                        pack(group, block, channels.clone(), to);
-                    }
-                });
-        })
-    };
-    Temporary::new(packed)
+/// The weight in columns of `tiles.rows` destination channels: `[group, block, channel, tap, row]`,
+/// zero behind the last row.
+pub(crate) struct PackedWeight {
+    values: Temporary,
+    rows: usize,
+    taps: usize,
 }
 
-/// `to[r] = from[r * stride]`, zeros behind the last row.
-#[inline(always)]
-fn pack_column(from: &[f32], stride: usize, rows: usize, to: &mut [f32]) {
-    if stride == 1 && rows == to.len() {
-        to.copy_from_slice(&from[..rows]);
-        return;
+impl PackedWeight {
+    /// Packs all `taps` taps.
+    #[allow(unsafe_code)] // Columns are written by tasks of their own.
+    pub fn new(
+        tiles: &Tiles,
+        weight: &[f32],
+        strides: WeightStrides,
+        planes: &Planes<'_>,
+        taps: usize,
+    ) -> Self {
+        let blocks = planes.rows.div_ceil(tiles.rows);
+        let column = taps * planes.channels * tiles.rows;
+        let length = planes.groups * blocks * column;
+        let pack = |group: usize, block: usize, channels: Range<usize>, to: &mut [f32]| {
+            let first = block * tiles.rows;
+            let rows = tiles.rows.min(planes.rows - first);
+            let weight = &weight[group * strides.group + first * strides.row..];
+            if strides.channel == taps {
+                // Forward: the channels' kernels lie behind one another.
+                let weight = &weight[channels.start * taps..];
+                let depth = channels.len() * taps;
+                transpose(weight, strides.row, rows, depth, to, tiles.rows);
+                return;
+            }
+            // Input gradient: the rows' kernels do.
+            for (channel, to) in channels.zip(to.chunks_exact_mut(taps * tiles.rows)) {
+                let weight = &weight[channel * strides.channel..];
+                if taps > 1 {
+                    transpose(weight, strides.row, rows, taps, to, tiles.rows);
+                } else {
+                    to[..rows].copy_from_slice(&weight[..rows]);
+                    to[rows..].fill(0.0);
+                }
+            }
+        };
+        // Some channels of all blocks at a time: the weight is read in its order, many rows at once.
+        let chunks = planes.channels.div_ceil(CHANNELS);
+        let least = GRAIN.div_ceil(CHANNELS.min(planes.channels) * planes.rows * taps);
+        // SAFETY: each task writes its own channels of the columns, and together they write all.
+        let values = unsafe {
+            written_by(length, |packed: Shared| {
+                (0..planes.groups * chunks)
+                    .into_par_iter()
+                    .with_min_len(least)
+                    .for_each(|index| {
+                        let (group, chunk) = (index / chunks, index % chunks);
+                        let first = chunk * CHANNELS;
+                        let channels = first..planes.channels.min(first + CHANNELS);
+                        for block in 0..blocks {
+                            let at = (group * blocks + block) * column + first * taps * tiles.rows;
+                            let length = channels.len() * taps * tiles.rows;
+                            let to = std::slice::from_raw_parts_mut(packed.get().add(at), length);
+                            pack(group, block, channels.clone(), to);
+                        }
+                    });
+            })
+        };
+        Self {
+            values: Temporary::new(values),
+            rows: tiles.rows,
+            taps,
+        }
     }
-    for (row, to) in to.iter_mut().enumerate() {
-        *to = if row < rows { from[row * stride] } else { 0.0 };
+
+    /// Hands over the columns of a correlation's taps, in its order.
+    pub fn with_taps_of<R>(&self, correlation: &Correlation, body: impl FnOnce(&[f32]) -> R) -> R {
+        if correlation.is_whole_kernel(self.taps) {
+            return body(&self.values);
+        }
+        let (from, to) = (self.taps * self.rows, correlation.taps.len() * self.rows);
+        let channels = self.values.len() / from;
+        with_buffers([channels * to], |[some]| {
+            some.par_chunks_exact_mut(to)
+                .zip(self.values.par_chunks_exact(from))
+                .with_min_len(GRAIN.div_ceil(to))
+                .for_each(|(to, from)| {
+                    let columns = to.chunks_exact_mut(self.rows);
+                    for (to, tap) in columns.zip(&correlation.taps) {
+                        to.copy_from_slice(&from[tap.weight * self.rows..][..self.rows]);
+                    }
+                });
+            body(some)
+        })
     }
 }

@@ -3,9 +3,9 @@
 /// Compiles a function generic over [`Vector`] for every instruction set, and a function of the
 /// given name that calls the one of a [`crate::tile::Tiles`].
 macro_rules! for_every_set {
-    ($(#[$attribute:meta])* $name:ident, $generic:ident, $arguments:ty) => {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident, $generic:ident, $arguments:ty) => {
         $(#[$attribute])*
-        unsafe fn $name(tiles: &$crate::tile::Tiles, arguments: &$arguments) {
+        $visibility unsafe fn $name(tiles: &$crate::tile::Tiles, arguments: &$arguments) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f")]
             unsafe fn avx512(arguments: &$arguments) {
