@@ -62,7 +62,7 @@ fn shared(root: &Path, folder: &Path) -> bool {
         return false;
     };
     run(
-        Command::new("cargo")
+        cargo()
             .args([
                 "test",
                 "--workspace",
@@ -76,12 +76,27 @@ fn shared(root: &Path, folder: &Path) -> bool {
     )
 }
 
+/// Cargo without what the cargo that runs this program has told it: some build scripts look at that, and would build
+/// anew what `cargo build` had built.
+fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if told {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 const INTEROP: &str = "interop.py";
 
 /// Builds the program and hands it to the script that compares it with the libraries.
 fn interop(root: &Path, python: &str) -> bool {
     let oracle = root.join("crates/weakseg-models/tests/oracle");
-    let mut build = Command::new("cargo");
+    let mut build = cargo();
     run(build.args(["build", "--workspace", "--release"]), root)
         && run(
             Command::new(python)

@@ -212,7 +212,7 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
             plan.script.display()
         ));
     }
-    let built = Command::new("cargo")
+    let built = crate::cargo()
         .args(["build", "--release"])
         .current_dir(root)
         .status();

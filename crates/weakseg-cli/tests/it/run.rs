@@ -52,6 +52,38 @@ gallery = 1
 "#;
 
 #[test]
+fn the_number_of_threads_changes_no_byte() {
+    let program = Program::new();
+    program.write("tiny.toml", CONFIG.as_bytes());
+    let models = |threads: &str| -> Vec<Vec<u8>> {
+        let out = format!("runs/{threads}");
+        program.ok(&[
+            "run",
+            "tiny.toml",
+            "--until",
+            "train-segmenter",
+            "--out",
+            &out,
+            "--threads",
+            threads,
+            // Wide enough for the kernels that the published widths run on.
+            "--set",
+            "classifier.width=0.25",
+            "--set",
+            "segmenter.width=0.25",
+        ]);
+        ["01-train-classifier", "05-train-irn", "08-train-segmenter"]
+            .iter()
+            .map(|step| {
+                let path = program.path(&format!("{out}/{step}/model.safetensors"));
+                std::fs::read(path).expect("a model")
+            })
+            .collect()
+    };
+    assert!(models("1") == models("3"), "the networks differ");
+}
+
+#[test]
 fn from_images_to_a_report_and_a_model() {
     let program = Program::new();
     program.write("tiny.toml", CONFIG.as_bytes());

@@ -1,12 +1,20 @@
 //! Two-dimensional convolution and its gradients on the CPU, for f32 in `[B, C, H, W]` order.
 //!
-//! 3x3 convolutions of many channels are computed by Winograd's method ([`winograd`], with the
-//! choice). One scheme serves every other shape: the passes are sums over taps of shifted products
-//! ([`lattice`]), computed by the table-driven kernel of [`crate::tile`] without a patch matrix.
-//! What differs per shape is decided in [`division`] (rows, channels and output channels of a
-//! task; 1x1 convolutions read the input and write the output where they lie) and
-//! [`weight_division`] (channels in a run, or channels of a row of taps when they are few);
-//! [`depthwise`] takes the weight gradient of groups of one or two channels.
+//! The shape decides, once for all machines and any number of threads, which way a pass goes:
+//!
+//! | shape | forward and input gradient | weight gradient |
+//! |---|---|---|
+//! | groups of one or two channels | [`depthwise`] | [`depthwise`] |
+//! | 3x3, stride 1, many channels | [`winograd`] | [`winograd`] |
+//! | 1x1 with a stride | as 1x1 of the pixels that are read: [`pointwise`] | the same |
+//! | 1x1, kernels that lie outside for the most part | [`panels`] | [`dots`] |
+//! | small maps | [`panels`] | [`mod@weight_gradient`] |
+//! | all else: stems, strides, groups, large maps of 1x1 | [`direct`] | [`mod@weight_gradient`] |
+//!
+//! All but Winograd's and the depthwise are sums over taps of shifted products ([`lattice`]),
+//! computed by the table-driven kernel of [`crate::tile`] over packed weights ([`planes`]); taps
+//! that lie outside the input for whole rectangles are left out there. How the work is cut is
+//! said in [`division`] and [`weight_division`].
 #![allow(unsafe_code)] // Outputs are written by the tasks through a shared pointer.
 
 mod depthwise;
