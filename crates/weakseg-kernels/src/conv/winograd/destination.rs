@@ -4,8 +4,8 @@
 use super::super::transpose::{SIDE, transpose_block};
 use super::source::prefetch;
 use super::tiling::TileBlock;
-use super::transform::{Destination, STEP, both_axes, for_every_set};
-use crate::tile::{RUN, Tiles, Vector};
+use super::transform::{Destination, STEP, both_axes};
+use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// The sums of a block's tiles of one destination channel, and where its pixels go.
 pub(super) struct Sums<'a> {

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::super::transpose::transpose;
 use super::tiling::TileBlock;
-use super::transform::{PRODUCTS, Source, Upstream, both_axes, for_every_set};
-use crate::tile::{RUN, Tiles, Vector};
+use super::transform::{PRODUCTS, Source, Upstream, both_axes};
+use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Copies a block's part of some planes as `[row, column, channel]`, `width` values a pixel.
 /// `planes` are plane numbers in an image, `plane` the values of one. `strided` has room for a row

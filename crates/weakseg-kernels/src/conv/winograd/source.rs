@@ -3,8 +3,8 @@
 
 use super::super::transpose::{SIDE, transpose_block};
 use super::tiling::{RowCopy, TileBlock};
-use super::transform::{Source, TILE, both_axes, for_every_set};
-use crate::tile::{RUN, Tiles, Vector};
+use super::transform::{Source, TILE, both_axes};
+use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Copies a block's part of one source plane: rows of `block.pitch` values. `channel` is the
 /// number of the plane in an image, `plane` the values of a plane.

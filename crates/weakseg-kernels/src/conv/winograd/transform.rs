@@ -226,5 +226,3 @@ pub(super) unsafe fn both_axes<A: Axis<N, M>, V: Vector, const N: usize, const M
         }
     }
 }
-
-pub(super) use crate::tile::for_every_set;

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
 use super::pass::Pass;
-use super::transform::{PRODUCTS, TILE, Weight, both_axes, for_every_set};
-use crate::tile::{RUN, Tiles, Vector};
+use super::transform::{PRODUCTS, TILE, Weight, both_axes};
+use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
 const TAPS: usize = 9;

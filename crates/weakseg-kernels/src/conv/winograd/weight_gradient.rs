@@ -14,9 +14,9 @@ use rayon::prelude::*;
 use super::super::shape::ConvShape;
 use super::pixels;
 use super::tiling::{Sizes, Tiling};
-use super::transform::{KERNEL, PRODUCTS, STEP, TILE, WeightGradient, both_axes, for_every_set};
+use super::transform::{KERNEL, PRODUCTS, STEP, TILE, WeightGradient, both_axes};
 use crate::scratch::{Shared, with_buffers, written_by};
-use crate::tile::{Block, RUN, Start, Tiles, Vector, round_up};
+use crate::tile::{Block, RUN, Start, Tiles, Vector, for_every_set, round_up};
 
 /// Channels of a task, of the input and of the output.
 const INPUTS: usize = 256;
