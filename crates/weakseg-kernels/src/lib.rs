@@ -32,6 +32,7 @@ mod path;
 mod pool;
 mod relu;
 mod resize;
+mod route;
 mod scratch;
 mod sums;
 mod tile;

@@ -1,0 +1,109 @@
+//! What the networks call, handed to a backend's kernels.
+
+/// Implements [`NetworkOps`](crate::ops::NetworkOps) for a backend without a graph by its
+/// [`Kernels`](crate::ops::Kernels). (Burn's extension asks for an implementation on each backend, so
+/// no blanket one will do.)
+macro_rules! route_to_kernels {
+    ($backend:ty) => {
+        impl NetworkOps for $backend {
+            fn convolve(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                options: ConvOptions,
+            ) -> FloatTensor<Self> {
+                Self::conv2d_forward(x, weight, None, options)
+            }
+
+            fn convolve_biased(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                options: ConvOptions,
+            ) -> FloatTensor<Self> {
+                Self::conv2d_forward(x, weight, Some(bias), options)
+            }
+
+            fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
+                Self::path_affinity_forward(edge, &paths)
+            }
+
+            fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+                Self::max_pool_forward(x, options)
+            }
+
+            fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+                Self::resize_forward(x, target)
+            }
+
+            fn normalize(
+                x: FloatTensor<Self>,
+                gamma: FloatTensor<Self>,
+                beta: FloatTensor<Self>,
+                options: NormOptions,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                Self::batch_norm_forward(x, gamma, beta, options)
+            }
+
+            fn affine(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                relu: bool,
+            ) -> FloatTensor<Self> {
+                Self::channel_affine_forward(x, scale, shift, relu)
+            }
+
+            fn normalize_add(
+                x: FloatTensor<Self>,
+                gamma: FloatTensor<Self>,
+                beta: FloatTensor<Self>,
+                shortcut: FloatTensor<Self>,
+                epsilon: f64,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                Self::batch_norm_add_forward(x, gamma, beta, shortcut, epsilon)
+            }
+
+            fn affine_add(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                shortcut: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::channel_affine_add_forward(x, scale, shift, shortcut)
+            }
+
+            fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::gate_forward(x, gate)
+            }
+
+            fn weigh_add(
+                x: FloatTensor<Self>,
+                gate: FloatTensor<Self>,
+                shortcut: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::gate_add_forward(x, gate, shortcut)
+            }
+
+            fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::global_mean_forward(x)
+            }
+
+            fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+                Self::nearest_forward(x, size)
+            }
+
+            fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::nearest_join_forward(x, skip)
+            }
+
+            fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::relu_forward(x)
+            }
+
+            fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::add_relu_forward(a, b)
+            }
+        }
+    };
+}
+pub(crate) use route_to_kernels;
