@@ -1,7 +1,7 @@
 //! `cargo xtask bench peers`: `weakseg bench step` beside PyTorch, in alternation.
 //!
-//! For each network a pair is one run of weakseg and one of each of PyTorch's two fp32 layouts, one process after the
-//! other, so that what else the machine does falls on all of them; the ratio of a pair is weakseg's time over the faster
+//! For each network a pair is one run of weakseg and one of each of PyTorch's layouts (two in fp32, channels last in bf16), one
+//! process after the other, so that what else the machine does falls on all of them; the ratio of a pair is weakseg's time over the faster
 //! layout's. The first of a pair changes from pair to pair. Peak memory is the process's greatest resident set, PyTorch's
 //! with what the interpreter and its libraries take.
 
@@ -10,8 +10,30 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// PyTorch's ways to lay a batch out.
-const LAYOUTS: [&str; 2] = ["fp32", "fp32-nhwc"];
+/// Arithmetic of both programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Fp32,
+    Bf16,
+}
+
+impl Mode {
+    /// Its name for `weakseg bench step`.
+    fn ours(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// PyTorch's names, one for each way to lay a batch out.
+    fn theirs(self) -> &'static [&'static str] {
+        match self {
+            Self::Fp32 => &["fp32", "fp32-nhwc"],
+            Self::Bf16 => &["bf16-nhwc"],
+        }
+    }
+}
 
 const NETS: [&str; 7] = [
     "vgg16",
@@ -24,13 +46,14 @@ const NETS: [&str; 7] = [
 ];
 
 const USAGE: &str = "usage: cargo xtask bench peers PYTHON [--script TRAIN_STEP.py] [--net NAME…] [--pairs 5] \
-                     [--batch 4] [--size 224] [--repeat 3]";
+                     [--mode fp32|bf16] [--batch 4] [--size 224] [--repeat 3]";
 
 /// What is compared.
 struct Plan {
     python: String,
     script: PathBuf,
     nets: Vec<String>,
+    mode: Mode,
     pairs: usize,
     batch: usize,
     size: usize,
@@ -44,6 +67,7 @@ impl Plan {
             python: words.next().ok_or(USAGE)?.to_owned(),
             script: root.join("../shared/peers/train_step.py"),
             nets: Vec::new(),
+            mode: Mode::Fp32,
             pairs: 5,
             batch: 4,
             size: 224,
@@ -64,6 +88,13 @@ impl Plan {
                     plan.nets.push(value()?.to_owned());
                     while let Some(net) = words.next_if(|w| !w.starts_with("--")) {
                         plan.nets.push(net.to_owned());
+                    }
+                }
+                "--mode" => {
+                    plan.mode = match value()? {
+                        "fp32" => Mode::Fp32,
+                        "bf16" => Mode::Bf16,
+                        other => return Err(format!("--mode {other}: expected fp32 or bf16")),
                     }
                 }
                 "--pairs" => plan.pairs = number(value()?)?,
@@ -96,6 +127,7 @@ impl Plan {
     fn weakseg(&self, program: &Path, net: &str) -> Result<Sample, String> {
         let mut command = Command::new(program);
         command.args(["--device", "cpu", "bench", "step"]);
+        command.args(["--modes", self.mode.ours()]);
         sample(command.args(self.arguments(net)))
     }
 
@@ -159,14 +191,17 @@ fn resident(process: u32) -> u64 {
 /// The samples of one network.
 struct Row {
     ours: Vec<Sample>,
-    theirs: Vec<[Sample; 2]>,
+    /// One for each layout.
+    theirs: Vec<Vec<Sample>>,
 }
 
 impl Row {
     fn print(&self, net: &str) {
         let faster = |of: fn(&Sample) -> f64| -> Vec<f64> {
             let pairs = self.theirs.iter();
-            pairs.map(|pair| of(&pair[0]).min(of(&pair[1]))).collect()
+            pairs
+                .map(|pair| pair.iter().map(of).fold(f64::INFINITY, f64::min))
+                .collect()
         };
         let mut cells = vec![net.to_owned()];
         for of in [|s: &Sample| s.train, |s: &Sample| s.infer] {
@@ -185,7 +220,8 @@ impl Row {
         let mebi = |bytes: u64| (bytes >> 20).to_string();
         let peak = self.ours.iter().map(|s| s.peak).max().unwrap_or(0);
         // The layout that takes less.
-        let layouts = (0..2).map(|l| self.theirs.iter().map(|pair| pair[l].peak).max());
+        let count = self.theirs.first().map_or(0, Vec::len);
+        let layouts = (0..count).map(|l| self.theirs.iter().map(|pair| pair[l].peak).max());
         cells.push(mebi(peak));
         cells.push(mebi(layouts.flatten().min().unwrap_or(0)));
         println!("| {} |", cells.join(" | "));
@@ -221,8 +257,11 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
     }
     let program = root.join("target/release/weakseg");
     println!(
-        "Batch {}, {} px, {} pairs; seconds are medians, ratios medians [least greatest], memory in MiB.\n",
-        plan.batch, plan.size, plan.pairs
+        "Batch {}, {} px, {}, {} pairs; seconds are medians, ratios medians [least greatest], memory in MiB.\n",
+        plan.batch,
+        plan.size,
+        plan.mode.ours(),
+        plan.pairs
     );
     println!(
         "| network | train | PyTorch | ratio | infer | PyTorch | ratio | peak | PyTorch |\n|---|---|---|---|---|---|---|---|---|"
@@ -242,21 +281,26 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
                 Some(sample) => sample.threads,
                 None => std::thread::available_parallelism().map_or(1, usize::from),
             };
-            let [first, second] = LAYOUTS.map(|layout| plan.pytorch(net, layout, threads));
-            row.theirs.push([first?, second?]);
+            let layouts = plan.mode.theirs().iter();
+            let theirs: Result<Vec<Sample>, String> = layouts
+                .map(|layout| plan.pytorch(net, layout, threads))
+                .collect();
+            row.theirs.push(theirs?);
             if !ours_first {
                 row.ours.push(plan.weakseg(&program, net)?);
             }
+            let all = |of: fn(&Sample) -> f64| -> String {
+                let each = row.theirs[pair].iter().map(|s| format!("{:.4}", of(s)));
+                each.collect::<Vec<_>>().join(" and ")
+            };
             eprintln!(
-                "{net} {}/{}: {:.4} against {:.4} and {:.4}; inference {:.4} against {:.4} and {:.4}",
+                "{net} {}/{}: {:.4} against {}; inference {:.4} against {}",
                 pair + 1,
                 plan.pairs,
                 row.ours[pair].train,
-                row.theirs[pair][0].train,
-                row.theirs[pair][1].train,
+                all(|s| s.train),
                 row.ours[pair].infer,
-                row.theirs[pair][0].infer,
-                row.theirs[pair][1].infer,
+                all(|s| s.infer),
             );
         }
         row.print(net);

@@ -1,6 +1,7 @@
 //! GFLOP/s of the three passes of convolutions, as the networks call them.
 //!
-//! `cargo run --release --workspace --example conv_speed -- [FILTER]`; a filter is part of a row's name.
+//! `cargo run --release --workspace --example conv_speed -- [FILTER] [bf16]`; a filter is part of a row's name, with `bf16` the
+//! operands are rounded.
 
 use std::time::Instant;
 
@@ -92,7 +93,14 @@ fn rows() -> Vec<Row> {
 }
 
 fn main() {
-    let filter = std::env::args().nth(1).unwrap_or_default();
+    let mut filter = String::new();
+    for argument in std::env::args().skip(1) {
+        if argument == "bf16" {
+            weakseg_kernels::use_bf16(true).expect("a processor with bf16 arithmetic");
+        } else {
+            filter = argument;
+        }
+    }
     println!(
         "{:<24}{:>8} {:>22} {:>22} {:>22}",
         "GFLOP/s (ms)", "GFLOP", "forward", "input gradient", "weight gradient"

@@ -14,6 +14,7 @@
 
 mod affinity;
 mod autodiff;
+mod bf16;
 mod buffers;
 mod channels;
 mod conv;
@@ -39,6 +40,7 @@ mod tile;
 mod update;
 pub mod walk;
 
+pub use bf16::{NoBf16, bf16_instruction_set, use_bf16};
 pub use conv::ConvOptions;
 pub use dispatch::{
     add_relu, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,

@@ -17,6 +17,7 @@
 //! said in [`division`] and [`weight_division`].
 #![allow(unsafe_code)] // Outputs are written by the tasks through a shared pointer.
 
+mod bf16;
 mod depthwise;
 mod direct;
 mod division;
@@ -73,6 +74,10 @@ pub(crate) fn forward(
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
         return forward(tiles, &plain, &thin, weight, bias);
+    }
+    let rounded = |bf16| bf16::forward(bf16, shape, x, weight, bias);
+    if let Some(output) = tiles.bf16.and_then(rounded) {
+        return output;
     }
     if depthwise::serves(shape) {
         return depthwise::forward(tiles, shape, x, weight, bias);
@@ -133,6 +138,10 @@ pub(crate) fn input_gradient(
     if let Some(plain) = pointwise::plain(shape) {
         let thin = Temporary::new(input_gradient(tiles, &plain, weight, output_gradient));
         return pointwise::spread(shape, &thin);
+    }
+    let rounded = |bf16| bf16::input_gradient(bf16, shape, weight, output_gradient);
+    if let Some(gradient) = tiles.bf16.and_then(rounded) {
+        return gradient;
     }
     if depthwise::serves(shape) {
         return depthwise::input_gradient(tiles, shape, weight, output_gradient);
@@ -202,8 +211,13 @@ pub(crate) fn weight_gradient(
 ) -> Vec<f32> {
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
-        weight_gradient(tiles, &plain, &thin, output_gradient)
-    } else if winograd::choice::serves(shape) {
+        return weight_gradient(tiles, &plain, &thin, output_gradient);
+    }
+    let rounded = |bf16| bf16::weight_gradient(bf16, shape, x, output_gradient);
+    if let Some(gradient) = tiles.bf16.and_then(rounded) {
+        return gradient;
+    }
+    if winograd::choice::serves(shape) {
         winograd::weight_gradient(tiles, shape, x, output_gradient)
     } else if depthwise::serves(shape) {
         depthwise::weight_gradient(tiles, shape, x, output_gradient)

@@ -193,7 +193,7 @@ impl Kernels for Flex {
         let (x, weight) = (contiguous(&x), contiguous(&weight));
         let bias = bias.as_ref().map(contiguous);
         let bias = bias.as_ref().map(values);
-        let output = conv::forward(Tiles::detect(), &shape, values(&x), values(&weight), bias);
+        let output = conv::forward(&Tiles::chosen(), &shape, values(&x), values(&weight), bias);
         let [height, width] = shape.output_size;
         tensor(output, &[shape.batch, shape.outputs, height, width])
     }
@@ -209,7 +209,7 @@ impl Kernels for Flex {
         };
         let (weight, output_gradient) = (contiguous(&weight), contiguous(&output_gradient));
         let gradient = conv::input_gradient(
-            Tiles::detect(),
+            &Tiles::chosen(),
             &shape,
             values(&weight),
             values(&output_gradient),
@@ -228,7 +228,7 @@ impl Kernels for Flex {
         };
         let (x, output_gradient) = (contiguous(&x), contiguous(&output_gradient));
         let gradient = conv::weight_gradient(
-            Tiles::detect(),
+            &Tiles::chosen(),
             &shape,
             values(&x),
             values(&output_gradient),

@@ -22,6 +22,8 @@ mod x86;
 
 use std::sync::OnceLock;
 
+use crate::bf16::Bf16;
+
 pub(crate) use dots::{COLUMNS, Dots, MOST_ROWS};
 pub(crate) use every_set::for_every_set;
 pub(crate) use portable::Four;
@@ -93,6 +95,8 @@ pub(crate) struct Tiles {
     kernels: [Kernel; 3],
     /// Dot products of 1, 2, … rows.
     dots: &'static [dots::Kernel],
+    /// For convolutions that shall round their operands to bf16.
+    pub bf16: Option<Bf16>,
 }
 
 impl Tiles {
@@ -100,6 +104,14 @@ impl Tiles {
     pub fn detect() -> &'static Tiles {
         static BEST: OnceLock<Tiles> = OnceLock::new();
         BEST.get_or_init(|| *Self::available().last().unwrap_or(&portable::TILES))
+    }
+
+    /// The best set with the arithmetic that was chosen for this process.
+    pub fn chosen() -> Tiles {
+        Tiles {
+            bf16: Bf16::chosen(),
+            ..*Self::detect()
+        }
     }
 
     /// Every set this machine runs, the slowest first.

@@ -78,4 +78,5 @@ pub(super) const TILES: Tiles = Tiles {
     lanes: 4,
     kernels: [one, two, three],
     dots: &[dots_one, dots_two],
+    bf16: None,
 };

@@ -156,6 +156,7 @@ pub(super) const AVX2: Tiles = Tiles {
     lanes: 8,
     kernels: [avx2_one, avx2_two, avx2_three],
     dots: &[avx2_dots_one, avx2_dots_two],
+    bf16: None,
 };
 
 pub(super) const AVX512: Tiles = Tiles {
@@ -172,4 +173,5 @@ pub(super) const AVX512: Tiles = Tiles {
         avx512_dots_five,
         avx512_dots_six,
     ],
+    bf16: None,
 };

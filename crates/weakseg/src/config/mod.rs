@@ -5,6 +5,7 @@
 
 mod check;
 mod layers;
+mod precision;
 mod presets;
 mod weights;
 
@@ -23,6 +24,7 @@ use crate::pretrained::WeightsChoice;
 use crate::train::{Monitor, Select};
 
 pub use layers::{ConfigError, load, resolve, schema, to_toml};
+pub use precision::Precision;
 pub use presets::{PRESETS, preset};
 
 /// Everything that decides a run.
@@ -35,6 +37,9 @@ pub struct Config {
     /// Seed of everything that is drawn: initial weights, order, augmentation, DropBlock, bootstrap.
     #[serde(default)]
     pub seed: u64,
+    /// Arithmetic of the convolutions on the CPU.
+    #[serde(default)]
+    pub precision: Precision,
     /// Where the images and their image-level labels are.
     pub data: DataConfig,
     /// The grid the networks see.

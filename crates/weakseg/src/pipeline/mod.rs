@@ -19,7 +19,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use weakseg_data::{Cases, DataError, Truth};
 
-use crate::config::{Config, EncoderStart};
+use crate::config::{Config, EncoderStart, Precision};
 use crate::digest::digest;
 use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
@@ -59,14 +59,14 @@ pub const METHOD: [Step; 10] = [
     Step {
         name: "train-classifier",
         does: "learn which findings an image has (paper §3.1)",
-        sections: &["data", "image", "classifier"],
+        sections: &["data", "image", "precision", "classifier"],
         needs: &[],
         work: Work::Learn(steps::train_classifier),
     },
     Step {
         name: "make-cams",
         does: "ask the classifier where it looks: Grad-CAM++ maps (paper §3.2)",
-        sections: &["cams"],
+        sections: &["precision", "cams"],
         needs: &["train-classifier"],
         work: Work::Learn(steps::make_cams),
     },
@@ -87,14 +87,14 @@ pub const METHOD: [Step; 10] = [
     Step {
         name: "train-irn",
         does: "learn boundaries and displacements between sure pixels (paper §3.3, IRNet)",
-        sections: &["irn"],
+        sections: &["precision", "irn"],
         needs: &["make-ir-labels"],
         work: Work::Learn(steps::train_irn),
     },
     Step {
         name: "make-pseudo-labels",
         does: "walk the maps over IRNet's affinities, threshold, filter (paper §3.3)",
-        sections: &["pseudo_labels"],
+        sections: &["precision", "pseudo_labels"],
         needs: &["make-cams", "train-irn"],
         work: Work::Learn(steps::make_pseudo_labels),
     },
@@ -108,14 +108,14 @@ pub const METHOD: [Step; 10] = [
     Step {
         name: "train-segmenter",
         does: "learn masks from the pseudo-labels (paper §3.4)",
-        sections: &["segmenter"],
+        sections: &["precision", "segmenter"],
         needs: &["make-pseudo-labels"],
         work: Work::Learn(steps::train_segmenter),
     },
     Step {
         name: "evaluate",
         does: "predict and score the held-out cases",
-        sections: &["evaluate"],
+        sections: &["precision", "evaluate"],
         needs: &["train-segmenter"],
         work: Work::Score(steps::evaluate),
     },
@@ -264,6 +264,7 @@ pub struct Job<'a> {
 pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     let cases = job.config.data.open_cases(job.base)?;
     check_span(job)?;
+    choose_precision(job)?;
     let data = digest(
         serde_json::to_string(&listing(&cases))
             .expect("plain fields")
@@ -374,6 +375,25 @@ fn listing(cases: &Cases) -> Vec<(&str, &[bool], weakseg_data::Split)> {
         .iter()
         .map(|c| (c.id.as_str(), c.labels.as_slice(), c.split))
         .collect()
+}
+
+/// Makes the run's arithmetic that of the process.
+fn choose_precision(job: &Job<'_>) -> Result<(), StepError> {
+    let precision = job.config.precision;
+    let refused = |why: String| {
+        StepError::Other(format!(
+            "precision = \"bf16\": {why}; set precision = \"fp32\""
+        ))
+    };
+    if precision == Precision::Bf16 && job.device != Device::flex() {
+        return Err(refused(format!(
+            "not offered on {}, only on the CPU",
+            job.device_name
+        )));
+    }
+    precision
+        .choose()
+        .map_err(|error| refused(error.to_string()))
 }
 
 fn check_span(job: &Job<'_>) -> Result<(), StepError> {

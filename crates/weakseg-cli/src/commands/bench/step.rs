@@ -10,12 +10,13 @@ use burn::tensor::{Device, Distribution, Tensor};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use weakseg::config::Precision;
 use weakseg::optim::{OptimConfig, Optimizer};
 use weakseg_models::Output;
 
 use super::subject::Subject;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
 
 /// Time a training step (forward, backward, SGD with momentum) and an inference of networks with random weights.
@@ -51,6 +52,17 @@ pub struct Step {
 enum Mode {
     /// 32-bit floats throughout.
     Fp32,
+    /// Convolutions with operands rounded to bf16 and sums in 32 bits, where the processor has instructions for it.
+    Bf16,
+}
+
+impl From<Mode> for Precision {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Fp32 => Self::Fp32,
+            Mode::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 /// One line, with the keys of PyTorch's counterpart.
@@ -79,6 +91,10 @@ impl Step {
         }
         for net in &self.net {
             for &mode in &self.modes {
+                let chosen = Precision::from(mode).choose();
+                if let Err(error) = chosen {
+                    return usage(format!("--modes bf16: {error}"));
+                }
                 output::json(&Line {
                     net,
                     mode,

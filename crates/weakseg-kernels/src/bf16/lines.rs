@@ -1,0 +1,40 @@
+//! Lines of pixels on their way into a kernel.
+
+/// Neighbouring places, and where in a plane their values lie one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// First place.
+    pub at: usize,
+    /// Places.
+    pub count: usize,
+    /// Image and pixel of the first value, none for zeros.
+    pub source: Option<(usize, usize)>,
+}
+
+/// Lines of the planes of a tensor `[B, C, pixels]`.
+pub(crate) struct Lines<'a> {
+    pub lines: &'a [Line],
+    pub values: &'a [f32],
+    pub channels: usize,
+    /// Pixels of a plane.
+    pub pixels: usize,
+}
+
+impl Lines<'_> {
+    /// Where the values of a line's channel begin.
+    #[inline(always)]
+    pub fn start(&self, (image, pixel): (usize, usize), channel: usize) -> usize {
+        (image * self.channels + channel) * self.pixels + pixel
+    }
+
+    /// Asserts that all lines lie in the planes of the tensor.
+    pub fn assert_inside(&self, channels: impl IntoIterator<Item = usize>) {
+        assert!(channels.into_iter().all(|channel| channel < self.channels));
+        let image = self.channels * self.pixels;
+        for line in self.lines {
+            if let Some((at, pixel)) = line.source {
+                assert!(pixel + line.count <= self.pixels && (at + 1) * image <= self.values.len());
+            }
+        }
+    }
+}

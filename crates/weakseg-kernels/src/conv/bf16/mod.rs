@@ -1,0 +1,120 @@
+//! Convolutions with operands rounded to bf16 ([`crate::bf16`]): stride 1, one group.
+
+mod correlate;
+mod grid;
+#[cfg(test)]
+mod tests;
+mod weight;
+mod weight_gradient;
+
+use super::lattice::Correlation;
+use super::planes::{Planes, WeightStrides};
+use super::shape::ConvShape;
+use crate::bf16::{Bf16, SIDE};
+use crate::scratch::written_by;
+use grid::Grid;
+use weight::PackedWeight;
+
+/// The grid of the forward pass, if bf16 serves a shape.
+fn forward_grid(shape: &ConvShape) -> Option<Grid> {
+    let options = &shape.options;
+    let plain = options.groups == 1 && options.stride == [1, 1];
+    if !plain || shape.inputs < SIDE || shape.outputs < SIDE {
+        return None;
+    }
+    let forward = Correlation::forward(shape);
+    Grid::new(shape.batch, &forward, shape.size, shape.output_size)
+}
+
+/// Output, or none where f32 is the better way.
+#[allow(unsafe_code)] // The output is written by tasks.
+pub(super) fn forward(
+    bf16: Bf16,
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) -> Option<Vec<f32>> {
+    let grid = forward_grid(shape)?;
+    let planes = Planes {
+        batch: shape.batch,
+        groups: 1,
+        channels: shape.inputs,
+        rows: shape.outputs,
+        source: x,
+        source_size: shape.size,
+        destination_size: shape.output_size,
+        bias,
+    };
+    let strides = WeightStrides {
+        group: 0,
+        row: shape.inputs * shape.taps(),
+        channel: shape.taps(),
+    };
+    let correlation = Correlation::forward(shape);
+    let packed = PackedWeight::new(bf16, weight, strides, &planes, &correlation);
+    // SAFETY: the grid is of a correlation that writes the whole output.
+    Some(unsafe {
+        written_by(shape.output_len(), |output| {
+            correlate::correlate(bf16, &grid, &planes, &packed, output);
+        })
+    })
+}
+
+/// Gradient with respect to x, or none where f32 is the better way.
+#[allow(unsafe_code)] // The gradient is written by tasks.
+pub(super) fn input_gradient(
+    bf16: Bf16,
+    shape: &ConvShape,
+    weight: &[f32],
+    output_gradient: &[f32],
+) -> Option<Vec<f32>> {
+    forward_grid(shape)?;
+    let [correlation] = Correlation::input_gradient(shape).try_into().ok()?;
+    let grid = Grid::new(shape.batch, &correlation, shape.output_size, shape.size)?;
+    let planes = Planes {
+        batch: shape.batch,
+        groups: 1,
+        channels: shape.outputs,
+        rows: shape.inputs,
+        source: output_gradient,
+        source_size: shape.output_size,
+        destination_size: shape.size,
+        bias: None,
+    };
+    let strides = WeightStrides {
+        group: 0,
+        row: shape.taps(),
+        channel: shape.inputs * shape.taps(),
+    };
+    let packed = PackedWeight::new(bf16, weight, strides, &planes, &correlation);
+    // SAFETY: the grid is of a correlation that writes the whole gradient.
+    Some(unsafe {
+        written_by(shape.input_len(), |gradient| {
+            correlate::correlate(bf16, &grid, &planes, &packed, gradient);
+        })
+    })
+}
+
+/// Gradient with respect to the weight, or none where f32 is the better way.
+pub(super) fn weight_gradient(
+    bf16: Bf16,
+    shape: &ConvShape,
+    x: &[f32],
+    output_gradient: &[f32],
+) -> Option<Vec<f32>> {
+    assert_eq!(x.len(), shape.input_len(), "input size");
+    assert_eq!(
+        output_gradient.len(),
+        shape.output_len(),
+        "output gradient size"
+    );
+    let grid = forward_grid(shape)?;
+    Some(weight_gradient::weight_gradient(
+        bf16,
+        &grid,
+        shape,
+        x,
+        output_gradient,
+    ))
+}

@@ -1,0 +1,72 @@
+//! Weights as rows of a product.
+#![allow(unsafe_code)] // Blocks are written by tasks of their own.
+
+use rayon::prelude::*;
+
+use super::super::lattice::Correlation;
+use super::super::planes::{Planes, WeightStrides};
+use crate::bf16::{Bf16, HALF, SIDE, STEP};
+use crate::scratch::{Shared, Temporary, written_by};
+
+/// bf16 values of the rows of a block in one step.
+const TILE: usize = HALF * STEP;
+
+/// The weight `[block of 16 rows, block of 32 channels, tap, row, channel]`, zeros behind the last
+/// row and the last channel; an even number of row blocks.
+pub(super) struct PackedWeight {
+    /// Two values in each.
+    values: Temporary,
+    row_steps: usize,
+}
+
+impl PackedWeight {
+    pub fn new(
+        bf16: Bf16,
+        weight: &[f32],
+        strides: WeightStrides,
+        planes: &Planes<'_>,
+        correlation: &Correlation,
+    ) -> Self {
+        let taps = correlation.taps.len();
+        let (rows, channels) = (planes.rows, planes.channels);
+        let row_steps = channels.div_ceil(STEP) * taps;
+        let blocks = rows.div_ceil(SIDE) * 2;
+        let last = correlation.taps.iter().map(|tap| tap.weight).max();
+        let last = (rows - 1) * strides.row + (channels - 1) * strides.channel + last.unwrap_or(0);
+        assert!(last < weight.len(), "weight size");
+        let length = blocks * row_steps * TILE / 2;
+        // SAFETY: each task writes the whole of its own block; reads stay below `last`.
+        let values = unsafe {
+            written_by(length, |packed: Shared| {
+                (0..blocks).into_par_iter().for_each(|block| {
+                    let to = packed.get().cast::<u16>().add(block * row_steps * TILE);
+                    for step in 0..row_steps {
+                        let (channel, tap) = (step / taps * STEP, step % taps);
+                        let count = STEP.min(channels - channel);
+                        for row in 0..HALF {
+                            let to = to.add(step * TILE + row * STEP);
+                            let from = block * HALF + row;
+                            let count = if from < rows { count } else { 0 };
+                            let at = from * strides.row
+                                + channel * strides.channel
+                                + correlation.taps[tap].weight;
+                            let from = weight.as_ptr().wrapping_add(at);
+                            bf16.write_strided(from, strides.channel, count, to);
+                        }
+                    }
+                });
+            })
+        };
+        Self {
+            values: Temporary::new(values),
+            row_steps,
+        }
+    }
+
+    /// The 16 rows of a block, from a step on, of which a task reads `steps`.
+    pub fn block(&self, block: usize, step: usize, steps: usize) -> *const u8 {
+        assert!(step + steps <= self.row_steps);
+        let at = (block * self.row_steps + step) * TILE / 2;
+        self.values[at..][..steps * TILE / 2].as_ptr().cast()
+    }
+}

@@ -1,0 +1,217 @@
+//! Weight gradients.
+//!
+//! The gradient of one tap is the product of two matrices whose summed index runs along the grid's
+//! row: the input some places further, `[input channel, place]`, and the output gradient, zero
+//! between its pixels, `[place, output channel]`. A chunk of the row is rounded by all threads, then
+//! every block of every tap's gradient adds the chunk's products.
+#![allow(unsafe_code)] // Tasks write disjoint parts of shared buffers; see the SAFETY comments.
+
+use rayon::prelude::*;
+
+use super::super::shape::ConvShape;
+use super::super::transpose::transpose;
+use super::grid::Grid;
+use crate::bf16::{Bf16, HALF, Lines, Product, SIDE, STEP};
+use crate::scratch::{Shared, Temporary, with_buffers, written_by};
+use crate::tile::round_up;
+
+/// Places of a chunk.
+const PLACES: usize = 2048;
+/// Channels rounded by one task.
+const CHANNELS: usize = 4;
+
+/// Gradient of the weight `[O, I, KH, KW]`, on the forward pass's grid.
+pub(super) fn weight_gradient(
+    bf16: Bf16,
+    grid: &Grid,
+    shape: &ConvShape,
+    x: &[f32],
+    output_gradient: &[f32],
+) -> Vec<f32> {
+    let taps = grid.offsets.len();
+    let inputs = round_up(shape.inputs, SIDE);
+    let outputs = round_up(shape.outputs, SIDE);
+    // SAFETY: the first chunk writes every block of every tap.
+    let sums = unsafe {
+        written_by(taps * inputs * outputs, |sums| {
+            for first in (0..grid.length).step_by(PLACES) {
+                let chunk = Chunk {
+                    bf16,
+                    grid,
+                    shape,
+                    first,
+                    places: round_up((grid.length - first).min(PLACES), STEP),
+                };
+                chunk.add(x, output_gradient, [inputs, outputs], sums);
+            }
+        })
+    };
+    let sums = Temporary::new(sums);
+    // SAFETY: each task writes the weights of its own output channels.
+    unsafe {
+        written_by(shape.weight_len(), |gradient| {
+            place(shape, &sums, [inputs, outputs], gradient);
+        })
+    }
+}
+
+struct Chunk<'a> {
+    bf16: Bf16,
+    grid: &'a Grid,
+    shape: &'a ConvShape,
+    first: usize,
+    /// A multiple of [`STEP`].
+    places: usize,
+}
+
+impl Chunk<'_> {
+    /// Adds its products to the sums, `[tap, input channel, output channel]`; the first writes them.
+    fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
+        let [inputs, outputs] = channels;
+        let (grid, shape, places) = (self.grid, self.shape, self.places);
+        let window = self.first..self.first + places + grid.reach;
+        // Two values a place: rows of an odd number of cache lines.
+        let row = (window.len().div_ceil(STEP) | 1) * HALF;
+        with_buffers(
+            [inputs * row, outputs * places / 2],
+            |[source, gradient]| {
+                let pixels = shape.size[0] * shape.size[1];
+                let lines = grid.source.lines(window.clone());
+                let lines = Lines {
+                    lines: &lines,
+                    values: x,
+                    channels: shape.inputs,
+                    pixels,
+                };
+                (source.par_chunks_mut(CHANNELS * row).enumerate()).for_each(|(chunk, to)| {
+                    for (at, to) in to.chunks_exact_mut(row).enumerate() {
+                        let channel = chunk * CHANNELS + at;
+                        let plane = (channel < shape.inputs).then_some(channel);
+                        assert!(window.len() <= 2 * to.len());
+                        // SAFETY: the lines' places lie in the window, and the row holds so many.
+                        unsafe {
+                            self.bf16
+                                .write_values(&lines, plane, to.as_mut_ptr().cast())
+                        };
+                    }
+                });
+                self.round_gradient(output_gradient, gradient);
+                self.multiply(source, row, gradient, [inputs, outputs], sums);
+            },
+        );
+    }
+
+    /// Rounds the output gradient: `[block of 16 channels, pair of places, channel]`.
+    fn round_gradient(&self, output_gradient: &[f32], to: &mut [f32]) {
+        let (shape, places) = (self.shape, self.places);
+        let lines = (self.grid.destination).lines(self.first..self.first + places);
+        let lines = Lines {
+            lines: &lines,
+            values: output_gradient,
+            channels: shape.outputs,
+            pixels: shape.output_size[0] * shape.output_size[1],
+        };
+        let block = HALF * places / 2;
+        (to.par_chunks_exact_mut(block).enumerate()).for_each(|(at, to)| {
+            with_buffers([block], |[rows]| {
+                for (row, rows) in rows.chunks_exact_mut(places / 2).enumerate() {
+                    let channel = at * HALF + row;
+                    let plane = (channel < shape.outputs).then_some(channel);
+                    // SAFETY: the lines' places are those of the chunk, of which a row holds all.
+                    unsafe {
+                        self.bf16
+                            .write_values(&lines, plane, rows.as_mut_ptr().cast())
+                    };
+                }
+                transpose(rows, places / 2, HALF, places / 2, to, HALF);
+            });
+        });
+    }
+
+    fn multiply(
+        &self,
+        source: &[f32],
+        row: usize,
+        gradient: &[f32],
+        [inputs, outputs]: [usize; 2],
+        sums: Shared,
+    ) {
+        let taps = self.grid.offsets.len();
+        let steps = self.places / STEP;
+        let tile = HALF * HALF * size_of::<u32>();
+        let b_steps: Vec<usize> = (0..steps).map(|step| step * tile).collect();
+        let blocks = inputs / SIDE;
+        (0..taps * blocks).into_par_iter().for_each(|task| {
+            let (tap, block) = (task % taps, task / taps);
+            let offset = self.grid.offsets[tap];
+            assert!(offset + self.places <= 2 * row);
+            let a = [0, HALF].map(|half| {
+                let rows = &source[(block * SIDE + half) * row..][..HALF * row];
+                rows.as_ptr().cast::<u16>().wrapping_add(offset).cast()
+            });
+            self.bf16.with_multiplier(|multiplier| {
+                for column in (0..outputs).step_by(SIDE) {
+                    let b = &gradient[column * self.places / 2..][..SIDE * self.places / 2];
+                    let at = (tap * inputs + block * SIDE) * outputs + column;
+                    // SAFETY: 16 rows of each half of `a` and both halves of `b` hold the places of
+                    // the chunk; the block of sums is this task's, and the first chunk's products are
+                    // written, not added.
+                    unsafe {
+                        multiplier.multiply(&Product {
+                            steps,
+                            a,
+                            a_stride: row * size_of::<u32>(),
+                            a_step: STEP * size_of::<u16>(),
+                            b: b.as_ptr().cast(),
+                            b_half: HALF * self.places / 2 * size_of::<u32>(),
+                            b_stride: HALF * size_of::<u32>(),
+                            b_steps: b_steps.as_ptr(),
+                            out: sums.get().add(at),
+                            out_stride: outputs,
+                            add: self.first > 0,
+                        });
+                    }
+                }
+            });
+        });
+    }
+}
+
+/// Writes sums `[tap, input channel, output channel]` to the weight's gradient.
+///
+/// # Safety
+///
+/// `gradient` must hold the whole weight, nobody else's meanwhile.
+unsafe fn place(shape: &ConvShape, sums: &[f32], [inputs, outputs]: [usize; 2], gradient: Shared) {
+    let taps = shape.taps();
+    let row = shape.inputs * taps;
+    (0..outputs / HALF).into_par_iter().for_each(|block| {
+        let first = block * HALF;
+        let rows = HALF.min(shape.outputs.saturating_sub(first));
+        if rows == 0 {
+            return;
+        }
+        // SAFETY: the rows of the weight are those of this task's output channels.
+        let to =
+            unsafe { std::slice::from_raw_parts_mut(gradient.get().add(first * row), rows * row) };
+        if taps == 1 {
+            transpose(
+                &sums[first..],
+                outputs,
+                shape.inputs,
+                rows,
+                to,
+                shape.inputs,
+            );
+            return;
+        }
+        for input in 0..shape.inputs {
+            for tap in 0..taps {
+                let sums = &sums[(tap * inputs + input) * outputs + first..][..rows];
+                for (to, sum) in to[input * taps + tap..].iter_mut().step_by(row).zip(sums) {
+                    *to = *sum;
+                }
+            }
+        }
+    });
+}
