@@ -93,6 +93,11 @@ fn rows() -> Vec<Row> {
 }
 
 fn main() {
+    // On the pool's threads, as in the program.
+    rayon::scope(|_| run());
+}
+
+fn run() {
     let mut filter = String::new();
     for argument in std::env::args().skip(1) {
         if argument == "bf16" {

@@ -1,6 +1,6 @@
 //! Lines of pixels on their way into a kernel.
 
-/// Neighbouring places, and where in a plane their values lie one behind the other.
+/// Neighbouring places, and where in a plane their values lie, equally far apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line {
     /// First place.
@@ -18,6 +18,8 @@ pub(crate) struct Lines<'a> {
     pub channels: usize,
     /// Pixels of a plane.
     pub pixels: usize,
+    /// Pixels from one value of a line to the next.
+    pub step: usize,
 }
 
 impl Lines<'_> {
@@ -33,7 +35,8 @@ impl Lines<'_> {
         let image = self.channels * self.pixels;
         for line in self.lines {
             if let Some((at, pixel)) = line.source {
-                assert!(pixel + line.count <= self.pixels && (at + 1) * image <= self.values.len());
+                let last = pixel + (line.count - 1) * self.step;
+                assert!(last < self.pixels && (at + 1) * image <= self.values.len());
             }
         }
     }

@@ -9,7 +9,7 @@
 mod lines;
 mod portable;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +46,16 @@ pub(crate) struct Product {
     pub out_stride: usize,
     /// Whether to add to the destination or write it.
     pub add: bool,
+}
+
+/// Rows and columns of a matrix of f32; what is missing of 16 rows and 32 columns is zero.
+pub(crate) struct Tile {
+    pub from: *const f32,
+    pub rows: usize,
+    pub columns: usize,
+    /// Values from one row, or column, to the next: less than 2^24.
+    pub row_stride: usize,
+    pub column_stride: usize,
 }
 
 /// An instruction set with products of bf16.
@@ -186,20 +196,18 @@ impl Bf16 {
         }
     }
 
-    /// Writes [`STEP`] values that lie `stride` apart, those from `count` on zeros.
+    /// Writes a tile of a matrix, `[16, 32]`.
     ///
     /// # Safety
     ///
-    /// The first `count` values must be readable and [`STEP`] places writable, by nobody else.
-    pub unsafe fn write_strided(self, from: *const f32, stride: usize, count: usize, to: *mut u16) {
+    /// The tile's values must be readable and 512 places writable, by nobody else.
+    pub unsafe fn write_tile(self, tile: &Tile, to: *mut u16) {
         // SAFETY: the caller's contract.
         unsafe {
             match self.0 {
+                Set::Portable => portable::write_tile(tile, to),
                 #[cfg(target_arch = "x86_64")]
-                Set::Avx512 | Set::Amx if stride < 1 << 24 => {
-                    x86::write_strided(from, stride, count, to);
-                }
-                _ => portable::write_strided(from, stride, count, to),
+                Set::Avx512 | Set::Amx => x86::write_tile(tile, to),
             }
         }
     }

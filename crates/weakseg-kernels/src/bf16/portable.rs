@@ -1,7 +1,7 @@
 //! The kernels in plain Rust: what those with vector instructions are compared with.
 #![allow(unsafe_code)] // Implements the raw-pointer contracts of `Bf16` and `Multiplier`.
 
-use super::{HALF, Lines, Product, SIDE, STEP};
+use super::{HALF, Lines, Product, SIDE, STEP, Tile};
 
 /// To nearest, ties to even; a NaN stays one.
 pub(crate) fn rounded(value: f32) -> u16 {
@@ -52,7 +52,7 @@ pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], 
         for at in 0..line.count {
             let value = |plane: Option<usize>| match (line.source, plane) {
                 (Some(source), Some(plane)) => {
-                    rounded(lines.values[lines.start(source, plane) + at])
+                    rounded(lines.values[lines.start(source, plane) + at * lines.step])
                 }
                 _ => 0,
             };
@@ -71,7 +71,7 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
         for at in 0..line.count {
             let value = match (line.source, plane) {
                 (Some(source), Some(plane)) => {
-                    rounded(lines.values[lines.start(source, plane) + at])
+                    rounded(lines.values[lines.start(source, plane) + at * lines.step])
                 }
                 _ => 0,
             };
@@ -83,17 +83,19 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
 
 /// # Safety
 ///
-/// As `Bf16::write_strided`.
-pub(super) unsafe fn write_strided(from: *const f32, stride: usize, count: usize, to: *mut u16) {
-    for at in 0..STEP {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let value = if at < count {
-                *from.add(at * stride)
-            } else {
-                0.0
-            };
-            to.add(at).write(rounded(value));
+/// As `Bf16::write_tile`.
+pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
+    for row in 0..HALF {
+        for column in 0..STEP {
+            let inside = row < tile.rows && column < tile.columns;
+            // SAFETY: the caller's contract.
+            unsafe {
+                let from = tile
+                    .from
+                    .wrapping_add(row * tile.row_stride + column * tile.column_stride);
+                let value = if inside { *from } else { 0.0 };
+                to.add(row * STEP + column).write(rounded(value));
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Channels to the innermost place.
 
+#[cfg(target_arch = "x86_64")]
+use crate::bf16::x86::transposed;
+
 /// Side of the square blocks.
 pub(super) const SIDE: usize = 4;
 /// Pixels of a cache line.
@@ -7,6 +10,7 @@ const LINE: usize = 16;
 
 /// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]`, and zeros to the
 /// channels from `channels` up to `width`.
+#[allow(unsafe_code)] // Blocks by vector instructions.
 pub(super) fn transpose(
     from: &[f32],
     stride: usize,
@@ -21,7 +25,18 @@ pub(super) fn transpose(
     // cache line should be read when the line is there.
     for first in (0..whole_pixels).step_by(LINE) {
         let end = whole_pixels.min(first + LINE);
-        for channel in (0..whole_channels).step_by(SIDE) {
+        let mut channel = 0;
+        #[cfg(target_arch = "x86_64")]
+        if end - first == LINE && is_x86_feature_detected!("avx512f") {
+            while channel + LINE <= channels {
+                let from = &from[channel * stride + first..][..(LINE - 1) * stride + LINE];
+                let to = &mut to[first * width + channel..][..(LINE - 1) * width + LINE];
+                // SAFETY: 16 rows of 16 values are in each, just sliced; the machine has the set.
+                unsafe { transpose_line(from.as_ptr(), stride, to.as_mut_ptr(), width) };
+                channel += LINE;
+            }
+        }
+        for channel in (channel..whole_channels).step_by(SIDE) {
             for pixel in (first..end).step_by(SIDE) {
                 let rows: [&[f32; SIDE]; SIDE] = std::array::from_fn(|c| {
                     let at = (channel + c) * stride + pixel;
@@ -49,6 +64,25 @@ pub(super) fn transpose(
     }
     for channel in whole_channels..width {
         single(channel, 0..pixels);
+    }
+}
+
+/// A block of [`LINE`] channels and pixels.
+///
+/// # Safety
+///
+/// 16 values must be readable and writable in each of 16 rows, and the machine have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[allow(unsafe_code)] // Loads and stores of whole registers.
+unsafe fn transpose_line(from: *const f32, stride: usize, to: *mut f32, width: usize) {
+    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_storeu_si512};
+    // SAFETY: the caller's contract.
+    unsafe {
+        let rows = std::array::from_fn(|row| _mm512_loadu_si512(from.add(row * stride).cast()));
+        for (row, values) in transposed(rows).into_iter().enumerate() {
+            _mm512_storeu_si512(to.add(row * width).cast(), values);
+        }
     }
 }
 
@@ -85,7 +119,14 @@ mod tests {
 
     #[test]
     fn every_value_finds_its_place() {
-        for (channels, pixels, width) in [(8, 8, 8), (5, 7, 16), (3, 9, 3), (1, 4, 4)] {
+        for (channels, pixels, width) in [
+            (8, 8, 8),
+            (5, 7, 16),
+            (3, 9, 3),
+            (1, 4, 4),
+            (16, 16, 16),
+            (37, 50, 48),
+        ] {
             let stride = pixels + 3;
             let from: Vec<f32> = (0..channels * stride).map(|v| v as f32).collect();
             let mut to = vec![-1.0; pixels * width];

@@ -4,14 +4,16 @@
 pub(super) mod amx;
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_i32gather_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_i32gather_ps, _mm512_mask_storeu_epi16,
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_i32gather_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_i32gather_ps, _mm512_mask_storeu_epi16,
     _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_mullo_epi32, _mm512_permutexvar_epi16,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_shuffle_i32x4,
+    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
 
-use super::{HALF, Lines, Product, SIDE, STEP};
+use super::{HALF, Lines, Product, SIDE, STEP, Tile};
 
 pub(super) fn has_avx512_bf16() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -95,11 +97,8 @@ unsafe fn load(from: *const f32, count: usize) -> __m512 {
 /// As `Bf16::write_pairs`, with lines that lie inside, on a machine with AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], to: *mut u32) {
-    // 16-bit lane 2n from the lower half's n, 2n + 1 from the upper half's.
-    let pairs: [u16; 32] = std::array::from_fn(|lane| (lane / 2 + lane % 2 * 16) as u16);
-    // SAFETY: the array has the register's size; sources and places by the contract.
+    // SAFETY: sources and places by the contract.
     unsafe {
-        let pairs = transmute::<[u16; 32], __m512i>(pairs);
         for line in lines.lines {
             let sources = planes.map(|plane| {
                 let start = lines.start(line.source?, plane?);
@@ -109,12 +108,10 @@ pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], 
             for at in (0..line.count).step_by(HALF) {
                 let count = line.count - at;
                 let [first, second] = sources.map(|source| match source {
-                    Some(source) => load(source.add(at), count),
+                    Some(source) => load_strided(source.add(at * lines.step), lines.step, count),
                     None => _mm512_setzero_ps(),
                 });
-                let halves: __m512i = transmute(_mm512_cvtne2ps_pbh(second, first));
-                let mixed = _mm512_permutexvar_epi16(pairs, halves);
-                _mm512_mask_storeu_epi32(to.add(at).cast(), below(count), mixed);
+                _mm512_mask_storeu_epi32(to.add(at).cast(), below(count), paired(first, second));
             }
         }
     }
@@ -135,7 +132,8 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
                 let count = line.count - at;
                 let halves = [0, HALF].map(|half| match source {
                     Some(source) if count > half => {
-                        load(lines.values.as_ptr().add(source + at + half), count - half)
+                        let from = source + (at + half) * lines.step;
+                        load_strided(lines.values.as_ptr().add(from), lines.step, count - half)
                     }
                     _ => _mm512_setzero_ps(),
                 });
@@ -148,25 +146,117 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
     }
 }
 
+/// Values `stride` apart, zeros from `count` on.
+///
 /// # Safety
 ///
-/// As `Bf16::write_strided`, with offsets that fit 32 bits, on a machine with AVX512-BF16.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn write_strided(from: *const f32, stride: usize, count: usize, to: *mut u16) {
-    // SAFETY: the caller's contract; masked lanes are not read.
-    unsafe {
-        let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        let offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(stride as i32));
-        let halves = [0, HALF].map(|half| {
-            let from = from.wrapping_add(half * stride);
-            if count >= half + HALF {
-                _mm512_i32gather_ps::<4>(offsets, from)
-            } else {
-                let mask = below(count.saturating_sub(half));
-                _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, offsets, from)
-            }
-        });
-        let values: __m512i = transmute(_mm512_cvtne2ps_pbh(halves[1], halves[0]));
-        _mm512_storeu_si512(to.cast(), values);
+/// The first `count` values (16 at most) must be readable; `stride` less than 2^24.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_strided(from: *const f32, stride: usize, count: usize) -> __m512 {
+    if stride == 1 {
+        // SAFETY: the caller's contract.
+        return unsafe { load(from, count) };
     }
+    let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(stride as i32));
+    // SAFETY: masked lanes are not read.
+    unsafe {
+        if count >= HALF {
+            _mm512_i32gather_ps::<4>(offsets, from)
+        } else {
+            _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), below(count), offsets, from)
+        }
+    }
+}
+
+/// Two vectors as pairs: the lower half of each is the first's value.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn paired(first: __m512, second: __m512) -> __m512i {
+    // 16-bit lane 2n from the lower half's n, 2n + 1 from the upper half's.
+    const LANES: [u16; 32] = {
+        let mut lanes = [0; 32];
+        let mut lane = 0;
+        while lane < 32 {
+            lanes[lane] = (lane / 2 + lane % 2 * 16) as u16;
+            lane += 1;
+        }
+        lanes
+    };
+    // SAFETY: registers of the same size, of which any bits are valid.
+    unsafe {
+        let halves = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first));
+        _mm512_permutexvar_epi16(transmute::<[u16; 32], __m512i>(LANES), halves)
+    }
+}
+
+/// # Safety
+///
+/// As `Bf16::write_tile`, on a machine with AVX512-BF16.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if tile.column_stride <= tile.row_stride {
+            for row in 0..HALF {
+                let from = tile.from.wrapping_add(row * tile.row_stride);
+                let count = if row < tile.rows { tile.columns } else { 0 };
+                let [first, second] = [0, HALF].map(|column| {
+                    let from = from.wrapping_add(column * tile.column_stride);
+                    load_strided(from, tile.column_stride, count.saturating_sub(column))
+                });
+                let values: __m512i = transmute(_mm512_cvtne2ps_pbh(second, first));
+                _mm512_storeu_si512(to.add(row * STEP).cast(), values);
+            }
+            return;
+        }
+        // A column's values lie closer together than a row's.
+        let pairs: [__m512i; HALF] = std::array::from_fn(|pair| {
+            let [first, second] = [2 * pair, 2 * pair + 1].map(|column| {
+                let from = tile.from.wrapping_add(column * tile.column_stride);
+                let count = if column < tile.columns { tile.rows } else { 0 };
+                load_strided(from, tile.row_stride, count)
+            });
+            paired(first, second)
+        });
+        for (row, values) in transposed(pairs).into_iter().enumerate() {
+            _mm512_storeu_si512(to.add(row * STEP).cast(), values);
+        }
+    }
+}
+
+/// Column `n` of 16 rows of 32-bit lanes as row `n`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn transposed(rows: [__m512i; HALF]) -> [__m512i; HALF] {
+    let mut twos = rows;
+    for at in (0..HALF).step_by(2) {
+        twos[at] = _mm512_unpacklo_epi32(rows[at], rows[at + 1]);
+        twos[at + 1] = _mm512_unpackhi_epi32(rows[at], rows[at + 1]);
+    }
+    // Quarter k of fours[4 i + j] is column 4 k + j of the rows from 4 i on.
+    let mut fours = twos;
+    for at in (0..HALF).step_by(4) {
+        fours[at] = _mm512_unpacklo_epi64(twos[at], twos[at + 2]);
+        fours[at + 1] = _mm512_unpackhi_epi64(twos[at], twos[at + 2]);
+        fours[at + 2] = _mm512_unpacklo_epi64(twos[at + 1], twos[at + 3]);
+        fours[at + 3] = _mm512_unpackhi_epi64(twos[at + 1], twos[at + 3]);
+    }
+    const EVEN: i32 = 0b10_00_10_00;
+    const ODD: i32 = 0b11_01_11_01;
+    let mut columns = fours;
+    for at in 0..4 {
+        let (a, b) = (fours[at], fours[at + 4]);
+        let (c, d) = (fours[at + 8], fours[at + 12]);
+        let low = _mm512_shuffle_i32x4::<EVEN>(a, b);
+        let high = _mm512_shuffle_i32x4::<EVEN>(c, d);
+        columns[at] = _mm512_shuffle_i32x4::<EVEN>(low, high);
+        columns[at + 8] = _mm512_shuffle_i32x4::<ODD>(low, high);
+        let low = _mm512_shuffle_i32x4::<ODD>(a, b);
+        let high = _mm512_shuffle_i32x4::<ODD>(c, d);
+        columns[at + 4] = _mm512_shuffle_i32x4::<EVEN>(low, high);
+        columns[at + 12] = _mm512_shuffle_i32x4::<ODD>(low, high);
+    }
+    columns
 }

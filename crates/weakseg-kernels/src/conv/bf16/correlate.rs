@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::planes::Planes;
-use super::grid::Grid;
+use super::grid::{Grid, Tap};
 use super::weight::PackedWeight;
 use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
 use crate::instructions::{Instructions, per_instruction_set};
@@ -44,7 +44,8 @@ pub(super) unsafe fn correlate(
     destination: Shared,
 ) {
     let depth = planes.channels.div_ceil(STEP);
-    let pairs = depth * HALF;
+    let phases = grid.sources.len();
+    let pairs = depth * phases * HALF;
     let stretch = (STRETCH / pairs).saturating_sub(grid.reach);
     let stretch = round_up(stretch.max(2 * grid.reach).max(PLACES), PLACES);
     let pixels = planes.source_size[0] * planes.source_size[1];
@@ -55,16 +56,21 @@ pub(super) unsafe fn correlate(
         // An odd number of cache lines: rows that lie powers of two apart share few places there.
         let row = (window.len().div_ceil(HALF) | 1) * HALF;
         with_buffers([pairs * row], |[rounded]| {
-            let lines = grid.source.lines(window.clone());
-            let lines = Lines {
-                lines: &lines,
-                values: planes.source,
-                channels: planes.channels,
-                pixels,
-            };
+            let lines: Vec<Vec<Line>> = (grid.sources.iter())
+                .map(|source| source.lines(window.clone()))
+                .collect();
             (rounded.par_chunks_mut(PAIRS * row).enumerate()).for_each(|(chunk, to)| {
                 for (at, to) in to.chunks_exact_mut(row).enumerate() {
-                    let channel = 2 * (chunk * PAIRS + at);
+                    let pair = chunk * PAIRS + at;
+                    let phase = pair / HALF % phases;
+                    let channel = 2 * (pair / HALF / phases * HALF + pair % HALF);
+                    let lines = Lines {
+                        lines: &lines[phase],
+                        values: planes.source,
+                        channels: planes.channels,
+                        pixels,
+                        step: grid.sources[phase].step[1],
+                    };
                     let planes = [channel, channel + 1]
                         .map(|channel| (channel < planes.channels).then_some(channel));
                     assert!(window.len() <= to.len());
@@ -94,7 +100,7 @@ struct Stretch<'a> {
     weight: &'a PackedWeight,
     /// Places of the destination.
     places: Range<usize>,
-    /// Pairs `[pair of channels, place]` from the first of the places on.
+    /// Pairs `[block of channels, phase, pair, place]` from the first of the places on.
     rounded: &'a [f32],
     row: usize,
     /// Blocks of channels.
@@ -114,12 +120,14 @@ impl Stretch<'_> {
             part /= 2;
         }
         let parts = blocks.div_ceil(part);
-        let taps = self.grid.offsets.len();
-        let pass = (DEPTH / (HALF * (PLACES + self.grid.reach))).clamp(1, self.depth);
+        let (taps, phases) = (&self.grid.taps, self.grid.sources.len());
+        let block = phases * HALF * self.row;
+        let pass = DEPTH / (phases * HALF * (PLACES + self.grid.reach));
+        let pass = pass.clamp(1, self.depth);
         let steps: Vec<usize> = (0..pass)
             .flat_map(|depth| {
-                let offsets = self.grid.offsets.iter();
-                offsets.map(move |offset| depth * HALF * self.row + offset)
+                let at = move |tap: &Tap| tap.phase * HALF * self.row + tap.offset;
+                taps.iter().map(move |tap| depth * block + at(tap))
             })
             .map(|pair| pair * size_of::<u32>())
             .collect();
@@ -133,16 +141,17 @@ impl Stretch<'_> {
                 bf16.with_multiplier(|multiplier| {
                     for depth in (0..self.depth).step_by(pass) {
                         let some = pass.min(self.depth - depth);
-                        let count = some * taps;
-                        let last = (depth + some) * HALF * self.row;
+                        let count = some * taps.len();
+                        let last = (depth + some) * block;
                         assert!(last <= self.rounded.len() && count <= steps.len());
                         assert!(places.start + width + self.grid.reach <= self.row);
-                        for (at, block) in rows.clone().enumerate() {
+                        for (at, rows) in rows.clone().enumerate() {
                             let a = [0, 1].map(|half| {
-                                self.weight.block(2 * block + half, depth * taps, count)
+                                self.weight
+                                    .block(2 * rows + half, depth * taps.len(), count)
                             });
                             for column in (0..width).step_by(SIDE) {
-                                let b = depth * HALF * self.row + places.start + column;
+                                let b = depth * block + places.start + column;
                                 let out = &mut sums[at * SIDE * width + column..];
                                 assert!(out.len() >= (SIDE - 1) * width + SIDE);
                                 let product = Product {
@@ -195,6 +204,7 @@ impl Stretch<'_> {
                 destination,
                 first: channel * pixels,
                 image: self.planes.rows * pixels,
+                step: self.grid.destination.step[1],
             };
             place_row(self.set, lines, sums, bias, &plane);
         }
@@ -207,6 +217,8 @@ struct Plane {
     /// Where it begins in the first image, and from there to the next.
     first: usize,
     image: usize,
+    /// Pixels between neighbours.
+    step: usize,
 }
 
 per_instruction_set! {
@@ -217,13 +229,21 @@ per_instruction_set! {
                 continue;
             };
             let sums = &sums[line.at..][..line.count];
-            // SAFETY: the task owns the pixels of its lines in this plane of the destination.
-            let to = unsafe {
-                let to = plane.destination.get().add(plane.first + image * plane.image + pixel);
-                std::slice::from_raw_parts_mut(to, line.count)
-            };
-            for (to, sum) in to.iter_mut().zip(sums) {
-                *to = sum + bias;
+            let to = plane.first + image * plane.image + pixel;
+            // SAFETY: the task owns the pixels of its lines in this plane of the destination; of
+            // those with a step, others may own the pixels between.
+            unsafe {
+                let to = plane.destination.get().add(to);
+                if plane.step == 1 {
+                    let to = std::slice::from_raw_parts_mut(to, line.count);
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        *to = sum + bias;
+                    }
+                } else {
+                    for (at, sum) in sums.iter().enumerate() {
+                        *to.add(at * plane.step) = sum + bias;
+                    }
+                }
             }
         }
     }

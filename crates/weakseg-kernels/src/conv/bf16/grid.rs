@@ -2,20 +2,27 @@
 //!
 //! The rows of the planes lie `pitch` places apart and the images `rows` rows, with as many zeros
 //! between them as the taps read beyond an edge; neighbours share their zeros. On such a row the
-//! output at place `p` is the sum over taps of weight times source at place `p + offset(tap)`.
+//! output at place `p` is the sum over taps of weight times source at place `p + offset(tap)`. Each
+//! phase of a source with a stride has such a row of its own.
 
 use std::ops::Range;
 
 use super::super::lattice::Correlation;
 use crate::bf16::Line;
 
-/// Most places for each pixel: far dilations consist of zeros for the most part.
+/// Most places for each two pixels: far dilations consist of zeros for the most part.
 const FILL: usize = 5;
 
-/// Where the pixels of the planes of one tensor lie.
+/// Where pixels of the planes of one tensor lie.
 pub(super) struct Layout {
     batch: usize,
+    /// Rows and columns of pixels.
     size: [usize; 2],
+    /// The first of them in its plane, and from one to the next.
+    first: [usize; 2],
+    pub step: [usize; 2],
+    /// Columns of a plane.
+    width: usize,
     pitch: usize,
     rows: usize,
     /// Places before the first pixel.
@@ -26,6 +33,7 @@ impl Layout {
     /// The lines of a window: pixels and the zeros between them, places counted from its start.
     pub fn lines(&self, window: Range<usize>) -> Vec<Line> {
         let [height, width] = self.size;
+        let whole = width == self.pitch && width == self.width && self.step == [1, 1];
         let mut lines: Vec<Line> = Vec::new();
         let mut place = window.start;
         while place < window.end {
@@ -34,17 +42,19 @@ impl Layout {
                 Some(after) => {
                     let (line, column) = (after / self.pitch, after % self.pitch);
                     let (image, row) = (line / self.rows, line % self.rows);
+                    let pixel = (self.first[0] + row * self.step[0]) * self.width
+                        + self.first[1]
+                        + column * self.step[1];
                     if image >= self.batch {
                         (window.end - place, None)
                     } else if row >= height {
                         ((self.rows - row) * self.pitch - column, None)
                     } else if column >= width {
                         (self.pitch - column, None)
-                    } else if width == self.pitch {
-                        let pixel = row * width + column;
-                        (height * width - pixel, Some((image, pixel)))
+                    } else if whole {
+                        ((height - row) * width - column, Some((image, pixel)))
                     } else {
-                        (width - column, Some((image, row * width + column)))
+                        (width - column, Some((image, pixel)))
                     }
                 }
             };
@@ -60,63 +70,115 @@ impl Layout {
     }
 }
 
-/// A correlation on such a row.
+/// A tap on such a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tap {
+    pub phase: usize,
+    /// How far behind the output's place it reads.
+    pub offset: usize,
+}
+
+/// A correlation on such rows.
 pub(super) struct Grid {
-    pub source: Layout,
+    /// One for each phase.
+    pub sources: Vec<Layout>,
     pub destination: Layout,
-    /// For each tap of the correlation, how far behind the output's place it reads.
-    pub offsets: Vec<usize>,
-    /// The largest of them.
+    /// In the correlation's order.
+    pub taps: Vec<Tap>,
+    /// The largest offset.
     pub reach: usize,
     /// Places of the destination.
     pub length: usize,
 }
 
 impl Grid {
-    /// The grid of a correlation of stride 1 that writes its whole destination; none for others,
-    /// and none where too little of it would be pixels.
+    /// The grid of a correlation; none where too little of it would be pixels.
     pub fn new(
         batch: usize,
         correlation: &Correlation,
         source_size: [usize; 2],
         destination_size: [usize; 2],
     ) -> Option<Self> {
-        let [phase] = correlation.phases.as_slice() else {
-            return None;
-        };
-        let whole = correlation.extent == destination_size
-            && correlation.place == [0, 0]
-            && correlation.spread == [1, 1];
-        if !whole || phase.step != [1, 1] || phase.start.iter().any(|&start| start > 0) {
-            return None;
-        }
-        let before = phase.start.map(isize::unsigned_abs);
-        let [rows, pitch] = std::array::from_fn(|axis| {
-            let read = destination_size[axis] + correlation.reach[axis];
-            let behind = read.saturating_sub(before[axis] + source_size[axis]);
-            let zeros = before[axis].max(behind);
-            (source_size[axis] + zeros).max(destination_size[axis])
+        let extent = correlation.extent;
+        let phases: Vec<[Axis; 2]> = (correlation.phases.iter())
+            .map(|phase| {
+                [0, 1].map(|axis| Axis::new(phase.start[axis], phase.step[axis], source_size[axis]))
+            })
+            .collect();
+        let [rows, pitch] = [0, 1].map(|axis| {
+            // The last place of a row that is read belongs to the next row if that begins with a zero.
+            let read = extent[axis] + correlation.reach[axis];
+            let needed = phases.iter().map(|phase| {
+                let Axis { zeros, count, .. } = phase[axis];
+                (zeros + count).max(read.saturating_sub(zeros))
+            });
+            needed.max().unwrap_or(0).max(extent[axis])
         });
-        let length = ((batch - 1) * rows + destination_size[0] - 1) * pitch + destination_size[1];
-        let pixels = batch * destination_size[0] * destination_size[1];
-        if 2 * length > FILL * pixels {
+        let length = ((batch - 1) * rows + extent[0] - 1) * pitch + extent[1];
+        if 2 * length > FILL * batch * extent[0] * extent[1] {
             return None;
         }
-        let taps = correlation.taps.iter();
-        let offsets: Vec<usize> = taps.map(|t| t.shift[0] * pitch + t.shift[1]).collect();
-        let layout = |size, lead| Layout {
+        let taps: Vec<Tap> = (correlation.taps.iter())
+            .map(|tap| Tap {
+                phase: tap.phase,
+                offset: tap.shift[0] * pitch + tap.shift[1],
+            })
+            .collect();
+        let layout = |size, first, step, width, lead| Layout {
             batch,
             size,
+            first,
+            step,
+            width,
             pitch,
             rows,
             lead,
         };
+        let source = |(axes, phase): (&[Axis; 2], &super::super::lattice::Phase)| {
+            let [y, x] = axes;
+            layout(
+                [y.count, x.count],
+                [y.first, x.first],
+                phase.step,
+                source_size[1],
+                y.zeros * pitch + x.zeros,
+            )
+        };
         Some(Self {
-            source: layout(source_size, before[0] * pitch + before[1]),
-            destination: layout(destination_size, 0),
-            reach: offsets.iter().copied().max()?,
-            offsets,
+            sources: phases.iter().zip(&correlation.phases).map(source).collect(),
+            destination: layout(
+                extent,
+                correlation.place,
+                correlation.spread,
+                destination_size[1],
+                0,
+            ),
+            reach: taps.iter().map(|tap| tap.offset).max()?,
+            taps,
             length,
         })
+    }
+}
+
+/// A phase on one axis.
+#[derive(Clone, Copy)]
+struct Axis {
+    /// Values before the first pixel.
+    zeros: usize,
+    /// Pixels, and the first.
+    count: usize,
+    first: usize,
+}
+
+impl Axis {
+    fn new(start: isize, step: usize, size: usize) -> Self {
+        let zeros = (-start).max(0).unsigned_abs().div_ceil(step);
+        let first = (start + (zeros * step) as isize).unsigned_abs();
+        let count = size.saturating_sub(first).div_ceil(step);
+        Self {
+            zeros,
+            count,
+            first,
+        }
     }
 }

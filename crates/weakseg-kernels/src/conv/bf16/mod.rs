@@ -1,4 +1,4 @@
-//! Convolutions with operands rounded to bf16 ([`crate::bf16`]): stride 1, one group.
+//! Convolutions with operands rounded to bf16 ([`crate::bf16`]): one group, many channels.
 
 mod correlate;
 mod grid;
@@ -11,15 +11,16 @@ use super::lattice::Correlation;
 use super::planes::{Planes, WeightStrides};
 use super::shape::ConvShape;
 use crate::bf16::{Bf16, SIDE};
-use crate::scratch::written_by;
+use crate::scratch::{Shared, written_by, zeros};
 use grid::Grid;
 use weight::PackedWeight;
 
 /// The grid of the forward pass, if bf16 serves a shape.
 fn forward_grid(shape: &ConvShape) -> Option<Grid> {
-    let options = &shape.options;
-    let plain = options.groups == 1 && options.stride == [1, 1];
-    if !plain || shape.inputs < SIDE || shape.outputs < SIDE {
+    let few = shape.inputs.min(shape.outputs) < SIDE;
+    // Rows of the weight are read by offsets of 32 bits.
+    let far = shape.inputs.max(shape.outputs) * shape.taps() >= 1 << 24;
+    if few || far || shape.options.groups > 1 {
         return None;
     }
     let forward = Correlation::forward(shape);
@@ -70,8 +71,14 @@ pub(super) fn input_gradient(
     output_gradient: &[f32],
 ) -> Option<Vec<f32>> {
     forward_grid(shape)?;
-    let [correlation] = Correlation::input_gradient(shape).try_into().ok()?;
-    let grid = Grid::new(shape.batch, &correlation, shape.output_size, shape.size)?;
+    let parts: Option<Vec<(Correlation, Grid)>> = Correlation::input_gradient(shape)
+        .into_iter()
+        .map(|part| {
+            let grid = Grid::new(shape.batch, &part, shape.output_size, shape.size)?;
+            Some((part, grid))
+        })
+        .collect();
+    let parts = parts?;
     let planes = Planes {
         batch: shape.batch,
         groups: 1,
@@ -87,13 +94,24 @@ pub(super) fn input_gradient(
         row: shape.taps(),
         channel: shape.inputs * shape.taps(),
     };
-    let packed = PackedWeight::new(bf16, weight, strides, &planes, &correlation);
-    // SAFETY: the grid is of a correlation that writes the whole gradient.
-    Some(unsafe {
-        written_by(shape.input_len(), |gradient| {
-            correlate::correlate(bf16, &grid, &planes, &packed, gradient);
-        })
-    })
+    let fill = |gradient: Shared| {
+        for (correlation, grid) in &parts {
+            let packed = PackedWeight::new(bf16, weight, strides, &planes, correlation);
+            // SAFETY: the gradient has the destination's size and is this pass's alone.
+            unsafe { correlate::correlate(bf16, grid, &planes, &packed, gradient) };
+        }
+    };
+    let written: usize = (parts.iter())
+        .map(|(part, _)| part.extent[0] * part.extent[1])
+        .sum();
+    if written == shape.size[0] * shape.size[1] {
+        // SAFETY: the parts' pixels are distinct and as many as the gradient has.
+        return Some(unsafe { written_by(shape.input_len(), fill) });
+    }
+    // Pixels no tap reaches keep the zero.
+    let mut gradient = zeros(shape.input_len());
+    fill(Shared::new(&mut gradient));
+    Some(gradient)
 }
 
 /// Gradient with respect to the weight, or none where f32 is the better way.

@@ -31,6 +31,9 @@ fn cases(count: usize) -> Vec<Case> {
         ([2, 1300, 29, 31], [32, 1300, 1, 1], same(1, 1)),
         ([2, 420, 18, 18], [40, 420, 3, 3], same(3, 6)),
         ([1, 32, 5, 6], [40, 32, 5, 2], ConvOptions::default()),
+        ([2, 64, 14, 14], [64, 64, 3, 3], same(3, 1).with_stride(2)),
+        ([1, 40, 15, 17], [32, 40, 3, 3], same(3, 1).with_stride(3)),
+        ([1, 32, 20, 20], [33, 32, 7, 7], same(7, 1).with_stride(2)),
     ];
     let mut named = named.into_iter();
     let mut found = Vec::new();
@@ -39,6 +42,7 @@ fn cases(count: usize) -> Vec<Case> {
             let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
             let (size, kernel, channels) = (two(1, 20), two(1, 4), two(32, 70));
             let options = ConvOptions {
+                stride: two(1, 2),
                 padding: two(0, 3),
                 dilation: two(1, 2),
                 ..ConvOptions::default()

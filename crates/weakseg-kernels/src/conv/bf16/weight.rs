@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::super::lattice::Correlation;
 use super::super::planes::{Planes, WeightStrides};
-use crate::bf16::{Bf16, HALF, SIDE, STEP};
+use crate::bf16::{Bf16, HALF, SIDE, STEP, Tile};
 use crate::scratch::{Shared, Temporary, written_by};
 
 /// bf16 values of the rows of a block in one step.
@@ -43,16 +43,18 @@ impl PackedWeight {
                     for step in 0..row_steps {
                         let (channel, tap) = (step / taps * STEP, step % taps);
                         let count = STEP.min(channels - channel);
-                        for row in 0..HALF {
-                            let to = to.add(step * TILE + row * STEP);
-                            let from = block * HALF + row;
-                            let count = if from < rows { count } else { 0 };
-                            let at = from * strides.row
-                                + channel * strides.channel
-                                + correlation.taps[tap].weight;
-                            let from = weight.as_ptr().wrapping_add(at);
-                            bf16.write_strided(from, strides.channel, count, to);
-                        }
+                        let first = block * HALF;
+                        let at = first * strides.row
+                            + channel * strides.channel
+                            + correlation.taps[tap].weight;
+                        let tile = Tile {
+                            from: weight.as_ptr().wrapping_add(at),
+                            rows: rows.saturating_sub(first).min(HALF),
+                            columns: count,
+                            row_stride: strides.row,
+                            column_stride: strides.channel,
+                        };
+                        bf16.write_tile(&tile, to.add(step * TILE));
                     }
                 });
             })

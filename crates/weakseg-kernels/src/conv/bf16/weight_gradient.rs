@@ -10,13 +10,14 @@ use rayon::prelude::*;
 
 use super::super::shape::ConvShape;
 use super::super::transpose::transpose;
-use super::grid::Grid;
-use crate::bf16::{Bf16, HALF, Lines, Product, SIDE, STEP};
+use super::grid::{Grid, Tap};
+use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
 use crate::tile::round_up;
 
-/// Places of a chunk.
+/// Places of a chunk at least, and values of both operands: they stay in the second-level cache.
 const PLACES: usize = 2048;
+const VALUES: usize = 1 << 20;
 /// Channels rounded by one task.
 const CHANNELS: usize = 4;
 
@@ -28,19 +29,20 @@ pub(super) fn weight_gradient(
     x: &[f32],
     output_gradient: &[f32],
 ) -> Vec<f32> {
-    let taps = grid.offsets.len();
+    let taps = grid.taps.len();
     let inputs = round_up(shape.inputs, SIDE);
     let outputs = round_up(shape.outputs, SIDE);
     // SAFETY: the first chunk writes every block of every tap.
     let sums = unsafe {
         written_by(taps * inputs * outputs, |sums| {
-            for first in (0..grid.length).step_by(PLACES) {
+            let chunk = round_up(VALUES / (inputs + outputs), STEP).max(PLACES);
+            for first in (0..grid.length).step_by(chunk) {
                 let chunk = Chunk {
                     bf16,
                     grid,
                     shape,
                     first,
-                    places: round_up((grid.length - first).min(PLACES), STEP),
+                    places: round_up((grid.length - first).min(chunk), STEP),
                 };
                 chunk.add(x, output_gradient, [inputs, outputs], sums);
             }
@@ -50,7 +52,7 @@ pub(super) fn weight_gradient(
     // SAFETY: each task writes the weights of its own output channels.
     unsafe {
         written_by(shape.weight_len(), |gradient| {
-            place(shape, &sums, [inputs, outputs], gradient);
+            place(shape, &sums, outputs, gradient);
         })
     }
 }
@@ -65,7 +67,7 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    /// Adds its products to the sums, `[tap, input channel, output channel]`; the first writes them.
+    /// Adds its products to the sums, `[input channel, tap, output channel]`; the first writes them.
     fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
         let [inputs, outputs] = channels;
         let (grid, shape, places) = (self.grid, self.shape, self.places);
@@ -73,20 +75,23 @@ impl Chunk<'_> {
         // Two values a place: rows of an odd number of cache lines.
         let row = (window.len().div_ceil(STEP) | 1) * HALF;
         with_buffers(
-            [inputs * row, outputs * places / 2],
+            [grid.sources.len() * inputs * row, outputs * places / 2],
             |[source, gradient]| {
-                let pixels = shape.size[0] * shape.size[1];
-                let lines = grid.source.lines(window.clone());
-                let lines = Lines {
-                    lines: &lines,
-                    values: x,
-                    channels: shape.inputs,
-                    pixels,
-                };
+                let lines: Vec<Vec<Line>> = (grid.sources.iter())
+                    .map(|source| source.lines(window.clone()))
+                    .collect();
                 (source.par_chunks_mut(CHANNELS * row).enumerate()).for_each(|(chunk, to)| {
                     for (at, to) in to.chunks_exact_mut(row).enumerate() {
-                        let channel = chunk * CHANNELS + at;
+                        let phase = (chunk * CHANNELS + at) / inputs;
+                        let channel = (chunk * CHANNELS + at) % inputs;
                         let plane = (channel < shape.inputs).then_some(channel);
+                        let lines = Lines {
+                            lines: &lines[phase],
+                            values: x,
+                            channels: shape.inputs,
+                            pixels: shape.size[0] * shape.size[1],
+                            step: grid.sources[phase].step[1],
+                        };
                         assert!(window.len() <= 2 * to.len());
                         // SAFETY: the lines' places lie in the window, and the row holds so many.
                         unsafe {
@@ -110,6 +115,7 @@ impl Chunk<'_> {
             values: output_gradient,
             channels: shape.outputs,
             pixels: shape.output_size[0] * shape.output_size[1],
+            step: self.grid.destination.step[1],
         };
         let block = HALF * places / 2;
         (to.par_chunks_exact_mut(block).enumerate()).for_each(|(at, to)| {
@@ -136,23 +142,24 @@ impl Chunk<'_> {
         [inputs, outputs]: [usize; 2],
         sums: Shared,
     ) {
-        let taps = self.grid.offsets.len();
+        let taps = &self.grid.taps;
         let steps = self.places / STEP;
         let tile = HALF * HALF * size_of::<u32>();
         let b_steps: Vec<usize> = (0..steps).map(|step| step * tile).collect();
         let blocks = inputs / SIDE;
-        (0..taps * blocks).into_par_iter().for_each(|task| {
-            let (tap, block) = (task % taps, task / taps);
-            let offset = self.grid.offsets[tap];
+        (0..taps.len() * blocks).into_par_iter().for_each(|task| {
+            let (at, block) = (task % taps.len(), task / taps.len());
+            let Tap { phase, offset } = taps[at];
             assert!(offset + self.places <= 2 * row);
             let a = [0, HALF].map(|half| {
-                let rows = &source[(block * SIDE + half) * row..][..HALF * row];
+                let first = phase * inputs + block * SIDE + half;
+                let rows = &source[first * row..][..HALF * row];
                 rows.as_ptr().cast::<u16>().wrapping_add(offset).cast()
             });
             self.bf16.with_multiplier(|multiplier| {
                 for column in (0..outputs).step_by(SIDE) {
                     let b = &gradient[column * self.places / 2..][..SIDE * self.places / 2];
-                    let at = (tap * inputs + block * SIDE) * outputs + column;
+                    let at = (block * SIDE * taps.len() + at) * outputs + column;
                     // SAFETY: 16 rows of each half of `a` and both halves of `b` hold the places of
                     // the chunk; the block of sums is this task's, and the first chunk's products are
                     // written, not added.
@@ -167,7 +174,7 @@ impl Chunk<'_> {
                             b_stride: HALF * size_of::<u32>(),
                             b_steps: b_steps.as_ptr(),
                             out: sums.get().add(at),
-                            out_stride: outputs,
+                            out_stride: taps.len() * outputs,
                             add: self.first > 0,
                         });
                     }
@@ -177,41 +184,22 @@ impl Chunk<'_> {
     }
 }
 
-/// Writes sums `[tap, input channel, output channel]` to the weight's gradient.
+/// Writes sums `[input channel, tap, output channel]` to the weight's gradient.
 ///
 /// # Safety
 ///
 /// `gradient` must hold the whole weight, nobody else's meanwhile.
-unsafe fn place(shape: &ConvShape, sums: &[f32], [inputs, outputs]: [usize; 2], gradient: Shared) {
-    let taps = shape.taps();
-    let row = shape.inputs * taps;
-    (0..outputs / HALF).into_par_iter().for_each(|block| {
-        let first = block * HALF;
-        let rows = HALF.min(shape.outputs.saturating_sub(first));
-        if rows == 0 {
-            return;
-        }
-        // SAFETY: the rows of the weight are those of this task's output channels.
-        let to =
-            unsafe { std::slice::from_raw_parts_mut(gradient.get().add(first * row), rows * row) };
-        if taps == 1 {
-            transpose(
-                &sums[first..],
-                outputs,
-                shape.inputs,
-                rows,
-                to,
-                shape.inputs,
-            );
-            return;
-        }
-        for input in 0..shape.inputs {
-            for tap in 0..taps {
-                let sums = &sums[(tap * inputs + input) * outputs + first..][..rows];
-                for (to, sum) in to[input * taps + tap..].iter_mut().step_by(row).zip(sums) {
-                    *to = *sum;
-                }
-            }
-        }
-    });
+unsafe fn place(shape: &ConvShape, sums: &[f32], outputs: usize, gradient: Shared) {
+    let row = shape.inputs * shape.taps();
+    (0..shape.outputs.div_ceil(HALF))
+        .into_par_iter()
+        .for_each(|block| {
+            let first = block * HALF;
+            let rows = HALF.min(shape.outputs - first);
+            // SAFETY: the rows of the weight are those of this task's output channels.
+            let to = unsafe {
+                std::slice::from_raw_parts_mut(gradient.get().add(first * row), rows * row)
+            };
+            transpose(&sums[first..], outputs, row, rows, to, row);
+        });
 }
