@@ -34,6 +34,20 @@ fn a_line_of_figures_for_each_network() {
 }
 
 #[test]
+fn bf16_is_timed_where_the_processor_has_it() {
+    let program = Program::new();
+    let small = ["--batch", "1", "--size", "32", "--repeat", "1"];
+    let asked = ["bench", "step", "--net", "resnet34", "--modes", "bf16"];
+    let asked = [&asked[..], &small].concat();
+    if weakseg_kernels::bf16_instruction_set().is_none() {
+        program.fails(2, &asked, &["--modes bf16: this processor has no bf16"]);
+        return;
+    }
+    let line: Value = serde_json::from_str(program.ok(&asked).stdout.trim()).expect("JSON");
+    assert_eq!(line["mode"], "bf16");
+}
+
+#[test]
 fn networks_and_modes_that_do_not_exist_are_usage_errors() {
     let program = Program::new();
     for wrong in [

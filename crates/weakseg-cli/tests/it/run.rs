@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use weakseg_data::npy;
+use weakseg_kernels::bf16_instruction_set;
 
 use crate::program::Program;
 
@@ -55,8 +56,8 @@ gallery = 1
 fn the_number_of_threads_changes_no_byte() {
     let program = Program::new();
     program.write("tiny.toml", CONFIG.as_bytes());
-    let models = |threads: &str| -> Vec<Vec<u8>> {
-        let out = format!("runs/{threads}");
+    let models = |threads: &str, precision: &str| -> Vec<Vec<u8>> {
+        let out = format!("runs/{threads}-{precision}");
         program.ok(&[
             "run",
             "tiny.toml",
@@ -71,6 +72,8 @@ fn the_number_of_threads_changes_no_byte() {
             "classifier.width=0.25",
             "--set",
             "segmenter.width=0.25",
+            "--set",
+            &format!("precision={precision:?}"),
         ]);
         ["01-train-classifier", "05-train-irn", "08-train-segmenter"]
             .iter()
@@ -80,7 +83,36 @@ fn the_number_of_threads_changes_no_byte() {
             })
             .collect()
     };
-    assert!(models("1") == models("3"), "the networks differ");
+    let fp32 = models("1", "fp32");
+    assert!(fp32 == models("3", "fp32"), "the networks differ");
+    if bf16_instruction_set().is_some() {
+        let bf16 = models("1", "bf16");
+        assert!(bf16 == models("3", "bf16"), "the networks differ");
+        assert!(fp32 != bf16, "bf16 changed nothing");
+    }
+}
+
+#[test]
+fn bf16_is_refused_where_it_would_not_be_what_it_says() {
+    let program = Program::new();
+    program.write("tiny.toml", CONFIG.as_bytes());
+    let first = ["run", "tiny.toml", "--until", "train-classifier"];
+    if bf16_instruction_set().is_none() {
+        let asked = [&first[..], &["--set", "precision=\"bf16\""]].concat();
+        let what = [
+            "this processor has no bf16 arithmetic",
+            "set precision = \"fp32\"",
+        ];
+        program.fails(1, &asked, &what);
+        return;
+    }
+    program.ok(&first);
+    let other = ["run", "tiny.toml", "--set", "precision=\"bf16\""];
+    let what = [
+        "step train-classifier was made with other settings",
+        "precision",
+    ];
+    program.fails(1, &other, &what);
 }
 
 #[test]

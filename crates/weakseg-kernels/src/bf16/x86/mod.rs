@@ -21,6 +21,13 @@ pub(super) fn has_avx512_bf16() -> bool {
         && is_x86_feature_detected!("avx512bf16")
 }
 
+/// The same bits.
+#[inline(always)]
+fn as_bf16(pairs: __m512i) -> __m512bh {
+    // SAFETY: registers of the same size, of which any bits are valid.
+    unsafe { transmute::<__m512i, __m512bh>(pairs) }
+}
+
 /// Rows of a block summed at a time: with two vectors each, they leave registers for operands.
 const ROWS: usize = 8;
 
@@ -56,7 +63,7 @@ pub(super) unsafe fn multiply(product: &Product) {
                         let a = a.add(row * product.a_stride).cast::<i32>();
                         let a = _mm512_set1_epi32(a.read_unaligned());
                         for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum = _mm512_dpbf16_ps(*sum, transmute(a), transmute(b));
+                            *sum = _mm512_dpbf16_ps(*sum, as_bf16(a), as_bf16(b));
                         }
                     }
                 }
@@ -137,7 +144,7 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
                     }
                     _ => _mm512_setzero_ps(),
                 });
-                let values: __m512i = transmute(_mm512_cvtne2ps_pbh(halves[1], halves[0]));
+                let values = rounded(halves[0], halves[1]);
                 let upper = u32::from(below(count.saturating_sub(HALF))) << 16;
                 let mask = u32::from(below(count)) | upper;
                 _mm512_mask_storeu_epi16(to.add(at).cast(), mask, values);
@@ -170,6 +177,14 @@ unsafe fn load_strided(from: *const f32, stride: usize, count: usize) -> __m512 
     }
 }
 
+/// Two vectors one behind the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn rounded(first: __m512, second: __m512) -> __m512i {
+    // SAFETY: registers of the same size, of which any bits are valid.
+    unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first)) }
+}
+
 /// Two vectors as pairs: the lower half of each is the first's value.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -184,11 +199,9 @@ fn paired(first: __m512, second: __m512) -> __m512i {
         }
         lanes
     };
-    // SAFETY: registers of the same size, of which any bits are valid.
-    unsafe {
-        let halves = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first));
-        _mm512_permutexvar_epi16(transmute::<[u16; 32], __m512i>(LANES), halves)
-    }
+    // SAFETY: an array of the register's size, of which any bits are valid.
+    let lanes = unsafe { transmute::<[u16; 32], __m512i>(LANES) };
+    _mm512_permutexvar_epi16(lanes, rounded(first, second))
 }
 
 /// # Safety
@@ -206,7 +219,7 @@ pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
                     let from = from.wrapping_add(column * tile.column_stride);
                     load_strided(from, tile.column_stride, count.saturating_sub(column))
                 });
-                let values: __m512i = transmute(_mm512_cvtne2ps_pbh(second, first));
+                let values = rounded(first, second);
                 _mm512_storeu_si512(to.add(row * STEP).cast(), values);
             }
             return;
