@@ -1,5 +1,6 @@
 //! Label compatibility: what it costs neighbours to carry given labels.
 
+use crate::mean_field::LANES;
 use crate::{CrfError, MAX_COMPATIBILITY};
 
 /// The label compatibility μ(l, l′) of a pairwise term; pydensecrf's `compat`.
@@ -63,26 +64,38 @@ impl Compatibility {
         })
     }
 
-    /// Subtracts the term's energy from the `logits` of one pixel, given its message m (both `[K]`).
-    #[inline]
-    pub(crate) fn apply(&self, message: &[f32], logits: &mut [f32]) {
+    /// Subtracts the term's energy from the `logits` of some pixels, given their messages m (both
+    /// `[K]`, a pixel a lane).
+    #[inline(always)]
+    pub(crate) fn apply(&self, message: &[[f32; LANES]], logits: &mut [[f32; LANES]]) {
         match self {
             Self::Potts(weight) => {
-                for (logit, m) in logits.iter_mut().zip(message) {
-                    *logit += weight * m;
+                for (logits, m) in logits.iter_mut().zip(message) {
+                    add_product(logits, *weight, m);
                 }
             }
             Self::Diagonal(costs) => {
-                for ((logit, m), cost) in logits.iter_mut().zip(message).zip(costs) {
-                    *logit -= cost * m;
+                for ((logits, m), cost) in logits.iter_mut().zip(message).zip(costs) {
+                    add_product(logits, -cost, m);
                 }
             }
             Self::Matrix(costs) => {
-                for (logit, row) in logits.iter_mut().zip(costs.chunks_exact(message.len())) {
-                    *logit -= row.iter().zip(message).map(|(c, m)| c * m).sum::<f32>();
+                for (logits, row) in logits.iter_mut().zip(costs.chunks_exact(message.len())) {
+                    let mut sum = [0.0; LANES];
+                    for (cost, m) in row.iter().zip(message) {
+                        add_product(&mut sum, *cost, m);
+                    }
+                    add_product(logits, -1.0, &sum);
                 }
             }
         }
+    }
+}
+
+#[inline(always)]
+fn add_product(to: &mut [f32; LANES], factor: f32, from: &[f32; LANES]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += factor * from;
     }
 }
 

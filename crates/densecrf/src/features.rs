@@ -206,6 +206,11 @@ impl Features {
         self.values.len() / self.dimensions
     }
 
+    /// All values, `[N, D]`.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// The feature vector `[D]` of a pixel.
     #[inline]
     pub(crate) fn vector(&self, pixel: usize) -> &[f32] {

@@ -1,7 +1,7 @@
 //! A normalised Gaussian kernel: a filter and the factors around it.
 
 use crate::exact::Exact;
-use crate::lattice::Lattice;
+use crate::lattice::{Lattice, Scratch};
 use crate::{CrfError, Features};
 
 /// Which way a kernel K is normalised by nᵢ = Σⱼ Kᵢⱼ; pydensecrf's `NormalizationType`.
@@ -55,7 +55,8 @@ impl Kernel {
         };
         let unit = vec![1.0; features.pixels()];
         let mut mass = vec![0.0; features.pixels()];
-        filter.apply(&unit, 1, &mut mass);
+        let scratch = &mut Scratch::default();
+        filter.apply(&unit, 1, &mut mass, scratch);
         if normalization != Normalization::No {
             let factors: Vec<f32> = mass
                 .iter()
@@ -72,7 +73,7 @@ impl Kernel {
             let before = (normalization != Normalization::After).then_some(&factors[..]);
             let after = (normalization != Normalization::Before).then_some(&factors[..]);
             filter.scale(before, after);
-            filter.apply(&unit, 1, &mut mass);
+            filter.apply(&unit, 1, &mut mass, scratch);
         }
         Ok(Self { filter, mass })
     }
@@ -86,8 +87,14 @@ impl Kernel {
     ///
     /// # Shapes
     /// - `input`, `output`: `[N, channels]`
-    pub(crate) fn apply(&self, input: &[f32], channels: usize, output: &mut [f32]) {
-        self.filter.apply(input, channels, output);
+    pub(crate) fn apply(
+        &self,
+        input: &[f32],
+        channels: usize,
+        output: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        self.filter.apply(input, channels, output, scratch);
     }
 }
 
@@ -99,9 +106,9 @@ impl Filter {
         }
     }
 
-    fn apply(&self, input: &[f32], channels: usize, output: &mut [f32]) {
+    fn apply(&self, input: &[f32], channels: usize, output: &mut [f32], scratch: &mut Scratch) {
         match self {
-            Self::Lattice(lattice) => lattice.filter(input, channels, output),
+            Self::Lattice(lattice) => lattice.filter(input, channels, output, scratch),
             Self::Exact(exact) => exact.filter(input, channels, output),
         }
     }

@@ -43,6 +43,7 @@
 mod compatibility;
 mod error;
 mod exact;
+mod exponential;
 mod features;
 mod kernel;
 mod lattice;
@@ -50,6 +51,7 @@ mod marginals;
 mod mean_field;
 mod simplex;
 mod unary;
+mod vectorized;
 mod vertex_table;
 
 pub use compatibility::Compatibility;

@@ -6,12 +6,21 @@
 use rayon::prelude::*;
 
 use crate::compatibility::Compatibility;
+use crate::exponential::exp;
 use crate::kernel::Kernel;
+use crate::lattice::{Scratch, WIDE};
 use crate::unary::check_label_count;
+use crate::vectorized::vectorized;
 use crate::{CrfError, Deviation, Features, Filtering, Guide, Marginals, Normalization, Unary};
 
 /// Pixels that one parallel task updates.
 const CHUNK: usize = 2048;
+
+/// Values of a pixel that are moved one after the other for all pixels; more are moved pixel by pixel.
+const FEW: usize = 4;
+
+/// Pixels that are updated side by side in the lanes of vectors.
+pub(crate) const LANES: usize = 16;
 
 /// A fully connected CRF over an image of H×W pixels and K labels: pydensecrf's `DenseCRF2D`.
 ///
@@ -149,22 +158,24 @@ impl DenseCrf {
             check_size("pixels of the unary", self.pixels(), unary.pixels())?;
         }
         // Filtered are the labels from 1 of each unary; label 0 follows (see `Kernel::mass`).
-        let channels = unaries.len() * (self.labels - 1);
-        let mut filtered = vec![0.0; self.pixels() * channels];
-        let mut messages = vec![vec![0.0; self.pixels() * channels]; self.terms.len()];
+        let row = match unaries.len() * (self.labels - 1) {
+            few @ ..=FEW => few,
+            many => many.next_multiple_of(WIDE),
+        };
+        let mut scratch = Scratch::default();
+        let mut filtered = vec![0.0; self.pixels() * row];
+        let mut messages = vec![vec![0.0; self.pixels() * row]; self.terms.len()];
         for iteration in 0..iterations {
-            self.update(
-                unaries,
-                (iteration > 0).then_some(&messages),
-                1,
-                &mut filtered,
-            );
+            let messages_before = (iteration > 0).then_some(&messages[..]);
+            self.update(unaries, messages_before, row, 1, row, &mut filtered);
             for ((kernel, _), messages) in self.terms.iter().zip(&mut messages) {
-                kernel.apply(&filtered, channels, messages);
+                kernel.apply(&filtered, row, messages, &mut scratch);
             }
         }
-        let mut q = vec![0.0; self.pixels() * unaries.len() * self.labels];
-        self.update(unaries, (iterations > 0).then_some(&messages), 0, &mut q);
+        let whole = unaries.len() * self.labels;
+        let mut q = vec![0.0; self.pixels() * whole];
+        let messages = (iterations > 0).then_some(&messages[..]);
+        self.update(unaries, messages, row, 0, whole, &mut q);
         Ok((0..unaries.len())
             .map(|u| self.marginals(&q, u, unaries.len()))
             .collect())
@@ -174,44 +185,34 @@ impl DenseCrf {
     /// marginals.
     ///
     /// # Shapes
-    /// - `messages`: per term `[N, unaries, K − 1]`, labels from 1
-    /// - `out`: `[N, unaries, K − skip]`, labels from `skip`
+    /// - `messages`: per term `[N, row]`, of which the first values are `[unaries, K − 1]`, labels
+    ///   from 1
+    /// - `out`: `[N, out_row]`, of which the first values are `[unaries, K − skip]`, labels from
+    ///   `skip`
     fn update(
         &self,
         unaries: &[&Unary],
-        messages: Option<&Vec<Vec<f32>>>,
+        messages: Option<&[Vec<f32>]>,
+        row: usize,
         skip: usize,
+        out_row: usize,
         out: &mut [f32],
     ) {
-        let labels = self.labels;
-        let stride = unaries.len() * (labels - skip);
-        if stride == 0 {
+        if out_row == 0 {
             return;
         }
-        out.par_chunks_mut(CHUNK * stride)
+        out.par_chunks_mut(CHUNK * out_row)
             .enumerate()
             .for_each(|(chunk, out)| {
-                let mut logits = vec![0.0f32; labels];
-                let mut message = vec![0.0f32; labels];
-                for (row, out) in out.chunks_exact_mut(stride).enumerate() {
-                    let pixel = chunk * CHUNK + row;
-                    for (u, out) in out.chunks_exact_mut(labels - skip).enumerate() {
-                        let energies = unaries[u].energies();
-                        for (label, logit) in logits.iter_mut().enumerate() {
-                            *logit = -energies[label * self.pixels() + pixel];
-                        }
-                        let terms = self.terms.iter().zip(messages.into_iter().flatten());
-                        for ((kernel, compatibility), messages) in terms {
-                            let at = (pixel * unaries.len() + u) * (labels - 1);
-                            let known = &messages[at..at + labels - 1];
-                            message[0] = kernel.mass()[pixel] - known.iter().sum::<f32>();
-                            message[1..].copy_from_slice(known);
-                            compatibility.apply(&message, &mut logits);
-                        }
-                        softmax(&mut logits);
-                        out.copy_from_slice(&logits[skip..]);
-                    }
-                }
+                let rows = Rows {
+                    crf: self,
+                    unaries,
+                    messages,
+                    row,
+                    skip,
+                    out_row,
+                };
+                update(&rows, chunk * CHUNK, out);
             });
     }
 
@@ -241,19 +242,131 @@ impl DenseCrf {
     }
 }
 
-/// Logits to probabilities, in place; finite logits give finite probabilities.
-#[inline]
-fn softmax(logits: &mut [f32]) {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    // In double precision, or 256 small terms would leave the sum of a row visibly off 1.
-    let mut sum = 0.0f64;
-    for logit in logits.iter_mut() {
-        *logit = (*logit - max).exp();
-        sum += f64::from(*logit);
+/// What an update reads, and how its rows are laid out; see [`DenseCrf::update`].
+struct Rows<'a> {
+    crf: &'a DenseCrf,
+    unaries: &'a [&'a Unary],
+    messages: Option<&'a [Vec<f32>]>,
+    row: usize,
+    skip: usize,
+    out_row: usize,
+}
+
+vectorized! {
+    /// Updates the pixels from `first` on.
+    fn update<'a>(rows: &'a Rows<'a>, first: usize, out: &'a mut [f32]) {
+        let &Rows { crf, unaries, messages, row, skip, out_row } = rows;
+        let labels = crf.labels;
+        let mut logits = vec![[0.0f32; LANES]; labels];
+        let mut message = vec![[0.0f32; LANES]; labels];
+        for (block, out) in out.chunks_mut(LANES * out_row).enumerate() {
+            let first = first + block * LANES;
+            let count = out.len() / out_row;
+            for (u, unary) in unaries.iter().enumerate() {
+                negative_energies(unary, first, count, &mut logits);
+                let terms = crf.terms.iter().zip(messages.into_iter().flatten());
+                for ((kernel, compatibility), messages) in terms {
+                    let rows = &messages[first * row..][..count * row];
+                    let mass = &kernel.mass()[first..][..count];
+                    collect(rows, row, u * (labels - 1), mass, &mut message);
+                    compatibility.apply(&message, &mut logits);
+                }
+                softmax(&mut logits);
+                place(&logits[skip..], u * (labels - skip), out_row, out);
+            }
+        }
     }
-    let scale = (1.0 / sum) as f32;
-    for logit in logits.iter_mut() {
-        *logit *= scale;
+}
+
+/// The negative energies of some pixels, a pixel a lane; zero in lanes from `count` on.
+#[inline(always)]
+fn negative_energies(unary: &Unary, first: usize, count: usize, logits: &mut [[f32; LANES]]) {
+    for (plane, logits) in unary.energies().chunks_exact(unary.pixels()).zip(logits) {
+        *logits = [0.0; LANES];
+        for (logit, energy) in logits.iter_mut().zip(&plane[first..][..count]) {
+            *logit = -energy;
+        }
+    }
+}
+
+/// The messages of some pixels, a pixel a lane: labels from 1 as they are, label 0 from the kernel's
+/// mass.
+#[inline(always)]
+fn collect(rows: &[f32], row: usize, at: usize, mass: &[f32], message: &mut [[f32; LANES]]) {
+    let Some((rest, known)) = message.split_first_mut() else {
+        return;
+    };
+    if known.is_empty() {
+        // One label: it gets the whole mass.
+        rest[..mass.len()].copy_from_slice(mass);
+        return;
+    }
+    if row <= FEW {
+        for (label, message) in known.iter_mut().enumerate() {
+            let values = rows[at + label..].iter().step_by(row);
+            for (message, value) in message.iter_mut().zip(values) {
+                *message = *value;
+            }
+        }
+    } else {
+        for (lane, values) in rows.chunks_exact(row).enumerate() {
+            for (message, value) in known.iter_mut().zip(&values[at..]) {
+                message[lane] = *value;
+            }
+        }
+    }
+    let mut sum = [0.0; LANES];
+    for message in known {
+        for (sum, message) in sum.iter_mut().zip(message) {
+            *sum += *message;
+        }
+    }
+    for ((rest, mass), sum) in rest.iter_mut().zip(mass).zip(sum) {
+        *rest = mass - sum;
+    }
+}
+
+/// Writes labels of some pixels, a pixel a lane, to their rows, from place `at` on.
+#[inline(always)]
+fn place(labels: &[[f32; LANES]], at: usize, row: usize, out: &mut [f32]) {
+    if row <= FEW {
+        for (label, values) in labels.iter().enumerate() {
+            let out = out[at + label..].iter_mut().step_by(row);
+            for (out, value) in out.zip(values) {
+                *out = *value;
+            }
+        }
+    } else {
+        for (lane, out) in out.chunks_exact_mut(row).enumerate() {
+            for (out, values) in out[at..].iter_mut().zip(labels) {
+                *out = values[lane];
+            }
+        }
+    }
+}
+
+/// Logits to probabilities, in place, a pixel a lane; finite logits give finite probabilities.
+#[inline(always)]
+fn softmax(logits: &mut [[f32; LANES]]) {
+    let mut max = [f32::NEG_INFINITY; LANES];
+    for logits in &*logits {
+        for (max, logit) in max.iter_mut().zip(logits) {
+            *max = if *logit > *max { *logit } else { *max };
+        }
+    }
+    // In double precision, or 256 small terms would leave the sum of a row visibly off 1.
+    let mut sum = [0.0f64; LANES];
+    for logits in &mut *logits {
+        for ((logit, max), sum) in logits.iter_mut().zip(max).zip(&mut sum) {
+            *logit = exp(*logit - max);
+            *sum += f64::from(*logit);
+        }
+    }
+    let scale = sum.map(|sum| (1.0 / sum) as f32);
+    for logits in logits {
+        for (logit, scale) in logits.iter_mut().zip(scale) {
+            *logit *= scale;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Embedding: the lattice simplex that encloses a feature vector, and its barycentric weights.
+//! Embedding: the lattice simplices that enclose feature vectors, and their barycentric weights.
 //!
 //! Source: Adams, Baek, Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice",
 //! 2010, section 3. Numbers follow the vectorised build of the densecrf reference: single
@@ -47,108 +47,146 @@ pub(crate) fn axis_scales(dimensions: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The simplex around one feature vector. Corner r is the vertex with remainder r (the remainder
-/// of its coordinates modulo d + 1).
-pub(crate) struct Simplex {
+/// Feature vectors that are enclosed at a time, side by side in the lanes of vectors.
+pub(crate) const LANES: usize = 16;
+
+type Lanes<T> = [T; LANES];
+
+/// The simplices around [`LANES`] feature vectors. Corner r is the vertex with remainder r (the
+/// remainder of its coordinates modulo d + 1).
+pub(crate) struct Simplices {
     /// Coordinates of corner 0, d + 1 of them.
-    origin: [f32; MAX_DIMENSIONS + 1],
-    /// The axis that holds each rank: `axis_of_rank[0]` has the largest distance from corner 0.
-    axis_of_rank: [u8; MAX_DIMENSIONS + 1],
+    origin: [Lanes<f32>; MAX_DIMENSIONS + 1],
+    /// The axis that holds each rank: that of rank 0 has the largest distance from corner 0.
+    axis_of_rank: [Lanes<i32>; MAX_DIMENSIONS + 1],
     /// Weight of each corner; d + 1 of them, summing to 1.
-    barycentric: [f32; MAX_DIMENSIONS + 2],
+    barycentric: [Lanes<f32>; MAX_DIMENSIONS + 1],
 }
 
-impl Simplex {
+impl Simplices {
     pub(crate) fn new() -> Self {
         Self {
-            origin: [0.0; MAX_DIMENSIONS + 1],
-            axis_of_rank: [0; MAX_DIMENSIONS + 1],
-            barycentric: [0.0; MAX_DIMENSIONS + 2],
+            origin: [[0.0; LANES]; MAX_DIMENSIONS + 1],
+            axis_of_rank: [[0; LANES]; MAX_DIMENSIONS + 1],
+            barycentric: [[0.0; LANES]; MAX_DIMENSIONS + 1],
         }
     }
 
-    /// Encloses a feature vector of d values. Returns the coordinate of largest magnitude if it
-    /// exceeds [`COORDINATE_LIMIT`].
+    /// Encloses at most [`LANES`] feature vectors of d values, `[lane, d]`. Returns the first lane
+    /// and its coordinate of largest magnitude if one exceeds [`COORDINATE_LIMIT`].
     #[inline(always)]
-    pub(crate) fn enclose(&mut self, feature: &[f32], scales: &[f32], d: usize) -> Result<(), f32> {
+    pub(crate) fn enclose(
+        &mut self,
+        features: &[f32],
+        scales: &[f32],
+        d: usize,
+    ) -> Result<(), (usize, f32)> {
+        let count = features.len() / d;
+        // Lanes without a vector repeat the last one.
+        let mut scaled = [[0.0f32; LANES]; MAX_DIMENSIONS];
+        for lane in 0..LANES {
+            let feature = &features[lane.min(count - 1) * d..][..d];
+            for j in 0..d {
+                scaled[j][lane] = feature[j] * scales[j];
+            }
+        }
+
         // Elevate: the feature in the hyperplane whose d + 1 coordinates sum to zero.
-        let mut elevated = [0.0f32; MAX_DIMENSIONS + 1];
-        let mut sum = 0.0f32;
+        let mut elevated = [[0.0f32; LANES]; MAX_DIMENSIONS + 1];
+        let mut sum = [0.0f32; LANES];
         for j in (1..=d).rev() {
-            let scaled = feature[j - 1] * scales[j - 1];
-            elevated[j] = sum - j as f32 * scaled;
-            sum += scaled;
+            for lane in 0..LANES {
+                elevated[j][lane] = sum[lane] - j as f32 * scaled[j - 1][lane];
+                sum[lane] += scaled[j - 1][lane];
+            }
         }
         elevated[0] = sum;
 
         // The nearest point all of whose coordinates are multiples of d + 1.
         let up = (d + 1) as f32;
         let down = 1.0 / up;
-        let mut surplus = 0.0f32;
-        let mut largest = 0.0f32;
-        let mut offset = [0.0f32; MAX_DIMENSIONS + 1];
+        let mut surplus = [0.0f32; LANES];
+        let mut largest = [0.0f32; LANES];
+        let mut offset = [[0.0f32; LANES]; MAX_DIMENSIONS + 1];
         for i in 0..=d {
-            let multiple = (down * elevated[i]).round_ties_even();
-            self.origin[i] = multiple * up;
-            surplus += multiple;
-            offset[i] = elevated[i] - self.origin[i];
-            if elevated[i].abs() > largest.abs() {
-                largest = elevated[i];
+            for lane in 0..LANES {
+                let value = elevated[i][lane];
+                let multiple = (down * value).round_ties_even();
+                self.origin[i][lane] = multiple * up;
+                surplus[lane] += multiple;
+                offset[i][lane] = value - multiple * up;
+                if value.abs() > largest[lane].abs() {
+                    largest[lane] = value;
+                }
             }
         }
-        if largest.abs() > COORDINATE_LIMIT as f32 {
-            return Err(largest);
+        if let Some(lane) = (0..count).find(|at| largest[*at].abs() > COORDINATE_LIMIT as f32) {
+            return Err((lane, largest[lane]));
         }
 
         // Rank the axes by their distance from that point; ties go to the earlier axis.
-        let mut rank = [0i32; MAX_DIMENSIONS + 1];
+        let mut rank = [[0i32; LANES]; MAX_DIMENSIONS + 1];
         for i in 0..d {
             for j in i + 1..=d {
-                let behind = i32::from(offset[i] < offset[j]);
-                rank[i] += behind;
-                rank[j] += 1 - behind;
+                for lane in 0..LANES {
+                    let behind = i32::from(offset[i][lane] < offset[j][lane]);
+                    rank[i][lane] += behind;
+                    rank[j][lane] += 1 - behind;
+                }
             }
         }
-        // Rounding may have left the plane (surplus ≠ 0): move the outermost axes back.
-        let surplus = surplus as i32;
+        // Rounding may have left the plane (surplus ≠ 0): move the outermost axes back. The surplus
+        // is at most (d + 1) / 2.
         let cycle = d as i32 + 1;
-        for (i, rank) in rank[..=d].iter_mut().enumerate() {
-            *rank += surplus;
-            if *rank < 0 {
-                *rank += cycle;
-                self.origin[i] += up;
-            } else if *rank >= cycle {
-                *rank -= cycle;
-                self.origin[i] -= up;
+        let surplus = surplus.map(|surplus| surplus as i32);
+        for i in 0..=d {
+            for lane in 0..LANES {
+                let moved = rank[i][lane] + surplus[lane];
+                let back = i32::from(moved < 0) - i32::from(moved >= cycle);
+                rank[i][lane] = moved + back * cycle;
+                self.origin[i][lane] += back as f32 * up;
             }
-            // The surplus is at most (d + 1) / 2, so this changes nothing; it tells the compiler.
-            *rank = (*rank).clamp(0, cycle - 1);
-            self.axis_of_rank[*rank as usize] = i as u8;
         }
 
-        self.barycentric[..d + 2].fill(0.0);
-        for i in 0..=d {
-            let distance = (elevated[i] - self.origin[i]) * down;
-            let place = d - rank[i] as usize;
-            self.barycentric[place] += distance;
-            self.barycentric[place + 1] -= distance;
+        let mut distance_of_rank = [[0.0f32; LANES]; MAX_DIMENSIONS + 1];
+        for r in 0..=d {
+            let (mut axis, mut distance) = ([0i32; LANES], [0.0f32; LANES]);
+            for i in 0..=d {
+                for lane in 0..LANES {
+                    let here = rank[i][lane] == r as i32;
+                    let own = (elevated[i][lane] - self.origin[i][lane]) * down;
+                    axis[lane] = if here { i as i32 } else { axis[lane] };
+                    distance[lane] = if here { own } else { distance[lane] };
+                }
+            }
+            self.axis_of_rank[r] = axis;
+            distance_of_rank[r] = distance;
         }
-        self.barycentric[0] += 1.0 + self.barycentric[d + 1];
+        for lane in 0..LANES {
+            self.barycentric[0][lane] =
+                distance_of_rank[d][lane] + (1.0 - distance_of_rank[0][lane]);
+        }
+        for corner in 1..=d {
+            for lane in 0..LANES {
+                self.barycentric[corner][lane] =
+                    distance_of_rank[d - corner][lane] - distance_of_rank[d - corner + 1][lane];
+            }
+        }
         Ok(())
     }
 
-    /// The weights of the d + 1 corners.
+    /// The weight of a corner.
     #[inline(always)]
-    pub(crate) fn weights(&self, d: usize) -> &[f32] {
-        &self.barycentric[..=d]
+    pub(crate) fn weight(&self, corner: usize, lane: usize) -> f32 {
+        self.barycentric[corner][lane]
     }
 
     /// Key of corner 0.
     #[inline(always)]
-    pub(crate) fn origin_key<const WORDS: usize>(&self, d: usize) -> Key<WORDS> {
+    pub(crate) fn origin_key<const WORDS: usize>(&self, lane: usize, d: usize) -> Key<WORDS> {
         let mut key = [0; WORDS];
-        for (axis, &coordinate) in self.origin[..d].iter().enumerate() {
-            let biased = (coordinate as i32 + 0x8000) as u64;
+        for (axis, coordinate) in self.origin[..d].iter().enumerate() {
+            let biased = (coordinate[lane] as i32 + 0x8000) as u64;
             key[axis / 4] |= biased << (16 * (axis % 4));
         }
         key
@@ -157,8 +195,8 @@ impl Simplex {
     /// From corner r to corner r + 1 every coordinate grows by 1, but that of one axis by −d.
     /// Returns that axis; d itself is the implied one.
     #[inline(always)]
-    pub(crate) fn falling_axis(&self, corner: usize, d: usize) -> usize {
-        self.axis_of_rank[d - corner].into()
+    pub(crate) fn falling_axis(&self, corner: usize, lane: usize, d: usize) -> usize {
+        self.axis_of_rank[d - corner][lane] as usize
     }
 }
 
@@ -172,48 +210,62 @@ mod tests {
     fn corners_reproduce_the_point() {
         for d in [1usize, 2, 3, 5, 8, 32] {
             let scales = axis_scales(d);
-            for seed in 0..200u32 {
-                let feature: Vec<f32> = (0..d as u32)
+            for seed in 0..20u32 {
+                let count = 1 + seed as usize % LANES;
+                let features: Vec<f32> = (0..(count * d) as u32)
                     .map(|i| {
                         let hash = (seed * 31 + i + 1).wrapping_mul(2_654_435_761);
                         (hash >> 8) as f32 / (1 << 24) as f32 * 20.0 - 10.0
                     })
                     .collect();
-                let mut simplex = Simplex::new();
-                simplex.enclose(&feature, &scales, d).unwrap();
-                let weights = simplex.weights(d);
-                assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-                assert!(weights.iter().all(|w| *w > -1e-4), "d {d}: {weights:?}");
+                let mut simplices = Simplices::new();
+                simplices.enclose(&features, &scales, d).unwrap();
+                for (lane, feature) in features.chunks_exact(d).enumerate() {
+                    let weights: Vec<f32> = (0..=d).map(|r| simplices.weight(r, lane)).collect();
+                    assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+                    assert!(weights.iter().all(|w| *w > -1e-4), "d {d}: {weights:?}");
 
-                let mut corner: Vec<f32> = simplex.origin[..=d].to_vec();
-                let mut point = vec![0.0f32; d + 1];
-                for (r, weight) in weights.iter().enumerate() {
-                    assert!(corner.iter().sum::<f32>().abs() < 1e-3);
-                    for (p, c) in point.iter_mut().zip(&corner) {
-                        *p += weight * c;
+                    let mut corner: Vec<f32> =
+                        simplices.origin[..=d].iter().map(|o| o[lane]).collect();
+                    let mut point = vec![0.0f32; d + 1];
+                    for (r, weight) in weights.iter().enumerate() {
+                        assert!(corner.iter().sum::<f32>().abs() < 1e-3);
+                        for (p, c) in point.iter_mut().zip(&corner) {
+                            *p += weight * c;
+                        }
+                        let falling = simplices.falling_axis(r, lane, d);
+                        for (axis, c) in corner.iter_mut().enumerate() {
+                            *c += if axis == falling { -(d as f32) } else { 1.0 };
+                        }
                     }
-                    let falling = simplex.falling_axis(r, d);
-                    for (axis, c) in corner.iter_mut().enumerate() {
-                        *c += if axis == falling { -(d as f32) } else { 1.0 };
+                    let mut sum = 0.0;
+                    for j in (1..=d).rev() {
+                        let scaled = feature[j - 1] * scales[j - 1];
+                        let elevated = sum - j as f32 * scaled;
+                        sum += scaled;
+                        assert!((point[j] - elevated).abs() < 2e-2, "d {d}");
                     }
-                }
-                let mut sum = 0.0;
-                for j in (1..=d).rev() {
-                    let scaled = feature[j - 1] * scales[j - 1];
-                    let elevated = sum - j as f32 * scaled;
-                    sum += scaled;
-                    assert!((point[j] - elevated).abs() < 2e-2, "d {d}");
                 }
             }
         }
     }
 
     #[test]
+    fn a_coordinate_too_far_out_is_named_with_its_lane() {
+        let features = [1.0, 2.0, 3.0, 1e6, 5.0, 6.0];
+        let (lane, coordinate) = Simplices::new()
+            .enclose(&features, &axis_scales(2), 2)
+            .unwrap_err();
+        assert_eq!(lane, 1);
+        assert!(coordinate.abs() > COORDINATE_LIMIT as f32);
+    }
+
+    #[test]
     fn lanes_hold_negative_coordinates() {
-        let mut simplex = Simplex::new();
-        simplex.origin[0] = -1.0;
-        simplex.origin[4] = 3.0;
-        let key: Key<2> = simplex.origin_key(5);
+        let mut simplices = Simplices::new();
+        simplices.origin[0][3] = -1.0;
+        simplices.origin[4][3] = 3.0;
+        let key: Key<2> = simplices.origin_key(3, 5);
         assert_eq!(key[0] & 0xffff, 0x7fff);
         assert_eq!(key[1] & 0xffff, 0x8003);
         let stepped = step(key, &ones(5), &lane(0, 6));

@@ -32,6 +32,11 @@ impl<const WORDS: usize> VertexTable<WORDS> {
         &self.keys
     }
 
+    /// The keys alone.
+    pub(crate) fn into_keys(self) -> Vec<Key<WORDS>> {
+        self.keys
+    }
+
     /// The vertex with this key, or 0.
     #[inline]
     pub(crate) fn find(&self, key: &Key<WORDS>) -> u32 {
