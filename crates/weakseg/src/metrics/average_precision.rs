@@ -138,8 +138,8 @@ impl InstanceScores {
     /// The area below each class's curve of precision over recall, precision at a recall being the greatest at that
     /// recall or beyond (PASCAL VOC since 2010). 1 is perfect; a class of which nothing was found has 0.
     ///
-    /// Departs from the published evaluators because they rank equal scores in the order they come in: here equal scores are one point of the
-    /// curve, for no threshold tells them apart, and every image's best instance has the score 1.
+    /// Departs from the published evaluators, which rank equal scores in the order they come in: because no threshold tells
+    /// them apart, and every image's best instance has the score 1, equal scores are one point of the curve here.
     pub fn average_precision(&self) -> AveragePrecision {
         let per_class: Vec<Option<f64>> = self
             .truths
