@@ -9,6 +9,7 @@
 //! | [`config`] | everything that decides a run, as data |
 //! | [`cam`] | class activation maps |
 //! | [`irn`] | labels, loss and propagation of IRNet |
+//! | [`instance`] | objects of one class told apart, by IRNet's displacements |
 //! | [`loss`], [`optim`], [`train`] | training |
 //! | [`metrics`], [`report`] | figures that cannot flatter |
 //! | [`predict`], [`networks`] | trained models on new images |
@@ -19,6 +20,7 @@ pub mod cam;
 pub mod config;
 mod digest;
 mod files;
+pub mod instance;
 pub mod irn;
 pub mod loss;
 pub mod metrics;

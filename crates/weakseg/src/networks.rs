@@ -452,3 +452,14 @@ pub fn planes(tensor: Tensor<4>) -> Vec<Plane<f32>> {
         .map(|values| Plane::new(height, width, values.to_vec()).expect("a chunk of that size"))
         .collect()
 }
+
+/// [B, C, H, W] → B stacks of C planes.
+pub fn stacks(tensor: Tensor<4>) -> Vec<Stack<f32>> {
+    let [_, channels, height, width] = tensor.dims();
+    to_vec(tensor)
+        .chunks(channels * height * width)
+        .map(|values| {
+            Stack::new(channels, height, width, values.to_vec()).expect("a chunk of that size")
+        })
+        .collect()
+}

@@ -27,6 +27,7 @@ Examples:
   weakseg run config.toml --out runs/wide --set irn.radius=5 --set classifier.training.epochs=20
   weakseg run config.toml --out runs/first --from make-pseudo-labels     those steps again
   weakseg run config.toml --weights none                                 offline, from noise
+  weakseg run config.toml --instances                                    06-make-pseudo-labels/instances.json too
   weakseg config show --preset demo > config.toml                        a file to start from")]
 pub struct Run {
     /// The configuration; paths in it start from its folder.
@@ -40,6 +41,10 @@ pub struct Run {
     /// What the trunk starts from: auto, none, a name of `weakseg weights list`, or a file; wins over classifier.weights.
     #[arg(long, value_name = "none|NAME|FILE")]
     weights: Option<WeightsChoice>,
+    /// Tell objects of one class apart and write the pseudo-labels' instances too, as COCO annotations; the settings are those
+    /// of pseudo_labels.instances.
+    #[arg(long)]
+    instances: bool,
     /// Do this step and all after it, again where they are finished.
     #[arg(long, value_name = "STEP", value_parser = steps(), hide_possible_values = true)]
     from: Option<String>,
@@ -106,6 +111,11 @@ impl Run {
             .unwrap_or(Path::new("."));
         let mut sets = self.layers.sets(settings);
         sets.extend(self.weights(base)?);
+        // An empty table asks for it, and takes nothing back of one that is there.
+        sets.extend(
+            self.instances
+                .then(|| "pseudo_labels.instances={}".to_owned()),
+        );
         let config = config::load(&self.config, self.layers.preset.as_deref(), &sets)?;
         config.check_steps(span.from, span.until)?;
         let name = self.config.file_stem().unwrap_or(self.config.as_os_str());

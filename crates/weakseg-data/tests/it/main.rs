@@ -3,6 +3,7 @@
 
 mod arrays;
 mod augment;
+mod coco_rle;
 mod files;
 mod phantom_set;
 mod resize;

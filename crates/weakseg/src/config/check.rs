@@ -169,6 +169,12 @@ impl Config {
         if let Some(crf) = &self.pseudo_labels.crf {
             check_crf("pseudo_labels.crf", crf.gaussian, crf.bilateral)?;
         }
+        if let Some(instances) = &self.pseudo_labels.instances {
+            let of = |name: &str| format!("pseudo_labels.instances.{name}");
+            positive(&of("weak_displacement"), instances.weak_displacement.into())?;
+            share(&of("threshold"), instances.threshold.into())?;
+            share(&of("min_area"), instances.min_area.into())?;
+        }
         share("segmenter.threshold", self.segmenter.threshold)?;
         share("segmenter.gate", self.segmenter.gate)?;
         if let PosWeight::Value(weight) = self.segmenter.pos_weight {
@@ -489,6 +495,19 @@ mod training {
                 "rate",
             ),
             (
+                "pseudo_labels.instances.weak_displacement=0",
+                "pseudo_labels.instances.weak_displacement is 0; expected a number above 0",
+            ),
+            (
+                "pseudo_labels.instances.min_area=2",
+                "pseudo_labels.instances.min_area is 2; expected 0 to 1",
+            ),
+            (
+                "pseudo_labels.instances.mask=rle",
+                "did you mean `pseudo_labels.instances.masks`?",
+            ),
+            ("pseudo_labels.instances=true", "pseudo_labels"),
+            (
                 "classifier.training.clipp=1",
                 "did you mean `classifier.training.clip`?",
             ),
@@ -496,5 +515,38 @@ mod training {
             let message = set(&[sets]).expect_err(sets).to_string();
             assert!(message.contains(words), "{sets}: {message}");
         }
+    }
+}
+
+#[cfg(test)]
+mod instances {
+    use super::super::{Config, ConfigError, InstanceStep, resolve, to_toml};
+    use crate::instance::coco::MaskForm;
+
+    fn set(sets: &[&str]) -> Result<Config, ConfigError> {
+        let sets: Vec<String> = sets.iter().map(|&s| s.to_owned()).collect();
+        let table = "[data]\nkind = \"phantom\"".parse().expect("TOML");
+        resolve(table, "t", None, &sets)
+    }
+
+    #[test]
+    fn instances_are_asked_for_by_a_table_that_may_be_empty() {
+        let asked = |sets: &[&str]| set(sets).map(|config| config.pseudo_labels.instances);
+        assert_eq!(asked(&[]).expect("valid"), None);
+        let empty = asked(&["pseudo_labels.instances={}"]).expect("valid");
+        assert_eq!(empty, Some(InstanceStep::default()));
+        let sets = [
+            "pseudo_labels.instances.masks=polygons",
+            "pseudo_labels.instances={}",
+        ];
+        let config = set(&sets).expect("valid");
+        let instances = config.pseudo_labels.instances.clone().expect("asked for");
+        assert_eq!(instances.masks, MaskForm::Polygons, "nothing is taken back");
+        let text = to_toml(&config);
+        let read = resolve(text.parse().expect("TOML"), "t", None, &[]).expect("valid");
+        assert_eq!(read, config);
+        // Runs from before there were instances keep their digests.
+        let without = serde_json::to_value(set(&[]).expect("valid").pseudo_labels);
+        assert!(without.expect("JSON").get("instances").is_none());
     }
 }

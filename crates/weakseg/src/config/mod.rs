@@ -18,6 +18,8 @@ use weakseg_models::weights::ChannelOrder;
 use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind, SegmenterArch};
 
 use crate::cam::{CamMethod, Normalise};
+use crate::instance::InstanceRule;
+use crate::instance::coco::MaskForm;
 use crate::loss::{ClassifierLoss, SegmentationLoss};
 use crate::optim::{GroupConfig, OptimConfig, ScheduleConfig};
 use crate::pretrained::WeightsChoice;
@@ -367,6 +369,11 @@ pub struct PseudoLabelStep {
     pub min_area: f32,
     /// Regions whose mean score is below this are removed.
     pub min_confidence: f32,
+    /// Tell the objects of a class apart and write them as COCO annotations too; not done where nothing is said. The empty
+    /// table will do.
+    // Left out where there is none: runs that were made before there was such a key stay the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<InstanceStep>,
 }
 
 impl Default for PseudoLabelStep {
@@ -380,6 +387,38 @@ impl Default for PseudoLabelStep {
             crf: None,
             min_area: 0.0,
             min_confidence: 0.0,
+            instances: None,
+        }
+    }
+}
+
+/// Instances of the pseudo-labels (reference §5.6): IRNet's displacements gather cells around centres, and the class maps
+/// walk from each gathering alone, as far as the pseudo-labels' do and over the same boundaries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InstanceStep {
+    /// Greatest number of steps along the displacement field.
+    pub centroid_steps: usize,
+    /// Displacements shorter than this mark centres, in cells of the stride-4 grid. The published one suits images of 512
+    /// pixels; smaller images need a smaller one.
+    pub weak_displacement: f32,
+    /// Value of the background after division by the maximum.
+    pub threshold: f32,
+    /// Segments that cover less than this share of the image are left out.
+    pub min_area: f32,
+    /// How masks are written: `rle`, COCO's compressed run lengths, or `polygons`, outlines along the sides of pixels.
+    pub masks: MaskForm,
+}
+
+impl Default for InstanceStep {
+    fn default() -> Self {
+        let rule = InstanceRule::default();
+        Self {
+            centroid_steps: rule.steps,
+            weak_displacement: rule.weak,
+            threshold: rule.threshold,
+            min_area: rule.min_area,
+            masks: MaskForm::Rle,
         }
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! Maps and masks are row-major slices of one image; nothing here depends on a network or on the tensor library.
 
+pub mod average_precision;
 pub mod classify;
 pub mod confusion;
 pub mod interval;
@@ -18,6 +19,7 @@ pub mod per_image;
 pub mod pixel;
 pub mod prior;
 
+pub use average_precision::{AveragePrecision, InstanceScores, TrueInstance};
 pub use classify::LabelScores;
 pub use confusion::{Confusion, MeanIou};
 pub use interval::{Bootstrap, Interval};
@@ -66,6 +68,39 @@ pub enum MetricError {
         value: f32,
         /// Position in the slice.
         at: usize,
+    },
+    /// Masks of one image that differ in size.
+    #[error(
+        "the mask of {what} is {}x{} (height x width), the first of its image {}x{}; bring all to one size first",
+        found[0], found[1], expected[0], expected[1]
+    )]
+    Size {
+        /// Whose mask.
+        what: &'static str,
+        /// Height and width of the first mask.
+        expected: [usize; 2],
+        /// Height and width of this one.
+        found: [usize; 2],
+    },
+    /// An instance of a class that is none.
+    #[error(
+        "{what} has the class {class}; expected an index below {classes}, the number of classes"
+    )]
+    NoClass {
+        /// Which instance.
+        what: &'static str,
+        /// Its class.
+        class: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A share out of range.
+    #[error("{what} is {value}; expected above 0 and at most 1")]
+    Share {
+        /// What it is a share of.
+        what: &'static str,
+        /// The value.
+        value: f64,
     },
     /// Two confusion matrices of different size.
     #[error("confusion matrices of {expected} and {found} classes cannot be added")]

@@ -10,6 +10,7 @@ use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Case, Limits, Mask, Split, Stack};
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 
+use super::make_instances::make_instances;
 use super::maps::upsample;
 use super::{ClassMaps, MODEL, indices};
 use crate::cam::multi_scale::{Sampling, unmirror};
@@ -24,7 +25,9 @@ use crate::train::{ImageStore, to_tensor};
 /// Folder of the walked maps in the step's folder.
 pub(crate) const SCORES: &str = "scores";
 /// Folder of IRNet's boundary maps in the step's folder.
-const EDGES: &str = "edges";
+pub(crate) const EDGES: &str = "edges";
+/// Folder of IRNet's displacements in the step's folder.
+pub(crate) const DISPLACEMENTS: &str = "displacements";
 
 /// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training and the validation split,
 /// the masks that image-level labels allow (`CASE.png`, at the image's own size): step 3 learns from the former and
@@ -32,6 +35,10 @@ const EDGES: &str = "edges";
 ///
 /// The boundaries that were walked along stay too (`edges/CASE.npy`, `[h, w]`, probabilities): with them `weakseg walk`
 /// tries another radius, exponent or number of steps without IRNet.
+///
+/// With `[pseudo_labels.instances]` IRNet's displacements are kept (`displacements/CASE.npy`, `[2, h, w]`, down and to the
+/// right in cells), and the instances of the same cases are written: each case's (`instances/CASE.json`) and all together as
+/// a COCO document (`instances.json`).
 pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.pseudo_labels;
     let cases = &bench.cases.cases;
@@ -43,6 +50,7 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     let cams = bench.run.folder("make-cams");
     let scores = folder.join(SCORES);
     let kept_edges = folder.join(EDGES);
+    let kept_fields = folder.join(DISPLACEMENTS);
     crate::files::make_folder(&scores)?;
     crate::files::make_folder(&kept_edges)?;
     let open: Vec<usize> = (0..cases.len())
@@ -72,8 +80,8 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
             .filter(|(_, m)| !m.keys.is_empty())
             .map(|(i, _)| *i)
             .collect();
-        let edges = if asked.is_empty() {
-            Vec::new()
+        let (edges, fields) = if asked.is_empty() {
+            (Vec::new(), Vec::new())
         } else {
             let images = asked
                 .iter()
@@ -83,14 +91,21 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
                 .iter()
                 .map(|i| std::sync::Arc::new(networks::mirror(i)))
                 .collect();
-            let edge = |images: &[std::sync::Arc<Stack<u8>>]| {
-                irnet.edge(&irnet.levels(to_tensor(images, &normalisation, &bench.device)))
+            let levels = |images: &[std::sync::Arc<Stack<u8>>]| {
+                irnet.levels(to_tensor(images, &normalisation, &bench.device))
             };
-            let (plain, mirror) = (edge(&images), edge(&mirrored));
+            let seen = levels(&images);
+            let (plain, mirror) = (irnet.edge(&seen), irnet.edge(&levels(&mirrored)));
+            // Of the image as it is alone, as IRNet's (reference §5.1).
+            let fields = match config.instances {
+                Some(_) => networks::stacks(irnet.displacement(&seen)),
+                None => Vec::new(),
+            };
             // Reference §5.1: the mean of both logits. Departs from it: the mirrored map is brought back by the aligned flip,
             // because the plain one shifts it by (W − 1) mod 4 pixels (reference §12.18).
             let mirror = unmirror(mirror, bench.config.image.size, sampling);
-            networks::planes(sigmoid((plain + mirror).mul_scalar(0.5)))
+            let edges = networks::planes(sigmoid((plain + mirror).mul_scalar(0.5)));
+            (edges, fields)
         };
         let walked: Vec<(usize, ClassMaps)> = batch
             .into_par_iter()
@@ -106,6 +121,13 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
                         &[h, w],
                         edge.as_slice(),
                     )?;
+                    if let Some(field) = fields.get(place) {
+                        npy::write_f32(
+                            &kept_fields.join(format!("{}.npy", cases[index].id)),
+                            &[2, h, w],
+                            field.as_slice(),
+                        )?;
+                    }
                     let values =
                         random_walk(maps.maps.as_slice(), edge.as_slice(), c, h, w, &options)
                             .map_err(|e| {
@@ -138,6 +160,9 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
             Ok(store.write(&case.id, &mask)?)
         },
     )?;
+    if let Some(instances) = &config.instances {
+        make_instances(bench, folder, instances, &options, &learned)?;
+    }
     Ok(Outcome {
         cases: cases.len(),
         ..Outcome::default()

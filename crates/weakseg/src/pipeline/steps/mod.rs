@@ -4,6 +4,7 @@ mod eval_cams;
 mod eval_pseudo_labels;
 mod evaluate;
 mod make_cams;
+mod make_instances;
 mod make_ir_labels;
 pub(crate) mod make_pseudo_labels;
 pub(crate) mod maps;

@@ -1,0 +1,132 @@
+//! The instances of the pseudo-labels (reference §5.6).
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use weakseg_data::{Case, DataError, Plane, atomic, npy};
+use weakseg_kernels::walk::WalkOptions;
+
+use super::ClassMaps;
+use super::make_pseudo_labels::{DISPLACEMENTS, EDGES};
+use crate::config::InstanceStep;
+use crate::files;
+use crate::instance::coco::{Described, Document, Seen};
+use crate::instance::{Evidence, InstanceRule, detect};
+use crate::pipeline::{Bench, StepError};
+
+/// Folder of each case's instances, and with `.json` the document of all, in the step's folder.
+const INSTANCES: &str = "instances";
+
+/// `instances/CASE.json`: what is seen in an image, its annotations without numbers.
+#[derive(Serialize, Deserialize)]
+struct CaseInstances {
+    /// Height and width of the image as it came.
+    size: [usize; 2],
+    instances: Vec<Described>,
+}
+
+/// Writes the instances that the image-level labels of some `cases` allow: `instances/CASE.json`, each as soon as it is
+/// found, and `instances.json`, all of them as one COCO document. An image without any is in it, with no annotation.
+///
+/// The class maps are those of make-cams; boundaries and displacements were kept by make-pseudo-labels.
+pub(super) fn make_instances(
+    bench: &Bench<'_>,
+    folder: &Path,
+    step: &InstanceStep,
+    walk: &WalkOptions,
+    cases: &[usize],
+) -> Result<(), StepError> {
+    let rule = InstanceRule {
+        steps: step.centroid_steps,
+        weak: step.weak_displacement,
+        walk: *walk,
+        threshold: step.threshold,
+        min_area: step.min_area,
+    };
+    let of = |index: usize| -> (&Case, PathBuf) {
+        let case = &bench.cases.cases[index];
+        let path = folder.join(INSTANCES).join(format!("{}.json", case.id));
+        (case, path)
+    };
+    super::per_case(
+        bench,
+        "find instances",
+        cases,
+        |index| of(index).1.exists(),
+        |index| {
+            let (case, path) = of(index);
+            let found = instances(bench, folder, case, step, &rule)?;
+            let text = serde_json::to_string(&found).expect("no NaN among scores");
+            Ok(atomic::write(&path, text.as_bytes())?)
+        },
+    )?;
+    let mut seen = Vec::with_capacity(cases.len());
+    for &index in cases {
+        let (case, path) = of(index);
+        let found: CaseInstances = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
+            StepError::Other(format!(
+                "{}: {e}; remove the file and call again",
+                path.display()
+            ))
+        })?;
+        let file_name = case.image.file_name().unwrap_or(case.image.as_os_str());
+        seen.push(Seen {
+            name: case.id.clone(),
+            file_name: file_name.to_string_lossy().into_owned(),
+            size: found.size,
+            instances: found.instances,
+        });
+    }
+    let document = Document::new(&bench.cases.classes.names, seen);
+    let text = serde_json::to_string(&document).expect("no NaN among scores");
+    let path = folder.join(INSTANCES).with_extension("json");
+    Ok(atomic::write_durably(&path, text.as_bytes())?)
+}
+
+/// The instances of a case.
+fn instances(
+    bench: &Bench<'_>,
+    folder: &Path,
+    case: &Case,
+    step: &InstanceStep,
+    rule: &InstanceRule,
+) -> Result<CaseInstances, StepError> {
+    let cams = ClassMaps::read(&bench.run.folder("make-cams"), &case.id)?;
+    let (keys, maps) = cams.of(|class| case.labels[class]);
+    let mut found = CaseInstances {
+        size: cams.size,
+        instances: Vec::new(),
+    };
+    // Nothing was kept of a case that shows nothing.
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    let file = format!("{}.npy", case.id);
+    let edges = read_plane(&folder.join(EDGES).join(&file))?;
+    let field = npy::read_maps(&folder.join(DISPLACEMENTS).join(&file))?;
+    let evidence = Evidence {
+        keys: &keys,
+        maps: &maps,
+        edges: &edges,
+        field: &field,
+    };
+    let instances = detect(bench.cases.classes.space, &evidence, cams.size, rule)
+        .map_err(|e| StepError::Other(format!("instances of case {}: {e}", case.id)))?;
+    let described = instances
+        .iter()
+        .map(|instance| Described::of(instance, step.masks));
+    found.instances.extend(described);
+    Ok(found)
+}
+
+fn read_plane(path: &Path) -> Result<Plane<f32>, DataError> {
+    let (shape, values) = npy::read_f32(path)?;
+    match shape.as_slice() {
+        &[height, width] => Plane::new(height, width, values),
+        _ => Err(DataError::Shape {
+            what: path.display().to_string(),
+            expected: "[height, width]".into(),
+            found: format!("{shape:?}"),
+        }),
+    }
+}
