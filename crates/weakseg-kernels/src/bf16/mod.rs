@@ -148,7 +148,8 @@ impl Bf16 {
         }
     }
 
-    /// Runs `body`, in which this thread may call [`Self::multiply`].
+    /// Runs `body`, in which this thread may multiply. It must not wait for the thread pool: another task
+    /// on this thread would leave the tiles released.
     pub fn with_multiplier<R>(self, body: impl FnOnce(Multiplier) -> R) -> R {
         #[cfg(target_arch = "x86_64")]
         let _tiles = (self.0 == Set::Amx).then(|| {
