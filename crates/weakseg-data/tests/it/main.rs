@@ -3,6 +3,8 @@
 
 mod arrays;
 mod augment;
+mod dicom;
+mod dicom_file;
 mod files;
 mod phantom_set;
 mod resize;
