@@ -72,7 +72,8 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     Ok(list)
 }
 
-fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
+/// Adds the images below a folder, and what else lies there, to a list.
+pub(crate) fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
     for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
         let entry = entry.map_err(DataError::io(folder, "list"))?;
         let path = entry.path();

@@ -259,7 +259,7 @@ impl TableConfig {
 }
 
 /// A path that was given and must exist, or a usual one that may.
-fn optional(
+pub(crate) fn optional(
     root: &Path,
     given: Option<&Path>,
     usual: &str,

@@ -13,6 +13,7 @@ use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
+use crate::truth::Masks;
 use crate::{
     Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Tone, Truth,
     read_picture,
@@ -113,7 +114,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             Err(error) => report.faults.push(unreadable(error)),
         }
     }
-    if let Some(folder) = &places.masks {
+    if let Some(Masks::Folder(folder)) = &places.masks {
         report.faults.extend(masks_without_case(folder, &cases));
     }
     let truth = Truth::new(&cases, places.masks, boxes);

@@ -10,6 +10,7 @@ mod phantom_set;
 mod resize;
 mod set;
 mod shared;
+mod siim;
 mod table;
 mod truth;
 mod verify;
