@@ -62,6 +62,7 @@ pub use mask_store::MaskStore;
 pub use phantom_set::PhantomSetConfig;
 pub use plane::{Plane, Stack};
 pub use png::{read_index_png, write_gray_png, write_index_png, write_rgb_png};
+pub use run_table::{RunTable, TableForm, write_run_table};
 pub use siim::SiimConfig;
 pub use split_file::write_splits;
 pub use table::TableConfig;

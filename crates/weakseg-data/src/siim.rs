@@ -15,7 +15,7 @@ use crate::dicom::{Identity, identity};
 use crate::fault::{Fault, Rule, some_of};
 use crate::list_images::search;
 use crate::listing::{Listing, below, check_classes, id_of};
-use crate::run_table::RunTable;
+use crate::run_table::{RunTable, TableForm};
 use crate::split::{Candidate, Held, by_counts, by_group};
 use crate::split_file::read_splits;
 use crate::table::optional;
@@ -124,7 +124,7 @@ impl SiimConfig {
 
     /// The masks, for scoring only.
     pub(crate) fn runs(&self, base: &Path) -> Result<RunTable, DataError> {
-        RunTable::read(&below(&below(base, &self.root), &self.csv))
+        RunTable::read(&below(&below(base, &self.root), &self.csv), TableForm::Siim)
     }
 
     /// One Patient ID for all was written over the true ones: it says nothing of who is who.
