@@ -6,7 +6,6 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use weakseg::progress::Progress;
 use weakseg_data::{RunTable, TableForm, write_gray_png, write_run_table};
 
 use crate::args::Settings;
