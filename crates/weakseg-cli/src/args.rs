@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    Bench, Cam, Config, Crf, Demo, Evaluate, Phantom, Predict, Report, Run, Verify, Walk, Weights,
+    Bench, Cam, Config, Crf, DataSplit, Demo, Evaluate, Phantom, Pixels, Predict, Report, Rle, Run,
+    Verify, Walk, Weights,
 };
 use crate::device::Choice;
 use crate::ui::{Level, Ui};
@@ -85,7 +86,7 @@ pub enum Command {
     Crf(Crf),
     /// Spread class maps over an edge map by a random walk.
     Walk(Walk),
-    /// Make a phantom set, or check a data set.
+    /// Make a phantom set, check or divide a data set, look at pixels, turn run lengths into masks and back.
     #[command(subcommand)]
     Data(Data),
     /// Pretrained weights, and weights from and for other libraries.
@@ -108,6 +109,13 @@ pub enum Data {
     Phantom(Phantom),
     /// List every fault of a data set, before hours are spent on it.
     Verify(Verify),
+    /// Write how a data set is divided: a CSV of image, patient and split.
+    Split(DataSplit),
+    /// Write the pixels of an image as numbers, as the program sees them.
+    Pixels(Pixels),
+    /// Turn run lengths into masks, and masks into run lengths.
+    #[command(subcommand)]
+    Rle(Rle),
 }
 
 /// The global options, as commands use them.

@@ -9,8 +9,9 @@ use crate::boxes::read_boxes;
 use crate::fault::refuse;
 use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
+use crate::truth::Masks;
 use crate::verify::{VerifyReport, verify};
-use crate::{Cases, DataError, TableConfig, Truth, VocConfig};
+use crate::{Cases, DataError, SiimConfig, TableConfig, Truth, VocConfig};
 
 /// Which set a run works on, told apart by `kind`. Relative paths are relative to the configuration file's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,8 @@ pub enum DataConfig {
     Voc(VocConfig),
     /// A folder of images and a CSV of labels.
     Table(TableConfig),
+    /// SIIM-ACR Pneumothorax as it is downloaded.
+    Siim(SiimConfig),
 }
 
 impl DataConfig {
@@ -63,13 +66,14 @@ impl DataConfig {
             Self::Phantom(set) => set.table(base)?.list(base),
             Self::Voc(set) => set.list(base),
             Self::Table(set) => set.list(base),
+            Self::Siim(set) => set.list(base),
         }
     }
 
     pub(crate) fn truth_places(&self, base: &Path) -> Result<TruthPlaces, DataError> {
         let of_table = |table: &TableConfig| {
             Ok(TruthPlaces {
-                masks: table.mask_folder(base)?,
+                masks: table.mask_folder(base)?.map(Masks::Folder),
                 boxes: table.box_file(base)?,
             })
         };
@@ -77,7 +81,11 @@ impl DataConfig {
             Self::Phantom(set) => of_table(&set.table(base)?),
             Self::Table(set) => of_table(set),
             Self::Voc(set) => Ok(TruthPlaces {
-                masks: set.mask_folder(base),
+                masks: set.mask_folder(base).map(Masks::Folder),
+                boxes: None,
+            }),
+            Self::Siim(set) => Ok(TruthPlaces {
+                masks: Some(Masks::Runs(set.runs(base)?)),
                 boxes: None,
             }),
         }
@@ -86,6 +94,6 @@ impl DataConfig {
 
 /// Where the truth of a set lies.
 pub(crate) struct TruthPlaces {
-    pub(crate) masks: Option<PathBuf>,
+    pub(crate) masks: Option<Masks>,
     pub(crate) boxes: Option<PathBuf>,
 }

@@ -55,9 +55,18 @@ impl CsvTable {
             }
         }
         let (mut rows, mut ragged) = (Vec::new(), Vec::new());
+        // Counted here: where lines end in CR and LF, the reader's own number is one too low.
+        let (mut line, mut counted) = (1_u64, 0_usize);
         for record in reader.records() {
             let record = record.map_err(broken)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let bytes = text.as_bytes();
+            let mut start = record.position().map_or(0, |at| at.byte() as usize);
+            while matches!(bytes.get(start), Some(b'\r' | b'\n')) {
+                start += 1;
+            }
+            let passed = bytes.get(counted..start).unwrap_or_default();
+            line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            counted = counted.max(start);
             if record.len() == headers.len() {
                 rows.push((line, record));
             } else {

@@ -35,6 +35,8 @@ pub enum Rule {
     RowOfImage,
     /// Every image can be read to its end.
     ReadableImage,
+    /// Every image is as its format's standard has it.
+    RegularImage,
     /// There are cases at all.
     NotEmpty,
     /// Every split that is asked for has cases.

@@ -1,35 +1,52 @@
-//! PNG and JPEG pictures to 8-bit planes, told apart by content, within [`Limits`].
+//! PNG, JPEG and DICOM pictures to 8-bit planes, told apart by content, within [`Limits`].
 
 use std::path::Path;
 
 use crate::contain::contained;
+use crate::dicom::{self, Picture, Tone};
 use crate::{DataError, Limits, Stack, jpeg, png};
 
-/// Reads a PNG or JPEG as 1×H×W grey or 3×H×W RGB.
+/// Reads a PNG, JPEG or DICOM file as 1×H×W grey or 3×H×W RGB.
 ///
 /// 16-bit PNGs are scaled to 8 bits, palettes resolved, transparency dropped. An orientation noted in EXIF data is not
-/// applied. The format is told by the content, not by the name.
+/// applied. Grey DICOM images are brought to 8 bits by [`Tone::Window`]. The format is told by the content, not by the
+/// name.
 ///
 /// # Errors
-/// [`DataError::TooLarge`] before anything is allocated; [`DataError::Unreadable`] for another format, a CMYK JPEG, or
-/// a file that is cut off (never a partly filled image); [`DataError::Io`].
+/// [`DataError::TooLarge`] before anything is allocated; [`DataError::Unreadable`] for another format, a CMYK JPEG, a
+/// DICOM file of several frames or in a transfer syntax that this build does not read, or a file that is cut off (never
+/// a partly filled image); [`DataError::Io`].
 pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> {
+    read_picture(path, limits, Tone::default()).map(|picture| picture.pixels)
+}
+
+/// As [`read_image`], with a choice of how grey DICOM images become 8 bits, and with what was odd about the file.
+///
+/// # Errors
+/// Those of [`read_image`]; [`DataError::Unreadable`] with [`Tone::Raw`] for values that do not fit into 8 bits.
+pub fn read_picture(path: &Path, limits: &Limits, tone: Tone) -> Result<Picture, DataError> {
     let bytes = limits.read(path)?;
+    let plain = |pixels| Picture {
+        pixels,
+        notes: Vec::new(),
+    };
     contained(path, || {
         if png::is_png(&bytes) {
-            png::decode(path, &bytes, limits)
+            png::decode(path, &bytes, limits).map(plain)
         } else if jpeg::is_jpeg(&bytes) {
-            jpeg::decode(path, &bytes, limits)
+            jpeg::decode(path, &bytes, limits).map(plain)
+        } else if dicom::is_dicom(&bytes) {
+            dicom::decode(path, &bytes, limits, tone)
         } else {
             Err(unknown(path, &bytes))
         }
     })
 }
 
-/// Height and width of a PNG or JPEG, without decoding it.
+/// Height and width of a PNG, JPEG or DICOM file, without decoding it.
 ///
 /// # Errors
-/// Those of [`read_image`], except for damage inside the coded pixels of a PNG.
+/// Those of [`read_image`], except for damage inside the coded pixels of a PNG or DICOM file.
 pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), DataError> {
     let bytes = limits.read(path)?;
     contained(path, || {
@@ -37,6 +54,8 @@ pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), D
             png::size(path, &bytes, limits)
         } else if jpeg::is_jpeg(&bytes) {
             jpeg::size(path, &bytes, limits)
+        } else if dicom::is_dicom(&bytes) {
+            dicom::size(path, &bytes, limits)
         } else {
             Err(unknown(path, &bytes))
         }
@@ -60,12 +79,22 @@ pub(crate) fn planar(
 }
 
 fn unknown(path: &Path, bytes: &[u8]) -> DataError {
-    let problem = if bytes.is_empty() {
-        "the file is empty".to_owned()
-    } else if bytes.get(128..132) == Some(b"DICM") {
-        "this is a DICOM file; expected PNG or JPEG".to_owned()
+    let named_dicom = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .is_some_and(dicom::is_ending);
+    let (problem, remedy) = if bytes.is_empty() {
+        ("the file is empty", "copy or export the file again")
+    } else if named_dicom {
+        (
+            "not a DICOM file: no `DICM` marker and no readable data set",
+            "export it again",
+        )
     } else {
-        "neither PNG nor JPEG by its first bytes".to_owned()
+        (
+            "neither PNG, JPEG nor DICOM by its first bytes",
+            "convert the image to PNG",
+        )
     };
-    DataError::unreadable(path, problem, "convert the image to PNG")
+    DataError::unreadable(path, problem, remedy)
 }

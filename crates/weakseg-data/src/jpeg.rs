@@ -11,11 +11,17 @@ use image::codecs::jpeg::JpegDecoder;
 
 use crate::{DataError, Limits, Stack};
 
-/// What the frame header of a JPEG says.
-struct Frame {
-    height: u64,
-    width: u64,
-    components: u8,
+/// What the markers of a JPEG say.
+pub(crate) struct Frame {
+    pub(crate) height: u64,
+    pub(crate) width: u64,
+    pub(crate) components: u8,
+    /// Bits a sample.
+    pub(crate) precision: u8,
+    /// Whether it is coded by prediction and not by cosines (process 14).
+    pub(crate) lossless: bool,
+    /// Whether three components are RGB or YCbCr, where the file says so (JFIF, Adobe's marker, names of components).
+    pub(crate) is_rgb: Option<bool>,
 }
 
 /// Whether the bytes begin as a JPEG does.
@@ -87,12 +93,13 @@ fn checked_frame(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Frame, Da
     }
 }
 
-/// Walks the markers from the start of the image to its end and returns the frame header on the way.
-fn walk(bytes: &[u8]) -> Result<Frame, String> {
+/// Walks the markers from the start of the image to its end and returns what they say.
+pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, String> {
     let cut = |at: usize| {
         format!("the JPEG is cut off: it ends at byte {at} without an end-of-image marker")
     };
-    let mut frame = None;
+    let mut frame: Option<Frame> = None;
+    let mut is_rgb = None;
     let mut scanned = false;
     let mut at = 2;
     loop {
@@ -110,7 +117,10 @@ fn walk(bytes: &[u8]) -> Result<Frame, String> {
         };
         if marker == 0xd9 {
             return match frame {
-                Some(frame) if scanned => Ok(frame),
+                Some(frame) if scanned => Ok(Frame {
+                    is_rgb: is_rgb.or(frame.is_rgb),
+                    ..frame
+                }),
                 _ => Err("the JPEG ends before its image data".into()),
             };
         }
@@ -127,14 +137,22 @@ fn walk(bytes: &[u8]) -> Result<Frame, String> {
         at += length.max(2);
         match marker {
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                let [_, h1, h0, w1, w0, components, ..] = *segment else {
+                let [precision, h1, h0, w1, w0, components, ref named @ ..] = *segment else {
                     return Err("the JPEG's frame header is too short".into());
                 };
+                let names = named.iter().step_by(3).take(3);
                 frame = Some(Frame {
                     height: u64::from(h1) << 8 | u64::from(h0),
                     width: u64::from(w1) << 8 | u64::from(w0),
                     components,
+                    precision,
+                    lossless: marker == 0xc3,
+                    is_rgb: names.eq(b"RGB").then_some(true),
                 });
+            }
+            0xe0 if segment.starts_with(b"JFIF\0") => is_rgb = Some(false),
+            0xee if segment.starts_with(b"Adobe") => {
+                is_rgb = segment.get(11).map(|&kind| kind == 0)
             }
             0xda => scanned = true,
             _ => {}

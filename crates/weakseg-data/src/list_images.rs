@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::DataError;
 use crate::listing::{id_of, is_ending};
+use crate::{DataError, dicom};
 
 /// The images found, and what was passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageList {
-    /// PNG and JPEG files, by their ending, sorted; no two have one id.
+    /// PNG, JPEG and DICOM files, by their ending, and DICOM files without one, by their content; sorted, no two of one
+    /// id.
     pub images: Vec<PathBuf>,
     /// Other files in the folders given, sorted.
     pub others: Vec<PathBuf>,
@@ -21,7 +23,7 @@ pub struct ImageList {
 ///
 /// # Errors
 /// [`DataError::Io`] if an input does not exist or a folder cannot be listed; [`DataError::Unreadable`] if a file that
-/// was named is neither PNG nor JPEG by its ending; [`DataError::Set`] if there is no image at all, or if two images
+/// was named is neither PNG, JPEG nor DICOM; [`DataError::Set`] if there is no image at all, or if two images
 /// would give one id (and so write one output).
 pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     let mut list = ImageList::default();
@@ -34,7 +36,7 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
         } else {
             return Err(DataError::unreadable(
                 input,
-                "neither `.png` nor `.jpg` by its name",
+                "neither `.png`, `.jpg` nor `.dcm` by its name, nor DICOM by its content",
                 "convert the image to PNG",
             ));
         }
@@ -45,7 +47,10 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     if list.images.is_empty() {
         return Err(DataError::Set {
             path: inputs.first().cloned().unwrap_or_default(),
-            problem: format!("no PNG or JPEG image ({} other files)", list.others.len()),
+            problem: format!(
+                "no PNG, JPEG or DICOM image ({} other files)",
+                list.others.len()
+            ),
             remedy: "name images, or folders that hold some".into(),
         });
     }
@@ -67,7 +72,8 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     Ok(list)
 }
 
-fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
+/// Adds the images below a folder, and what else lies there, to a list.
+pub(crate) fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
     for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
         let entry = entry.map_err(DataError::io(folder, "list"))?;
         let path = entry.path();
@@ -88,7 +94,20 @@ fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
 
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(is_ending)
+    ending.is_some_and(is_ending) || is_unnamed_dicom(path)
+}
+
+/// Whether a file without a known ending has the DICOM marker: that is how many archives write them. Indices of media
+/// (DICOMDIR) have it too, and are no images.
+fn is_unnamed_dicom(path: &Path) -> bool {
+    let index = path
+        .file_name()
+        .is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
+    let mut start = [0; 132];
+    !index
+        && path.is_file()
+        && fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
+        && dicom::is_dicom(&start)
 }
 
 #[cfg(test)]
@@ -100,12 +119,32 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::create_dir_all(at("sub/x.png")).unwrap();
-        for name in ["b.png", "a.JPG", "sub/c.jpeg", "notes.txt", ".hidden.png"] {
+        for name in [
+            "b.png",
+            "a.JPG",
+            "sub/c.jpeg",
+            "d.DCM",
+            "notes.txt",
+            ".hidden.png",
+        ] {
             fs::write(at(name), b"").unwrap();
         }
-        let list = list_images(&[root.path().to_owned(), at("b.png")]).unwrap();
-        assert_eq!(list.images, [at("a.JPG"), at("b.png"), at("sub/c.jpeg")]);
-        assert_eq!(list.others, [at("notes.txt")]);
+        let mut dicom = vec![0; 128];
+        dicom.extend(b"DICM");
+        for name in ["IM0001", "1.2.840.5", "DICOMDIR"] {
+            fs::write(at(name), &dicom).unwrap();
+        }
+        let list = list_images(&[root.path().to_owned(), at("b.png"), at("IM0001")]).unwrap();
+        let expected = [
+            "1.2.840.5",
+            "IM0001",
+            "a.JPG",
+            "b.png",
+            "d.DCM",
+            "sub/c.jpeg",
+        ];
+        assert_eq!(list.images, expected.map(at));
+        assert_eq!(list.others, [at("DICOMDIR"), at("notes.txt")]);
     }
 
     #[test]
@@ -114,7 +153,7 @@ mod tests {
         let at = |name: &str| root.path().join(name);
         fs::write(at("a.txt"), b"").unwrap();
         let error = |inputs: &[PathBuf]| list_images(inputs).unwrap_err().to_string();
-        assert!(error(&[root.path().to_owned()]).contains("no PNG or JPEG"));
+        assert!(error(&[root.path().to_owned()]).contains("no PNG, JPEG or DICOM"));
         assert!(error(&[at("a.txt")]).contains("a.txt"));
         assert!(error(&[at("gone.png")]).contains("gone.png"));
         fs::write(at("a.png"), b"").unwrap();

@@ -152,8 +152,10 @@ pub(crate) fn below(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
-/// The id of an image: its file name without the ending of a picture.
-pub(crate) fn id_of(name: &str) -> &str {
+/// The id of an image: its file name without the ending of a picture (`1.2.840.5.dcm` and `1.2.840.5` are both
+/// `1.2.840.5`).
+#[must_use]
+pub fn id_of(name: &str) -> &str {
     let file = name.rsplit('/').next().unwrap_or(name);
     match file.rsplit_once('.') {
         Some((stem, ending)) if is_ending(ending) => stem,
@@ -179,12 +181,14 @@ pub(crate) fn find_image(folder: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Endings of the pictures that can be read.
-const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "PNG", "JPG", "JPEG"];
+/// Endings of the pictures that can be read, as they are usually spelt.
+const ENDINGS: [&str; 10] = [
+    "png", "jpg", "jpeg", "dcm", "dicom", "PNG", "JPG", "JPEG", "DCM", "DICOM",
+];
 
 /// Whether a file name's ending is that of a picture that can be read.
 pub(crate) fn is_ending(ending: &str) -> bool {
-    ["png", "jpg", "jpeg"]
+    ENDINGS
         .iter()
         .any(|known| known.eq_ignore_ascii_case(ending))
 }
@@ -243,6 +247,7 @@ mod tests {
         assert_eq!(id_of("00000061_012.png"), "00000061_012");
         assert_eq!(id_of("sub/a.JPG"), "a");
         assert_eq!(id_of("1.2.840.10008"), "1.2.840.10008");
+        assert_eq!(id_of("series/1.2.840.10008.dcm"), "1.2.840.10008");
         assert_eq!(id_of("2007_000032"), "2007_000032");
     }
 

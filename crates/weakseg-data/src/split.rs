@@ -32,6 +32,44 @@ pub(crate) fn by_group(
         val_fraction,
         test_fraction,
     ];
+    deal(candidates, seed, |totals| {
+        shares
+            .iter()
+            .map(|share| totals.iter().map(|total| share * total).collect())
+            .collect()
+    })
+}
+
+/// Cases of one class that a split is to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) positive: usize,
+    pub(crate) negative: usize,
+}
+
+/// As [`by_group`], for one class and with numbers of cases instead of shares. They are met exactly where each group is
+/// one case, else as nearly as whole groups allow.
+pub(crate) fn by_counts(
+    candidates: &[Candidate<'_>],
+    val: Held,
+    test: Held,
+    seed: u64,
+) -> Vec<Split> {
+    deal(candidates, seed, |totals| {
+        let held = [val, test].map(|held| vec![held.negative as f64, held.positive as f64]);
+        let [val, test] = held;
+        let rest = totals.iter().zip(val.iter().zip(&test));
+        let train = rest.map(|(total, (a, b))| total - a - b).collect();
+        vec![train, val, test]
+    })
+}
+
+/// Deals groups out to splits; `targets` gives the cases wanted of each stratum in each split, from the totals.
+fn deal(
+    candidates: &[Candidate<'_>],
+    seed: u64,
+    targets: impl FnOnce(&[f64]) -> Vec<Vec<f64>>,
+) -> Vec<Split> {
     let classes = candidates.first().map_or(0, |first| first.labels.len());
     // Strata: cases without any class, positives of each class. The number of all cases is none: while groups of one
     // kind are dealt it would pull them to the split that still lacks the other kind.
@@ -64,9 +102,9 @@ pub(crate) fn by_group(
     groups.sort_by_key(|group| (!group.held_out, std::cmp::Reverse(group.members.len())));
 
     let mut deal = Deal {
-        shares,
+        targets: targets(&totals),
         totals,
-        filled: vec![vec![0.0; classes + 1]; shares.len()],
+        filled: vec![vec![0.0; classes + 1]; Split::ALL.len()],
     };
     let mut homes: Vec<usize> = Vec::with_capacity(groups.len());
     for group in &groups {
@@ -93,7 +131,8 @@ struct Group {
 
 /// How far the splits are filled.
 struct Deal {
-    shares: [f64; 3],
+    /// Cases wanted of each stratum in each split.
+    targets: Vec<Vec<f64>>,
     totals: Vec<f64>,
     /// Cases of each split in each stratum.
     filled: Vec<Vec<f64>>,
@@ -111,24 +150,26 @@ impl Deal {
         let parts = self.filled[split]
             .iter()
             .zip(&group.counts)
-            .zip(&self.totals);
+            .zip(&self.totals)
+            .zip(&self.targets[split]);
         parts
-            .filter(|(_, total)| **total > 0.0)
-            .map(|((have, count), total)| {
-                let off = have - self.shares[split] * total;
+            .filter(|((_, total), _)| **total > 0.0)
+            .map(|(((have, count), total), target)| {
+                let off = have - target;
                 ((off + sign * count).powi(2) - off.powi(2)) / total
             })
             .sum()
     }
 
-    fn wanted(&self) -> impl Iterator<Item = usize> + use<> {
-        let shares = self.shares;
-        (0..shares.len()).filter(move |&split| shares[split] > 0.0)
+    fn wanted(&self) -> Vec<usize> {
+        let wants = |split: &usize| self.targets[*split].iter().any(|&target| target > 0.0);
+        (0..self.targets.len()).filter(wants).collect()
     }
 
     fn best(&self, group: &Group) -> usize {
         let costs = self
             .wanted()
+            .into_iter()
             .map(|split| (split, self.cost(group, split, 1.0)));
         costs
             .min_by(|a, b| a.1.total_cmp(&b.1))
@@ -209,6 +250,40 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn counts_are_met_where_groups_are_single_cases() {
+        let ids: Vec<String> = (0..300).map(|at| format!("i{at}")).collect();
+        let candidates: Vec<Candidate<'_>> = ids
+            .iter()
+            .enumerate()
+            .map(|(at, id)| Candidate {
+                group: id,
+                labels: if at % 4 == 0 { &[true] } else { &[false] },
+                held_out: false,
+            })
+            .collect();
+        let held = |positive, negative| Held { positive, negative };
+        let splits = by_counts(&candidates, held(14, 54), held(7, 0), 3);
+        let count = |wanted: Split, positive: bool| {
+            let pairs = candidates.iter().zip(&splits);
+            pairs
+                .filter(|(case, split)| **split == wanted && case.labels[0] == positive)
+                .count()
+        };
+        assert_eq!(
+            (count(Split::Val, true), count(Split::Val, false)),
+            (14, 54)
+        );
+        assert_eq!(
+            (count(Split::Test, true), count(Split::Test, false)),
+            (7, 0)
+        );
+        assert_eq!(
+            (count(Split::Train, true), count(Split::Train, false)),
+            (54, 171)
+        );
     }
 
     #[test]

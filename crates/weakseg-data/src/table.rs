@@ -14,7 +14,7 @@ use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_e
 use crate::split::{Candidate, by_group};
 use crate::{Case, Classes, DataError, LabelSpace, Split};
 
-/// A folder of images (PNG, JPEG) and a CSV of labels.
+/// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TableConfig {
@@ -259,7 +259,7 @@ impl TableConfig {
 }
 
 /// A path that was given and must exist, or a usual one that may.
-fn optional(
+pub(crate) fn optional(
     root: &Path,
     given: Option<&Path>,
     usual: &str,

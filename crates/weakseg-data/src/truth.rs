@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::boxes::{BoundingBox, Boxes};
 use crate::mask::{VOID, binary, check_indices};
 use crate::mask_store::mask_paths;
+use crate::run_table::RunTable;
 use crate::{
     Cases, Classes, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, read_image_size,
     read_index_png,
@@ -18,10 +19,19 @@ use crate::{
 #[derive(Debug)]
 pub struct Truth {
     classes: Classes,
-    folder: Option<PathBuf>,
+    masks: Option<Masks>,
     known: BTreeMap<String, Known>,
     boxes: BTreeMap<String, Vec<BoundingBox>>,
     limits: Limits,
+}
+
+/// Where masks come from.
+#[derive(Debug)]
+pub(crate) enum Masks {
+    /// PNGs in a folder.
+    Folder(PathBuf),
+    /// Run lengths in a table.
+    Runs(RunTable),
 }
 
 /// What is known of a case before its mask is read.
@@ -33,7 +43,7 @@ struct Known {
 }
 
 impl Truth {
-    pub(crate) fn new(cases: &Cases, folder: Option<PathBuf>, boxes: Option<Boxes>) -> Self {
+    pub(crate) fn new(cases: &Cases, masks: Option<Masks>, boxes: Option<Boxes>) -> Self {
         let known = cases
             .cases
             .iter()
@@ -48,7 +58,7 @@ impl Truth {
             .collect();
         Self {
             classes: cases.classes.clone(),
-            folder,
+            masks,
             known,
             boxes: boxes.map(|boxes| boxes.of).unwrap_or_default(),
             limits: Limits::default(),
@@ -68,10 +78,21 @@ impl Truth {
     ///
     /// # Errors
     /// [`DataError::MaskSize`] if it is not of the image's size, [`DataError::MaskValues`] if it holds values that
-    /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), and those of [`read_index_png`].
+    /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), [`DataError::Row`] for run lengths that
+    /// are no mask, and those of [`read_index_png`].
     pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
-        let (Some(folder), Some(known)) = (&self.folder, self.known.get(id)) else {
+        let (Some(masks), Some(known)) = (&self.masks, self.known.get(id)) else {
             return Ok(None);
+        };
+        let folder = match masks {
+            Masks::Folder(folder) => folder,
+            Masks::Runs(runs) => {
+                let (height, width) = read_image_size(&known.image, &self.limits)?;
+                let plane = runs.mask(id, height, width)?;
+                return Ok(plane.map(|plane| Mask {
+                    planes: plane.into_stack(),
+                }));
+            }
         };
         let paths = mask_paths(folder, &self.classes, id);
         if !self.covered(&paths, known)? {
@@ -102,12 +123,13 @@ impl Truth {
     /// Whether any positive case of a split has a mask.
     #[must_use]
     pub fn has_masks(&self, split: Split) -> bool {
-        let Some(folder) = &self.folder else {
-            return false;
-        };
-        self.of(split).any(|(id, _)| {
-            let paths = mask_paths(folder, &self.classes, id);
-            paths.iter().any(|path| path.is_file())
+        self.of(split).any(|(id, _)| match &self.masks {
+            None => false,
+            Some(Masks::Folder(folder)) => {
+                let paths = mask_paths(folder, &self.classes, id);
+                paths.iter().any(|path| path.is_file())
+            }
+            Some(Masks::Runs(runs)) => runs.is_positive(id),
         })
     }
 

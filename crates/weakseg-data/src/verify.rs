@@ -13,7 +13,11 @@ use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
-use crate::{Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Truth};
+use crate::truth::Masks;
+use crate::{
+    Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Tone, Truth,
+    read_picture,
+};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -110,7 +114,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             Err(error) => report.faults.push(unreadable(error)),
         }
     }
-    if let Some(folder) = &places.masks {
+    if let Some(Masks::Folder(folder)) = &places.masks {
         report.faults.extend(masks_without_case(folder, &cases));
     }
     let truth = Truth::new(&cases, places.masks, boxes);
@@ -141,8 +145,12 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         mask: false,
         faults: Vec::new(),
     };
-    let image = match case.read_image(&limits) {
-        Ok(image) => image,
+    let image = match read_picture(&case.image, &limits, Tone::default()) {
+        Ok(picture) => {
+            look.faults
+                .extend(picture.notes.into_iter().map(|note| odd(case, note)));
+            picture.pixels
+        }
         Err(error) => {
             look.faults.push(Fault::error(Rule::ReadableImage, error));
             return look;
@@ -174,6 +182,15 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
             .extend(outside(case, found, image.height(), image.width()));
     }
     look
+}
+
+fn odd(case: &Case, problem: String) -> Fault {
+    let error = DataError::Set {
+        path: case.image.clone(),
+        problem,
+        remedy: "look at the image, and export it again if it is not what was meant".into(),
+    };
+    Fault::warning(Rule::RegularImage, error)
 }
 
 /// Classes a mask shows and the label denies, or the other way round.

@@ -23,7 +23,7 @@ Examples:
   weakseg cam image.png --model runs/first --out look
   weakseg cam image.png --model runs/first --method cam,grad-cam++ --class pneumothorax --out look")]
 pub struct Cam {
-    /// The image, PNG or JPEG.
+    /// The image: PNG, JPEG or DICOM.
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
     /// A run's folder, or a classifier's .safetensors file.

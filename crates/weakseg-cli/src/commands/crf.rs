@@ -25,7 +25,7 @@ use crate::overlay::rgb;
 Example:
   weakseg crf photo.jpg coarse.png --out refined.png --gt-prob 0.7 --bilateral 50,5,10")]
 pub struct Crf {
-    /// The image, PNG or JPEG.
+    /// The image: PNG, JPEG or DICOM.
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
     /// The label map: a palette or grey PNG of label numbers 0 to K-1, of the image's size.

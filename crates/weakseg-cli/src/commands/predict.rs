@@ -10,7 +10,8 @@ use serde::Serialize;
 use weakseg::predict::{Prediction, Predictor};
 use weakseg::progress::Progress;
 use weakseg_data::{
-    Classes, Limits, MaskStore, Stack, list_images, npy, read_image, write_rgb_png,
+    Classes, DataError, Limits, MaskStore, Picture, Stack, Tone, image_id, list_images, npy,
+    read_picture, write_rgb_png,
 };
 
 use crate::args::Settings;
@@ -33,7 +34,7 @@ pub struct Predict {
     /// A run's folder, or a segmentation model's .safetensors file.
     #[arg(long, value_name = "RUN_OR_FILE")]
     model: PathBuf,
-    /// PNG or JPEG files, or folders that hold some.
+    /// PNG, JPEG or DICOM files, or folders that hold some, in subfolders too.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The folder to write.
@@ -109,7 +110,7 @@ impl Predict {
         let list = list_images(&self.inputs)?;
         if !list.others.is_empty() {
             settings.ui.note(&format!(
-                "{} files that are neither PNG nor JPEG are passed over",
+                "{} files that are neither PNG, JPEG nor DICOM are passed over",
                 list.others.len()
             ));
         }
@@ -131,14 +132,19 @@ impl Predict {
                 }
                 .into());
             }
-            let read: Vec<_> = batch
+            let read: Vec<Result<Picture, DataError>> = batch
                 .par_iter()
-                .map(|path| read_image(path, &Limits::default()))
+                .map(|path| read_picture(path, &Limits::default(), Tone::default()))
                 .collect();
             let mut images: Vec<(&Path, Stack<u8>)> = Vec::new();
             for (path, image) in batch.iter().zip(read) {
                 match image {
-                    Ok(image) => images.push((path, image)),
+                    Ok(picture) => {
+                        for note in &picture.notes {
+                            settings.ui.note(&format!("{}: {note}", path.display()));
+                        }
+                        images.push((path, picture.pixels));
+                    }
                     Err(error) => {
                         failed += 1;
                         settings.ui.warn(&format!("{} {error}", label()));
@@ -206,11 +212,8 @@ impl Predict {
         store: &MaskStore,
         classes: &'a Classes,
     ) -> Result<Item<'a>> {
-        let id = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let id = image_id(&name).to_owned();
         // Checks the name too: it comes from outside, and the files below are named by it.
         let masks = store
             .paths(&id)

@@ -1,15 +1,14 @@
 //! `weakseg data verify`: every fault of a data set.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use weakseg::config;
 use weakseg::progress::Progress;
-use weakseg_data::DataConfig;
 
+use super::set;
 use crate::args::Settings;
-use crate::exit::{Done, usage};
+use crate::exit::Done;
 use crate::output;
 
 /// List every fault of a data set, before hours are spent on it.
@@ -19,7 +18,7 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   weakseg data verify config.toml     the set that a configuration names
-  weakseg data verify VOC2012         a folder with JPEGImages/, or with labels.csv and images/")]
+  weakseg data verify VOC2012         a folder with JPEGImages/, with labels.csv and images/, or with train-rle.csv")]
 pub struct Verify {
     /// A configuration, or the folder of a set.
     #[arg(value_name = "CONFIG.toml|FOLDER")]
@@ -33,7 +32,7 @@ impl Verify {
     /// Looks at everything and prints what is wrong.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data verify")?;
-        let (data, base) = self.data()?;
+        let (data, base) = set::open(&self.set)?;
         settings
             .ui
             .note(&format!("reading every file of {}", self.set.display()));
@@ -49,31 +48,4 @@ impl Verify {
             Done::Faulty
         })
     }
-
-    /// The set, and the folder that its relative paths start from.
-    fn data(&self) -> Result<(DataConfig, PathBuf)> {
-        if self.set.is_dir() {
-            return Ok((kind_of(&self.set)?, self.set.clone()));
-        }
-        let base = self.set.parent().unwrap_or(Path::new("")).to_owned();
-        Ok((config::load(&self.set, None, &[])?.data, base))
-    }
-}
-
-/// The kind of set that a folder holds, by its usual files.
-fn kind_of(folder: &Path) -> Result<DataConfig> {
-    let kind = if folder.join("JPEGImages").is_dir() {
-        "voc"
-    } else if folder.join("labels.csv").is_file() {
-        "table"
-    } else {
-        return usage(format!(
-            "{}: neither a voc set (no JPEGImages/) nor a table set (no labels.csv); name its files in a configuration \
-             and verify that",
-            folder.display()
-        ));
-    };
-    Ok(serde_json::from_value(
-        serde_json::json!({ "kind": kind, "root": "." }),
-    )?)
 }

@@ -72,7 +72,7 @@ fn what_is_no_set_is_named() {
     program.fails(
         2,
         &["data", "verify", "empty"],
-        &["empty", "JPEGImages", "labels.csv"],
+        &["empty", "JPEGImages", "labels.csv", "train-rle.csv"],
     );
     program.fails(
         2,
@@ -85,4 +85,65 @@ fn what_is_no_set_is_named() {
         &["size", "32 to 2048"],
     );
     assert!(!program.path("o").exists());
+}
+
+#[test]
+fn run_lengths_become_masks_and_run_lengths_again() {
+    let program = Program::new();
+    let table = "ImageId,EncodedPixels\n1.2.3,6 3 36 3\n1.2.4,-1\n";
+    program.write("a.csv", table.as_bytes());
+    let to_masks = [
+        "data", "rle", "to-masks", "a.csv", "--out", "masks", "--size", "6x8",
+    ];
+    program.ok(&to_masks);
+    let back = ["data", "rle", "to-csv", "masks", "--out", "b.csv"];
+    assert_eq!(
+        program.ok(&[&back[..], &["--json"]].concat()).json()["masks"],
+        2
+    );
+    let text = std::fs::read_to_string(program.path("b.csv")).expect("a table");
+    assert_eq!(text, table);
+    let pixels = program.ok(&["data", "pixels", "masks/1.2.3.png", "--out", "x.npy"]);
+    assert!(pixels.stdout.contains("[6, 8]"), "{pixels:?}");
+    program.fails(
+        1,
+        &[
+            "data",
+            "pixels",
+            "masks/1.2.3.png",
+            "--out",
+            "y.npy",
+            "--raw",
+        ],
+        &["not a DICOM file"],
+    );
+    program.write("a.csv", b"ImageId,EncodedPixels\n1.2.3,6 3 36 4\n");
+    let end = program.call(&to_masks);
+    assert_eq!(end.code, Some(1));
+    assert!(
+        end.stderr.contains("line 2") && end.stderr.contains("6x8"),
+        "{end:?}"
+    );
+    program.fails(
+        2,
+        &[
+            "data", "rle", "to-masks", "a.csv", "--out", "m", "--size", "6",
+        ],
+        &["1024x1024"],
+    );
+}
+
+#[test]
+fn a_division_is_written_once() {
+    let program = Program::new();
+    program.ok(&MAKE);
+    let split = ["data", "split", "set", "--out", "split.csv"];
+    let told = program.ok(&split).stdout;
+    assert!(
+        told.contains("train: 8 cases") && told.contains("val: 2 cases"),
+        "{told}"
+    );
+    let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");
+    assert_eq!(text.lines().count(), 11);
+    program.fails(2, &split, &["split.csv", "is there already"]);
 }

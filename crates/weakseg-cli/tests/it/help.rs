@@ -1,6 +1,6 @@
 use crate::program::Program;
 
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 26] = [
     &["demo"],
     &["run"],
     &["predict"],
@@ -11,6 +11,11 @@ const COMMANDS: [&[&str]; 21] = [
     &["data"],
     &["data", "phantom"],
     &["data", "verify"],
+    &["data", "split"],
+    &["data", "pixels"],
+    &["data", "rle"],
+    &["data", "rle", "to-masks"],
+    &["data", "rle", "to-csv"],
     &["weights"],
     &["weights", "list"],
     &["weights", "fetch"],
@@ -39,7 +44,10 @@ fn every_command_explains_itself_with_an_example() {
             help.contains("--device"),
             "{command:?} shows the global options"
         );
-        if !matches!(command, ["data"] | ["config"] | ["weights"] | ["bench"]) {
+        if !matches!(
+            command,
+            ["data"] | ["data", "rle"] | ["config"] | ["weights"] | ["bench"]
+        ) {
             let example = format!("\n  weakseg {}", command.join(" "));
             assert!(
                 help.contains("Example") && help.contains(&example),

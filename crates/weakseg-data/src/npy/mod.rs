@@ -139,6 +139,14 @@ pub fn write_f32(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), Dat
     atomic::write(path, &encode(path, shape, values)?)
 }
 
+/// Writes a `.npy` file of whole numbers.
+///
+/// # Errors
+/// As [`write_f32`].
+pub fn write_i32(path: &Path, shape: &[usize], values: &[i32]) -> Result<(), DataError> {
+    atomic::write(path, &encode(path, shape, values)?)
+}
+
 /// The bytes of a `.npy` file.
 fn encode<T: npyz::Serialize + npyz::AutoSerialize + Copy>(
     path: &Path,

@@ -4,11 +4,14 @@
 mod arrays;
 mod augment;
 mod coco_rle;
+mod dicom;
+mod dicom_file;
 mod files;
 mod phantom_set;
 mod resize;
 mod set;
 mod shared;
+mod siim;
 mod table;
 mod truth;
 mod verify;

@@ -322,3 +322,16 @@ fn settings_are_read_by_kind_and_strictly() {
         assert_eq!(read(&text).unwrap(), config, "{text}");
     }
 }
+
+#[test]
+fn lines_are_counted_alike_whatever_ends_them() {
+    let (set, config) = Set::table();
+    let text = std::fs::read_to_string(set.at("labels.csv")).unwrap();
+    for ending in ["\n", "\r\n"] {
+        let broken = text.replace("p3_0.png,p3,1", "p3_0.png,p3,2");
+        set.text("labels.csv", &broken.replace('\n', ending));
+        let error = DataConfig::Table(config.clone()).open_cases(set.root());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("labels.csv, line 8:"), "{error}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use weakseg_data::CocoRle;
+use weakseg_data::rle::coco;
 
 use super::Instance;
 use super::polygon::polygons;
@@ -24,7 +24,7 @@ pub enum MaskForm {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Segmentation {
-    /// Compressed run lengths, see [`CocoRle`].
+    /// Compressed run lengths, see [`coco`].
     Rle {
         /// Height and width of the image.
         size: [usize; 2],
@@ -60,7 +60,7 @@ impl Described {
         let segmentation = match form {
             MaskForm::Rle => Segmentation::Rle {
                 size: region.size(),
-                counts: CocoRle::encode(&region.whole()).text(),
+                counts: coco::encode(&region.whole()),
             },
             MaskForm::Polygons => Segmentation::Polygons(
                 polygons(region.mask())
@@ -228,8 +228,8 @@ mod tests {
         let Segmentation::Rle { size, counts } = &rle.segmentation else {
             panic!("run lengths were asked for");
         };
-        let read = CocoRle::parse(counts, size[0], size[1]).unwrap();
-        assert_eq!(read.decode(), instance().region.whole());
+        let read = coco::decode(counts, size[0], size[1]).unwrap();
+        assert_eq!(read, instance().region.whole());
         assert_eq!((rle.area, rle.bbox), (6, [2, 1, 3, 2]));
         let polygons = Described::of(&instance(), MaskForm::Polygons);
         let corners = vec![vec![2, 1, 5, 1, 5, 3, 2, 3]];

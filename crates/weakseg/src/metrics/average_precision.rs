@@ -192,7 +192,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use serde::Deserialize;
-    use weakseg_data::CocoRle;
+    use weakseg_data::rle::coco;
 
     /// A box `[top, left, bottom, right]` of an image of 10 × 10.
     fn mask([top, left, bottom, right]: [usize; 4]) -> Plane<u8> {
@@ -386,10 +386,7 @@ mod tests {
         let text = include_str!("../../tests/oracle/instances.json");
         let all: serde_json::Value = serde_json::from_str(text).unwrap();
         let oracle: Oracle = serde_json::from_value(all["scores"].clone()).unwrap();
-        let mask = |text: &str| {
-            let rle = CocoRle::parse(text, oracle.height, oracle.width).unwrap();
-            rle.decode()
-        };
+        let mask = |text: &str| coco::decode(text, oracle.height, oracle.width).unwrap();
         let mut scores = InstanceScores::new(oracle.classes, 0.5).unwrap();
         for image in &oracle.images {
             let truth = image.truth.iter().map(|(class, text)| TrueInstance {

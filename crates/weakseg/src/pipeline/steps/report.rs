@@ -101,6 +101,7 @@ fn data_name(data: &DataConfig) -> String {
         DataConfig::Phantom(set) => of("phantom", &set.root),
         DataConfig::Voc(set) => of("voc", &set.root),
         DataConfig::Table(set) => of("table", &set.root),
+        DataConfig::Siim(set) => of("siim", &set.root),
     }
 }
 

@@ -1,0 +1,83 @@
+//! `weakseg data pixels`: what the program sees in an image, as numbers.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use weakseg::progress::Progress;
+use weakseg_data::{Limits, Tone, npy, read_dicom_values, read_picture};
+
+use crate::args::Settings;
+use crate::exit::Done;
+use crate::output;
+
+/// Write the pixels of an image as numbers, as the program sees them.
+///
+/// f32 of 0 to 255, after LUTs, window and the inversion of negatives: [H,W] for grey, [3,H,W] for colour. With --raw the
+/// stored values of a DICOM file as i32, before all of that.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weakseg data pixels image.dcm --out seen.npy
+  weakseg data pixels image.dcm --out stored.npy --raw")]
+pub struct Pixels {
+    /// The image: PNG, JPEG or DICOM.
+    #[arg(value_name = "FILE")]
+    image: PathBuf,
+    /// The array to write.
+    #[arg(long, value_name = "X.npy")]
+    out: PathBuf,
+    /// The stored values of a DICOM file.
+    #[arg(long)]
+    raw: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    image: &'a PathBuf,
+    out: &'a PathBuf,
+    shape: Vec<usize>,
+    notes: Vec<String>,
+}
+
+impl Pixels {
+    /// Reads the image and writes the array.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        settings.device.require_cpu("data pixels")?;
+        let limits = Limits::default();
+        let shape_of = |channels: usize, height: usize, width: usize| match channels {
+            1 => vec![height, width],
+            _ => vec![channels, height, width],
+        };
+        let (shape, notes) = if self.raw {
+            let values = read_dicom_values(&self.image, &limits)?;
+            let shape = shape_of(values.channels(), values.height(), values.width());
+            npy::write_i32(&self.out, &shape, values.as_slice())?;
+            (shape, Vec::new())
+        } else {
+            let picture = read_picture(&self.image, &limits, Tone::default())?;
+            let values = picture.pixels.map(|&value| f32::from(value));
+            let shape = shape_of(values.channels(), values.height(), values.width());
+            npy::write_f32(&self.out, &shape, values.as_slice())?;
+            (shape, picture.notes)
+        };
+        for note in &notes {
+            settings
+                .ui
+                .note(&format!("{}: {note}", self.image.display()));
+        }
+        if settings.json {
+            output::json(&Outcome {
+                image: &self.image,
+                out: &self.out,
+                shape,
+                notes,
+            })?;
+        } else {
+            output::line(format!("{}: {shape:?}", self.out.display()))?;
+        }
+        Ok(Done::Whole)
+    }
+}

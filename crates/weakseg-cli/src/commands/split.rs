@@ -1,0 +1,71 @@
+//! `weakseg data split`: which case is trained on, and which is scored on, as a file.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use weakseg_data::{Split, write_splits};
+
+use super::set;
+use crate::args::Settings;
+use crate::exit::{Done, usage};
+use crate::output;
+
+/// Write how a data set is divided: a CSV of image, patient and split.
+///
+/// Patients are never divided. A siim set reads the file back from split.csv in its folder, so the division stays the
+/// same whatever becomes of the set or the seed; a table set has a column `split` for it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weakseg data split config.toml --out siim/split.csv
+  weakseg data split siim --out siim/split.csv     a folder with train-rle.csv and DICOM files")]
+pub struct DataSplit {
+    /// A configuration, or the folder of a set.
+    #[arg(value_name = "CONFIG.toml|FOLDER")]
+    set: PathBuf,
+    /// The CSV to write.
+    #[arg(long, value_name = "CSV")]
+    out: PathBuf,
+}
+
+/// What `--json` prints of a split.
+#[derive(Serialize)]
+struct Count {
+    split: Split,
+    cases: usize,
+    positive: usize,
+}
+
+impl DataSplit {
+    /// Divides the set and writes the file.
+    pub fn run(&self, settings: &Settings) -> Result<Done> {
+        settings.device.require_cpu("data split")?;
+        if self.out.exists() {
+            return usage(format!(
+                "--out {} is there already, and a set may be read by it; remove it first or name another file",
+                self.out.display()
+            ));
+        }
+        let (data, base) = set::open(&self.set)?;
+        let cases = data.open_cases(&base)?;
+        write_splits(&self.out, &cases)?;
+        let counts = Split::ALL.map(|split| Count {
+            split,
+            cases: cases.count(split),
+            positive: cases.of(split).filter(|case| case.is_positive()).count(),
+        });
+        if settings.json {
+            output::json(&counts)?;
+            return Ok(Done::Whole);
+        }
+        for count in counts {
+            output::line(format!(
+                "{}: {} cases, {} positive",
+                count.split, count.cases, count.positive
+            ))?;
+        }
+        Ok(Done::Whole)
+    }
+}

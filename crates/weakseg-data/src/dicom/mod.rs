@@ -1,0 +1,137 @@
+//! DICOM: single-frame images of 8 and 16 bits allocated, in every transfer syntax that is read without C.
+//!
+//! dicom-rs reads the data set; what it would do to a hostile file is looked at before (`data_set`). Nothing of its
+//! pixel pipeline's defaults is relied on. From stored values to the 8 bits that networks see there is one road: the
+//! bits that are stored, their sign, Modality LUT or rescale, VOI LUT or window or percentiles, and the inversion of
+//! MONOCHROME1 at its end (DICOM PS3.3 C.7.6.3, C.11.1, C.11.2).
+
+mod colour;
+mod data_set;
+mod frame;
+mod header;
+#[cfg(feature = "jpeg2000")]
+mod jpeg2000_frame;
+mod jpeg_frame;
+mod lut;
+mod modality;
+mod rle_frame;
+mod samples;
+mod tone;
+mod voi;
+
+use std::path::Path;
+
+use dicom_dictionary_std::tags;
+
+use crate::contain::contained;
+use crate::{DataError, Limits, Stack};
+
+pub(crate) use data_set::is_dicom;
+pub use tone::Tone;
+
+use data_set::DataSet;
+use header::{Header, Photometric};
+
+/// A picture, and what was odd about its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// 1×H×W grey or 3×H×W RGB.
+    pub pixels: Stack<u8>,
+    /// What was not as the standard has it, and how it was read all the same; for the user's eyes.
+    pub notes: Vec<String>,
+}
+
+/// Whose image a file holds, and which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Patient ID (0010,0020).
+    pub(crate) patient: Option<String>,
+    /// SOP Instance UID (0008,0018).
+    pub(crate) instance: Option<String>,
+}
+
+/// Whether a file name's ending is that of a DICOM file.
+pub(crate) fn is_ending(ending: &str) -> bool {
+    ["dcm", "dicom"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(ending))
+}
+
+/// Height and width.
+pub(crate) fn size(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(usize, usize), DataError> {
+    let object = data_set::read(path, bytes, limits)?;
+    let header = Header::read(path, &object, limits)?;
+    Ok((header.rows, header.columns))
+}
+
+/// Decodes a file to 8 bits.
+pub(crate) fn decode(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    tone: Tone,
+) -> Result<Picture, DataError> {
+    let object = data_set::read(path, bytes, limits)?;
+    let header = Header::read(path, &object, limits)?;
+    let mut notes = Vec::new();
+    let stored = stored(path, &object, &header, &mut notes)?;
+    let pixels = match header.photometric {
+        Photometric::Monochrome1 | Photometric::Monochrome2 => {
+            tone::grey(path, &object, &header, &stored, tone, &mut notes)?
+        }
+        _ => {
+            notes.push(format!(
+                "a colour image ({}) among radiographs is often a screenshot",
+                header.photometric.name()
+            ));
+            colour::rgb(path, &object, &header, &stored)?
+        }
+    };
+    Ok(Picture { pixels, notes })
+}
+
+/// Reads the stored values of a DICOM file, C×H×W: neither LUT nor window nor inversion, colours as they are
+/// stored (palette indices; of JPEG files RGB). They are the numbers of pydicom's `pixel_array`.
+///
+/// # Errors
+/// Those of [`read_image`](crate::read_image), and [`DataError::Unreadable`] for a file that is no DICOM file.
+pub fn read_dicom_values(path: &Path, limits: &Limits) -> Result<Stack<i32>, DataError> {
+    let bytes = limits.read(path)?;
+    contained(path, || {
+        let object = data_set::read(path, &bytes, limits)?;
+        let header = Header::read(path, &object, limits)?;
+        stored(path, &object, &header, &mut Vec::new())
+    })
+}
+
+/// Whose image a file holds; blank tags are none.
+pub(crate) fn identity(path: &Path, limits: &Limits) -> Result<Identity, DataError> {
+    let bytes = limits.read(path)?;
+    contained(path, || {
+        let object = data_set::read(path, &bytes, limits)?;
+        let text = |tag| {
+            let text = object.get(tag)?.to_str().ok()?;
+            let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        Ok(Identity {
+            patient: text(tags::PATIENT_ID),
+            instance: text(tags::SOP_INSTANCE_UID),
+        })
+    })
+}
+
+fn stored(
+    path: &Path,
+    object: &DataSet,
+    header: &Header,
+    notes: &mut Vec<String>,
+) -> Result<Stack<i32>, DataError> {
+    let frame = frame::read(path, object, header, notes)?;
+    let values = samples::stored(header, &frame);
+    Stack::new(header.samples, header.rows, header.columns, values)
+}

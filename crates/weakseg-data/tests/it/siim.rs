@@ -1,0 +1,378 @@
+//! SIIM-ACR as it is downloaded: labels from run lengths, masks for scoring alone, patients kept together.
+
+use std::collections::BTreeMap;
+
+use dicom_core::VR;
+use dicom_dictionary_std::{tags, uids};
+use weakseg_data::{
+    Cases, DataConfig, DataError, LabelSpace, Rule, Severity, SiimConfig, Split, VerifyReport,
+    write_splits,
+};
+
+use crate::dicom_file::{DicomFile, baseline_jpeg};
+use crate::set::Set;
+
+/// One image of 6 rows and 8 columns, in JPEG as the published ones are.
+fn image(set: &Set, name: &str, patient: &str) {
+    let id = name.rsplit('/').next().unwrap();
+    let salt = id
+        .bytes()
+        .fold(3_usize, |sum, byte| sum * 31 % 251 + usize::from(byte));
+    let samples: Vec<u8> = (0..48).map(|at| (at * salt % 256) as u8).collect();
+    let mut file = DicomFile::grey(6, 8, 8, &[]);
+    file.text(tags::PATIENT_ID, VR::LO, patient);
+    file.text(tags::SOP_INSTANCE_UID, VR::UI, id);
+    let file = file.fragments(
+        uids::JPEG_BASELINE8_BIT,
+        vec![baseline_jpeg(6, 8, false, &samples)],
+    );
+    let path = set.at(&format!("dicom-images-train/{name}.dcm"));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, file.encode()).unwrap();
+}
+
+/// 12 patients of two images, every fourth image positive, in folders of their own as the challenge has them.
+fn set() -> (Set, String) {
+    let set = Set::new();
+    let mut rows = String::from("ImageId, EncodedPixels\r\n");
+    for at in 0..24 {
+        let id = format!("1.2.276.{at}");
+        image(
+            &set,
+            &format!("study{at}/series{at}/{id}"),
+            &format!("p{}", at / 2),
+        );
+        rows += &match at % 4 {
+            // Column 1, rows 0 to 2, and the lower half of the last but one.
+            0 => format!("{id}, 6 3 36 3\r\n"),
+            _ => format!("{id}, -1\r\n"),
+        };
+    }
+    set.text("train-rle.csv", &rows);
+    (set, rows)
+}
+
+fn config() -> SiimConfig {
+    SiimConfig {
+        val_fraction: 0.25,
+        test_fraction: 0.25,
+        ..SiimConfig::default()
+    }
+}
+
+fn open(set: &Set, config: &SiimConfig) -> Result<Cases, DataError> {
+    DataConfig::Siim(config.clone()).open_cases(set.root())
+}
+
+fn verify(set: &Set) -> VerifyReport {
+    DataConfig::Siim(config()).verify(set.root())
+}
+
+fn only(report: &VerifyReport) -> (Rule, Severity, String) {
+    assert_eq!(report.faults.len(), 1, "{report}");
+    let fault = &report.faults[0];
+    (fault.rule, fault.severity, fault.error.to_string())
+}
+
+#[test]
+fn labels_come_from_rows_and_masks_from_the_truth_alone() {
+    let (set, _) = set();
+    let cases = open(&set, &config()).unwrap();
+    assert_eq!(cases.classes.names, ["pneumothorax"]);
+    assert_eq!(cases.classes.space, LabelSpace::Findings);
+    assert_eq!(cases.cases.len(), 24);
+    let first = &cases.cases[0];
+    assert_eq!((first.id.as_str(), first.labels[0]), ("1.2.276.0", true));
+    assert_eq!(first.patient.as_deref(), Some("p0"));
+    assert!(!cases.cases[1].labels[0]);
+    let truth = DataConfig::Siim(config())
+        .open_truth(set.root(), &cases)
+        .unwrap();
+    let mask = truth.mask("1.2.276.0").unwrap().unwrap().planes.to_plane(0);
+    let present: Vec<(usize, usize)> = (0..6)
+        .flat_map(|y| (0..8).map(move |x| (y, x)))
+        .filter(|&(y, x)| mask.get(y, x) == 1)
+        .collect();
+    // 6 + 3 + 36 = 45: column 7, rows 3 to 5.
+    assert_eq!(present, [(0, 1), (1, 1), (2, 1), (3, 7), (4, 7), (5, 7)]);
+    let healthy = truth.mask("1.2.276.1").unwrap().unwrap();
+    assert!(healthy.planes.as_slice().iter().all(|&value| value == 0));
+    assert!(truth.mask("1.2.276.99").unwrap().is_none());
+    assert!(truth.has_masks(Split::Train) && truth.has_masks(Split::Val));
+    let report = verify(&set);
+    assert!(report.passes(true), "{report}");
+    assert_eq!((report.cases, report.masks), (24, 24));
+}
+
+#[test]
+fn patients_stay_together_and_splits_outlive_as_a_file() {
+    let (set, _) = set();
+    for seed in 0..5 {
+        let cases = open(
+            &set,
+            &SiimConfig {
+                split_seed: seed,
+                ..config()
+            },
+        )
+        .unwrap();
+        let mut homes = BTreeMap::new();
+        for case in &cases.cases {
+            let home = homes.entry(case.patient.clone()).or_insert(case.split);
+            assert_eq!(*home, case.split, "{}", case.id);
+        }
+        assert_eq!(Split::ALL.map(|split| cases.count(split)), [12, 6, 6]);
+    }
+    let cases = open(&set, &config()).unwrap();
+    write_splits(&set.at("split.csv"), &cases).unwrap();
+    let other = SiimConfig {
+        split_seed: 99,
+        ..config()
+    };
+    assert_eq!(open(&set, &other).unwrap(), cases, "the file decides");
+    let text = std::fs::read_to_string(set.at("split.csv")).unwrap();
+    assert!(
+        text.starts_with("image,patient,split\n1.2.276.0,p0,"),
+        "{text}"
+    );
+
+    set.text("split.csv", &text.replace("1.2.276.3,", "1.2.276.77,"));
+    let error = open(&set, &other).unwrap_err().to_string();
+    assert!(
+        error.contains("1 cases have no usable row: `1.2.276.3`"),
+        "{error}"
+    );
+    let report = verify(&set);
+    assert!(
+        report
+            .to_string()
+            .contains("1 rows are no cases: `1.2.276.77`"),
+        "{report}"
+    );
+    set.text("split.csv", &text.replacen("train", "trian", 1));
+    let error = open(&set, &other).unwrap_err().to_string();
+    assert!(error.contains("`trian` is no split"), "{error}");
+    let named = SiimConfig {
+        split: Some("gone.csv".into()),
+        ..config()
+    };
+    assert!(
+        open(&set, &named)
+            .unwrap_err()
+            .to_string()
+            .contains("gone.csv")
+    );
+}
+
+#[test]
+fn numbers_of_cases_can_be_given_as_in_the_paper() {
+    let (set, _) = set();
+    let config = SiimConfig {
+        val_counts: Some([1, 3]),
+        test_counts: Some([2, 6]),
+        ..config()
+    };
+    let cases = open(&set, &config).unwrap();
+    assert_eq!(Split::ALL.map(|split| cases.count(split)), [12, 4, 8]);
+    assert_eq!(Split::ALL.map(|split| cases.positives(split, 0)), [3, 1, 2]);
+    let error = |config: &SiimConfig| open(&set, config).unwrap_err().to_string();
+    let many = SiimConfig {
+        test_counts: Some([5, 0]),
+        ..config.clone()
+    };
+    assert!(error(&many).contains("fewer than the 6 positive cases"));
+    let half = SiimConfig {
+        test_counts: None,
+        ..config
+    };
+    assert!(error(&half).contains("data.test_counts = none"));
+    let much = SiimConfig {
+        val_fraction: 0.9,
+        test_fraction: 0.2,
+        ..SiimConfig::default()
+    };
+    assert!(error(&much).contains("data.val_fraction = 0.9"));
+}
+
+#[test]
+fn the_published_division_is_met_exactly() {
+    // What the paper's set would be dealt to, without its images: see `split.rs` for the rule itself.
+    let config: DataConfig = toml::from_str(
+        "kind = \"siim\"\nval_counts = [145, 541]\ntest_counts = [145, 541]\nroot = \"siim\"\n",
+    )
+    .unwrap();
+    assert!(matches!(config, DataConfig::Siim(set) if set.val_counts == Some([145, 541])));
+    assert!(toml::from_str::<DataConfig>("kind = \"siim\"\nmasks = \"x\"\n").is_err());
+}
+
+#[test]
+fn several_rows_of_one_image_are_one_mask() {
+    let (set, rows) = set();
+    set.text(
+        "train-rle.csv",
+        &format!("{rows}1.2.276.0,0 2\n1.2.276.0, 1 6\n"),
+    );
+    let cases = open(&set, &config()).unwrap();
+    assert_eq!(cases.cases.len(), 24);
+    let truth = DataConfig::Siim(config())
+        .open_truth(set.root(), &cases)
+        .unwrap();
+    let mask = truth.mask("1.2.276.0").unwrap().unwrap();
+    let count = mask
+        .planes
+        .as_slice()
+        .iter()
+        .filter(|&&value| value == 1)
+        .count();
+    assert_eq!(count, 12, "column 0 and six more, two of them in two rows");
+}
+
+#[test]
+fn images_and_rows_that_lack_each_other_are_listed() {
+    let (set, rows) = set();
+    image(&set, "study99/series99/1.2.276.99", "p99");
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::RowOfImage, Severity::Warning));
+    assert!(
+        text.contains("1 images without a row") && text.contains("`1.2.276.99`"),
+        "{text}"
+    );
+    assert_eq!(open(&set, &config()).unwrap().cases.len(), 24);
+
+    set.text(
+        "train-rle.csv",
+        &format!("{rows}1.2.276.98, -1\n1.2.276.97, 1 1\n"),
+    );
+    let report = verify(&set);
+    let missing = report
+        .errors()
+        .filter(|fault| fault.rule == Rule::ImageOfRow);
+    assert_eq!(missing.count(), 2, "{report}");
+    let error = open(&set, &config()).unwrap_err().to_string();
+    assert!(
+        error.contains("1.2.276.98") && error.contains("1 more"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_image_under_another_name_is_found_by_its_uid() {
+    let (set, _) = set();
+    let folder = set.at("dicom-images-train/study3/series3");
+    std::fs::rename(folder.join("1.2.276.3.dcm"), folder.join("IM0001")).unwrap();
+    let cases = open(&set, &config()).unwrap();
+    assert!(cases.get("1.2.276.3").unwrap().image.ends_with("IM0001"));
+    // A copy elsewhere is a second image of one row.
+    image(&set, "again/1.2.276.3", "p1");
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::UniqueId, Severity::Error));
+    assert!(text.contains("a second image of `1.2.276.3`"), "{text}");
+}
+
+#[test]
+fn contradictions_name_both_lines() {
+    let (set, rows) = set();
+    let told = |more: &str| {
+        set.text("train-rle.csv", &format!("{rows}{more}"));
+        only(&verify(&set))
+    };
+    let (rule, severity, text) = told("1.2.276.0, -1\n");
+    assert_eq!((rule, severity), (Rule::ReadableRow, Severity::Error));
+    assert!(
+        text.contains("line 26") && text.contains("a mask in line 2"),
+        "{text}"
+    );
+    let (_, _, text) = told("1.2.276.1,0 1\n");
+    assert!(
+        text.contains("a mask here and -1 (no mask) in line 3"),
+        "{text}"
+    );
+    let (rule, severity, _) = told("1.2.276.1,-1\n");
+    assert_eq!((rule, severity), (Rule::UniqueId, Severity::Warning));
+    let (_, _, text) = told("1.2.276.55,\n");
+    assert!(
+        text.contains("no run lengths") && text.contains("write -1"),
+        "{text}"
+    );
+    let (rule, _, _) = told("../../etc/x,-1\n");
+    assert_eq!(
+        rule,
+        Rule::ImageOfRow,
+        "the folders of a name are no part of its id"
+    );
+    let (rule, _, _) = told("..,-1\n");
+    assert_eq!(rule, Rule::SafeId);
+    let (rule, _, text) = told("1.2.276.55\n");
+    assert_eq!(rule, Rule::ReadableRow);
+    assert!(text.contains("1 cells, but the header has 2"), "{text}");
+}
+
+#[test]
+fn every_broken_mask_is_listed_at_once() {
+    let (set, rows) = set();
+    let broken = rows
+        .replace("1.2.276.0, 6 3 36 3", "1.2.276.0, 6 3 36")
+        .replace("1.2.276.4, 6 3 36 3", "1.2.276.4, 6 3 36 4")
+        .replace("1.2.276.8, 6 3 36 3", "1.2.276.8, 6 3 x 4");
+    set.text("train-rle.csv", &broken);
+    // Labels are there all the same; masks are no business of training.
+    assert!(open(&set, &config()).is_ok());
+    image(&set, "study99/1.2.276.99", "p99");
+    std::fs::write(
+        set.at("dicom-images-train/study5/series5/1.2.276.5.dcm"),
+        b"no image",
+    )
+    .unwrap();
+    let report = verify(&set);
+    let all = report.to_string();
+    assert_eq!(report.errors().count(), 4, "{report}");
+    assert_eq!(report.warnings().count(), 1, "{report}");
+    for part in [
+        "train-rle.csv, line 2: the mask of `1.2.276.0` cannot be decoded: 3 numbers",
+        "line 6: the mask of `1.2.276.4`",
+        "pixels 45 to 48 leaves the image of 6x8",
+        "token 3 is `x`",
+        "1.2.276.5.dcm: not a DICOM file",
+        "1 images without a row",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+}
+
+#[test]
+fn one_patient_for_all_is_no_patient() {
+    let set = Set::new();
+    let mut rows = String::from("ImageId,EncodedPixels\n");
+    for at in 0..8 {
+        image(&set, &format!("1.2.{at}"), "ANONYMOUS");
+        rows += &format!("1.2.{at},{}\n", if at % 2 == 0 { "0 1" } else { "-1" });
+    }
+    set.text("train-rle.csv", &rows);
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!(
+        (rule, severity),
+        (Rule::PatientInOneSplit, Severity::Warning)
+    );
+    assert!(text.contains("`ANONYMOUS`"), "{text}");
+    let cases = open(&set, &config()).unwrap();
+    assert!(cases.cases.iter().all(|case| case.patient.is_none()));
+    assert!(Split::ALL.iter().all(|&split| cases.count(split) > 0));
+}
+
+#[test]
+fn tables_of_another_kind_are_named() {
+    let (set, _) = set();
+    set.text("train-rle.csv", "image;runs\na;-1\n");
+    let error = open(&set, &config()).unwrap_err().to_string();
+    assert!(
+        error.contains("`ImageId`, `EncodedPixels`") && error.contains("image;runs"),
+        "{error}"
+    );
+    std::fs::remove_file(set.at("train-rle.csv")).unwrap();
+    assert!(
+        open(&set, &config())
+            .unwrap_err()
+            .to_string()
+            .contains("train-rle.csv")
+    );
+}
