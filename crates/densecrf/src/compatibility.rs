@@ -105,16 +105,16 @@ mod tests {
 
     #[test]
     fn three_ways_to_say_potts() {
-        let message = [0.25, 0.75];
+        let message = [[0.25; LANES], [0.75; LANES]];
         let forms = [
             Compatibility::from(3.0),
             Compatibility::Diagonal(vec![-3.0; 2]),
             Compatibility::Matrix(vec![-3.0, 0.0, 0.0, -3.0]),
         ];
         for form in forms {
-            let mut logits = [1.0, 1.0];
+            let mut logits = [[1.0; LANES]; 2];
             form.checked(2).unwrap().apply(&message, &mut logits);
-            assert_eq!(logits, [1.75, 3.25]);
+            assert_eq!(logits, [[1.75; LANES], [3.25; LANES]]);
         }
     }
 

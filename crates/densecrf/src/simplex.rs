@@ -3,6 +3,7 @@
 //! Source: Adams, Baek, Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice",
 //! 2010, section 3. Numbers follow the vectorised build of the densecrf reference: single
 //! precision, coordinates rounded to the nearest multiple of d + 1, ties to even.
+#![allow(clippy::needless_range_loop)] // One index for all arrays keeps loops over lanes legible, and vector code.
 
 use crate::MAX_DIMENSIONS;
 

@@ -449,9 +449,9 @@ mod training {
             .skip(1)
             .map(|rest| rest.split("```").next().expect("a block"))
             .collect();
-        assert_eq!(examples.len(), 3);
+        assert_eq!(examples.len(), 4);
         for example in examples {
-            let table = format!("[data]\nkind = \"phantom\"\n{example}");
+            let table = format!("{example}\n[data]\nkind = \"phantom\"\n");
             resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
         }
     }

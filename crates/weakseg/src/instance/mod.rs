@@ -2,7 +2,7 @@
 //! object.
 //!
 //! IRNet's displacement field says for each cell where the centre of its object lies. [`centroid`] follows it to the end,
-//! [`cluster`] gathers the cells that end at one place, and [`detect`] lets each class map walk from each cluster and cuts
+//! [`cluster`] gathers the cells that end at one place, and [`detect()`] lets each class map walk from each cluster and cuts
 //! the result into instances. [`coco`] writes them for others to read, their masks as run lengths or as [`polygon`]s.
 //! How good they are, `metrics::average_precision` says.
 
