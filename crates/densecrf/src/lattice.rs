@@ -70,9 +70,9 @@ pub(crate) struct Lattice {
     copies_of: Vec<u32>,
     /// Blur: per axis, the two neighbours of each vertex from 1; `[d + 1][M]`.
     neighbours: Vec<[u32; 2]>,
-    /// Factors of each pixel before and after the filter.
+    /// Factors of each pixel before the filter, none for 1, and after it.
     before: Option<Vec<f32>>,
-    after: Option<Vec<f32>>,
+    after: Vec<f32>,
 }
 
 /// Some consecutive pixels.
@@ -148,18 +148,18 @@ impl Lattice {
             copies_of,
             neighbours: find_neighbours(&table, &steps),
             before: None,
-            after: Some(vec![1.0 / (1.0 + 0.5f32.powi(d as i32)); pixels]),
+            after: vec![1.0 / (1.0 + 0.5f32.powi(d as i32)); pixels],
         })
     }
 
     /// Folds factors per pixel into the filter: before it, after it, or both.
     pub(crate) fn scale(&mut self, before: Option<&[f32]>, after: Option<&[f32]>) {
-        for (own, factors) in [(&mut self.before, before), (&mut self.after, after)] {
-            let Some(factors) = factors else { continue };
-            let own = own.get_or_insert_with(|| vec![1.0; factors.len()]);
-            for (own, factor) in own.iter_mut().zip(factors) {
-                *own *= factor;
-            }
+        if let Some(factors) = before {
+            let own = (self.before).get_or_insert_with(|| vec![1.0; factors.len()]);
+            multiply(own, factors);
+        }
+        if let Some(factors) = after {
+            multiply(&mut self.after, factors);
         }
     }
 
@@ -210,7 +210,7 @@ impl Lattice {
         let copies = self.split(copies, channels);
         let outputs = output.par_chunks_mut(part * channels);
         (copies.into_par_iter().zip(outputs).enumerate()).for_each(|(number, (copies, output))| {
-            let after = self.after.as_ref().map(|after| &after[pixels(number)]);
+            let after = &self.after[pixels(number)];
             slice(&self.parts[number], values, channels, after, copies, output);
         });
     }
@@ -345,7 +345,7 @@ vectorized! {
         part: &'a Part,
         values: &'a [f32],
         channels: usize,
-        after: Option<&'a [f32]>,
+        after: &'a [f32],
         copies: &'a mut [f32],
         output: &'a mut [f32],
     ) {
@@ -356,7 +356,7 @@ vectorized! {
             }
             let rows = output.chunks_exact_mut(channels).zip(part.simplices(pixels));
             for (pixel, (row, (corners, weights))) in rows.enumerate() {
-                let factor = after.map_or(1.0, |after| after[pixel]);
+                let factor = after[pixel];
                 row.fill(0.0);
                 for (corner, weight) in corners.iter().zip(weights) {
                     let from = &copies[usize::from(*corner) * channels..][..channels];
@@ -376,6 +376,13 @@ fn rows_mut(
         .par_chunks_mut(CHUNK * channels)
         .enumerate()
         .map(|(chunk, rows)| (chunk * CHUNK, rows))
+}
+
+/// `to · factors`, in place.
+fn multiply(to: &mut [f32], factors: &[f32]) {
+    for (to, factor) in to.iter_mut().zip(factors) {
+        *to *= factor;
+    }
 }
 
 /// `to += weight · from`.

@@ -87,7 +87,7 @@ pub struct NoBf16;
 
 /// Chooses the arithmetic of all convolutions on the CPU of this process: operands rounded to bf16
 /// with sums in f32, or f32 throughout, which is the default. Tensors are f32 either way. Convolutions
-/// for which bf16 does not pay (few channels, strides of kernels other than 1x1, groups) stay f32.
+/// for which bf16 does not pay (few channels, groups, far dilations) stay f32.
 ///
 /// # Errors
 /// If the machine has no instructions for it.

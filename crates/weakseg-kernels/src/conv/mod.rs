@@ -11,6 +11,8 @@
 //! | small maps | [`panels`] | [`mod@weight_gradient`] |
 //! | all else: stems, strides, groups, large maps of 1x1 | [`direct`] | [`mod@weight_gradient`] |
 //!
+//! Before any of these, [`mod@bf16`] takes what it serves if the process has chosen that arithmetic.
+//!
 //! All but Winograd's and the depthwise are sums over taps of shifted products ([`lattice`]),
 //! computed by the table-driven kernel of [`crate::tile`] over packed weights ([`planes`]); taps
 //! that lie outside the input for whole rectangles are left out there. How the work is cut is

@@ -15,8 +15,8 @@ use crate::scratch::{Shared, written_by, zeros};
 use grid::Grid;
 use weight::PackedWeight;
 
-/// The grid of the forward pass, if bf16 serves a shape.
-fn forward_grid(shape: &ConvShape) -> Option<Grid> {
+/// The forward pass and its grid, if bf16 serves a shape.
+fn forward_pass(shape: &ConvShape) -> Option<(Correlation, Grid)> {
     let few = shape.inputs.min(shape.outputs) < SIDE;
     // Rows of the weight are read by offsets of 32 bits.
     let far = shape.inputs.max(shape.outputs) * shape.taps() >= 1 << 24;
@@ -24,7 +24,8 @@ fn forward_grid(shape: &ConvShape) -> Option<Grid> {
         return None;
     }
     let forward = Correlation::forward(shape);
-    Grid::new(shape.batch, &forward, shape.size, shape.output_size)
+    let grid = Grid::new(shape.batch, &forward, shape.size, shape.output_size)?;
+    Some((forward, grid))
 }
 
 /// Output, or none where f32 is the better way.
@@ -36,7 +37,7 @@ pub(super) fn forward(
     weight: &[f32],
     bias: Option<&[f32]>,
 ) -> Option<Vec<f32>> {
-    let grid = forward_grid(shape)?;
+    let (correlation, grid) = forward_pass(shape)?;
     let planes = Planes {
         batch: shape.batch,
         groups: 1,
@@ -52,7 +53,6 @@ pub(super) fn forward(
         row: shape.inputs * shape.taps(),
         channel: shape.taps(),
     };
-    let correlation = Correlation::forward(shape);
     let packed = PackedWeight::new(bf16, weight, strides, &planes, &correlation);
     // SAFETY: the grid is of a correlation that writes the whole output.
     Some(unsafe {
@@ -70,7 +70,7 @@ pub(super) fn input_gradient(
     weight: &[f32],
     output_gradient: &[f32],
 ) -> Option<Vec<f32>> {
-    forward_grid(shape)?;
+    forward_pass(shape)?;
     let parts: Option<Vec<(Correlation, Grid)>> = Correlation::input_gradient(shape)
         .into_iter()
         .map(|part| {
@@ -127,7 +127,7 @@ pub(super) fn weight_gradient(
         shape.output_len(),
         "output gradient size"
     );
-    let grid = forward_grid(shape)?;
+    let (_, grid) = forward_pass(shape)?;
     Some(weight_gradient::weight_gradient(
         bf16,
         &grid,
