@@ -4,6 +4,9 @@
 //! process after the other, so that what else the machine does falls on all of them; the ratio of a pair is weakseg's time over the faster
 //! layout's. The first of a pair changes from pair to pair. Peak memory is the process's greatest resident set, PyTorch's
 //! with what the interpreter and its libraries take.
+//!
+//! With `--device vulkan` (or another GPU) PyTorch runs on its `cuda` device, and peak memory is left out: neither program's
+//! is the process's. `--program` names a program built elsewhere, for machines that have a GPU and no Rust.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -46,7 +49,8 @@ const NETS: [&str; 7] = [
 ];
 
 const USAGE: &str = "usage: cargo xtask bench peers PYTHON [--script TRAIN_STEP.py] [--net NAME…] [--pairs 5] \
-                     [--mode fp32|bf16] [--batch 4] [--size 224] [--repeat 3]";
+                     [--mode fp32|bf16] [--batch 4] [--size 224] [--repeat 3] [--device cpu|vulkan|metal|wgpu|cuda] \
+                     [--program WEAKSEG]";
 
 /// What is compared.
 struct Plan {
@@ -58,6 +62,10 @@ struct Plan {
     batch: usize,
     size: usize,
     repeat: usize,
+    /// Weakseg's name for it.
+    device: String,
+    /// Built here if not given.
+    program: Option<PathBuf>,
 }
 
 impl Plan {
@@ -72,6 +80,8 @@ impl Plan {
             batch: 4,
             size: 224,
             repeat: 3,
+            device: "cpu".to_owned(),
+            program: None,
         };
         while let Some(word) = words.next() {
             let mut value = || {
@@ -97,6 +107,8 @@ impl Plan {
                         other => return Err(format!("--mode {other}: expected fp32 or bf16")),
                     }
                 }
+                "--device" => plan.device = value()?.to_owned(),
+                "--program" => plan.program = Some(value()?.into()),
                 "--pairs" => plan.pairs = number(value()?)?,
                 "--batch" => plan.batch = number(value()?)?,
                 "--size" => plan.size = number(value()?)?,
@@ -108,6 +120,27 @@ impl Plan {
             plan.nets = NETS.map(str::to_owned).to_vec();
         }
         Ok(plan)
+    }
+
+    fn on_gpu(&self) -> bool {
+        self.device != "cpu"
+    }
+
+    /// The program to measure: the one named, or this repository's, built for the device.
+    fn program(&self, root: &Path) -> Result<PathBuf, String> {
+        if let Some(program) = &self.program {
+            return Ok(program.clone());
+        }
+        let mut build = crate::cargo();
+        build.args(["build", "--release"]).current_dir(root);
+        if self.on_gpu() {
+            let feature = self.device.split(':').next().unwrap_or_default();
+            build.args(["--features", feature]);
+        }
+        if !build.status().is_ok_and(|status| status.success()) {
+            return Err("the program could not be built".to_owned());
+        }
+        Ok(root.join("target/release/weakseg"))
     }
 
     /// The arguments that both programs take.
@@ -126,7 +159,7 @@ impl Plan {
 
     fn weakseg(&self, program: &Path, net: &str) -> Result<Sample, String> {
         let mut command = Command::new(program);
-        command.args(["--device", "cpu", "bench", "step"]);
+        command.args(["--device", &self.device, "bench", "step"]);
         command.args(["--modes", self.mode.ours()]);
         sample(command.args(self.arguments(net)))
     }
@@ -134,7 +167,9 @@ impl Plan {
     fn pytorch(&self, net: &str, layout: &str, threads: usize) -> Result<Sample, String> {
         let mut command = Command::new(&self.python);
         command.arg(&self.script).args(self.arguments(net));
-        command.args(["--threads", &threads.to_string(), "--modes", layout]);
+        let device = if self.on_gpu() { "cuda" } else { "cpu" };
+        command.args(["--device", device, "--modes", layout]);
+        command.args(["--threads", &threads.to_string()]);
         sample(&mut command)
     }
 }
@@ -196,7 +231,7 @@ struct Row {
 }
 
 impl Row {
-    fn print(&self, net: &str) {
+    fn print(&self, net: &str, memory: bool) {
         let faster = |of: fn(&Sample) -> f64| -> Vec<f64> {
             let pairs = self.theirs.iter();
             pairs
@@ -217,13 +252,15 @@ impl Row {
                 ratios.iter().copied().fold(0.0, f64::max),
             ));
         }
-        let mebi = |bytes: u64| (bytes >> 20).to_string();
-        let peak = self.ours.iter().map(|s| s.peak).max().unwrap_or(0);
-        // The layout that takes less.
-        let count = self.theirs.first().map_or(0, Vec::len);
-        let layouts = (0..count).map(|l| self.theirs.iter().map(|pair| pair[l].peak).max());
-        cells.push(mebi(peak));
-        cells.push(mebi(layouts.flatten().min().unwrap_or(0)));
+        if memory {
+            let mebi = |bytes: u64| (bytes >> 20).to_string();
+            let peak = self.ours.iter().map(|s| s.peak).max().unwrap_or(0);
+            // The layout that takes less.
+            let count = self.theirs.first().map_or(0, Vec::len);
+            let layouts = (0..count).map(|l| self.theirs.iter().map(|pair| pair[l].peak).max());
+            cells.push(mebi(peak));
+            cells.push(mebi(layouts.flatten().min().unwrap_or(0)));
+        }
         println!("| {} |", cells.join(" | "));
     }
 }
@@ -248,23 +285,23 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
             plan.script.display()
         ));
     }
-    let built = crate::cargo()
-        .args(["build", "--release"])
-        .current_dir(root)
-        .status();
-    if !built.is_ok_and(|status| status.success()) {
-        return Err("the program could not be built".to_owned());
-    }
-    let program = root.join("target/release/weakseg");
+    let program = plan.program(root)?;
     println!(
-        "Batch {}, {} px, {}, {} pairs; seconds are medians, ratios medians [least greatest], memory in MiB.\n",
+        "Batch {}, {} px, {}, {}, {} pairs; seconds are medians, ratios medians [least greatest], memory in MiB.\n",
         plan.batch,
         plan.size,
         plan.mode.ours(),
+        plan.device,
         plan.pairs
     );
+    let columns = if plan.on_gpu() {
+        ""
+    } else {
+        " peak | PyTorch |"
+    };
     println!(
-        "| network | train | PyTorch | ratio | infer | PyTorch | ratio | peak | PyTorch |\n|---|---|---|---|---|---|---|---|---|"
+        "| network | train | PyTorch | ratio | infer | PyTorch | ratio |{columns}\n|---|---|---|---|---|---|---|{}",
+        "---|".repeat(columns.matches('|').count())
     );
     for net in &plan.nets {
         let mut row = Row {
@@ -303,7 +340,7 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
                 all(|s| s.infer),
             );
         }
-        row.print(net);
+        row.print(net, !plan.on_gpu());
     }
     Ok(())
 }

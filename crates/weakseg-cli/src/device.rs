@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-#[cfg(feature = "vulkan")]
+#[cfg(any(feature = "vulkan", feature = "wgpu"))]
 use burn::tensor::DeviceKind;
-#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[cfg(feature = "gpu")]
 use burn::tensor::DeviceType;
 
 use crate::exit::usage;
@@ -77,6 +77,8 @@ pub fn built() -> Vec<&'static str> {
         ("cpu", true),
         ("cuda", cfg!(feature = "cuda")),
         ("vulkan", cfg!(feature = "vulkan")),
+        ("metal", cfg!(feature = "metal")),
+        ("wgpu", cfg!(feature = "wgpu")),
     ];
     all.into_iter()
         .filter_map(|(name, there)| there.then_some(name))
@@ -96,29 +98,21 @@ impl Choice {
             Self::Metal | Self::Wgpu => 0,
         };
         let Some(mut devices) = self.devices() else {
-            let remedy = match self {
-                Self::Cuda(_) | Self::Vulkan(_) => {
-                    format!(
-                        "build one with `cargo build --release --features {}`",
-                        self.kind()
-                    )
-                }
-                _ => "it is not offered yet".to_owned(),
-            };
-            let built = built().join(", ");
             return usage(format!(
-                "--device {self}: this build has no {}, only {built}; {remedy}",
-                self.kind()
+                "--device {self}: this build has no {kind}, only {}; build one with `cargo build --release --features {kind}`",
+                built().join(", "),
+                kind = self.kind(),
             ));
         };
         if number >= devices.len() {
             bail!(
-                "--device {self}: this machine has {} device(s) for {} ({devices:?}); choose one of them, or --device cpu",
-                devices.len(),
-                self.kind()
+                "--device {self}: {}; choose another, or --device cpu",
+                found(self.kind(), &devices)
             );
         }
-        Ok((devices.swap_remove(number), self.to_string()))
+        let device = devices.swap_remove(number);
+        let shown = shown(&self.to_string(), &device);
+        Ok((device, shown))
     }
 
     /// For commands without networks: refuses a device that they could not honour.
@@ -152,34 +146,72 @@ impl Choice {
             Self::Cuda(_) => Some(Device::enumerate(DeviceType::Cuda).into_vec()),
             #[cfg(feature = "vulkan")]
             Self::Vulkan(_) => Some(Device::enumerate(DeviceType::Vulkan).into_vec()),
+            #[cfg(feature = "metal")]
+            Self::Metal => Some(Device::enumerate(DeviceType::Metal).into_vec()),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Some(Device::enumerate(DeviceType::Wgpu).into_vec()),
             _ => None,
         }
     }
 }
 
+/// What this machine has of a kind, with the number that `--device` takes.
+fn found(kind: &str, devices: &[Device]) -> String {
+    let named = devices.iter().enumerate();
+    let named = named.map(|(number, device)| shown(&format!("{kind}:{number}"), device));
+    match devices {
+        [] => format!("this machine has no device for {kind} (or no driver for it)"),
+        _ => format!("this machine has {}", named.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// What `--device` calls it, and what its maker does.
+fn shown(choice: &str, device: &Device) -> String {
+    match name(device) {
+        Some(name) => format!("{choice} ({name})"),
+        None => choice.to_owned(),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn name(device: &Device) -> Option<String> {
+    device.identity().map(|identity| identity.name)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn name(_: &Device) -> Option<String> {
+    None
+}
+
 /// The first GPU there is, else the CPU. A graphics interface drawn by the CPU is no GPU.
 fn auto() -> (Device, String) {
-    for kind in [Choice::Cuda(None), Choice::Vulkan(None)] {
+    for kind in [
+        Choice::Cuda(None),
+        Choice::Metal,
+        Choice::Vulkan(None),
+        Choice::Wgpu,
+    ] {
         let found = kind
             .devices()
             .unwrap_or_default()
             .into_iter()
             .find(is_hardware);
         if let Some(device) = found {
-            return (device, kind.to_string());
+            let shown = shown(&kind.to_string(), &device);
+            return (device, shown);
         }
     }
     (Device::flex(), "cpu".to_owned())
 }
 
-#[cfg(feature = "vulkan")]
 fn is_hardware(device: &Device) -> bool {
-    *device != Device::vulkan(DeviceKind::Cpu)
-}
-
-#[cfg(not(feature = "vulkan"))]
-fn is_hardware(_: &Device) -> bool {
-    true
+    let software: &[Device] = &[
+        #[cfg(feature = "vulkan")]
+        Device::vulkan(DeviceKind::Cpu),
+        #[cfg(feature = "wgpu")]
+        Device::wgpu(DeviceKind::Cpu),
+    ];
+    !software.contains(device)
 }
 
 #[cfg(test)]

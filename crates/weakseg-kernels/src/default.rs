@@ -6,7 +6,7 @@ use burn::backend::{Backend, BoolDType, Slice, TensorMetadata, get_or_init_devic
 
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
-use crate::ops::Resize;
+use crate::ops::{Kernels, Resize};
 use crate::path::{PathIndex, Sources};
 use crate::pool::PoolOptions;
 
@@ -248,18 +248,18 @@ fn without_relu(epsilon: f64) -> NormOptions {
     }
 }
 
-pub(crate) fn batch_norm_add_forward<B: Backend>(
+pub(crate) fn batch_norm_add_forward<B: Kernels>(
     x: FloatTensor<B>,
     gamma: FloatTensor<B>,
     beta: FloatTensor<B>,
     shortcut: FloatTensor<B>,
     epsilon: f64,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-    let (normal, mean, variance) = batch_norm_forward::<B>(x, gamma, beta, without_relu(epsilon));
+    let (normal, mean, variance) = B::batch_norm_forward(x, gamma, beta, without_relu(epsilon));
     (add_relu_forward::<B>(normal, shortcut), mean, variance)
 }
 
-pub(crate) fn batch_norm_add_backward<B: Backend>(
+pub(crate) fn batch_norm_add_backward<B: Kernels>(
     x: FloatTensor<B>,
     [gamma, beta, mean, variance]: [FloatTensor<B>; 4],
     epsilon: f64,
@@ -269,7 +269,7 @@ pub(crate) fn batch_norm_add_backward<B: Backend>(
     let shortcut = relu_gradient::<B>(output, output_gradient);
     let options = without_relu(epsilon);
     let [x, gamma, beta] =
-        batch_norm_backward::<B>(x, gamma, beta, mean, variance, options, shortcut.clone());
+        B::batch_norm_backward(x, gamma, beta, mean, variance, options, shortcut.clone());
     [x, gamma, beta, shortcut]
 }
 
@@ -326,7 +326,7 @@ pub(crate) fn channel_affine_input_gradient<B: Backend>(
     B::float_mul(upstream, per_channel::<B>(scale))
 }
 
-pub(crate) fn channel_affine_parameter_gradients<B: Backend>(
+pub(crate) fn channel_affine_parameter_gradients<B: Kernels>(
     x: FloatTensor<B>,
     scale: FloatTensor<B>,
     shift: FloatTensor<B>,
@@ -336,8 +336,8 @@ pub(crate) fn channel_affine_parameter_gradients<B: Backend>(
     let upstream = channel_affine_upstream::<B>(x.clone(), scale, shift, relu, output_gradient);
     // The sums over images and pixels of a convolution's bias.
     [
-        conv2d_bias_gradient::<B>(B::float_mul(upstream.clone(), x)),
-        conv2d_bias_gradient::<B>(upstream),
+        B::conv2d_bias_gradient(B::float_mul(upstream.clone(), x)),
+        B::conv2d_bias_gradient(upstream),
     ]
 }
 

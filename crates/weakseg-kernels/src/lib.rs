@@ -18,7 +18,7 @@ mod bf16;
 mod buffers;
 mod channels;
 mod conv;
-#[cfg(any(feature = "vulkan", feature = "cuda"))]
+#[cfg(any(feature = "cube", test))]
 mod cube;
 mod default;
 mod dispatch;
@@ -31,6 +31,7 @@ mod norm;
 mod ops;
 mod path;
 mod pool;
+mod precision;
 mod relu;
 mod resize;
 mod route;
@@ -40,7 +41,7 @@ mod tile;
 mod update;
 pub mod walk;
 
-pub use bf16::{NoBf16, bf16_instruction_set, use_bf16};
+pub use bf16::bf16_instruction_set;
 pub use conv::ConvOptions;
 pub use dispatch::{
     add_relu, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
@@ -50,6 +51,7 @@ pub use dispatch::{
 pub use norm::NormOptions;
 pub use path::{PathIndex, Sources};
 pub use pool::PoolOptions;
+pub use precision::{NoBf16, use_bf16};
 pub use update::{AdamStep, SgdStep, adam_update, momentum_update, sgd_update};
 
 /// Name of the instruction set the CPU kernels use on this machine: `avx512`, `avx2` or

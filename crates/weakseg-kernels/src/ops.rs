@@ -13,7 +13,7 @@ use crate::pool::PoolOptions;
 ///
 /// `Flex` (CPU) has its own fast bodies, CubeCL devices the backend's operations, and `Autodiff`
 /// a handwritten backward made of [`Kernels`].
-#[backend_extension(Flex, Cube: cfg(any(feature = "vulkan", feature = "cuda")), Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait NetworkOps: Backend {
     /// See [`crate::conv2d`], without bias.
     fn convolve(

@@ -35,6 +35,20 @@ fn taps(from: usize, to: usize, align_corners: bool) -> Vec<Tap> {
         .collect()
 }
 
+/// Resizing of one axis as a matrix `[to, from]`, row by row.
+#[cfg(any(feature = "cube", test))]
+pub(crate) fn matrix_of_taps(from: usize, to: usize, align_corners: bool) -> Vec<f32> {
+    let mut matrix = vec![0.0; to * from];
+    for (row, tap) in matrix
+        .chunks_exact_mut(from)
+        .zip(taps(from, to, align_corners))
+    {
+        row[tap.low] += 1.0 - tap.weight;
+        row[tap.high] += tap.weight;
+    }
+    matrix
+}
+
 /// `planes` planes resized from `size` to `target`.
 pub(crate) fn forward(
     x: &[f32],

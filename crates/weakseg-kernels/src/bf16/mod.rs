@@ -78,32 +78,21 @@ pub(crate) struct Bf16(Set);
 /// Whether convolutions on the CPU multiply in bf16.
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// This machine has no instructions for products of bf16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this processor has no bf16 arithmetic (AVX512-BF16 or AMX-BF16), without which bf16 would be slower than fp32"
-)]
-pub struct NoBf16;
-
-/// Chooses the arithmetic of all convolutions on the CPU of this process: operands rounded to bf16
-/// with sums in f32, or f32 throughout, which is the default. Tensors are f32 either way. Convolutions
-/// for which bf16 does not pay (few channels, groups, far dilations) stay f32.
-///
-/// # Errors
-/// If the machine has no instructions for it.
-pub fn use_bf16(enabled: bool) -> Result<(), NoBf16> {
-    if enabled && Bf16::detect().is_none() {
-        return Err(NoBf16);
-    }
-    ENABLED.store(enabled, Ordering::Relaxed);
-    Ok(())
-}
-
 /// Name of the instruction set that bf16 products would use: `amx` or `avx512`, none where there
 /// is none.
 #[must_use]
 pub fn bf16_instruction_set() -> Option<&'static str> {
     Bf16::detect().map(Bf16::name)
+}
+
+/// Whether the CPU's convolutions of this process multiply in bf16, from now on; false, and no change, where bf16 was asked for
+/// and the processor has no instructions for it.
+pub(crate) fn choose(enabled: bool) -> bool {
+    let possible = !enabled || Bf16::detect().is_some();
+    if possible {
+        ENABLED.store(enabled, Ordering::Relaxed);
+    }
+    possible
 }
 
 impl Bf16 {

@@ -8,7 +8,7 @@ use super::{AdamStep, SgdStep};
 
 /// Steps of optimizers, routed at run time to the device of their inputs. The default bodies are made
 /// of the backend's own operations.
-#[backend_extension(Flex, Cube: cfg(any(feature = "vulkan", feature = "cuda")), Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait UpdateOps: Backend {
     /// See [`crate::sgd_update`].
     fn descend(
@@ -156,7 +156,7 @@ impl<B: Backend + UpdateOps, C: CheckpointStrategy> UpdateOps for Autodiff<B, C>
     }
 }
 
-#[cfg(any(feature = "vulkan", feature = "cuda"))]
+#[cfg(feature = "cube")]
 impl UpdateOps for burn::backend::Cube {
     fn descend(
         parameter: FloatTensor<Self>,

@@ -32,7 +32,7 @@ fn definition(edge: &[f64], [batch, height, width]: [usize; 3], paths: &PathInde
 
 #[test]
 fn equals_the_definition() {
-    let device = Device::flex();
+    let device = crate::device();
     for (radius, shape) in [
         (2, [1, 3, 4]),
         (3, [2, 8, 9]),
@@ -57,7 +57,7 @@ fn equals_the_definition() {
 
 #[test]
 fn gradient_equals_finite_differences() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let shape = [2, 9, 13];
     let paths = PathIndex::new(4);
     let edge = edges(shape, &device).require_grad();
@@ -93,7 +93,7 @@ fn gradient_equals_finite_differences() {
 
 #[test]
 fn ties_go_to_the_first_cell_of_the_path() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let paths = PathIndex::new(2);
     let edge = Tensor::<3>::full([1, 2, 3], 0.5, &device).require_grad();
     let affinity = path_affinity(edge.clone(), &paths);
@@ -105,7 +105,7 @@ fn ties_go_to_the_first_cell_of_the_path() {
 #[test]
 fn the_default_body_gives_the_same() {
     // f64 takes the body made of the backend's operations, on Flex as on a GPU.
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let paths = PathIndex::new(4);
     let run = |dtype: DType| {
         let edge = edges([2, 7, 11], &device)
@@ -130,7 +130,7 @@ fn the_default_body_gives_the_same() {
 
 #[test]
 fn maps_smaller_than_the_radius_have_no_pairs() {
-    let device = Device::flex();
+    let device = crate::device();
     let affinity = path_affinity(edges([2, 4, 4], &device), &PathIndex::new(5));
     assert_eq!(affinity.dims(), [2, 34, 0]);
     assert_eq!(

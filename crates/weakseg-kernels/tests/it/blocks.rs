@@ -3,7 +3,7 @@
 
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use weakseg_kernels::{
     batch_norm_add_relu, channel_affine_add_relu, gate, gate_add_relu, global_mean, resize_nearest,
     resize_nearest_join,
@@ -18,7 +18,7 @@ const SHAPES: [[usize; 4]; 4] = [[5, 2, 1, 1], [2, 3, 5, 7], [1, 4, 9, 3], [3, 5
 
 fn leaf<const D: usize>(shape: [usize; D], seed: u32, dtype: DType) -> Tensor<D> {
     let data = TensorData::new(numbers(shape.iter().product(), seed), shape);
-    let tensor = Tensor::<D>::from_data(data, &Device::flex().autodiff());
+    let tensor = Tensor::<D>::from_data(data, &crate::device().autodiff());
     tensor.cast(dtype).detach().require_grad()
 }
 
@@ -176,7 +176,7 @@ fn repeated_pixels_and_joins_equal_burn() {
 
 #[test]
 fn not_a_number_stays_one() {
-    let device = Device::flex();
+    let device = crate::device();
     let x = || Tensor::<4>::from_data([[[[f32::NAN, -1.0, 2.0]]]], &device);
     let zeros = || Tensor::<4>::zeros([1, 1, 1, 3], &device);
     let one = || Tensor::<1>::ones([1], &device);

@@ -24,7 +24,7 @@ fn burn_options(options: &ConvOptions) -> BurnOptions<2> {
 
 #[test]
 fn equals_burn_forward_and_gradients() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     for (x_shape, weight_shape, options) in [
         ([2, 3, 9, 11], [5, 3, 3, 3], ConvOptions::same(3, 1)),
         ([2, 4, 13, 10], [6, 4, 1, 1], ConvOptions::default()),
@@ -92,7 +92,7 @@ struct Case {
 fn equals_pytorch() {
     let oracle: Oracle = serde_json::from_str(include_str!("../oracle/conv.json")).expect("JSON");
     assert!(oracle.cases.len() >= 9);
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     for case in oracle.cases {
         let options = ConvOptions {
             stride: case.stride,
@@ -127,7 +127,7 @@ fn equals_pytorch() {
 
 #[test]
 fn reads_transposed_and_sliced_tensors() {
-    let device = Device::flex();
+    let device = crate::device();
     let options = ConvOptions::same(3, 1);
     let x = filled([2, 6, 9, 10], 1, &device)
         .swap_dims(2, 3)
@@ -140,7 +140,7 @@ fn reads_transposed_and_sliced_tensors() {
 
 #[test]
 fn frozen_inputs_get_no_gradient_and_others_the_same() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let options = ConvOptions::same(3, 1);
     let x = || filled([1, 4, 8, 8], 1, &device);
     let weight = || filled([5, 4, 3, 3], 2, &device);
@@ -179,14 +179,14 @@ fn works_with_gradient_checkpointing_and_parameters() {
             .backward();
         values(&first.val().grad(&grads).expect("gradient"))
     };
-    let plain = run(Device::flex().autodiff());
-    let kept = run(Device::flex().autodiff().gradient_checkpointing());
+    let plain = run(crate::device().autodiff());
+    let kept = run(crate::device().autodiff().gradient_checkpointing());
     assert_eq!(plain, kept);
 }
 
 #[test]
 fn other_float_types_take_the_backends_own() {
-    let device = Device::flex();
+    let device = crate::device();
     let options = ConvOptions::same(3, 1);
     let x = Tensor::<4>::random([1, 3, 6, 6], Distribution::Default, &device);
     let weight = Tensor::<4>::random([2, 3, 3, 3], Distribution::Default, &device);
@@ -205,7 +205,7 @@ fn other_float_types_take_the_backends_own() {
 #[test]
 #[should_panic(expected = "conv2d: x has 3 channels")]
 fn channels_must_fit() {
-    let device = Device::flex();
+    let device = crate::device();
     let x = filled([1, 3, 4, 4], 1, &device);
     let weight = filled([2, 4, 3, 3], 2, &device);
     let _ = conv2d(x, weight, None, &ConvOptions::default());

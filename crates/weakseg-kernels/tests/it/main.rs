@@ -8,7 +8,17 @@ mod planes;
 mod updates;
 mod walk;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+
+/// The device under test: the CPU, or the GPU that `WEAKSEG_TEST_DEVICE` names (`vulkan`), which takes a build with that feature.
+fn device() -> Device {
+    match std::env::var("WEAKSEG_TEST_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Device::flex(),
+        #[cfg(feature = "vulkan")]
+        Ok("vulkan") => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+        Ok(other) => panic!("WEAKSEG_TEST_DEVICE={other}: not in this build"),
+    }
+}
 
 fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().try_to_vec::<f32>().expect("f32 tensor")

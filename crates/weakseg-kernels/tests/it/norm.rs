@@ -1,7 +1,7 @@
 //! Batch norm, affine maps of channels and ReLU against the formulas, written with Burn's
 //! primitive operations in f64 and differentiated by Burn.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use weakseg_kernels::{NormOptions, add_relu, batch_norm, channel_affine, relu};
 
 use crate::{numbers, relative_error, values};
@@ -22,7 +22,7 @@ const SHAPES: [[usize; 4]; 6] = [
 fn leaf<const D: usize>(shape: [usize; D], seed: u32, offset: f32, dtype: DType) -> Tensor<D> {
     let numbers = numbers(shape.iter().product(), seed);
     let numbers: Vec<f32> = numbers.iter().map(|v| v + offset).collect();
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let tensor = Tensor::<D>::from_data(TensorData::new(numbers, shape), &device);
     tensor.cast(dtype).detach().require_grad()
 }
@@ -141,7 +141,7 @@ fn deviations_far_smaller_than_the_mean_count() {
 
 #[test]
 fn equal_values_give_beta_and_no_variance() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let equal = |dtype| {
         Tensor::<4>::full([2, 2, 3, 5], 0.1, &device)
             .cast(dtype)
@@ -175,7 +175,7 @@ fn equal_values_give_beta_and_no_variance() {
 
 #[test]
 fn batch_norm_reads_permuted_tensors() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let run_on = |permuted: bool| {
         let x = leaf([2, 5, 7, 3], 6, 0.0, DType::F32);
         let turned = x.clone().permute([0, 3, 1, 2]);
@@ -310,7 +310,7 @@ fn permuted_sums_equal_burn() {
 
 #[test]
 fn inputs_that_others_hold_keep_their_values() {
-    let device = Device::flex();
+    let device = crate::device();
     let x = Tensor::<4>::from_data(TensorData::new(numbers(24, 5), [1, 2, 3, 4]), &device);
     let vector = Tensor::<1>::from_floats([2.0, -1.0], &device);
     let before = values(&x);
@@ -322,7 +322,7 @@ fn inputs_that_others_hold_keep_their_values() {
 
 #[test]
 fn not_a_number_stays_one() {
-    let device = Device::flex();
+    let device = crate::device();
     let x = || Tensor::<4>::from_data([[[[f32::NAN, -1.0, 2.0]]]], &device);
     let one = || Tensor::<1>::ones([1], &device);
     for y in [
@@ -377,7 +377,7 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 #[should_panic(expected = "batch_norm")]
 fn vectors_must_fit_the_channels() {
-    let device = Device::flex();
+    let device = crate::device();
     let vector = Tensor::<1>::ones([2], &device);
     let _ = norm_ours_parts(Tensor::ones([1, 3, 2, 2], &device), vector);
 }

@@ -18,7 +18,7 @@ fn compare(
     ours: impl Fn(Tensor<4>) -> Tensor<4>,
     theirs: impl Fn(Tensor<4>) -> Tensor<4>,
 ) {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let run = |f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
         let x = filled(shape, &device).require_grad();
         let y = f(x.clone());
@@ -71,7 +71,7 @@ fn pooling_equals_burn() {
 
 #[test]
 fn equal_values_give_the_gradient_to_the_first() {
-    let device = Device::flex().autodiff();
+    let device = crate::device().autodiff();
     let x = Tensor::<4>::ones([1, 1, 3, 3], &device).require_grad();
     let pooled = max_pool2d(x.clone(), &PoolOptions::new(3, 2, 1));
     let gradient = x.grad(&pooled.sum().backward()).expect("gradient");
@@ -106,7 +106,7 @@ fn a_last_window_counts_only_if_it_begins_inside() {
 
 #[test]
 fn a_window_with_nan_gives_nan() {
-    let device = Device::flex();
+    let device = crate::device();
     let x = Tensor::<4>::from_data(
         [[[[1.0, f32::NAN, 5.0, 2.0], [3.0, 2.0, 1.0, 0.0]]]],
         &device,
@@ -141,6 +141,6 @@ fn resizing_equals_burn() {
 #[test]
 #[should_panic(expected = "max_pool2d")]
 fn padding_must_leave_a_pixel_in_every_window() {
-    let x = filled([1, 1, 4, 4], &Device::flex());
+    let x = filled([1, 1, 4, 4], &crate::device());
     let _ = max_pool2d(x, &PoolOptions::new(2, 2, 2));
 }

@@ -1,6 +1,6 @@
 //! Steps of optimizers against their formulas in f64, where ours take the default bodies.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use weakseg_kernels::{AdamStep, SgdStep, adam_update, momentum_update, sgd_update};
 
 use crate::{numbers, relative_error, values};
@@ -10,7 +10,7 @@ const LENGTH: usize = (1 << 15) + 21;
 
 fn vector(seed: u32, dtype: DType) -> Tensor<1> {
     let data = TensorData::new(numbers(LENGTH, seed), [LENGTH]);
-    Tensor::<1>::from_data(data, &Device::flex()).cast(dtype)
+    Tensor::<1>::from_data(data, &crate::device()).cast(dtype)
 }
 
 fn sgd(momentum: f64, nesterov: bool, weight_decay: f64) -> SgdStep {
@@ -78,7 +78,7 @@ fn one_pass_equals_the_formulas() {
 
 #[test]
 fn a_step_is_what_its_formula_says() {
-    let device = Device::flex();
+    let device = crate::device();
     let of = |value: f32| Tensor::<1>::from_floats([value], &device);
     let step = SgdStep {
         lr: 0.5,
@@ -126,7 +126,7 @@ fn what_others_hold_keeps_its_values() {
 #[test]
 #[should_panic(expected = "sgd_update")]
 fn lengths_must_fit() {
-    let device = Device::flex();
+    let device = crate::device();
     let _ = sgd_update(
         Tensor::ones([2], &device),
         Tensor::ones([3], &device),

@@ -195,7 +195,7 @@ impl Case {
 
     /// Output by output, in inference.
     fn equals_in_inference(&self) {
-        let device = Device::flex();
+        let device = crate::device();
         let network = fill((self.build)(&device), false);
         for output in self.outputs(&network, images("image", self.size, &device)) {
             self.assert_equal(output.name, &output.shape, &values(output.values), EVAL);
@@ -204,7 +204,7 @@ impl Case {
 
     /// Outputs, running statistics and the gradient of every parameter, in training.
     fn equals_in_training(&self) {
-        let device = Device::flex().autodiff();
+        let device = crate::device().autodiff();
         let network = fill((self.build)(&device), true);
         let mut loss: Option<Tensor<1>> = None;
         // See `train_size` in `networks.py`.

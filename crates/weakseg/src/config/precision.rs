@@ -1,10 +1,11 @@
 //! Arithmetic of the networks.
 
+use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_kernels::{NoBf16, use_bf16};
 
-/// How convolutions multiply on the CPU. Tensors, sums, weights and the optimizer's state are 32-bit floats either way.
+/// How convolutions multiply. Tensors, sums, weights and the optimizer's state are 32-bit floats either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
@@ -12,16 +13,16 @@ pub enum Precision {
     #[default]
     Fp32,
     /// Operands rounded to bf16: 8 significant bits instead of 24. Refused where the processor has no instructions for
-    /// it (AVX512-BF16, AMX-BF16), and on GPUs.
+    /// it (AVX512-BF16, AMX-BF16), or the GPU no matrix units.
     Bf16,
 }
 
 impl Precision {
-    /// Makes it the arithmetic of this process.
+    /// Makes it the arithmetic of this process on the CPU, or on GPUs, whichever the device is.
     ///
     /// # Errors
-    /// If the processor does not have it.
-    pub fn choose(self) -> Result<(), NoBf16> {
-        use_bf16(self == Self::Bf16)
+    /// If the device does not have it.
+    pub fn choose(self, device: &Device) -> Result<(), NoBf16> {
+        use_bf16(self == Self::Bf16, device)
     }
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use weakseg_data::{Cases, DataError, Truth};
 
-use crate::config::{Config, EncoderStart, Precision};
+use crate::config::{Config, EncoderStart};
 use crate::digest::digest;
 use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
@@ -379,21 +379,13 @@ fn listing(cases: &Cases) -> Vec<(&str, &[bool], weakseg_data::Split)> {
 
 /// Makes the run's arithmetic that of the process.
 fn choose_precision(job: &Job<'_>) -> Result<(), StepError> {
-    let precision = job.config.precision;
-    let refused = |why: String| {
+    let chosen = job.config.precision.choose(&job.device);
+    chosen.map_err(|why| {
         StepError::Other(format!(
-            "precision = \"bf16\": {why}; set precision = \"fp32\""
-        ))
-    };
-    if precision == Precision::Bf16 && job.device != Device::flex() {
-        return Err(refused(format!(
-            "not offered on {}, only on the CPU",
+            "precision = \"bf16\" on {}: {why}; set precision = \"fp32\"",
             job.device_name
-        )));
-    }
-    precision
-        .choose()
-        .map_err(|error| refused(error.to_string()))
+        ))
+    })
 }
 
 fn check_span(job: &Job<'_>) -> Result<(), StepError> {

@@ -81,6 +81,23 @@ pub enum TrainError {
         /// Ids of the batch, or of all batches of the step.
         cases: String,
     },
+    /// The device did not compute, for want of memory as a rule.
+    #[error(
+        "the device gave up in epoch {}, batch {}, with {batch} images in a batch: {why}. The last checkpoint is kept. If its \
+         memory is full, take half the images in a batch and twice the batches in a step, which trains alike: `--set …training.batch={} \
+         --set …training.accumulate={}`",
+        place.epoch + 1, place.step + 1, (batch / 2).max(1), accumulate * 2
+    )]
+    Device {
+        /// What it said.
+        why: String,
+        /// Where.
+        place: Place,
+        /// Images in a batch.
+        batch: usize,
+        /// Batches in a step.
+        accumulate: usize,
+    },
     /// Nothing to learn from.
     #[error("no cases to train on: {why}")]
     Empty {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use burn::tensor::TensorReadError;
 use weakseg_models::weights::Metadata;
 
 use super::average::averaged;
@@ -147,12 +148,18 @@ fn step<L: Lesson>(
     let names = |lesson: &L, cases: &mut dyn Iterator<Item = &usize>| {
         cases.map(|&i| lesson.id(i)).collect::<Vec<_>>().join(", ")
     };
+    let gave_up = |why: TensorReadError| TrainError::Device {
+        why: why.to_string(),
+        place: begun,
+        batch: training.batch,
+        accumulate: training.accumulate,
+    };
     let mut sum = MeanGradients::new();
     for batch in group {
         let terms = lesson.loss(&network, batch, state.place)?;
         let mut reading = f32::NAN;
         for (place, (name, term)) in terms.iter().enumerate() {
-            let value: f32 = term.clone().into_scalar();
+            let value: f32 = term.clone().try_into_scalar().map_err(gave_up)?;
             if place == 0 {
                 reading = value;
             }
@@ -183,7 +190,7 @@ fn step<L: Lesson>(
         );
     }
     let mut gradients = sum.take(&network);
-    let length = norm(&network, &gradients);
+    let length = norm(&network, &gradients).map_err(gave_up)?;
     if !length.is_finite() {
         return Err(TrainError::NotFinite {
             what: "norm of the gradient",

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorReadError};
 
 /// Sums of squares are taken over so many values at a time: Burn's CPU sums longer ones in an order that depends on the
 /// threads, and a clipped step must not.
@@ -40,17 +40,20 @@ impl<M: Module> MeanGradients<M> {
 }
 
 /// L2 norm over the gradients of all parameters together.
-pub fn norm<M: Module>(network: &M, gradients: &GradientsParams) -> f64 {
+///
+/// # Errors
+/// If the device cannot give it: what went wrong on a GPU is said when something is read from it.
+pub fn norm<M: Module>(network: &M, gradients: &GradientsParams) -> Result<f64, TensorReadError> {
     let mut squares = Squares {
         gradients,
         sums: Vec::new(),
     };
     network.visit(&mut squares);
     if squares.sums.is_empty() {
-        return 0.0;
+        return Ok(0.0);
     }
-    let sum: f32 = Tensor::cat(squares.sums, 0).sum().into_scalar();
-    f64::from(sum).sqrt()
+    let sum: f32 = Tensor::cat(squares.sums, 0).sum().try_into_scalar()?;
+    Ok(f64::from(sum).sqrt())
 }
 
 /// Scales gradients of the norm `norm` down to `limit`, as `torch.nn.utils.clip_grad_norm_`; smaller ones stay.
@@ -127,11 +130,11 @@ mod tests {
         let loss = (layer.weight.val() * 2.0).sum();
         let gradients = GradientsParams::from_grads(loss.backward(), &layer);
         let wanted = (4.0 * (AT_ONCE + 6) as f64).sqrt();
-        let found = norm(&layer, &gradients);
+        let found = norm(&layer, &gradients).unwrap();
         assert!((found / wanted - 1.0).abs() < 1e-6, "{found}");
         let gradients = clipped(&layer, gradients, found, 1.0);
-        assert!((norm(&layer, &gradients) - 1.0).abs() < 1e-5);
+        assert!((norm(&layer, &gradients).unwrap() - 1.0).abs() < 1e-5);
         let same = clipped(&layer, gradients, 1.0, 2.0);
-        assert!((norm(&layer, &same) - 1.0).abs() < 1e-5);
+        assert!((norm(&layer, &same).unwrap() - 1.0).abs() < 1e-5);
     }
 }

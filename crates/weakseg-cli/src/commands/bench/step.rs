@@ -52,7 +52,7 @@ pub struct Step {
 enum Mode {
     /// 32-bit floats throughout.
     Fp32,
-    /// Convolutions with operands rounded to bf16 and sums in 32 bits, where the processor has instructions for it.
+    /// Convolutions with operands rounded to bf16 and sums in 32 bits, where the processor or the GPU has units for it.
     Bf16,
 }
 
@@ -76,6 +76,9 @@ struct Line<'a> {
     threads: usize,
     train_s: f64,
     infer_s: f64,
+    /// MB that a GPU's allocator holds after training; of the CPU the system tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_mb: Option<u64>,
 }
 
 fn names() -> PossibleValuesParser {
@@ -91,10 +94,13 @@ impl Step {
         }
         for net in &self.net {
             for &mode in &self.modes {
-                let chosen = Precision::from(mode).choose();
+                let chosen = Precision::from(mode).choose(&device);
                 if let Err(error) = chosen {
                     return usage(format!("--modes bf16: {error}"));
                 }
+                device.memory_cleanup();
+                let train_s = to_tenth_of_millisecond(self.train(net, &device)?);
+                let held = device.memory_pool_usage().map(|usage| usage.bytes_reserved);
                 output::json(&Line {
                     net,
                     mode,
@@ -102,8 +108,9 @@ impl Step {
                     size: self.size as usize,
                     device: &device_name,
                     threads: rayon::current_num_threads(),
-                    train_s: to_tenth_of_millisecond(self.train(net, &device)?),
+                    train_s,
                     infer_s: to_tenth_of_millisecond(self.infer(net, &device)?),
+                    memory_mb: held.map(|bytes| bytes / 1_000_000),
                 })?;
             }
         }

@@ -1,0 +1,158 @@
+//! The kernels of CubeCL's backend.
+
+use burn::backend::Cube;
+use burn::backend::tensor::FloatTensor;
+
+use super::channels_last::{self, BatchNorm, channel_sums};
+use super::precision::{self, rounded};
+use super::{conv, planes, resize};
+use crate::conv::ConvOptions;
+use crate::default;
+use crate::norm::NormOptions;
+use crate::ops::{Kernels, NetworkOps, Resize};
+use crate::path::PathIndex;
+use crate::pool::PoolOptions;
+use crate::route::route_to_kernels;
+
+impl Kernels for Cube {
+    fn conv2d_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        let output = if precision::serves(options) {
+            rounded::<Self, _>([x, weight], |[x, weight]| {
+                default::conv2d_forward::<Self>(x, weight, None, options)
+            })
+        } else {
+            conv::forward::<Self>(x, weight, options)
+        };
+        match bias {
+            Some(bias) => channels_last::add_per_channel::<Self>(output, bias),
+            None => output,
+        }
+    }
+
+    fn conv2d_input_gradient(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        if !precision::serves(options) {
+            return default::conv2d_input_gradient::<Self>(x, weight, output_gradient, options);
+        }
+        // Of x only the shape is read, and its type is the result's.
+        rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
+            default::conv2d_input_gradient::<Self>(x, weight, gradient, options)
+        })
+    }
+
+    fn conv2d_weight_gradient(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        if !precision::serves(options) {
+            return default::conv2d_weight_gradient::<Self>(x, weight, output_gradient, options);
+        }
+        rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
+            default::conv2d_weight_gradient::<Self>(x, weight, gradient, options)
+        })
+    }
+
+    fn conv2d_bias_gradient(output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        channel_sums::<Self>(output_gradient)
+    }
+
+    /// Burn has no bilinear backward on these devices.
+    fn resize_backward(
+        x: FloatTensor<Self>,
+        target: Resize,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        resize::backward::<Self>(x, target, output_gradient)
+    }
+
+    fn batch_norm_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        BatchNorm::<Self>::of(x, gamma, beta, options).output(None)
+    }
+
+    fn batch_norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        options: NormOptions,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3] {
+        let channels = [gamma, beta, mean, variance];
+        BatchNorm::<Self>::again(x, channels, options).gradients(output_gradient)
+    }
+
+    fn batch_norm_add_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let options = NormOptions {
+            epsilon,
+            relu: true,
+        };
+        BatchNorm::<Self>::of(x, gamma, beta, options).output(Some(shortcut))
+    }
+
+    fn channel_affine_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        channels_last::affine::<Self>(x, scale, shift, None, relu)
+    }
+
+    fn channel_affine_add_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        channels_last::affine::<Self>(x, scale, shift, Some(shortcut), true)
+    }
+
+    fn gate_forward(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        planes::gated::<Self>(x, gate, None)
+    }
+
+    fn gate_add_forward(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        planes::gated::<Self>(x, gate, Some(shortcut))
+    }
+
+    fn gate_backward(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        planes::gate_gradients::<Self>(x, gate, output_gradient)
+    }
+
+    fn global_mean_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        planes::mean::<Self>(x)
+    }
+}
+
+route_to_kernels!(Cube);

@@ -1,0 +1,21 @@
+//! CubeCL devices (Vulkan, Metal, wgpu, CUDA): the default bodies, made of the backend's own operations, but where those
+//! read a tensor more often than they need to, or do not exist.
+//!
+//! Burn's convolutions leave a `[B, C, H, W]` tensor in memory as `[B, H, W, C]`. What is done to each channel is done in
+//! that order; in the tensor's own it would begin with a copy.
+//!
+//! All but [`backend`] is written for any backend, and tested on the CPU's.
+
+#[cfg(feature = "cube")]
+mod backend;
+mod channels_last;
+mod conv;
+mod planes;
+#[cfg(feature = "cube")]
+mod precision;
+mod resize;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "cube")]
+pub(crate) use precision::choose_bf16;
