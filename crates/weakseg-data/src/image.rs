@@ -46,7 +46,7 @@ pub fn read_picture(path: &Path, limits: &Limits, tone: Tone) -> Result<Picture,
 /// Height and width of a PNG, JPEG or DICOM file, without decoding it.
 ///
 /// # Errors
-/// Those of [`read_image`], except for damage inside the coded pixels of a PNG or DICOM file.
+/// Those of [`read_image`], except for damage inside the coded pixels.
 pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), DataError> {
     let bytes = limits.read(path)?;
     contained(path, || {

@@ -11,7 +11,7 @@ use crate::boxes::read_boxes;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
-use crate::split::{Candidate, by_group};
+use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, Split};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
@@ -79,7 +79,7 @@ impl TableConfig {
 
     /// Reads the table and divides its cases.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
-        self.check_fractions()?;
+        check_shares(self.val_fraction, self.test_fraction)?;
         let root = below(base, &self.root);
         let path = root.join(&self.csv);
         let mut table = CsvTable::read(&path)?;
@@ -96,34 +96,13 @@ impl TableConfig {
             classes,
             cases,
             faults,
+            left_out: Vec::new(),
+            test_wanted: false,
         };
         if table.column("split").is_none() {
             self.divide(base, &mut listing)?;
         }
         Ok(listing)
-    }
-
-    fn check_fractions(&self) -> Result<(), DataError> {
-        let wrong = |key, found: f64, expected: &str| {
-            Err(DataError::Config {
-                key,
-                found: found.to_string(),
-                expected: expected.into(),
-            })
-        };
-        if !(self.val_fraction > 0.0 && self.val_fraction < 1.0) {
-            return wrong(
-                "val_fraction",
-                self.val_fraction,
-                "a share above 0 and below 1",
-            );
-        }
-        if !(self.test_fraction >= 0.0 && self.val_fraction + self.test_fraction < 1.0) {
-            let expected =
-                "a share of at least 0 that leaves some for training beside `val_fraction`";
-            return wrong("test_fraction", self.test_fraction, expected);
-        }
-        Ok(())
     }
 
     fn classes(&self, table: &CsvTable) -> Result<Classes, DataError> {
@@ -254,6 +233,8 @@ impl TableConfig {
         for (case, split) in listing.cases.iter_mut().zip(splits) {
             case.split = split;
         }
+        let all = listing.cases.len() as f64;
+        listing.divided([self.val_fraction * all, self.test_fraction * all]);
         Ok(())
     }
 }

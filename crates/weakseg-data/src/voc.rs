@@ -125,6 +125,9 @@ impl VocConfig {
             classes,
             cases,
             faults,
+            left_out: Vec::new(),
+            // A list of no ids is told by its split, if it must not be empty.
+            test_wanted: self.test.is_some(),
         })
     }
 

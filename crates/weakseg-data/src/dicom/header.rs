@@ -165,6 +165,16 @@ impl Header {
         })
     }
 
+    /// The least and the greatest value that its stored bits can hold.
+    pub(crate) fn range(&self) -> [i32; 2] {
+        // At most 16 bits.
+        if self.signed {
+            [-1 << (self.stored - 1), (1 << (self.stored - 1)) - 1]
+        } else {
+            [0, (1 << self.stored) - 1]
+        }
+    }
+
     /// Pixels of the image.
     pub(crate) fn pixels(&self) -> usize {
         self.rows * self.columns
