@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Fault, Rule, Severity, refuse, some_of};
-use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, unsafe_id};
+use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, dicom, unsafe_id};
 
 /// The cases of a set before anybody decided whether they will do.
 pub(crate) struct Listing {
@@ -263,22 +263,22 @@ pub(crate) fn find_image(folder: &Path, name: &str) -> Option<PathBuf> {
     if exact.is_file() {
         return Some(exact);
     }
-    ENDINGS
-        .iter()
+    // As they are usually spelt.
+    let lower = endings().map(str::to_owned);
+    lower
+        .chain(endings().map(str::to_uppercase))
         .map(|ending| folder.join(format!("{name}.{ending}")))
         .find(|path| path.is_file())
 }
 
-/// Endings of the pictures that can be read, as they are usually spelt.
-const ENDINGS: [&str; 10] = [
-    "png", "jpg", "jpeg", "dcm", "dicom", "PNG", "JPG", "JPEG", "DCM", "DICOM",
-];
+/// Endings of the pictures that can be read.
+fn endings() -> impl Iterator<Item = &'static str> {
+    ["png", "jpg", "jpeg"].into_iter().chain(dicom::ENDINGS)
+}
 
 /// Whether a file name's ending is that of a picture that can be read.
 pub(crate) fn is_ending(ending: &str) -> bool {
-    ENDINGS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(ending))
+    endings().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
 /// Whether the classes' names can be told apart and, for findings, name folders.

@@ -19,7 +19,7 @@ use crate::run_table::{RunTable, TableForm};
 use crate::split::{Candidate, Held, by_counts, by_group, check_shares};
 use crate::split_file::read_splits;
 use crate::table::optional;
-use crate::{Case, Classes, DataError, LabelSpace, Limits, Split};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
 
 /// SIIM-ACR Pneumothorax as it is downloaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +48,9 @@ pub struct SiimConfig {
     pub test_counts: Option<[usize; 2]>,
     /// Seed of the division.
     pub split_seed: u64,
+    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
+    /// `raw` as they are stored, as the published code reads them.
+    pub tone: Tone,
 }
 
 /// Of the 12,047 annotated images the paper holds out 686 twice.
@@ -66,6 +69,7 @@ impl Default for SiimConfig {
             val_counts: None,
             test_counts: None,
             split_seed: 0,
+            tone: Tone::Window,
         }
     }
 }
@@ -100,6 +104,7 @@ impl SiimConfig {
                 image,
                 labels: vec![row.is_positive()],
                 split: Split::Train,
+                tone: self.tone,
             });
         }
         if !left_out.is_empty() {

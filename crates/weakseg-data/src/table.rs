@@ -12,7 +12,7 @@ use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
 use crate::split::{Candidate, by_group, check_shares};
-use crate::{Case, Classes, DataError, LabelSpace, Split};
+use crate::{Case, Classes, DataError, LabelSpace, Split, Tone};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,9 @@ pub struct TableConfig {
     /// Puts every patient with a box into the validation split, so that localisation is scored on unseen patients.
     /// Not used if there is a `split` column. Only which images have boxes is looked at.
     pub boxed_patients_held_out: bool,
+    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
+    /// `raw` as they are stored, as the published code reads them.
+    pub tone: Tone,
 }
 
 impl Default for TableConfig {
@@ -57,6 +60,7 @@ impl Default for TableConfig {
             test_fraction: 0.0,
             split_seed: 0,
             boxed_patients_held_out: false,
+            tone: Tone::Window,
         }
     }
 }
@@ -197,6 +201,7 @@ impl TableConfig {
                     image: path,
                     labels,
                     split,
+                    tone: self.tone,
                 });
             }
         }

@@ -14,10 +14,7 @@ use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
 use crate::truth::Masks;
-use crate::{
-    Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Tone, Truth,
-    read_picture,
-};
+use crate::{Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Truth};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -147,7 +144,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         mask: false,
         faults: Vec::new(),
     };
-    let image = match read_picture(&case.image, &limits, Tone::default()) {
+    let image = match case.read_picture(&limits) {
         Ok(picture) => {
             look.faults
                 .extend(picture.notes.into_iter().map(|note| odd(case, note)));

@@ -103,6 +103,18 @@ fn run_lengths_become_masks_and_run_lengths_again() {
     );
     let text = std::fs::read_to_string(program.path("b.csv")).expect("a table");
     assert_eq!(text, table);
+    // As `weakseg predict` leaves them: overlays of the same names below.
+    let mask = std::fs::read(program.path("masks/1.2.3.png")).expect("a mask");
+    program.write("masks/overlays/1.2.3.png", &mask);
+    program.ok(&back);
+    let again = std::fs::read_to_string(program.path("b.csv")).expect("a table");
+    assert_eq!(again, table);
+    program.write("none/1.2.3/1.2.3.png", &mask);
+    program.fails(
+        1,
+        &["data", "rle", "to-csv", "none", "--out", "c.csv"],
+        &["none", "no masks in this folder"],
+    );
     let pixels = program.ok(&["data", "pixels", "masks/1.2.3.png", "--out", "x.npy"]);
     assert!(pixels.stdout.contains("[6, 8]"), "{pixels:?}");
     program.fails(
@@ -131,6 +143,17 @@ fn run_lengths_become_masks_and_run_lengths_again() {
         ],
         &["1024x1024"],
     );
+    for (rows, words) in [
+        ("", &["no rows"][..]),
+        (
+            "a,-1\na,0 2\n",
+            &["line 3", "a mask here and no mask in line 2"],
+        ),
+        ("A,0 2\na,0 2\n", &["occurs twice"]),
+    ] {
+        program.write("a.csv", format!("ImageId,EncodedPixels\n{rows}").as_bytes());
+        program.fails(1, &to_masks, words);
+    }
 }
 
 #[test]
@@ -146,4 +169,102 @@ fn a_division_is_written_once() {
     let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");
     assert_eq!(text.lines().count(), 11);
     program.fails(2, &split, &["split.csv", "is there already"]);
+}
+
+/// An X-ray of one row and these bytes, Explicit VR Little Endian.
+fn dicom(id: &str, bytes: &[u8]) -> Vec<u8> {
+    let element = |tag: [u16; 2], vr: &str, value: &[u8]| {
+        let mut element: Vec<u8> = tag.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let pad = value.len() % 2;
+        element.extend(vr.as_bytes());
+        let length = (value.len() + pad) as u32;
+        if vr == "OB" {
+            element.extend([0, 0]);
+            element.extend(length.to_le_bytes());
+        } else {
+            element.extend((length as u16).to_le_bytes());
+        }
+        element.extend(value);
+        element.extend(vec![0; pad]);
+        element
+    };
+    let word = |tag, value: u16| element(tag, "US", &value.to_le_bytes());
+    let syntax = element([2, 0x10], "UI", b"1.2.840.10008.1.2.1");
+    let class = element([2, 2], "UI", b"1.2.840.10008.5.1.4.1.1.1");
+    let meta = [class, element([2, 3], "UI", id.as_bytes()), syntax].concat();
+    [
+        vec![0; 128],
+        b"DICM".to_vec(),
+        element([2, 0], "UL", &(meta.len() as u32).to_le_bytes()),
+        meta,
+        element([8, 0x18], "UI", id.as_bytes()),
+        element([0x10, 0x20], "LO", id.as_bytes()),
+        word([0x28, 2], 1),
+        element([0x28, 4], "CS", b"MONOCHROME1 "),
+        word([0x28, 0x10], 1),
+        word([0x28, 0x11], bytes.len() as u16),
+        word([0x28, 0x100], 8),
+        word([0x28, 0x101], 8),
+        word([0x28, 0x102], 7),
+        word([0x28, 0x103], 0),
+        element([0x7fe0, 0x10], "OB", bytes),
+    ]
+    .concat()
+}
+
+#[test]
+fn an_incomplete_siim_set_is_divided_and_told() {
+    let program = Program::new();
+    let mut table = String::from("ImageId, EncodedPixels\n");
+    for at in 0..40 {
+        let id = format!("1.2.{at}");
+        program.write(&format!("siim/{at}/{id}.dcm"), &dicom(&id, &[at, 2, 3]));
+        table += &format!("{id}, {}\n", if at % 2 == 0 { "0 1" } else { "-1" });
+    }
+    program.write(
+        "siim/train-rle.csv",
+        format!("{table}1.2.98, -1\n1.2.99, -1\n").as_bytes(),
+    );
+    let verified = program.ok(&["data", "verify", "siim"]).stdout;
+    assert!(
+        verified.contains("2 of 42 ids have no DICOM file"),
+        "{verified}"
+    );
+    let split = ["data", "split", "siim", "--out", "split.csv"];
+    let end = program.call(&split);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    assert!(
+        end.stderr.contains("warning: ") && end.stderr.contains("2 of 42 ids have no DICOM file"),
+        "{end:?}"
+    );
+    assert!(
+        end.stderr.contains("2 ids were left out, 0 are allowed"),
+        "{end:?}"
+    );
+    std::fs::remove_file(program.path("split.csv")).expect("was written");
+    program.ok(&[&split[..], &["--allow-skips", "2"]].concat());
+    let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");
+    assert_eq!(text.lines().count(), 41);
+}
+
+#[test]
+fn the_tone_of_an_image_can_be_chosen() {
+    let program = Program::new();
+    program.write("a.dcm", &dicom("1.2", &[10, 20, 30]));
+    let seen = |more: &[&str]| {
+        program.ok(&[&["data", "pixels", "a.dcm", "--out", "x.npy"], more].concat());
+        weakseg_data::npy::read_f32(&program.path("x.npy"))
+            .expect("an array")
+            .1
+    };
+    assert_eq!(seen(&[]), [245.0, 235.0, 225.0]);
+    assert_eq!(seen(&["--tone", "percentile"]), [255.0, 127.0, 0.0]);
+    assert_eq!(seen(&["--tone", "raw"]), [10.0, 20.0, 30.0]);
+    program.fails(
+        2,
+        &[
+            "data", "pixels", "a.dcm", "--out", "x.npy", "--tone", "lung",
+        ],
+        &["window, percentile or raw"],
+    );
 }

@@ -343,6 +343,13 @@ fn predicts(program: &Program) {
     assert!(program.path("out/overlays/phantom-00000.png").is_file());
     program.ok(&[&arguments[..], &["--allow-skips", "1"]].concat());
 
+    program.ok(&["data", "rle", "to-csv", "out", "--out", "submission.csv"]);
+    let rows = std::fs::read_to_string(program.path("submission.csv")).expect("a table");
+    assert!(
+        rows.lines().count() == 2 && rows.contains("phantom-00000,"),
+        "{rows}"
+    );
+
     let model = "runs/tiny/08-train-segmenter/model.safetensors";
     program.ok(&[
         "predict",

@@ -86,10 +86,10 @@ impl Header {
                 ));
             }
             let class = object.meta().media_storage_sop_class_uid();
-            return Err(unread(
-                format!("no image: the file has no pixel data (SOP class {class})"),
-                "leave the file out",
-            ));
+            return Err(DataError::NoImage {
+                path: path.to_owned(),
+                class: class.trim_end_matches('\0').to_owned(),
+            });
         }
         let number = |tag: Tag, name: &str| whole_number(path, object, tag, name);
         let needed = |tag: Tag, name: &str| {

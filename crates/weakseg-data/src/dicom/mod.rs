@@ -53,9 +53,12 @@ pub(crate) struct Identity {
     pub(crate) instance: Option<String>,
 }
 
+/// Endings of DICOM files; many have none.
+pub(crate) const ENDINGS: [&str; 2] = ["dcm", "dicom"];
+
 /// Whether a file name's ending is that of a DICOM file.
 pub(crate) fn is_ending(ending: &str) -> bool {
-    ["dcm", "dicom"]
+    ENDINGS
         .iter()
         .any(|known| known.eq_ignore_ascii_case(ending))
 }

@@ -1,6 +1,7 @@
 //! [`Tone`]: stored values of a radiograph to 8 bits of grey.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -27,6 +28,19 @@ pub enum Tone {
     /// Stored values as they are, as the published code reads them: no LUT, no window, no inversion. Only where they
     /// fit into 8 bits.
     Raw,
+}
+
+impl FromStr for Tone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "window" => Ok(Self::Window),
+            "percentile" => Ok(Self::Percentile),
+            "raw" => Ok(Self::Raw),
+            _ => Err("expected window, percentile or raw".to_owned()),
+        }
+    }
 }
 
 /// Shares of the pixels below black and white.

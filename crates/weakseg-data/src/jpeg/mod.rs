@@ -13,6 +13,7 @@ use std::path::Path;
 
 use image::ImageDecoder;
 use image::codecs::jpeg::JpegDecoder;
+use image::metadata::Orientation;
 
 use crate::{DataError, Limits, Stack};
 
@@ -47,8 +48,13 @@ pub(crate) fn size(
     Ok((frame.height as usize, frame.width as usize))
 }
 
-/// Decodes a JPEG to 1×H×W grey or 3×H×W RGB. An orientation noted in EXIF data is not applied.
-pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<u8>, DataError> {
+/// Decodes a JPEG to 1×H×W grey or 3×H×W RGB. An orientation noted in EXIF data is not applied, and told.
+pub(crate) fn decode(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    notes: &mut Vec<String>,
+) -> Result<Stack<u8>, DataError> {
     let frame = checked_frame(path, bytes, limits)?;
     check(bytes)
         .map_err(|problem| DataError::unreadable(path, problem, "copy or export the file again"))?;
@@ -59,7 +65,12 @@ pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack
             "export it again",
         )
     };
-    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
+    let mut decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
+    if matches!(decoder.orientation(), Ok(turn) if turn != Orientation::NoTransforms) {
+        notes.push(
+            "its EXIF data say that the picture is to be turned; it is read as it is stored".into(),
+        );
+    }
     let (width, height) = decoder.dimensions();
     let channels = usize::from(decoder.color_type().channel_count());
     let (height, width) = (height as usize, width as usize);

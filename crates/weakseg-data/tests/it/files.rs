@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType};
 use weakseg_data::{
-    DataError, Limits, Plane, Stack, read_image, read_image_size, read_index_png, write_gray_png,
-    write_index_png, write_rgb_png,
+    DataError, Limits, Plane, Stack, Tone, read_image, read_image_size, read_index_png,
+    read_picture, write_gray_png, write_index_png, write_rgb_png,
 };
 
 fn oracle(name: &str) -> PathBuf {
@@ -113,6 +113,33 @@ fn sixteen_bits_are_scaled_and_transparency_dropped() {
         read(&path).unwrap().as_slice(),
         [255, 0, 255, 0, 0, 0, 0, 0, 255]
     );
+}
+
+#[test]
+fn what_is_not_used_of_a_picture_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let notes = |path: &Path| {
+        read_picture(path, &Limits::default(), Tone::default())
+            .unwrap()
+            .notes
+    };
+    write_png(
+        &path,
+        [1, 1],
+        ColorType::Rgba,
+        BitDepth::Eight,
+        &[1, 2, 3, 0],
+    );
+    assert!(
+        notes(&path)[0].contains("transparency"),
+        "{:?}",
+        notes(&path)
+    );
+    write_png(&path, [1, 1], ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
+    assert_eq!(notes(&path), [""; 0]);
+    assert!(notes(&oracle("exif_rotated.jpg"))[0].contains("EXIF"));
+    assert_eq!(notes(&oracle("rgb.jpg")), [""; 0]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use weakseg_data::{
-    Cases, DataConfig, DataError, LabelSpace, Rule, Severity, SiimConfig, Split, VerifyReport,
-    write_splits,
+    Cases, DataConfig, DataError, LabelSpace, Limits, Rule, Severity, SiimConfig, Split, Tone,
+    VerifyReport, write_splits,
 };
 
 use crate::dicom_file::{DicomFile, baseline_jpeg};
@@ -338,6 +338,33 @@ fn only_the_beginning_of_a_file_is_read_for_its_patient() {
         patient(&open(&set, &config()).unwrap()).as_deref(),
         Some("far")
     );
+}
+
+#[test]
+fn the_tone_of_a_set_is_that_of_its_images() {
+    let (set, _) = set();
+    let path = set.at("dicom-images-train/study3/series3/1.2.276.3.dcm");
+    let mut file = DicomFile::grey(1, 3, 8, &[10, 20, 30]);
+    file.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+    std::fs::write(&path, file.encode()).unwrap();
+    for (tone, expected) in [
+        ("window", [245, 235, 225]),
+        ("percentile", [255, 127, 0]),
+        ("raw", [10, 20, 30]),
+    ] {
+        let text = format!("kind = \"siim\"\ntone = \"{tone}\"\n");
+        let config: DataConfig = toml::from_str(&text).unwrap();
+        let cases = config.open_cases(set.root()).unwrap();
+        let image = cases
+            .get("1.2.276.3")
+            .unwrap()
+            .read_image(&Limits::default());
+        assert_eq!(image.unwrap().as_slice(), expected, "{tone}");
+        assert_eq!(config.tone(), tone.parse().unwrap());
+    }
+    assert!(toml::from_str::<DataConfig>("kind = \"siim\"\ntone = \"lung\"\n").is_err());
+    let table: DataConfig = toml::from_str("kind = \"table\"\ntone = \"raw\"\n").unwrap();
+    assert_eq!(table.tone(), Tone::Raw);
 }
 
 #[test]
