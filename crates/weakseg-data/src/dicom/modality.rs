@@ -67,7 +67,7 @@ impl Modality {
         let [low, high] = rescale.range(header);
         if !(high - low).is_finite() {
             return Err(wrong(format!(
-                "Rescale Slope {slope} and Rescale Intercept {intercept} give numbers that are not finite"
+                "Rescale Slope {slope:?} and Rescale Intercept {intercept:?} give numbers that are not finite"
             )));
         }
         Ok(rescale)
