@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Limits, Stack, read_image};
+use crate::{DataError, Limits, Picture, Stack, Tone, read_picture};
 
 /// The part of a set a case belongs to.
 #[derive(
@@ -134,6 +134,8 @@ pub struct Case {
     pub labels: Vec<bool>,
     /// The part of the set it belongs to.
     pub split: Split,
+    /// How its stored values become 8 bits, if it is a grey DICOM image.
+    pub tone: Tone,
 }
 
 impl Case {
@@ -146,9 +148,17 @@ impl Case {
     /// Reads the image, 1×H×W grey or 3×H×W RGB.
     ///
     /// # Errors
-    /// Those of [`read_image`].
+    /// Those of [`read_picture`].
     pub fn read_image(&self, limits: &Limits) -> Result<Stack<u8>, DataError> {
-        read_image(&self.image, limits)
+        self.read_picture(limits).map(|picture| picture.pixels)
+    }
+
+    /// Reads the image, and what was odd about its file.
+    ///
+    /// # Errors
+    /// Those of [`read_picture`].
+    pub fn read_picture(&self, limits: &Limits) -> Result<Picture, DataError> {
+        read_picture(&self.image, limits, self.tone)
     }
 }
 
@@ -159,6 +169,10 @@ pub struct Cases {
     pub classes: Classes,
     /// The cases, in the order of the set's table or list.
     pub cases: Vec<Case>,
+    /// Ids of the table that are no cases, each with the reason: they count as left out.
+    pub left_out: Vec<(String, String)>,
+    /// What is not as it should be though the set can be used, for the user's eyes.
+    pub warnings: Vec<String>,
 }
 
 impl Cases {

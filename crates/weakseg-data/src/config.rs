@@ -11,7 +11,7 @@ use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
 use crate::truth::Masks;
 use crate::verify::{VerifyReport, verify};
-use crate::{Cases, DataError, SiimConfig, TableConfig, Truth, VocConfig};
+use crate::{Cases, DataError, SiimConfig, TableConfig, Tone, Truth, VocConfig};
 
 /// Which set a run works on, told apart by `kind`. Relative paths are relative to the configuration file's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,8 +34,8 @@ impl DataConfig {
     ///
     /// # Errors
     /// The first fault of the table or lists, with the number of others: a missing column, a row that cannot be
-    /// understood, doubled or unsafe ids, a missing image, an empty set or split, one class only. Images are not read;
-    /// [`DataConfig::verify`] does that.
+    /// understood, doubled or unsafe ids, a missing image (of a siim set: [`Cases::left_out`]), an empty set or split, one
+    /// class only. Pixels are not read; [`DataConfig::verify`] does that.
     pub fn open_cases(&self, base: &Path) -> Result<Cases, DataError> {
         self.list(base)?.into_cases()
     }
@@ -59,6 +59,16 @@ impl DataConfig {
     #[must_use]
     pub fn verify(&self, base: &Path) -> VerifyReport {
         verify(self, base)
+    }
+
+    /// How the stored values of grey DICOM images become 8 bits.
+    #[must_use]
+    pub fn tone(&self) -> Tone {
+        match self {
+            Self::Phantom(_) | Self::Voc(_) => Tone::default(),
+            Self::Table(set) => set.tone,
+            Self::Siim(set) => set.tone,
+        }
     }
 
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {

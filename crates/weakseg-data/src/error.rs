@@ -30,9 +30,18 @@ pub enum DataError {
         /// What to do about it.
         remedy: String,
     },
+    /// A DICOM file that holds something else than an image: a report, a document, an index of others.
+    #[error("{}: no image: the file has no pixel data (SOP class {class}); leave the file out", path.display())]
+    NoImage {
+        /// The file.
+        path: PathBuf,
+        /// What it is, as a UID.
+        class: String,
+    },
     /// A file asks for more memory than the limits allow; refused before any is allocated.
     #[error(
-        "{}: {found} {unit}, but the limit is {limit}; if the file is genuine, raise `Limits::{field}`",
+        "{}: {found} {unit}, but the limit is {limit} (`Limits::{field}`); if the file is genuine, scale it down or cut it \
+         into parts",
         path.display()
     )]
     TooLarge {

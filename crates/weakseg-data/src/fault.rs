@@ -45,7 +45,9 @@ pub enum Rule {
     TwoClasses,
     /// Every class is seen in training.
     ClassInTraining,
-    /// No patient is in two splits.
+    /// Every split that is scored has something to find; where there is one class alone, cases without it too.
+    ClassInScoring,
+    /// No patient is in two splits, and none fills one.
     PatientInOneSplit,
     /// No file occurs under two ids.
     DifferentImages,

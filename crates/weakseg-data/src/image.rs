@@ -15,7 +15,7 @@ use crate::{DataError, Limits, Stack, jpeg, png};
 /// # Errors
 /// [`DataError::TooLarge`] before anything is allocated; [`DataError::Unreadable`] for another format, a CMYK JPEG, a
 /// DICOM file of several frames or in a transfer syntax that this build does not read, or a file that is cut off (never
-/// a partly filled image); [`DataError::Io`].
+/// a partly filled image); [`DataError::NoImage`] for a DICOM file that holds none; [`DataError::Io`].
 pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> {
     read_picture(path, limits, Tone::default()).map(|picture| picture.pixels)
 }
@@ -26,15 +26,14 @@ pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> 
 /// Those of [`read_image`]; [`DataError::Unreadable`] with [`Tone::Raw`] for values that do not fit into 8 bits.
 pub fn read_picture(path: &Path, limits: &Limits, tone: Tone) -> Result<Picture, DataError> {
     let bytes = limits.read(path)?;
-    let plain = |pixels| Picture {
-        pixels,
-        notes: Vec::new(),
-    };
+    let mut notes = Vec::new();
     contained(path, || {
         if png::is_png(&bytes) {
-            png::decode(path, &bytes, limits).map(plain)
+            let pixels = png::decode(path, &bytes, limits, &mut notes)?;
+            Ok(Picture { pixels, notes })
         } else if jpeg::is_jpeg(&bytes) {
-            jpeg::decode(path, &bytes, limits).map(plain)
+            let pixels = jpeg::decode(path, &bytes, limits, &mut notes)?;
+            Ok(Picture { pixels, notes })
         } else if dicom::is_dicom(&bytes) {
             dicom::decode(path, &bytes, limits, tone)
         } else {
@@ -46,7 +45,7 @@ pub fn read_picture(path: &Path, limits: &Limits, tone: Tone) -> Result<Picture,
 /// Height and width of a PNG, JPEG or DICOM file, without decoding it.
 ///
 /// # Errors
-/// Those of [`read_image`], except for damage inside the coded pixels of a PNG or DICOM file.
+/// Those of [`read_image`], except for damage inside the coded pixels.
 pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), DataError> {
     let bytes = limits.read(path)?;
     contained(path, || {

@@ -35,6 +35,7 @@ mod plane;
 mod png;
 pub mod resize;
 pub mod rle;
+mod run_rows;
 mod run_table;
 pub mod sampler;
 mod siim;

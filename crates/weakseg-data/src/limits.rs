@@ -1,5 +1,7 @@
 //! [`Limits`]: how much memory a file may ask for, checked in 64 bits before any is allocated.
 
+use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use crate::DataError;
@@ -59,12 +61,53 @@ impl Limits {
         Ok(())
     }
 
-    /// Reads a whole file, after a look at its size.
+    /// Reads a whole file, after a look at its size and kind: a device or a pipe has no size, and no end.
     pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
-        let size = std::fs::metadata(path)
-            .map_err(DataError::io(path, "read"))?
-            .len();
-        self.check_bytes(path, size)?;
-        std::fs::read(path).map_err(DataError::io(path, "read"))
+        let read = DataError::io(path, "read");
+        let about = fs::metadata(path).map_err(DataError::io(path, "read"))?;
+        if !about.is_file() {
+            let problem = if about.is_dir() {
+                "a folder, expected a file"
+            } else {
+                "neither a file nor a folder but a device or a pipe"
+            };
+            return Err(DataError::unreadable(path, problem, "name a file"));
+        }
+        self.check_bytes(path, about.len())?;
+        let mut bytes = Vec::with_capacity(about.len() as usize);
+        // It may grow while it is read.
+        let file = fs::File::open(path).map_err(DataError::io(path, "read"))?;
+        file.take(self.max_bytes.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(read)?;
+        self.check_bytes(path, bytes.len() as u64)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |path: &Path| Limits::default().read(path).map_err(|e| e.to_string());
+        assert!(
+            read(folder.path())
+                .unwrap_err()
+                .contains("a folder, expected a file")
+        );
+        let path = folder.path().join("a");
+        fs::write(&path, b"abc").unwrap();
+        assert_eq!(read(&path).unwrap(), b"abc");
+        #[cfg(unix)]
+        {
+            let error = read(Path::new("/dev/zero")).unwrap_err();
+            assert!(
+                error.contains("/dev/zero: neither a file nor a folder"),
+                "{error}"
+            );
+        }
     }
 }

@@ -54,8 +54,40 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
             remedy: "name images, or folders that hold some".into(),
         });
     }
+    one_id_each(&list.images)?;
+    Ok(list)
+}
+
+/// The masks of a folder, sorted, no two of one id: the pictures in it, not those in its subfolders.
+pub(crate) fn masks_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut masks = Vec::new();
+    for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
+        let path = entry.map_err(DataError::io(folder, "list"))?.path();
+        let hidden = path
+            .file_name()
+            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if !hidden && ending.is_some_and(is_ending) && path.is_file() {
+            masks.push(path);
+        }
+    }
+    masks.sort();
+    if masks.is_empty() {
+        return Err(DataError::Set {
+            path: folder.to_owned(),
+            problem: "no masks in this folder (its subfolders are not looked into)".into(),
+            remedy: "name the folder that holds ID.png; of several findings each has its own"
+                .into(),
+        });
+    }
+    one_id_each(&masks)?;
+    Ok(masks)
+}
+
+/// Refuses two files of one id.
+fn one_id_each(images: &[PathBuf]) -> Result<(), DataError> {
     let mut ids: BTreeMap<String, &Path> = BTreeMap::new();
-    for image in &list.images {
+    for image in images {
         let name = image.file_name().unwrap_or_default().to_string_lossy();
         let id = id_of(&name).to_lowercase();
         if let Some(other) = ids.insert(id.clone(), image) {
@@ -69,7 +101,7 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
             });
         }
     }
-    Ok(list)
+    Ok(())
 }
 
 /// Adds the images below a folder, and what else lies there, to a list.

@@ -1,10 +1,10 @@
 //! A set as its table or lists describe it, with everything that is wrong with that description.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::fault::{Fault, Rule, Severity, refuse};
-use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, unsafe_id};
+use crate::fault::{Fault, Rule, Severity, refuse, some_of};
+use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, dicom, unsafe_id};
 
 /// The cases of a set before anybody decided whether they will do.
 pub(crate) struct Listing {
@@ -13,6 +13,10 @@ pub(crate) struct Listing {
     pub(crate) classes: Classes,
     pub(crate) cases: Vec<Case>,
     pub(crate) faults: Vec<Fault>,
+    /// Ids that are no cases though the set can be used without them, each with the reason; a warning tells of them too.
+    pub(crate) left_out: Vec<(String, String)>,
+    /// Whether a test split was asked for.
+    pub(crate) test_wanted: bool,
 }
 
 impl Listing {
@@ -20,11 +24,59 @@ impl Listing {
     pub(crate) fn into_cases(mut self) -> Result<Cases, DataError> {
         let unlearnable = self.unlearnable();
         self.faults.extend(unlearnable);
+        let warnings = self
+            .faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Warning)
+            .map(|fault| fault.error.to_string())
+            .collect();
         refuse(self.faults)?;
         Ok(Cases {
             classes: self.classes,
             cases: self.cases,
+            left_out: self.left_out,
+            warnings,
         })
+    }
+
+    /// Takes note of a division by patients that was to have so many cases in its splits `val` and `test`, and warns of
+    /// patients that no such split has room for.
+    pub(crate) fn divided(&mut self, wanted: [f64; 2]) {
+        self.test_wanted = wanted[1] > 0.0;
+        let Some(room) = wanted
+            .into_iter()
+            .filter(|&cases| cases > 0.0)
+            .min_by(f64::total_cmp)
+        else {
+            return;
+        };
+        let mut patients: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for case in &self.cases {
+            if let Some(patient) = &case.patient {
+                patients.entry(patient).or_default().push(case.id.clone());
+            }
+        }
+        let crowds = patients.into_values();
+        // Two images of one patient are usual, whatever the shares of a small set.
+        let crowds = crowds.filter(|ids| ids.len() > 2 && ids.len() as f64 > room.ceil());
+        let told: Vec<Fault> = crowds
+            .map(|ids| {
+                let error = DataError::Set {
+                    path: self.root.clone(),
+                    problem: format!(
+                        "one patient has {} of {} cases, more than a split was to have ({room:.0}): {}",
+                        ids.len(),
+                        self.cases.len(),
+                        some_of(&ids)
+                    ),
+                    remedy: "they stay together; if the Patient ID was written over the true ones, give the splits \
+                             themselves"
+                        .into(),
+                };
+                Fault::warning(Rule::PatientInOneSplit, error)
+            })
+            .collect();
+        self.faults.extend(told);
     }
 
     /// Why nothing could be learnt or scored, whatever the images show.
@@ -61,48 +113,84 @@ impl Listing {
                 faults.push(Fault::error(Rule::SplitNotEmpty, error));
             }
         }
-        let train = of(Split::Train).count();
-        if train == 0 {
+        if self.test_wanted && of(Split::Test).next().is_none() {
+            let error = set(
+                format!(
+                    "a test split was asked for and has none of {} cases",
+                    self.cases.len()
+                ),
+                "add patients, or give it a larger share of them",
+            );
+            faults.push(Fault::warning(Rule::SplitNotEmpty, error));
+        }
+        for split in [Split::Val, Split::Test] {
+            let cases: Vec<&Case> = of(split).collect();
+            let lacks = lacking(&self.classes, &cases);
+            // Of many classes some may well be rare; none at all is another matter.
+            if lacks.len() == self.classes.len() {
+                let error = set(
+                    format!(
+                        "0 {} among {} cases of the split `{split}`",
+                        lacks.join(", 0 "),
+                        cases.len()
+                    ),
+                    "scores of what is not there mean nothing; add cases, or divide the set otherwise",
+                );
+                faults.push(Fault::warning(Rule::ClassInScoring, error));
+            }
+        }
+        let train: Vec<&Case> = of(Split::Train).collect();
+        if train.is_empty() {
             return faults;
         }
-        let positives = |class: usize| of(Split::Train).filter(|case| case.labels[class]).count();
-        let counts: Vec<usize> = (0..self.classes.len()).map(positives).collect();
         let remedy =
             "add cases of the other kind; with one kind alone there is nothing to tell apart";
-        if let [only] = self.classes.names.as_slice() {
-            let missing = match counts[0] {
-                0 => Some("positives"),
-                count if count == train => Some("negatives"),
-                _ => None,
-            };
-            if let Some(missing) = missing {
+        let lacks = lacking(&self.classes, &train);
+        if let [_] = self.classes.names.as_slice() {
+            if let Some(missing) = lacks.first() {
                 let error = set(
-                    format!("0 {missing} of `{only}` among {train} training cases"),
+                    format!("0 {missing} among {} training cases", train.len()),
                     remedy,
                 );
                 faults.push(Fault::error(Rule::TwoClasses, error));
             }
             return faults;
         }
-        if counts.iter().all(|&count| count == 0) {
+        if lacks.len() == self.classes.len() {
             let error = set(
-                format!("no class is present in any of {train} training cases"),
+                format!(
+                    "no class is present in any of {} training cases",
+                    train.len()
+                ),
                 remedy,
             );
             faults.push(Fault::error(Rule::TwoClasses, error));
             return faults;
         }
-        for (name, count) in self.classes.names.iter().zip(counts) {
-            if count == 0 {
-                let error = set(
-                    format!("0 positives of `{name}` among {train} training cases"),
-                    "add some, or leave the class out; it will never be found",
-                );
-                faults.push(Fault::warning(Rule::ClassInTraining, error));
-            }
+        for missing in lacks {
+            let error = set(
+                format!("0 {missing} among {} training cases", train.len()),
+                "add some, or leave the class out; it will never be found",
+            );
+            faults.push(Fault::warning(Rule::ClassInTraining, error));
         }
         faults
     }
+}
+
+/// What is not there among some cases: positives of a class, or negatives of the only one. Nothing is lacking if there
+/// are no cases.
+fn lacking(classes: &Classes, cases: &[&Case]) -> Vec<String> {
+    let mut lacks = Vec::new();
+    for (class, name) in classes.names.iter().enumerate() {
+        let count = cases.iter().filter(|case| case.labels[class]).count();
+        if count == 0 && !cases.is_empty() {
+            lacks.push(format!("positives of `{name}`"));
+        } else if count == cases.len() && !cases.is_empty() && classes.len() == 1 {
+            lacks.push(format!("negatives of `{name}`"));
+        }
+    }
+    lacks
 }
 
 /// Ids as they are read, to find the doubled and the unsafe ones.
@@ -175,22 +263,22 @@ pub(crate) fn find_image(folder: &Path, name: &str) -> Option<PathBuf> {
     if exact.is_file() {
         return Some(exact);
     }
-    ENDINGS
-        .iter()
+    // As they are usually spelt.
+    let lower = endings().map(str::to_owned);
+    lower
+        .chain(endings().map(str::to_uppercase))
         .map(|ending| folder.join(format!("{name}.{ending}")))
         .find(|path| path.is_file())
 }
 
-/// Endings of the pictures that can be read, as they are usually spelt.
-const ENDINGS: [&str; 10] = [
-    "png", "jpg", "jpeg", "dcm", "dicom", "PNG", "JPG", "JPEG", "DCM", "DICOM",
-];
+/// Endings of the pictures that can be read.
+fn endings() -> impl Iterator<Item = &'static str> {
+    ["png", "jpg", "jpeg"].into_iter().chain(dicom::ENDINGS)
+}
 
 /// Whether a file name's ending is that of a picture that can be read.
 pub(crate) fn is_ending(ending: &str) -> bool {
-    ENDINGS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(ending))
+    endings().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
 /// Whether the classes' names can be told apart and, for findings, name folders.

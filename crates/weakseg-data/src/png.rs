@@ -24,9 +24,19 @@ pub(crate) fn size(
     Ok((info.height as usize, info.width as usize))
 }
 
-/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped.
-pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<u8>, DataError> {
+/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped with a note.
+pub(crate) fn decode(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    notes: &mut Vec<String>,
+) -> Result<Stack<u8>, DataError> {
     let reader = open(path, bytes, limits, Transformations::EXPAND)?;
+    let info = reader.info();
+    if info.trns.is_some() || matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba)
+    {
+        notes.push("the transparency of the picture is not used".into());
+    }
     let pixels = read(path, reader)?;
     let stored = pixels.color.samples();
     let kept = match pixels.color {

@@ -117,38 +117,17 @@ impl Form {
     ///
     /// Blanks around and between tokens are no matter. Runs of [`Form::Absolute`] may come in any order.
     ///
+    /// Departs from readers that lay overlapping runs over each other: nobody's mask has them, and relative run lengths
+    /// that are read as absolute ones nearly always do, so they are an error and not a mask of another shape.
+    ///
     /// # Errors
     /// [`RleError`]: tokens that are no numbers, lengths of 0, runs that leave the image or overlap, an odd count.
     /// Never a partly filled mask.
     pub fn decode(self, text: &str, height: usize, width: usize) -> Result<Plane<u8>, RleError> {
         let pixels = check_size(height, width)?;
-        let tokens: Vec<&str> = text.split_whitespace().collect();
         let mut columns = vec![0_u8; pixels];
-        let empty = match self {
-            Self::Relative if tokens.is_empty() => return Err(RleError::Nothing),
-            Self::Relative => tokens.contains(&"-1"),
-            Self::Absolute => tokens.is_empty(),
-        };
-        if empty {
-            return match tokens.len() {
-                0 | 1 => Ok(Plane::filled(height, width, 0)),
-                count => Err(RleError::EmptyAndRuns { count: count - 1 }),
-            };
-        }
-        if tokens.len() % 2 == 1 {
-            // What is no number is the likelier mistake, and the better told.
-            for (index, token) in tokens.iter().enumerate() {
-                number(index, token, 0)?;
-            }
-            return Err(RleError::OddCount {
-                count: tokens.len(),
-            });
-        }
         let mut end = 0_u64;
-        for (pair, tokens) in tokens.chunks_exact(2).enumerate() {
-            let least = u64::from(self == Self::Absolute);
-            let first = number(2 * pair, tokens[0], least)?;
-            let length = number(2 * pair + 1, tokens[1], 1)?;
+        for (pair, [first, length]) in self.pairs(text)?.into_iter().enumerate() {
             let start = match self {
                 Self::Relative => end.saturating_add(first),
                 Self::Absolute => first - 1,
@@ -171,6 +150,48 @@ impl Form {
             run.fill(1);
         }
         Ok(transposed(&columns, height, width))
+    }
+
+    /// Whether a text stands for an empty mask, after a look at every token of it. No image is needed for that, so runs
+    /// that would leave it or overlap are not noticed.
+    ///
+    /// # Errors
+    /// [`RleError`]: tokens that are no numbers, lengths of 0, an odd count.
+    pub fn is_empty(self, text: &str) -> Result<bool, RleError> {
+        Ok(self.pairs(text)?.is_empty())
+    }
+
+    /// The numbers of a text, a first one and a length at a time; none for an empty mask.
+    fn pairs(self, text: &str) -> Result<Vec<[u64; 2]>, RleError> {
+        let tokens: Vec<&str> = text.split_whitespace().collect();
+        let empty = match self {
+            Self::Relative if tokens.is_empty() => return Err(RleError::Nothing),
+            Self::Relative => tokens.contains(&"-1"),
+            Self::Absolute => tokens.is_empty(),
+        };
+        if empty {
+            return match tokens.len() {
+                0 | 1 => Ok(Vec::new()),
+                count => Err(RleError::EmptyAndRuns { count: count - 1 }),
+            };
+        }
+        if tokens.len() % 2 == 1 {
+            // What is no number is the likelier mistake, and the better told.
+            for (index, token) in tokens.iter().enumerate() {
+                number(index, token, 0)?;
+            }
+            return Err(RleError::OddCount {
+                count: tokens.len(),
+            });
+        }
+        let least = u64::from(self == Self::Absolute);
+        let pair = |(at, pair): (usize, &[&str])| {
+            Ok([
+                number(2 * at, pair[0], least)?,
+                number(2 * at + 1, pair[1], 1)?,
+            ])
+        };
+        tokens.chunks_exact(2).enumerate().map(pair).collect()
     }
 
     /// Encodes a mask; every value but 0 is present.
@@ -319,6 +340,12 @@ mod tests {
         assert!(absolute("-1").contains("`-1`"));
         assert!(absolute("1 3 3 1").contains("overlaps"));
         assert!(Form::Relative.decode("0 1", 0, 3).is_err());
+        for text in ["nan", "None", "-1.0", "-1 -1", "1 0", "0", "\"-1\"", ""] {
+            assert!(Form::Relative.is_empty(text).is_err(), "{text}");
+        }
+        assert_eq!(Form::Relative.is_empty(" -1 "), Ok(true));
+        assert_eq!(Form::Relative.is_empty("99 9"), Ok(false));
+        assert_eq!(Form::Absolute.is_empty(" "), Ok(true));
         assert!(
             Form::Relative
                 .decode("0 1", usize::MAX, usize::MAX)

@@ -1,13 +1,15 @@
 //! [`RunTable`]: a CSV of masks as run lengths, several rows an image allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::csv_table::CsvTable;
+use crate::fault::refuse;
+use crate::list_images::masks_in;
 use crate::listing::id_of;
 use crate::mask::binary;
 use crate::rle::{Form, RleError, coco};
-use crate::{DataError, Limits, Plane, atomic, list_images, read_index_png, unsafe_id};
+use crate::run_rows::{RunRow, RunRows};
+use crate::{DataError, Limits, Plane, atomic, read_index_png};
 
 /// How the cells of a table are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,15 @@ impl TableForm {
         }
     }
 
+    /// Whether a cell stands for an empty mask. COCO's strings tell only together with a size: they count as masks.
+    pub(crate) fn is_empty(self, text: &str) -> Result<bool, RleError> {
+        match self {
+            Self::Siim => Form::Relative.is_empty(text),
+            Self::Kaggle => Form::Absolute.is_empty(text),
+            Self::Coco => Ok(false),
+        }
+    }
+
     fn encode(self, mask: &Plane<u8>) -> String {
         match self {
             Self::Siim => Form::Relative.encode(mask),
@@ -45,54 +56,52 @@ pub struct RunTable {
     form: TableForm,
     /// Lines and texts of each id.
     rows: BTreeMap<String, Vec<(u64, String)>>,
-    ragged: Vec<DataError>,
+    positive: BTreeSet<String>,
 }
 
 impl RunTable {
-    /// Reads the columns `ImageId` and `EncodedPixels`; blanks around names and cells are no matter.
+    /// Reads the columns `ImageId` and `EncodedPixels`; blanks around names and cells are no matter. Run lengths are
+    /// looked at when a mask is asked for.
     ///
     /// # Errors
-    /// [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
+    /// [`DataError::Row`] for a row without its cells, or an id with a mask in one row and none in another;
+    /// [`DataError::UnsafeId`]; [`DataError::DuplicateId`] for ids that differ in capitals alone; all of them with the
+    /// number of others. [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
     pub fn read(path: &Path, form: TableForm) -> Result<Self, DataError> {
-        let table = CsvTable::read(path)?;
-        let columns = table.require(&["ImageId", "EncodedPixels"])?;
-        let mut rows: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
-        for (line, record) in &table.rows {
-            let id = id_of(&record[columns[0]]).to_owned();
-            let text = record[columns[1]].to_owned();
-            rows.entry(id).or_default().push((*line, text));
-        }
-        Ok(Self {
+        let rows = RunRows::read(path, form)?;
+        refuse(rows.faults)?;
+        Ok(Self::of(path, form, rows.rows))
+    }
+
+    /// As [`RunTable::read`], for a set whose list has told what is wrong with the rows.
+    pub(crate) fn read_listed(path: &Path, form: TableForm) -> Result<Self, DataError> {
+        Ok(Self::of(path, form, RunRows::read(path, form)?.rows))
+    }
+
+    fn of(path: &Path, form: TableForm, rows: Vec<RunRow>) -> Self {
+        let positive = rows.iter().filter(|row| row.is_positive());
+        Self {
             path: path.to_owned(),
             form,
-            rows,
-            ragged: table.ragged,
-        })
+            positive: positive.map(|row| row.id.clone()).collect(),
+            rows: rows
+                .into_iter()
+                .map(|row| {
+                    let cells = row.cells.into_iter();
+                    (row.id, cells.map(|cell| (cell.line, cell.text)).collect())
+                })
+                .collect(),
+        }
     }
 
-    /// The ids, if every row has its cells and every id can name a file.
-    ///
-    /// # Errors
-    /// [`DataError::Row`] or [`DataError::UnsafeId`], with the number of others.
-    pub fn ids(mut self) -> Result<(Self, Vec<String>), DataError> {
-        let mut faults = std::mem::take(&mut self.ragged);
-        faults.extend(self.rows.keys().filter_map(|id| {
-            unsafe_id(id).map(|reason| DataError::UnsafeId {
-                path: self.path.clone(),
-                id: id.clone(),
-                reason,
-            })
-        }));
-        DataError::gather(faults)?;
-        let ids = self.rows.keys().cloned().collect();
-        Ok((self, ids))
+    /// The ids, sorted; each can name a file.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.rows.keys().map(String::as_str)
     }
 
-    /// Whether an id has any mask, in the form of SIIM-ACR.
+    /// Whether an id has any mask that is not empty.
     pub(crate) fn is_positive(&self, id: &str) -> bool {
-        self.rows
-            .get(id)
-            .is_some_and(|rows| rows.iter().any(|(_, text)| text != "-1"))
+        self.positive.contains(id)
     }
 
     /// The union of an id's masks: 0 absent, 1 present; `None` if the table does not name it.
@@ -145,15 +154,16 @@ impl RunTable {
 }
 
 /// Writes the masks of a folder (`ID.png`, 0/1 or 0/255) as a table, one row a mask in the order of their ids: for
-/// SIIM-ACR this is a submission. Returns the number of rows.
+/// SIIM-ACR this is a submission. Its subfolders are not looked into: `weakseg predict` puts overlays there. Returns the
+/// number of rows.
 ///
 /// # Errors
-/// Those of [`list_images`] and [`read_index_png`]; [`DataError::MaskValues`] for a mask of more than two values;
+/// [`DataError::Set`] if there is no PNG, or if two of them have one id; those of [`read_index_png`]; [`DataError::MaskValues`] for a mask of more than two values;
 /// [`DataError::Io`], and `path` is then as before.
 pub fn write_run_table(folder: &Path, path: &Path, form: TableForm) -> Result<usize, DataError> {
     let limits = Limits::default();
     let mut rows: BTreeMap<String, String> = BTreeMap::new();
-    for image in list_images(&[folder.to_owned()])?.images {
+    for image in masks_in(folder)? {
         let mask = binary(&image, &read_index_png(&image, &limits)?)?;
         let name = image.file_name().unwrap_or_default().to_string_lossy();
         rows.insert(id_of(&name).to_owned(), form.encode(&mask));
@@ -187,8 +197,8 @@ mod tests {
         let csv = folder.path().join("a.csv");
         for form in [TableForm::Siim, TableForm::Kaggle, TableForm::Coco] {
             assert_eq!(write_run_table(&masks, &csv, form).unwrap(), 2);
-            let (table, ids) = RunTable::read(&csv, form).unwrap().ids().unwrap();
-            assert_eq!(ids, ["1.2.3", "1.2.4"]);
+            let table = RunTable::read(&csv, form).unwrap();
+            assert!(table.ids().eq(["1.2.3", "1.2.4"]));
             let there = table.mask("1.2.3", 5, 7).unwrap().unwrap();
             assert_eq!(there, Plane::from_fn(5, 7, |y, x| u8::from(x > y)));
             let none = table.mask("1.2.4", 5, 7).unwrap().unwrap();
@@ -209,7 +219,36 @@ mod tests {
         ));
         assert_eq!(std::fs::read_to_string(&csv).unwrap(), text);
         std::fs::write(&csv, "ImageId,EncodedPixels\n..,-1\na\n").unwrap();
-        let error = RunTable::read(&csv, TableForm::Siim).unwrap().ids();
-        assert!(error.unwrap_err().to_string().contains("1 more"));
+        let error = RunTable::read(&csv, TableForm::Siim).unwrap_err();
+        assert!(error.to_string().contains("1 more"));
+    }
+
+    #[test]
+    fn contradictions_are_no_masks() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("a.csv");
+        let read = |rows: &str, form| {
+            std::fs::write(&csv, format!("ImageId,EncodedPixels\n{rows}")).unwrap();
+            RunTable::read(&csv, form).map_err(|error| error.to_string())
+        };
+        for rows in ["a,-1\na,0 2\n", "a,0 2\na,-1\n"] {
+            let error = read(rows, TableForm::Siim).unwrap_err();
+            assert!(
+                error.contains("line 3") && error.contains("in line 2"),
+                "{error}"
+            );
+        }
+        let error = read("a,1 2\na,\n", TableForm::Kaggle).unwrap_err();
+        assert!(error.contains("no mask here and a mask"), "{error}");
+        let error = read("A,0 2\na,3 2\n", TableForm::Siim).unwrap_err();
+        assert!(
+            error.contains("lines 2 and 3") && error.contains("occurs twice"),
+            "{error}"
+        );
+        let table = read("a,0 2\nb,-1\na,3 1\n", TableForm::Siim).unwrap();
+        assert_eq!(
+            table.mask("a", 2, 3).unwrap().unwrap().as_slice(),
+            [1, 0, 0, 1, 1, 0]
+        );
     }
 }

@@ -196,6 +196,7 @@ mod tests {
             image: "a.png".into(),
             labels: labels.to_vec(),
             split: Split::Train,
+            tone: crate::Tone::Window,
         }
     }
 

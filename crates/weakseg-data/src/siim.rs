@@ -3,23 +3,23 @@
 //! The CSV is read twice. [`SiimConfig::list`] takes from it whether an image has any mask, and nothing else: that is the
 //! image-level label. [`SiimConfig::runs`] takes the masks, for [`Truth`](crate::Truth) alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::csv_table::CsvTable;
-use crate::dicom::{Identity, identity};
+use crate::dicom::{Identity, identity, may_be_dicom};
 use crate::fault::{Fault, Rule, some_of};
 use crate::list_images::search;
 use crate::listing::{Listing, below, check_classes, id_of};
+use crate::run_rows::{RunRow, RunRows};
 use crate::run_table::{RunTable, TableForm};
-use crate::split::{Candidate, Held, by_counts, by_group};
+use crate::split::{Candidate, Held, by_counts, by_group, check_shares};
 use crate::split_file::read_splits;
 use crate::table::optional;
-use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, unsafe_id};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
 
 /// SIIM-ACR Pneumothorax as it is downloaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub struct SiimConfig {
     /// lengths column by column. Only whether an image has a mask is used for training.
     pub csv: PathBuf,
     /// The folder that holds the images, in subfolders of any depth. An image is found by its file name without ending,
-    /// else by its SOP Instance UID.
+    /// else by its SOP Instance UID. Only DICOM files are images; ids without one are left out and counted.
     pub images: PathBuf,
     /// The name of the finding.
     pub finding: String,
@@ -48,6 +48,9 @@ pub struct SiimConfig {
     pub test_counts: Option<[usize; 2]>,
     /// Seed of the division.
     pub split_seed: u64,
+    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
+    /// `raw` as they are stored, as the published code reads them.
+    pub tone: Tone,
 }
 
 /// Of the 12,047 annotated images the paper holds out 686 twice.
@@ -66,16 +69,9 @@ impl Default for SiimConfig {
             val_counts: None,
             test_counts: None,
             split_seed: 0,
+            tone: Tone::Window,
         }
     }
-}
-
-/// What the table says of one image as a whole.
-struct Row {
-    id: String,
-    /// The line that names it first.
-    line: u64,
-    positive: bool,
 }
 
 impl SiimConfig {
@@ -89,33 +85,51 @@ impl SiimConfig {
             space: LabelSpace::Findings,
         };
         check_classes(&path, &classes)?;
-        let rows = labels(&path, &mut faults)?;
+        let RunRows { rows, faults: told } = RunRows::read(&path, TableForm::Siim)?;
+        faults.extend(told);
+        faults.extend(broken_cells(&path, &rows));
         let folder = below(&root, &self.images);
-        let images = find(&folder, &rows, &mut faults)?;
+        let mut images = find(&folder, &rows, &mut faults)?;
         let mut cases = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let Some((image, patient)) = images.get(&row.id) else {
-                let error = DataError::MissingImage {
-                    path: folder.clone(),
-                    id: row.id.clone(),
-                    listed: path.clone(),
-                };
-                faults.push(Fault::error(Rule::ImageOfRow, error));
+        let mut left_out = Vec::new();
+        // Whoever is told to be ill by a row that cannot be understood is no case; the row is told.
+        for row in rows.iter().filter(|row| row.is_whole()) {
+            let Some((image, patient)) = images.remove(&row.id) else {
+                left_out.push((row.id.clone(), "no image".to_owned()));
                 continue;
             };
             cases.push(Case {
                 id: row.id.clone(),
-                patient: patient.clone(),
-                image: image.clone(),
-                labels: vec![row.positive],
+                patient,
+                image,
+                labels: vec![row.is_positive()],
                 split: Split::Train,
+                tone: self.tone,
             });
+        }
+        if !left_out.is_empty() {
+            let ids: Vec<String> = left_out.iter().map(|(id, _)| id.clone()).collect();
+            let error = DataError::Set {
+                path: path.clone(),
+                problem: format!(
+                    "{} of {} ids have no DICOM file below {}: {}",
+                    ids.len(),
+                    rows.len(),
+                    folder.display(),
+                    some_of(&ids)
+                ),
+                remedy: "they are left out; add the images, or allow as many with --allow-skips"
+                    .into(),
+            };
+            faults.push(Fault::warning(Rule::ImageOfRow, error));
         }
         let mut listing = Listing {
             root: path,
             classes,
             cases,
             faults,
+            left_out,
+            test_wanted: false,
         };
         self.forget_one_patient(&mut listing);
         self.divide(&root, &mut listing)?;
@@ -124,19 +138,18 @@ impl SiimConfig {
 
     /// The masks, for scoring only.
     pub(crate) fn runs(&self, base: &Path) -> Result<RunTable, DataError> {
-        RunTable::read(&below(&below(base, &self.root), &self.csv), TableForm::Siim)
+        RunTable::read_listed(&below(&below(base, &self.root), &self.csv), TableForm::Siim)
     }
 
     /// One Patient ID for all was written over the true ones: it says nothing of who is who.
     fn forget_one_patient(&self, listing: &mut Listing) {
-        let first = listing.cases.first().and_then(|case| case.patient.clone());
-        let Some(first) = first else { return };
-        if listing.cases.len() < 2
-            || listing
-                .cases
-                .iter()
-                .any(|case| case.patient.as_ref() != Some(&first))
-        {
+        let [first, others @ ..] = listing.cases.as_slice() else {
+            return;
+        };
+        let all_one = first.patient.is_some()
+            && !others.is_empty()
+            && others.iter().all(|case| case.patient == first.patient);
+        if !all_one {
             return;
         }
         for case in &mut listing.cases {
@@ -145,9 +158,8 @@ impl SiimConfig {
         let error = DataError::Set {
             path: listing.root.clone(),
             problem: format!(
-                "all {} images have the Patient ID `{}`, so patients cannot be kept apart",
-                listing.cases.len(),
-                first.escape_debug()
+                "all {} images have one Patient ID, so patients cannot be kept apart",
+                listing.cases.len()
             ),
             remedy: "each image is taken as a patient of its own; a split.csv can say better"
                 .into(),
@@ -170,20 +182,20 @@ impl SiimConfig {
                 held_out: false,
             })
             .collect();
-        let splits = match (self.val_counts, self.test_counts) {
+        let all = candidates.len() as f64;
+        let (splits, wanted) = match (self.val_counts, self.test_counts) {
             (None, None) => {
-                self.check_fractions()?;
-                by_group(
-                    &candidates,
-                    self.val_fraction,
-                    self.test_fraction,
-                    self.split_seed,
-                )
+                let (val, test) = (self.val_fraction, self.test_fraction);
+                check_shares(val, test)?;
+                let splits = by_group(&candidates, val, test, self.split_seed);
+                (splits, [val * all, test * all])
             }
             (Some(val), Some(test)) => {
                 self.check_counts(&listing.cases, val, test)?;
                 let held = |[positive, negative]: [usize; 2]| Held { positive, negative };
-                by_counts(&candidates, held(val), held(test), self.split_seed)
+                let splits = by_counts(&candidates, held(val), held(test), self.split_seed);
+                let sum = |[positive, negative]: [usize; 2]| (positive + negative) as f64;
+                (splits, [sum(val), sum(test)])
             }
             (given, _) => {
                 let (key, other) = if given.is_some() {
@@ -203,22 +215,7 @@ impl SiimConfig {
         for (case, split) in listing.cases.iter_mut().zip(splits) {
             case.split = split;
         }
-        Ok(())
-    }
-
-    fn check_fractions(&self) -> Result<(), DataError> {
-        for (key, share) in [
-            ("val_fraction", self.val_fraction),
-            ("test_fraction", self.test_fraction),
-        ] {
-            if !(share >= 0.0 && self.val_fraction + self.test_fraction < 1.0) {
-                return Err(DataError::Config {
-                    key,
-                    found: share.to_string(),
-                    expected: "a share of at least 0 that leaves some for training".into(),
-                });
-            }
-        }
+        listing.divided(wanted);
         Ok(())
     }
 
@@ -247,106 +244,67 @@ impl SiimConfig {
     }
 }
 
-/// One row an image, in the order of the table.
-fn labels(path: &Path, faults: &mut Vec<Fault>) -> Result<Vec<Row>, DataError> {
-    let mut table = CsvTable::read(path)?;
-    let columns = table.require(&["ImageId", "EncodedPixels"])?;
-    faults.extend(
-        std::mem::take(&mut table.ragged)
-            .into_iter()
-            .map(|error| Fault::error(Rule::ReadableRow, error)),
-    );
-    let mut rows: Vec<Row> = Vec::new();
-    // Two ids that differ in case alone would be one file on some systems.
-    let mut known: HashMap<String, usize> = HashMap::new();
-    for (line, record) in &table.rows {
-        let (id, runs) = (id_of(&record[columns[0]]), &record[columns[1]]);
-        if let Some(reason) = unsafe_id(id) {
-            let error = DataError::UnsafeId {
-                path: path.to_owned(),
-                id: id.to_owned(),
-                reason,
-            };
-            faults.push(Fault::error(Rule::SafeId, error));
-            continue;
-        }
-        if runs.is_empty() {
-            let error = table.row_error(
-                *line,
-                format!("`{}` has no run lengths", table.headers[columns[1]]),
-                "write -1 for an image without the finding",
-            );
-            faults.push(Fault::error(Rule::ReadableRow, error));
-            continue;
-        }
-        let positive = runs != "-1";
-        let Some(&at) = known.get(&id.to_lowercase()) else {
-            known.insert(id.to_lowercase(), rows.len());
-            rows.push(Row {
-                id: id.to_owned(),
-                line: *line,
-                positive,
-            });
-            continue;
+/// Cells that are neither `-1` nor pairs: nobody knows whether such an image has a mask.
+fn broken_cells<'a>(path: &'a Path, rows: &'a [RunRow]) -> impl Iterator<Item = Fault> + 'a {
+    let cells = rows
+        .iter()
+        .flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
+    cells.filter_map(move |(row, cell)| {
+        let problem = cell.empty.as_ref().err()?;
+        let error = DataError::Row {
+            path: path.to_owned(),
+            line: cell.line,
+            problem: format!("the run lengths of `{}`: {problem}", row.id),
+            remedy: "give gaps and lengths, or -1 for an image without the finding".into(),
         };
-        let before = &rows[at];
-        if before.id != id || (!before.positive && !positive) {
-            let error = DataError::DuplicateId {
-                path: path.to_owned(),
-                id: id.to_owned(),
-                first: before.line,
-                second: *line,
-            };
-            // Twice healthy is no contradiction.
-            faults.push(if before.id == id {
-                Fault::warning(Rule::UniqueId, error)
-            } else {
-                Fault::error(Rule::UniqueId, error)
-            });
-        } else if before.positive != positive {
-            let error = table.row_error(
-                *line,
-                format!(
-                    "`{id}` has {} here and {} in line {}",
-                    if positive { "a mask" } else { "-1 (no mask)" },
-                    if positive { "-1 (no mask)" } else { "a mask" },
-                    before.line
-                ),
-                "keep the one that is true",
-            );
-            faults.push(Fault::error(Rule::ReadableRow, error));
-            rows[at].positive = true;
-        }
-    }
-    Ok(rows)
+        Some(Fault::error(Rule::ReadableRow, error))
+    })
 }
 
-/// The image file and patient of each row that has one. Images without a row are told.
+/// The image file and patient of each row that has one. Images without a row, and pictures of other kinds, are told:
+/// masks that were made from the table lie below the same folder often enough.
 fn find(
     folder: &Path,
-    rows: &[Row],
+    rows: &[RunRow],
     faults: &mut Vec<Fault>,
 ) -> Result<BTreeMap<String, (PathBuf, Option<String>)>, DataError> {
     let mut list = crate::ImageList::default();
     search(folder, &mut list)?;
     list.images.sort();
-    let known: HashMap<&str, ()> = rows.iter().map(|row| (row.id.as_str(), ())).collect();
+    let name_of = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        list.images.into_iter().partition(|path| may_be_dicom(path));
+    if !others.is_empty() {
+        let names: Vec<String> = others.iter().map(|path| name_of(path)).collect();
+        let error = DataError::Set {
+            path: folder.to_owned(),
+            problem: format!(
+                "{} pictures that are no DICOM files: {}",
+                names.len(),
+                some_of(&names)
+            ),
+            remedy: "they are left out; the images of a siim set are DICOM files".into(),
+        };
+        faults.push(Fault::warning(Rule::RowOfImage, error));
+    }
+    let known: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let limits = Limits::default();
-    let identities: Vec<Identity> = list
-        .images
+    let identities: Vec<Identity> = files
         .par_iter()
         // A file that cannot be read is told when its pixels are; here it only has no patient.
         .map(|path| identity(path, &limits).unwrap_or_default())
         .collect();
     let mut found: BTreeMap<String, (PathBuf, Option<String>)> = BTreeMap::new();
     let mut strays = Vec::new();
-    for (path, identity) in list.images.into_iter().zip(identities) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let named = id_of(&name).to_owned();
+    for (path, identity) in files.into_iter().zip(identities) {
+        let named = id_of(&name_of(&path)).to_owned();
         let id = [Some(named.clone()), identity.instance]
             .into_iter()
             .flatten()
-            .find(|id| known.contains_key(id.as_str()));
+            .find(|id| known.contains(id.as_str()));
         let Some(id) = id else {
             strays.push(named);
             continue;

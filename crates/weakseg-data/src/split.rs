@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::Split;
 use crate::chance::{Purpose, shuffle, stream};
+use crate::{DataError, Split};
 
 /// What a case brings to the choice of its split.
 pub(crate) struct Candidate<'a> {
@@ -13,6 +13,25 @@ pub(crate) struct Candidate<'a> {
     pub(crate) labels: &'a [bool],
     /// Whether its group must be held out from training.
     pub(crate) held_out: bool,
+}
+
+/// Refuses shares that leave nothing to validate with, or nothing to train on.
+pub(crate) fn check_shares(val_fraction: f64, test_fraction: f64) -> Result<(), DataError> {
+    let wrong = |key, found: f64, expected: &str| {
+        Err(DataError::Config {
+            key,
+            found: found.to_string(),
+            expected: expected.into(),
+        })
+    };
+    if !(val_fraction > 0.0 && val_fraction < 1.0) {
+        return wrong("val_fraction", val_fraction, "a share above 0 and below 1");
+    }
+    if !(test_fraction >= 0.0 && val_fraction + test_fraction < 1.0) {
+        let expected = "a share of at least 0 that leaves some for training beside `val_fraction`";
+        return wrong("test_fraction", test_fraction, expected);
+    }
+    Ok(())
 }
 
 /// The split of every candidate, in order.

@@ -11,8 +11,8 @@ use crate::boxes::read_boxes;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
-use crate::split::{Candidate, by_group};
-use crate::{Case, Classes, DataError, LabelSpace, Split};
+use crate::split::{Candidate, by_group, check_shares};
+use crate::{Case, Classes, DataError, LabelSpace, Split, Tone};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,9 @@ pub struct TableConfig {
     /// Puts every patient with a box into the validation split, so that localisation is scored on unseen patients.
     /// Not used if there is a `split` column. Only which images have boxes is looked at.
     pub boxed_patients_held_out: bool,
+    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
+    /// `raw` as they are stored, as the published code reads them.
+    pub tone: Tone,
 }
 
 impl Default for TableConfig {
@@ -57,6 +60,7 @@ impl Default for TableConfig {
             test_fraction: 0.0,
             split_seed: 0,
             boxed_patients_held_out: false,
+            tone: Tone::Window,
         }
     }
 }
@@ -79,7 +83,7 @@ impl TableConfig {
 
     /// Reads the table and divides its cases.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
-        self.check_fractions()?;
+        check_shares(self.val_fraction, self.test_fraction)?;
         let root = below(base, &self.root);
         let path = root.join(&self.csv);
         let mut table = CsvTable::read(&path)?;
@@ -96,34 +100,13 @@ impl TableConfig {
             classes,
             cases,
             faults,
+            left_out: Vec::new(),
+            test_wanted: false,
         };
         if table.column("split").is_none() {
             self.divide(base, &mut listing)?;
         }
         Ok(listing)
-    }
-
-    fn check_fractions(&self) -> Result<(), DataError> {
-        let wrong = |key, found: f64, expected: &str| {
-            Err(DataError::Config {
-                key,
-                found: found.to_string(),
-                expected: expected.into(),
-            })
-        };
-        if !(self.val_fraction > 0.0 && self.val_fraction < 1.0) {
-            return wrong(
-                "val_fraction",
-                self.val_fraction,
-                "a share above 0 and below 1",
-            );
-        }
-        if !(self.test_fraction >= 0.0 && self.val_fraction + self.test_fraction < 1.0) {
-            let expected =
-                "a share of at least 0 that leaves some for training beside `val_fraction`";
-            return wrong("test_fraction", self.test_fraction, expected);
-        }
-        Ok(())
     }
 
     fn classes(&self, table: &CsvTable) -> Result<Classes, DataError> {
@@ -218,6 +201,7 @@ impl TableConfig {
                     image: path,
                     labels,
                     split,
+                    tone: self.tone,
                 });
             }
         }
@@ -254,6 +238,8 @@ impl TableConfig {
         for (case, split) in listing.cases.iter_mut().zip(splits) {
             case.split = split;
         }
+        let all = listing.cases.len() as f64;
+        listing.divided([self.val_fraction * all, self.test_fraction * all]);
         Ok(())
     }
 }

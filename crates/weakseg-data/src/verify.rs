@@ -14,10 +14,7 @@ use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
 use crate::truth::Masks;
-use crate::{
-    Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Tone, Truth,
-    read_picture,
-};
+use crate::{Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Truth};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -89,6 +86,8 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     let cases = Cases {
         classes: listing.classes,
         cases: listing.cases,
+        left_out: listing.left_out,
+        warnings: Vec::new(),
     };
     report.cases = cases.cases.len();
     report.faults.extend(patients_across_splits(&cases));
@@ -145,7 +144,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         mask: false,
         faults: Vec::new(),
     };
-    let image = match read_picture(&case.image, &limits, Tone::default()) {
+    let image = match case.read_picture(&limits) {
         Ok(picture) => {
             look.faults
                 .extend(picture.notes.into_iter().map(|note| odd(case, note)));
@@ -344,9 +343,10 @@ fn patients_across_splits(cases: &Cases) -> Vec<Fault> {
                 .or_insert(case);
         }
     }
-    let crossing = homes.into_iter().filter(|(_, splits)| splits.len() > 1);
+    // Whose images they are is not told: messages go to logs and reports.
+    let crossing = homes.into_values().filter(|splits| splits.len() > 1);
     crossing
-        .map(|(patient, splits)| {
+        .map(|splits| {
             let where_: Vec<String> = splits
                 .iter()
                 .map(|(split, case)| format!("{split} (`{}`)", case.id))
@@ -356,7 +356,7 @@ fn patients_across_splits(cases: &Cases) -> Vec<Fault> {
                     .values()
                     .next()
                     .map_or_else(Default::default, |case| case.image.clone()),
-                problem: format!("the patient `{patient}` is in {}", where_.join(" and ")),
+                problem: format!("one patient is in {}", where_.join(" and ")),
                 remedy: "keep each patient in one split; scores on known patients flatter".into(),
             };
             Fault::warning(Rule::PatientInOneSplit, error)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of};
-use crate::{Case, Classes, DataError, LabelSpace, Limits, Split};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
 
 /// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
 pub const VOC_CLASSES: [&str; 20] = [
@@ -125,6 +125,9 @@ impl VocConfig {
             classes,
             cases,
             faults,
+            left_out: Vec::new(),
+            // A list of no ids is told by its split, if it must not be empty.
+            test_wanted: self.test.is_some(),
         })
     }
 
@@ -166,6 +169,7 @@ impl VocConfig {
             image,
             labels,
             split,
+            tone: Tone::default(),
         })
     }
 

@@ -7,8 +7,9 @@ use clap::Args;
 use serde::Serialize;
 use weakseg::cam::CamMethod;
 use weakseg::predict::activation;
-use weakseg_data::{Limits, npy, read_image, write_rgb_png};
+use weakseg_data::{Limits, Tone, npy, read_picture, write_rgb_png};
 
+use super::tone;
 use crate::args::Settings;
 use crate::exit::Done;
 use crate::{output, overlay};
@@ -44,6 +45,9 @@ pub struct Cam {
     /// The class that is looked for; the likeliest by default.
     #[arg(long, value_name = "C")]
     class: Option<String>,
+    /// How grey DICOM images become 8 bits: window, percentile or raw; by default as in the run that is named as the model.
+    #[arg(long, value_name = "TONE")]
+    tone: Option<Tone>,
     /// Path of the files to write, without ending.
     #[arg(long, value_name = "PREFIX")]
     out: PathBuf,
@@ -66,7 +70,8 @@ struct Item {
 impl Cam {
     /// Makes every map.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
-        let image = read_image(&self.image, &Limits::default())?;
+        let tone = tone::of_model(&self.model, self.tone)?;
+        let image = read_picture(&self.image, &Limits::default(), tone)?.pixels;
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
         if self.out.file_name().is_none() {

@@ -14,6 +14,7 @@ mod rle;
 mod run;
 mod set;
 mod split;
+mod tone;
 mod verify;
 mod walk;
 mod weights;

@@ -29,8 +29,11 @@ pub struct Pixels {
     #[arg(long, value_name = "X.npy")]
     out: PathBuf,
     /// The stored values of a DICOM file.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tone")]
     raw: bool,
+    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says), raw (as stored).
+    #[arg(long, value_name = "TONE", default_value = "window")]
+    tone: Tone,
 }
 
 /// What `--json` prints.
@@ -57,7 +60,7 @@ impl Pixels {
             npy::write_i32(&self.out, &shape, values.as_slice())?;
             (shape, Vec::new())
         } else {
-            let picture = read_picture(&self.image, &limits, Tone::default())?;
+            let picture = read_picture(&self.image, &limits, self.tone)?;
             let values = picture.pixels.map(|&value| f32::from(value));
             let shape = shape_of(values.channels(), values.height(), values.width());
             npy::write_f32(&self.out, &shape, values.as_slice())?;

@@ -14,6 +14,7 @@ use weakseg_data::{
     read_picture, write_rgb_png,
 };
 
+use super::tone;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
 use crate::{interrupt, output, overlay};
@@ -49,6 +50,9 @@ pub struct Predict {
         default_value = "mask,overlay"
     )]
     formats: Vec<Format>,
+    /// How grey DICOM images become 8 bits: window, percentile or raw; by default as in the run that is named as the model.
+    #[arg(long, value_name = "TONE")]
+    tone: Option<Tone>,
     /// Images that may be unreadable before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
@@ -118,9 +122,10 @@ impl Predict {
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
         let predictor = Predictor::open(&self.model, &device)?;
+        let tone = tone::of_model(&self.model, self.tone)?;
         let store = MaskStore::new(&self.out, predictor.classes().clone());
         let stop = interrupt::stop()?;
-        let mut failed = 0;
+        let (mut failed, mut without) = (0, 0);
         settings.ui.begin("predict", list.images.len() as u64);
         for (number, batch) in list.images.chunks(BATCH).enumerate() {
             if stop.asked() {
@@ -134,7 +139,7 @@ impl Predict {
             }
             let read: Vec<Result<Picture, DataError>> = batch
                 .par_iter()
-                .map(|path| read_picture(path, &Limits::default(), Tone::default()))
+                .map(|path| read_picture(path, &Limits::default(), tone))
                 .collect();
             let mut images: Vec<(&Path, Stack<u8>)> = Vec::new();
             for (path, image) in batch.iter().zip(read) {
@@ -144,6 +149,10 @@ impl Predict {
                             settings.ui.note(&format!("{}: {note}", path.display()));
                         }
                         images.push((path, picture.pixels));
+                    }
+                    Err(error @ DataError::NoImage { .. }) => {
+                        without += 1;
+                        settings.ui.note(&error.to_string());
                     }
                     Err(error) => {
                         failed += 1;
@@ -166,8 +175,13 @@ impl Predict {
             settings.ui.at((number * BATCH + batch.len()) as u64, "");
         }
         settings.ui.end();
-        if failed == list.images.len() {
-            bail!("none of the {failed} images could be read");
+        if without > 0 {
+            settings.ui.note(&format!(
+                "{without} DICOM files that hold no image are passed over"
+            ));
+        }
+        if failed + without == list.images.len() {
+            bail!("none of the {} images could be read", failed + without);
         }
         if failed > self.allow_skips {
             settings.ui.warn(&format!(

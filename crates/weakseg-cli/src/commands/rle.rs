@@ -85,7 +85,8 @@ pub struct ToMasks {
 
 /// Write a folder of masks as a table of run lengths, ImageId and EncodedPixels, one row a mask.
 ///
-/// Masks are PNGs of 0 and 255, or of 0 and 1, as `weakseg predict` writes them for one finding.
+/// Masks are PNGs of 0 and 255, or of 0 and 1, as `weakseg predict` writes them for one finding: DIR/ID.png. Folders inside
+/// DIR, such as the overlays of predict, are not looked into.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -132,9 +133,16 @@ impl Rle {
 impl ToMasks {
     fn decode(&self, settings: &Settings) -> Result<usize> {
         let Size { height, width } = self.size;
-        let (table, ids) = RunTable::read(&self.table, self.format.into())?.ids()?;
+        let table = RunTable::read(&self.table, self.format.into())?;
+        let count = table.ids().len();
+        if count == 0 {
+            bail!(
+                "{}: the table has no rows, so there are no masks; name the table that has them",
+                self.table.display()
+            );
+        }
         let mut broken = 0;
-        for id in &ids {
+        for id in table.ids() {
             match table.mask(id, height, width) {
                 Ok(None) => {}
                 Ok(Some(mask)) => {
@@ -149,10 +157,9 @@ impl ToMasks {
         }
         if broken > 0 {
             bail!(
-                "{broken} of {} images have no mask that can be decoded; the others were written",
-                ids.len()
+                "{broken} of {count} images have no mask that can be decoded; the others were written"
             );
         }
-        Ok(ids.len())
+        Ok(count)
     }
 }

@@ -28,6 +28,9 @@ pub struct DataSplit {
     /// The CSV to write.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
+    /// Ids without an image that may be left out before the program ends with exit code 3.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    allow_skips: usize,
 }
 
 /// What `--json` prints of a split.
@@ -50,7 +53,20 @@ impl DataSplit {
         }
         let (data, base) = set::open(&self.set)?;
         let cases = data.open_cases(&base)?;
+        for warning in &cases.warnings {
+            settings.ui.warn(&format!("warning: {warning}"));
+        }
         write_splits(&self.out, &cases)?;
+        let left_out = cases.left_out.len();
+        let done = if left_out > self.allow_skips {
+            settings.ui.warn(&format!(
+                "{left_out} ids were left out, {} are allowed (--allow-skips)",
+                self.allow_skips
+            ));
+            Done::Skipped
+        } else {
+            Done::Whole
+        };
         let counts = Split::ALL.map(|split| Count {
             split,
             cases: cases.count(split),
@@ -58,7 +74,7 @@ impl DataSplit {
         });
         if settings.json {
             output::json(&counts)?;
-            return Ok(Done::Whole);
+            return Ok(done);
         }
         for count in counts {
             output::line(format!(
@@ -66,6 +82,6 @@ impl DataSplit {
                 count.split, count.cases, count.positive
             ))?;
         }
-        Ok(Done::Whole)
+        Ok(done)
     }
 }

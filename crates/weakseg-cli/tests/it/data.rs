@@ -1,3 +1,4 @@
+use crate::dicom_file::dicom;
 use crate::program::Program;
 
 const MAKE: [&str; 8] = [
@@ -103,6 +104,18 @@ fn run_lengths_become_masks_and_run_lengths_again() {
     );
     let text = std::fs::read_to_string(program.path("b.csv")).expect("a table");
     assert_eq!(text, table);
+    // As `weakseg predict` leaves them: overlays of the same names below.
+    let mask = std::fs::read(program.path("masks/1.2.3.png")).expect("a mask");
+    program.write("masks/overlays/1.2.3.png", &mask);
+    program.ok(&back);
+    let again = std::fs::read_to_string(program.path("b.csv")).expect("a table");
+    assert_eq!(again, table);
+    program.write("none/1.2.3/1.2.3.png", &mask);
+    program.fails(
+        1,
+        &["data", "rle", "to-csv", "none", "--out", "c.csv"],
+        &["none", "no masks in this folder"],
+    );
     let pixels = program.ok(&["data", "pixels", "masks/1.2.3.png", "--out", "x.npy"]);
     assert!(pixels.stdout.contains("[6, 8]"), "{pixels:?}");
     program.fails(
@@ -131,6 +144,17 @@ fn run_lengths_become_masks_and_run_lengths_again() {
         ],
         &["1024x1024"],
     );
+    for (rows, words) in [
+        ("", &["no rows"][..]),
+        (
+            "a,-1\na,0 2\n",
+            &["line 3", "a mask here and no mask in line 2"],
+        ),
+        ("A,0 2\na,0 2\n", &["occurs twice"]),
+    ] {
+        program.write("a.csv", format!("ImageId,EncodedPixels\n{rows}").as_bytes());
+        program.fails(1, &to_masks, words);
+    }
 }
 
 #[test]
@@ -146,4 +170,64 @@ fn a_division_is_written_once() {
     let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");
     assert_eq!(text.lines().count(), 11);
     program.fails(2, &split, &["split.csv", "is there already"]);
+}
+
+#[test]
+fn an_incomplete_siim_set_is_divided_and_told() {
+    let program = Program::new();
+    let mut table = String::from("ImageId, EncodedPixels\n");
+    for at in 0..40 {
+        let id = format!("1.2.{at}");
+        program.write(
+            &format!("siim/{at}/{id}.dcm"),
+            &dicom(&id, Some(&[at, 2, 3])),
+        );
+        table += &format!("{id}, {}\n", if at % 2 == 0 { "0 1" } else { "-1" });
+    }
+    program.write(
+        "siim/train-rle.csv",
+        format!("{table}1.2.98, -1\n1.2.99, -1\n").as_bytes(),
+    );
+    let verified = program.ok(&["data", "verify", "siim"]).stdout;
+    assert!(
+        verified.contains("2 of 42 ids have no DICOM file"),
+        "{verified}"
+    );
+    let split = ["data", "split", "siim", "--out", "split.csv"];
+    let end = program.call(&split);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    assert!(
+        end.stderr.contains("warning: ") && end.stderr.contains("2 of 42 ids have no DICOM file"),
+        "{end:?}"
+    );
+    assert!(
+        end.stderr.contains("2 ids were left out, 0 are allowed"),
+        "{end:?}"
+    );
+    std::fs::remove_file(program.path("split.csv")).expect("was written");
+    program.ok(&[&split[..], &["--allow-skips", "2"]].concat());
+    let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");
+    assert_eq!(text.lines().count(), 41);
+}
+
+#[test]
+fn the_tone_of_an_image_can_be_chosen() {
+    let program = Program::new();
+    program.write("a.dcm", &dicom("1.2", Some(&[10, 20, 30])));
+    let seen = |more: &[&str]| {
+        program.ok(&[&["data", "pixels", "a.dcm", "--out", "x.npy"], more].concat());
+        weakseg_data::npy::read_f32(&program.path("x.npy"))
+            .expect("an array")
+            .1
+    };
+    assert_eq!(seen(&[]), [245.0, 235.0, 225.0]);
+    assert_eq!(seen(&["--tone", "percentile"]), [255.0, 127.0, 0.0]);
+    assert_eq!(seen(&["--tone", "raw"]), [10.0, 20.0, 30.0]);
+    program.fails(
+        2,
+        &[
+            "data", "pixels", "a.dcm", "--out", "x.npy", "--tone", "lung",
+        ],
+        &["window, percentile or raw"],
+    );
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use weakseg_data::{npy, rle};
 use weakseg_kernels::bf16_instruction_set;
 
+use crate::dicom_file::dicom;
 use crate::program::Program;
 
 const CONFIG: &str = r#"
@@ -126,7 +127,11 @@ fn from_images_to_a_report_and_a_model() {
     assert!(part.stderr.contains("2/10 make-cams"), "{}", part.stderr);
     let early = ["run", "tiny.toml", "--only", "train-irn"];
     program.fails(1, &early, &["train-irn needs make-ir-labels"]);
+    let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
+    program.write("set/images/stray.png", &image);
     let whole = program.ok(&["run", "tiny.toml", "--instances"]);
+    let stray = "1 images without a usable row in the table: `stray.png`";
+    assert!(whole.stderr.contains(stray), "{}", whole.stderr);
     assert!(
         whole.stderr.contains("2/10 make-cams: finished before"),
         "{}",
@@ -149,6 +154,13 @@ fn from_images_to_a_report_and_a_model() {
     let text = std::fs::read_to_string(program.path("runs/tiny/report.json")).expect("a report");
     let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(again.json()["results"], report["results"]);
+    let warnings = report["data"]["warnings"].as_array().expect("warnings");
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.as_str().is_some_and(|text| text.contains(stray))),
+        "{warnings:?}"
+    );
     assert_eq!(
         report["timings"].as_array().expect("timings").len(),
         9,
@@ -304,6 +316,8 @@ fn epoch_of(line: &str) -> Option<usize> {
 /// The model of the run segments an image, and its masks can be scored.
 fn predicts(program: &Program) {
     program.write("in/bad.png", b"no picture");
+    // A report beside the images is none, and no failure either.
+    program.write("in/report.dcm", &dicom("1.2.3", None));
     std::fs::copy(
         program.path("set/images/phantom-00000.png"),
         program.path("in/phantom-00000.png"),
@@ -323,6 +337,12 @@ fn predicts(program: &Program) {
     let end = program.call(&arguments);
     assert_eq!(end.code, Some(3), "one image could not be read: {end:?}");
     assert!(end.stderr.contains("bad.png"), "{}", end.stderr);
+    assert!(
+        end.stderr
+            .contains("1 DICOM files that hold no image are passed over"),
+        "{}",
+        end.stderr
+    );
     let items: Vec<serde_json::Value> = end
         .stdout
         .lines()
@@ -342,6 +362,13 @@ fn predicts(program: &Program) {
     assert!(scores.iter().all(|v| (0.0..=1.0).contains(v)));
     assert!(program.path("out/overlays/phantom-00000.png").is_file());
     program.ok(&[&arguments[..], &["--allow-skips", "1"]].concat());
+
+    program.ok(&["data", "rle", "to-csv", "out", "--out", "submission.csv"]);
+    let rows = std::fs::read_to_string(program.path("submission.csv")).expect("a table");
+    assert!(
+        rows.lines().count() == 2 && rows.contains("phantom-00000,"),
+        "{rows}"
+    );
 
     let model = "runs/tiny/08-train-segmenter/model.safetensors";
     program.ok(&[

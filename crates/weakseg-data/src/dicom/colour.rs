@@ -22,7 +22,7 @@ pub(crate) fn rgb(
     }
     let widest = (1 << header.stored) - 1;
     let bytes = stored.map(|&value| (value.clamp(0, widest) * 255 / widest) as u8);
-    // JPEG and JPEG 2000 were brought to RGB by their decoders.
+    // JPEG with loss and JPEG 2000 were brought to RGB by their decoders.
     let is_ybr = matches!(
         header.photometric,
         Photometric::YbrFull | Photometric::YbrFull422
@@ -74,7 +74,7 @@ fn palette(
     ];
     let mut values = Vec::with_capacity(3 * stored.as_slice().len());
     for (descriptor, data) in tables {
-        let lut = Lut::read(object, descriptor, data, header.signed).map_err(|problem| {
+        let lut = Lut::read(object, descriptor, data, |_, _| header.signed).map_err(|problem| {
             DataError::unreadable(
                 path,
                 format!("the palette cannot be used: {problem}"),

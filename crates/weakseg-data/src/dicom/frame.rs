@@ -55,14 +55,13 @@ pub(crate) fn read(
     }
 }
 
-/// Whether colours of a transfer syntax come out of its decoder as RGB, whatever they were inside.
+/// Whether colours of a transfer syntax come out of its decoder as RGB, whatever they were inside. JPEG without loss
+/// (process 14) is decoded as it is.
 pub(crate) fn comes_as_rgb(uid: &str) -> bool {
     matches!(
         uid,
         uids::JPEG_BASELINE8_BIT
             | uids::JPEG_EXTENDED12_BIT
-            | uids::JPEG_LOSSLESS
-            | uids::JPEG_LOSSLESS_SV1
             | uids::JPEG2000_LOSSLESS
             | uids::JPEG2000
     )

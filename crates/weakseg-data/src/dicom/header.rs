@@ -86,10 +86,10 @@ impl Header {
                 ));
             }
             let class = object.meta().media_storage_sop_class_uid();
-            return Err(unread(
-                format!("no image: the file has no pixel data (SOP class {class})"),
-                "leave the file out",
-            ));
+            return Err(DataError::NoImage {
+                path: path.to_owned(),
+                class: class.trim_end_matches('\0').to_owned(),
+            });
         }
         let number = |tag: Tag, name: &str| whole_number(path, object, tag, name);
         let needed = |tag: Tag, name: &str| {
@@ -163,6 +163,16 @@ impl Header {
             signed,
             planar: planar && samples > 1,
         })
+    }
+
+    /// The least and the greatest value that its stored bits can hold.
+    pub(crate) fn range(&self) -> [i32; 2] {
+        // At most 16 bits.
+        if self.signed {
+            [-1 << (self.stored - 1), (1 << (self.stored - 1)) - 1]
+        } else {
+            [0, (1 << self.stored) - 1]
+        }
     }
 
     /// Pixels of the image.

@@ -1,11 +1,12 @@
 //! JPEG inside DICOM: baseline and extended of 8 bits, lossless of 2 to 16.
 //!
-//! The frame header is read before the decoder runs: a JPEG of another size than its data set says must be an error, and
-//! neither a picture filled up with black nor a panic.
+//! The frame header is read before the decoder runs, and the coded data are followed to their end: a JPEG of another size
+//! than its data set says, or one that lacks a part, must be an error, and neither a picture filled up with black nor a
+//! panic.
 
 use std::path::Path;
 
-use jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
+use jpeg_decoder::{ColorTransform, Decoder};
 
 use super::header::{Header, Photometric};
 use crate::{DataError, jpeg};
@@ -53,6 +54,7 @@ pub(crate) fn read(path: &Path, coded: &[u8], header: &Header) -> Result<Vec<u8>
             "convert the file to Explicit VR Little Endian",
         ));
     }
+    jpeg::check(coded).map_err(|problem| DataError::unreadable(path, problem, again))?;
     let mut decoder = Decoder::new(coded);
     if header.samples == 3 {
         // What the JPEG says of itself goes before the data set, which is often wrong about it.
@@ -68,14 +70,30 @@ pub(crate) fn read(path: &Path, coded: &[u8], header: &Header) -> Result<Vec<u8>
     let bytes = decoder.decode().map_err(|error| {
         DataError::unreadable(path, format!("the JPEG inside is damaged: {error}"), again)
     })?;
-    let wide = decoder.info().map(|info| info.pixel_format) == Some(PixelFormat::L16);
-    let samples: Vec<u8> = match (wide, header.allocated) {
-        (true, _) => bytes
-            .chunks_exact(2)
-            .flat_map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_le_bytes())
-            .collect(),
-        (false, 16) => bytes.iter().flat_map(|&byte| [byte, 0]).collect(),
-        (false, _) => bytes,
+    // Samples of any number of bits but 8 come in two bytes, whatever its pixel format says.
+    let wide = frame.lossless && frame.precision != 8;
+    let words: Vec<u16> = if wide {
+        let pairs = bytes.chunks_exact(2);
+        pairs
+            .map(|pair| u16::from_ne_bytes([pair[0], pair[1]]))
+            .collect()
+    } else {
+        bytes.iter().map(|&byte| byte.into()).collect()
+    };
+    if let Some(word) = words.iter().find(|&&word| !fits(word, header)) {
+        return Err(DataError::unreadable(
+            path,
+            format!(
+                "the JPEG inside has {} bits a sample and holds {word}, which leaves the {} bits that the data set says",
+                frame.precision, header.stored
+            ),
+            "export it again",
+        ));
+    }
+    let samples: Vec<u8> = match header.allocated {
+        16 => words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        // It fits, as was looked at.
+        _ => words.iter().map(|&word| word as u8).collect(),
     };
     if samples.len() != header.frame_bytes() {
         return Err(DataError::unreadable(
@@ -89,4 +107,12 @@ pub(crate) fn read(path: &Path, coded: &[u8], header: &Header) -> Result<Vec<u8>
         ));
     }
     Ok(samples)
+}
+
+/// Whether what lies above High Bit is empty, or repeats the sign.
+fn fits(word: u16, header: &Header) -> bool {
+    let above = u32::from(word) >> (header.high + 1);
+    let filled = u32::from(u16::MAX) >> (header.high + 1);
+    let negative = word >> header.high & 1 == 1;
+    above == 0 || (header.signed && negative && above == filled)
 }

@@ -15,12 +15,13 @@ pub(crate) struct Lut {
 }
 
 impl Lut {
-    /// Reads a table; `signed` says how the first input value is meant.
+    /// Reads a table; `signed` says of the kind that its descriptor is written in, and of its first input value as it
+    /// stands there, whether that has a sign.
     pub(crate) fn read(
         object: &InMemDicomObject,
         descriptor: Tag,
         data: Tag,
-        signed: bool,
+        signed: impl FnOnce(VR, u16) -> bool,
     ) -> Result<Self, String> {
         let element = |tag: Tag| object.get(tag).ok_or_else(|| format!("{tag} is missing"));
         let numbers = element(descriptor)?
@@ -38,7 +39,7 @@ impl Lut {
             0 => 65536,
             count => usize::from(count),
         };
-        let first = if signed {
+        let first = if signed(element(descriptor)?.vr(), word(*first)) {
             i64::from(word(*first).cast_signed())
         } else {
             i64::from(word(*first))
@@ -63,9 +64,28 @@ impl Lut {
         self.entries[index.min(last)]
     }
 
-    /// The greatest value that an entry can have.
-    pub(crate) fn greatest(&self) -> f64 {
-        f64::from((1_u32 << self.bits) - 1)
+    /// The least and greatest entry.
+    pub(crate) fn range(&self) -> [u16; 2] {
+        let entries = || self.entries.iter().copied();
+        [entries().min().unwrap_or(0), entries().max().unwrap_or(0)]
+    }
+
+    /// The value of an entry that is white. Tables are about that declare more bits than their entries have (12 in 16, of
+    /// Agfa CR), and by their word the image would be nearly black; so the greatest entry says how many bits they have,
+    /// at least 8. Told in `notes` where that is fewer than declared.
+    pub(crate) fn white(&self, notes: &mut Vec<String>) -> f64 {
+        let [_, greatest] = self.range();
+        let used = (16 - greatest.leading_zeros()).max(8);
+        let bits = if greatest == 0 || used >= self.bits {
+            self.bits
+        } else {
+            notes.push(format!(
+                "the VOI LUT declares entries of {} bits and has none above {greatest}; they are taken as {used} bits",
+                self.bits
+            ));
+            used
+        };
+        f64::from((1_u32 << bits) - 1)
     }
 }
 

@@ -19,12 +19,15 @@ mod samples;
 mod tone;
 mod voi;
 
+use std::fs;
+use std::io::Read;
 use std::path::Path;
 
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use crate::contain::contained;
-use crate::{DataError, Limits, Stack};
+use crate::{DataError, Limits, Stack, jpeg, png};
 
 pub(crate) use data_set::is_dicom;
 pub use tone::Tone;
@@ -50,11 +53,24 @@ pub(crate) struct Identity {
     pub(crate) instance: Option<String>,
 }
 
+/// Endings of DICOM files; many have none.
+pub(crate) const ENDINGS: [&str; 2] = ["dcm", "dicom"];
+
 /// Whether a file name's ending is that of a DICOM file.
 pub(crate) fn is_ending(ending: &str) -> bool {
-    ["dcm", "dicom"]
+    ENDINGS
         .iter()
         .any(|known| known.eq_ignore_ascii_case(ending))
+}
+
+/// Whether a file is DICOM by its content, or by its name and not a picture of another kind by its content: then it is
+/// a damaged one, which is told when it is read.
+pub(crate) fn may_be_dicom(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(132).read_to_end(&mut start));
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let other = read.is_ok() && (png::is_png(&start) || jpeg::is_jpeg(&start));
+    is_dicom(&start) || (ending.is_some_and(is_ending) && !other)
 }
 
 /// Height and width.
@@ -63,7 +79,7 @@ pub(crate) fn size(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<(usize, usize), DataError> {
-    let object = data_set::read(path, bytes, limits)?;
+    let object = data_set::read(path, bytes, limits, &mut Vec::new())?;
     let header = Header::read(path, &object, limits)?;
     Ok((header.rows, header.columns))
 }
@@ -75,9 +91,9 @@ pub(crate) fn decode(
     limits: &Limits,
     tone: Tone,
 ) -> Result<Picture, DataError> {
-    let object = data_set::read(path, bytes, limits)?;
-    let header = Header::read(path, &object, limits)?;
     let mut notes = Vec::new();
+    let object = data_set::read(path, bytes, limits, &mut notes)?;
+    let header = Header::read(path, &object, limits)?;
     let stored = stored(path, &object, &header, &mut notes)?;
     let pixels = match header.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
@@ -102,17 +118,29 @@ pub(crate) fn decode(
 pub fn read_dicom_values(path: &Path, limits: &Limits) -> Result<Stack<i32>, DataError> {
     let bytes = limits.read(path)?;
     contained(path, || {
-        let object = data_set::read(path, &bytes, limits)?;
+        let mut notes = Vec::new();
+        let object = data_set::read(path, &bytes, limits, &mut notes)?;
         let header = Header::read(path, &object, limits)?;
-        stored(path, &object, &header, &mut Vec::new())
+        stored(path, &object, &header, &mut notes)
     })
 }
 
-/// Whose image a file holds; blank tags are none.
+/// Bytes at the beginning of a file in which whose image it is usually stands.
+const HEAD: u64 = 1 << 16;
+
+/// Whose image a file holds; blank tags are none. Of most files only the beginning is read.
 pub(crate) fn identity(path: &Path, limits: &Limits) -> Result<Identity, DataError> {
-    let bytes = limits.read(path)?;
+    let mut head = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(HEAD).read_to_end(&mut head))
+        .map_err(DataError::io(path, "read"))?;
     contained(path, || {
-        let object = data_set::read(path, &bytes, limits)?;
+        // Elements are in the order of their tags.
+        let behind = Tag(tags::PATIENT_ID.0, tags::PATIENT_ID.1 + 1);
+        let object = match data_set::beginning(path, &head, behind) {
+            Some(object) => object,
+            None => data_set::read(path, &limits.read(path)?, limits, &mut Vec::new())?,
+        };
         let text = |tag| {
             let text = object.get(tag)?.to_str().ok()?;
             let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');

@@ -30,7 +30,9 @@ impl Modality {
             .and_then(|element| element.items())
             .and_then(<[_]>::first)
         {
-            let lut = Lut::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, header.signed);
+            // What goes in are stored values.
+            let signed = |_, _| header.signed;
+            let lut = Lut::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, signed);
             return lut
                 .map(Self::Table)
                 .map_err(|problem| wrong(format!("the Modality LUT cannot be used: {problem}")));
@@ -61,7 +63,23 @@ impl Modality {
         if slope == 1.0 && intercept == 0.0 {
             return Ok(Self::None);
         }
-        Ok(Self::Rescale { slope, intercept })
+        let rescale = Self::Rescale { slope, intercept };
+        let [low, high] = rescale.range(header);
+        if !(high - low).is_finite() {
+            return Err(wrong(format!(
+                "Rescale Slope {slope:?} and Rescale Intercept {intercept:?} give numbers that are not finite"
+            )));
+        }
+        Ok(rescale)
+    }
+
+    /// The least and the greatest quantity that an image can hold.
+    pub(crate) fn range(&self, header: &Header) -> [f64; 2] {
+        let ends = match self {
+            Self::Table(lut) => lut.range().map(f64::from),
+            _ => header.range().map(|stored| self.of(stored)),
+        };
+        [ends[0].min(ends[1]), ends[0].max(ends[1])]
     }
 
     /// Whether stored values are the quantity.

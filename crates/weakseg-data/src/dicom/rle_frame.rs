@@ -1,14 +1,11 @@
-//! RLE Lossless inside DICOM (PS3.5 annex G), unpacked by dicom-rs.
+//! RLE Lossless inside DICOM (PS3.5 annex G).
 //!
-//! Its decoder makes whatever a segment unpacks to and falls over one that unpacks to too little. So the runs are
-//! counted first.
+//! Unpacked here and not by dicom-rs: its decoder falls over a segment that unpacks to too little, and refuses a blank
+//! image, which packs a hundredfold.
 
 use std::path::Path;
 
-use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
-
-use super::data_set::{DataSet, chain};
+use super::data_set::DataSet;
 use super::frame::fragments;
 use super::header::Header;
 use crate::DataError;
@@ -29,28 +26,13 @@ pub(crate) fn read(path: &Path, object: &DataSet, header: &Header) -> Result<Vec
             fragments.len()
         )));
     };
-    check(frame, header.samples * header.bytes(), header.pixels()).map_err(damaged)?;
-    let syntax = TransferSyntaxRegistry.get(object.meta().transfer_syntax());
-    let Some(Codec::EncapsulatedPixelData(Some(decoder), _)) = syntax.map(|syntax| syntax.codec())
-    else {
-        return Err(damaged("this build has no decoder for it".into()));
-    };
-    let mut bytes = Vec::new();
-    decoder
-        .decode_frame(object, 0, &mut bytes)
-        .map_err(|error| damaged(chain(&error)))?;
-    if bytes.len() != header.frame_bytes() {
-        return Err(damaged(format!(
-            "it gave {} bytes, expected {}",
-            bytes.len(),
-            header.frame_bytes()
-        )));
-    }
-    Ok(bytes)
+    unpack(frame, header.samples, header.bytes(), header.pixels()).map_err(damaged)
 }
 
-/// Whether there are `count` segments of runs that unpack to `length` bytes each, or a few more as padding.
-fn check(frame: &[u8], count: usize, length: usize) -> Result<(), String> {
+/// Samples of `width` bytes, interleaved and little endian, from one segment for each of their bytes: of the first
+/// sample, from its highest byte down, then of the next.
+fn unpack(frame: &[u8], samples: usize, width: usize, pixels: usize) -> Result<Vec<u8>, String> {
+    let count = samples * width;
     let word = |at: usize| {
         let bytes: [u8; 4] = frame.get(4 * at..4 * at + 4)?.try_into().ok()?;
         usize::try_from(u32::from_le_bytes(bytes)).ok()
@@ -63,6 +45,14 @@ fn check(frame: &[u8], count: usize, length: usize) -> Result<(), String> {
     if frame.len() < 64 {
         return Err(short());
     }
+    // Two bytes stand for 128 at most: what cannot be whole gets no room.
+    if frame.len().saturating_mul(64) < count * pixels {
+        return Err(format!(
+            "it has {} bytes, too few for {count} times {pixels}",
+            frame.len()
+        ));
+    }
+    let mut bytes = vec![0; count * pixels];
     for segment in 0..count {
         let start = word(1 + segment).ok_or_else(short)?;
         let end = if segment + 1 == count {
@@ -73,34 +63,40 @@ fn check(frame: &[u8], count: usize, length: usize) -> Result<(), String> {
         let runs = frame
             .get(start..end)
             .ok_or_else(|| format!("segment {segment} lies outside of it"))?;
-        let found = unpacked(runs);
-        if found < length {
+        let (sample, byte) = (segment / width, segment % width);
+        let mut places = bytes[sample * width + width - 1 - byte..]
+            .iter_mut()
+            .step_by(count);
+        let found = each(runs, |value| {
+            if let Some(place) = places.next() {
+                *place = value;
+            }
+        });
+        // A few more are padding.
+        if !(pixels..=pixels + 1024).contains(&found) {
             return Err(format!(
-                "segment {segment} holds {found} bytes, expected {length}"
-            ));
-        }
-        if found > length + 1024 {
-            return Err(format!(
-                "segment {segment} holds {found} bytes, expected {length}"
+                "segment {segment} holds {found} bytes, expected {pixels}"
             ));
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
-/// Bytes that PackBits runs stand for.
-fn unpacked(runs: &[u8]) -> usize {
+/// Hands on each byte that PackBits runs stand for, and counts them.
+fn each(runs: &[u8], mut take: impl FnMut(u8)) -> usize {
     let (mut at, mut total) = (0, 0);
     while let Some(&head) = runs.get(at) {
         let head = i8::from_le_bytes([head]);
+        let length = usize::from(head.unsigned_abs()) + 1;
         if head >= 0 {
-            let literal = usize::from(head.unsigned_abs()) + 1;
-            let there = runs.len().saturating_sub(at + 1).min(literal);
-            total += there;
-            at += 1 + literal;
+            let literal = &runs[at + 1..runs.len().min(at + 1 + length)];
+            literal.iter().for_each(|&value| take(value));
+            total += literal.len();
+            at += 1 + length;
         } else if head > i8::MIN {
-            if at + 1 < runs.len() {
-                total += usize::from(head.unsigned_abs()) + 1;
+            if let Some(&value) = runs.get(at + 1) {
+                (0..length).for_each(|_| take(value));
+                total += length;
             }
             at += 2;
         } else {
@@ -115,11 +111,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_counted_as_they_unpack() {
-        assert_eq!(unpacked(&[2, 7, 8, 9]), 3);
-        assert_eq!(unpacked(&[0xfe, 7, 0x80, 0, 5]), 4);
-        assert_eq!(unpacked(&[5, 1, 2]), 2);
-        assert_eq!(unpacked(&[0xff]), 0);
+    fn runs_are_unpacked() {
+        let unpacked = |runs: &[u8]| {
+            let mut bytes = Vec::new();
+            assert_eq!(each(runs, |byte| bytes.push(byte)), bytes.len());
+            bytes
+        };
+        assert_eq!(unpacked(&[2, 7, 8, 9]), [7, 8, 9]);
+        assert_eq!(unpacked(&[0xfe, 7, 0x80, 0, 5]), [7, 7, 7, 5]);
+        assert_eq!(unpacked(&[5, 1, 2]), [1, 2]);
+        assert!(unpacked(&[0xff]).is_empty());
     }
 
     #[test]
@@ -131,12 +132,14 @@ mod tests {
             bytes.extend(runs);
             bytes
         };
-        assert_eq!(check(&frame(&[0xfd, 1]), 1, 4), Ok(()));
-        let error = check(&frame(&[0xfd, 1]), 1, 5).unwrap_err();
+        assert_eq!(unpack(&frame(&[0xfd, 1]), 1, 1, 4), Ok(vec![1; 4]));
+        let error = unpack(&frame(&[0xfd, 1]), 1, 1, 5).unwrap_err();
         assert!(error.contains("holds 4 bytes, expected 5"), "{error}");
-        assert!(check(&frame(&[0xfd, 1]), 2, 4).is_err());
-        assert!(check(&frame(&[0x81, 1].repeat(20)), 1, 4).is_err());
-        assert!(check(&[], 1, 4).is_err());
-        assert!(check(&[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], 1, 4).is_err());
+        assert!(unpack(&frame(&[0xfd, 1]), 2, 1, 4).is_err());
+        let error = unpack(&frame(&[0xfd, 1]), 1, 1, 1 << 40).unwrap_err();
+        assert!(error.contains("too few"), "{error}");
+        assert!(unpack(&frame(&[0x81, 1].repeat(20)), 1, 1, 4).is_err());
+        assert!(unpack(&[], 1, 1, 4).is_err());
+        assert!(unpack(&[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], 1, 1, 4).is_err());
     }
 }

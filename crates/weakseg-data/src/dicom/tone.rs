@@ -1,6 +1,7 @@
 //! [`Tone`]: stored values of a radiograph to 8 bits of grey.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -18,7 +19,7 @@ use crate::{DataError, Stack};
 #[serde(rename_all = "kebab-case")]
 pub enum Tone {
     /// As its data set says: Modality LUT, then VOI LUT or window. Without either, 8-bit values are taken as they are
-    /// and wider ones by percentiles. MONOCHROME1 is inverted.
+    /// and wider ones by percentiles, and so are all where either is there and cannot be used. MONOCHROME1 is inverted.
     #[default]
     Window,
     /// After the Modality LUT, the 0.5th percentile becomes black and the 99.5th white, whatever window the data set
@@ -27,6 +28,19 @@ pub enum Tone {
     /// Stored values as they are, as the published code reads them: no LUT, no window, no inversion. Only where they
     /// fit into 8 bits.
     Raw,
+}
+
+impl FromStr for Tone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "window" => Ok(Self::Window),
+            "percentile" => Ok(Self::Percentile),
+            "raw" => Ok(Self::Raw),
+            _ => Err("expected window, percentile or raw".to_owned()),
+        }
+    }
 }
 
 /// Shares of the pixels below black and white.
@@ -46,7 +60,7 @@ pub(crate) fn grey(
     }
     let modality = Modality::read(path, object, header)?;
     let voi = match tone {
-        Tone::Window => Voi::read(object, header.signed, notes),
+        Tone::Window => Voi::read(object, header, &modality, notes),
         _ => Voi::None,
     };
     let inverted = header.photometric == Photometric::Monochrome1;
@@ -57,16 +71,16 @@ pub(crate) fn grey(
     Ok(match voi {
         Voi::Window(window) => stored.map(|&value| byte(window.at(modality.of(value)))),
         Voi::Table(lut) => {
-            let greatest = lut.greatest();
+            let white = lut.white(notes);
             stored.map(|&value| {
                 let input = modality.of(value).round() as i64;
-                byte(f64::from(lut.at(input)) / greatest)
+                byte(f64::from(lut.at(input)) / white)
             })
         }
         Voi::None if tone == Tone::Window && plain(header, &modality) => {
             stored.map(|&value| byte(f64::from(value) / 255.0))
         }
-        Voi::None => {
+        Voi::None | Voi::Unusable => {
             let [low, high] = percentiles(object, header, &modality, stored);
             stored.map(|&value| {
                 // A constant image has no tones: all of it is black.
@@ -125,18 +139,23 @@ fn percentiles(
             counts = rest;
         }
     }
-    let total: u64 = counts.iter().sum();
-    let ends = SHARES.map(|share| {
+    // A Modality LUT may bring stored values into any order: what they measure is ranked.
+    let mut quantities: Vec<(f64, u64)> = (lowest..)
+        .zip(counts)
+        .filter(|&(_, count)| count > 0)
+        .map(|(value, count)| (modality.of(value), count))
+        .collect();
+    quantities.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let total: u64 = quantities.iter().map(|(_, count)| count).sum();
+    SHARES.map(|share| {
         let rank = (share * total.saturating_sub(1) as f64).round() as u64;
         let mut below = 0;
-        let at = counts.iter().position(|&count| {
+        let at = quantities.iter().find(|(_, count)| {
             below += count;
             below > rank
         });
-        modality.of(at.unwrap_or(0) as i32 + lowest)
-    });
-    // A falling LUT turns them round.
-    [ends[0].min(ends[1]), ends[0].max(ends[1])]
+        at.map_or(0.0, |(quantity, _)| *quantity)
+    })
 }
 
 /// Stored values that stand for no measurement: Pixel Padding Value, up to Pixel Padding Range Limit.

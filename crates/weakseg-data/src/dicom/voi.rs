@@ -1,15 +1,19 @@
 //! The VOI LUT: which values of a quantity are shown, from black to white (PS3.3 C.11.2).
 
-use dicom_core::Tag;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 use super::data_set::DataSet;
+use super::header::Header;
 use super::lut::Lut;
+use super::modality::Modality;
 
 /// What the data set says of it.
 pub(crate) enum Voi {
-    /// Nothing that can be used.
+    /// Nothing.
     None,
+    /// Something that cannot be used, which a note tells.
+    Unusable,
     Table(Lut),
     Window(Window),
 }
@@ -31,30 +35,54 @@ pub(crate) enum Curve {
 
 impl Voi {
     /// The first table, else the first window. What is there and cannot be used is passed over with a note.
-    pub(crate) fn read(object: &DataSet, signed: bool, notes: &mut Vec<String>) -> Self {
+    pub(crate) fn read(
+        object: &DataSet,
+        header: &Header,
+        modality: &Modality,
+        notes: &mut Vec<String>,
+    ) -> Self {
+        let mut nothing = Self::None;
         let sequence = object.get(tags::VOILUT_SEQUENCE);
         if let Some(item) = sequence
             .and_then(|element| element.items())
             .and_then(<[_]>::first)
         {
+            let signed = |kind, first| is_signed(kind, first, header, modality);
             match Lut::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, signed) {
                 Ok(lut) => return Self::Table(lut),
                 Err(problem) => {
                     notes.push(format!("the VOI LUT cannot be used and is not: {problem}"));
+                    nothing = Self::Unusable;
                 }
             }
         }
         match window(object) {
-            Ok(None) => Self::None,
+            Ok(None) => nothing,
             Ok(Some(window)) => Self::Window(window),
             Err(problem) => {
                 notes.push(format!(
                     "{problem}; the window is not used, the image is scaled by its percentiles"
                 ));
-                Self::None
+                Self::Unusable
             }
         }
     }
+}
+
+/// Whether the first input value of a VOI LUT has a sign (PS3.3 C.11.2.1.1).
+///
+/// SS says so itself; but dicom-rs calls it SS in every image of signed pixels, whatever the file has. Behind a Modality
+/// LUT values have no sign. Else it has the one with which it lies among the values that come in.
+fn is_signed(kind: VR, first: u16, header: &Header, modality: &Modality) -> bool {
+    if kind == VR::SS && !header.signed {
+        return true;
+    }
+    if matches!(modality, Modality::Table(_)) {
+        return false;
+    }
+    let [low, high] = modality.range(header);
+    let inside = |value: f64| value >= low && value <= high;
+    inside(first.cast_signed().into()) || (!inside(first.into()) && low < 0.0)
 }
 
 fn window(object: &DataSet) -> Result<Option<Window>, String> {

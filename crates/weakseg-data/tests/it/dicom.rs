@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use weakseg_data::{
@@ -10,7 +10,9 @@ use weakseg_data::{
     read_picture, write_gray_png,
 };
 
-use crate::dicom_file::{BIG_ENDIAN, DicomFile, baseline_jpeg, lossless_jpeg, rle, with_body};
+use crate::dicom_file::{
+    BIG_ENDIAN, DicomFile, baseline_jpeg, deflate, lossless_jpeg, lossless_jpeg_of, rle, with_body,
+};
 
 fn on_disk<T>(bytes: &[u8], work: impl FnOnce(&std::path::Path) -> T) -> T {
     let folder = tempfile::tempdir().unwrap();
@@ -245,6 +247,98 @@ fn tables_are_followed() {
 }
 
 #[test]
+fn the_first_input_of_a_window_table_has_the_sign_of_what_comes_in() {
+    let ramp: Vec<u16> = (0..1024).map(|at| at / 4).collect();
+    // Unsigned pixels below an intercept, and a descriptor that says it has a sign.
+    let mut file = DicomFile::grey(1, 4, 12, &[0, 128, 256, 1023]);
+    file.text(tags::RESCALE_SLOPE, VR::DS, "1");
+    file.text(tags::RESCALE_INTERCEPT, VR::DS, "-1024");
+    let mut item = InMemDicomObject::new_empty();
+    item.put(DataElement::new(
+        tags::LUT_DESCRIPTOR,
+        VR::SS,
+        PrimitiveValue::I16([1024_i16, -1024, 8].into_iter().collect()),
+    ));
+    item.put(DataElement::new(
+        tags::LUT_DATA,
+        VR::OW,
+        PrimitiveValue::U16(ramp.clone().into()),
+    ));
+    file.item(tags::VOILUT_SEQUENCE, item);
+    assert_eq!(grey(&file), [0, 32, 64, 255]);
+    // The same without the word for it.
+    file.lut(
+        tags::VOILUT_SEQUENCE,
+        [1024, (-1024_i16).cast_unsigned(), 8],
+        &ramp,
+    );
+    for syntax in [
+        uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    ] {
+        assert_eq!(grey(&file.clone().in_syntax(syntax)), [0, 32, 64, 255]);
+    }
+    // Behind a Modality LUT there is none, whatever the pixels have.
+    let mut file = DicomFile::grey(1, 4, 12, &[-2, -1, 0, 1]);
+    file.lut(
+        tags::MODALITY_LUT_SEQUENCE,
+        [4, 0xfffe, 16],
+        &[40_000, 40_128, 40_256, 41_023],
+    );
+    file.lut(tags::VOILUT_SEQUENCE, [1024, 40_000, 8], &ramp);
+    for syntax in [
+        uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    ] {
+        assert_eq!(grey(&file.clone().in_syntax(syntax)), [0, 32, 64, 255]);
+    }
+    // Numbers that only fit without a sign have none.
+    let mut file = DicomFile::grey(1, 4, 16, &[40_000, 40_128, 40_256, 41_023]);
+    file.text(tags::RESCALE_SLOPE, VR::DS, "1");
+    file.text(tags::RESCALE_INTERCEPT, VR::DS, "-1");
+    file.lut(tags::VOILUT_SEQUENCE, [1024, 39_999, 8], &ramp);
+    assert_eq!(grey(&file), [0, 32, 64, 255]);
+}
+
+#[test]
+fn a_table_of_fewer_bits_than_it_declares_is_not_black() {
+    let mut file = DicomFile::grey(1, 4, 12, &[0, 1024, 2048, 4095]);
+    let entries: Vec<u16> = (0..4096).collect();
+    file.lut(tags::VOILUT_SEQUENCE, [4096, 0, 16], &entries);
+    let (pixels, notes) = shown(&file, Tone::Window);
+    assert_eq!(pixels.as_slice(), [0, 64, 128, 255]);
+    assert!(
+        notes.len() == 1 && notes[0].contains("16 bits") && notes[0].contains("as 12 bits"),
+        "{notes:?}"
+    );
+    // One that fills its bits is taken by its word.
+    file.lut(tags::VOILUT_SEQUENCE, [4096, 0, 12], &entries);
+    assert_eq!(grey(&file), [0, 64, 128, 255]);
+}
+
+#[test]
+fn percentiles_are_those_of_what_is_measured() {
+    // Stored values in one order, their quantities in another: 3 → 0, 1 → 100, 2 → 200, 0 → 300.
+    let numbers: Vec<i32> = (0..1000).map(|at| at % 4).collect();
+    let mut file = DicomFile::grey(10, 100, 12, &numbers);
+    file.lut(tags::MODALITY_LUT_SEQUENCE, [4, 0, 16], &[300, 100, 200, 0]);
+    let (pixels, _) = shown(&file, Tone::Percentile);
+    assert_eq!(pixels.as_slice()[..4], [255, 85, 170, 0]);
+}
+
+#[test]
+fn eight_bits_are_scaled_too_where_a_window_cannot_be_used() {
+    let numbers: Vec<i32> = (0..1000).map(|at| 100 + at % 50).collect();
+    let mut file = DicomFile::grey(10, 100, 8, &numbers);
+    assert_eq!(grey(&file)[..2], [100, 101]);
+    file.text(tags::WINDOW_CENTER, VR::DS, "40");
+    file.text(tags::WINDOW_WIDTH, VR::DS, "0");
+    let (pixels, notes) = shown(&file, Tone::Window);
+    assert_eq!((pixels.as_slice()[0], pixels.as_slice()[49]), (0, 255));
+    assert!(notes[0].contains("scaled by its percentiles"), "{notes:?}");
+}
+
+#[test]
 fn what_cannot_be_used_of_a_window_is_told() {
     let numbers: Vec<i32> = (0..1000).collect();
     let plain = DicomFile::grey(10, 100, 12, &numbers);
@@ -318,6 +412,11 @@ fn a_rescale_that_means_nothing_is_an_error() {
         "{text}"
     );
     assert!(error(Some("1"), None).contains("Rescale Intercept is missing"));
+    let text = error(Some("1e308"), Some("0"));
+    assert!(
+        text.contains("are not finite") || text.contains("not finite"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -375,6 +474,84 @@ fn colours_come_as_rgb() {
         error.contains("palette") && error.contains("(0028,1202)"),
         "{error}"
     );
+}
+
+#[test]
+fn colours_of_a_lossless_jpeg_are_as_the_data_set_says() {
+    let samples = [150, 44, 21, 255, 128, 128];
+    let jpeg = lossless_jpeg_of(3, 1, 2, 8, &samples);
+    for (photometric, expected) in [
+        ("RGB", [150, 255, 44, 128, 21, 128]),
+        ("YBR_FULL", [0, 255, 255, 255, 1, 255]),
+    ] {
+        let mut file = DicomFile::rgb(1, 2, &[]);
+        file.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric);
+        let file = file.fragments(uids::JPEG_LOSSLESS_SV1, vec![jpeg.clone()]);
+        assert_eq!(
+            shown(&file, Tone::Window).0.as_slice(),
+            expected,
+            "{photometric}"
+        );
+    }
+}
+
+#[test]
+fn lossless_jpegs_of_every_number_of_bits_are_read() {
+    for precision in 2..=16_u8 {
+        let values: Vec<u16> = (0..30_u32)
+            .map(|at| (at * 2111 % (1 << precision)) as u16)
+            .collect();
+        let numbers: Vec<i32> = values.iter().map(|&value| value.into()).collect();
+        let file = DicomFile::grey(6, 5, precision.into(), &[]).fragments(
+            uids::JPEG_LOSSLESS_SV1,
+            vec![lossless_jpeg(6, 5, precision, &values)],
+        );
+        let read: Vec<i32> = on_disk(&file.encode(), |path| {
+            read_dicom_values(path, &Limits::default())
+                .unwrap()
+                .into_vec()
+        });
+        assert_eq!(read, numbers, "{precision} bits");
+    }
+    // More bits than the data set says, and used ones.
+    let packed = |values: &[u16]| {
+        let file = DicomFile::grey(1, 2, 12, &[]);
+        file.fragments(uids::JPEG_LOSSLESS, vec![lossless_jpeg(1, 2, 16, values)])
+    };
+    assert_eq!(values(&packed(&[7, 4095])), [7, 4095]);
+    let text = refused(&packed(&[7, 4096]).encode());
+    assert!(
+        text.contains("16 bits") && text.contains("4096") && text.contains("12 bits"),
+        "{text}"
+    );
+    let mut signed = packed(&[7, 0xfffe]);
+    signed.word(tags::PIXEL_REPRESENTATION, 1);
+    assert_eq!(values(&signed), [7, -2]);
+}
+
+#[test]
+fn a_blank_rle_image_is_read() {
+    let blank = vec![0; 512 * 512];
+    let file = DicomFile::grey(512, 512, 16, &[]);
+    let file = file.fragments(uids::RLE_LOSSLESS, vec![rle(&blank, 2)]);
+    assert!(values(&file).iter().all(|&value| value == 0));
+    let three: Vec<u8> = (0..12).collect();
+    let planes: Vec<Vec<u32>> = (0..3)
+        .map(|c| three.iter().skip(c).step_by(3).map(|&v| v.into()).collect())
+        .collect();
+    // Segments of a colour image: one of each colour.
+    let mut frame = vec![0; 64];
+    frame[0] = 3;
+    for (at, plane) in planes.iter().enumerate() {
+        let start = frame.len() as u32;
+        frame[4 * at + 4..4 * at + 8].copy_from_slice(&start.to_le_bytes());
+        frame.push(3);
+        frame.extend(plane.iter().map(|&value| value as u8));
+        frame.push(0x80);
+    }
+    let file = DicomFile::rgb(2, 2, &[]).fragments(uids::RLE_LOSSLESS, vec![frame]);
+    let planes: Vec<u8> = planes.concat().iter().map(|&value| value as u8).collect();
+    assert_eq!(shown(&file, Tone::Window).0.as_slice(), planes);
 }
 
 #[test]
@@ -555,6 +732,158 @@ fn files_that_ask_for_more_than_they_hold_are_refused_at_once() {
         "{error}"
     );
     assert!(bytes.len() < 1 << 20);
+    // What no image needs is not unpacked, whatever a file may have.
+    let tight = Limits {
+        max_pixels: 1 << 10,
+        ..Limits::default()
+    };
+    let zeros = element([0x09, 0, 0x10, 0], b"OB", 1 << 25);
+    let bomb = deflate(&[zeros, vec![0; 1 << 25]].concat());
+    let bytes = [
+        with_body(uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, &[]),
+        bomb,
+    ];
+    let empty = deflate(&[]).len();
+    let bytes = [&bytes[0][..bytes[0].len() - empty], &bytes[1]].concat();
+    let error = on_disk(&bytes, |path| read_image(path, &tight).unwrap_err());
+    assert!(
+        error.to_string().contains("the limit is 16780288"),
+        "{error}"
+    );
+}
+
+#[test]
+fn data_sets_of_too_many_parts_are_refused() {
+    let explicit = uids::EXPLICIT_VR_LITTLE_ENDIAN;
+    let deflated = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+    let short = |tag: [u8; 4], vr: &[u8; 2], value: &[u8]| {
+        let length = (value.len() as u16).to_le_bytes();
+        [&tag[..], vr, &length, value].concat()
+    };
+    let long = |tag: [u8; 4], vr: &[u8; 2], value: &[u8]| {
+        let length = (value.len() as u32).to_le_bytes();
+        [&tag[..], vr, &[0, 0], &length, value].concat()
+    };
+    let item = |content: &[u8]| {
+        let length = (content.len() as u32).to_le_bytes();
+        [&[0xfe, 0xff, 0, 0xe0][..], &length, content].concat()
+    };
+    let items = item(&short([0x40, 0, 1, 0], b"SH", b"")).repeat(60_000);
+    let strings = vec![b'\\'; 200_000];
+    for body in [
+        long([0x40, 0, 0x75, 2], b"SQ", &items),
+        long([0x40, 0, 0x75, 2], b"UC", &strings),
+    ] {
+        for syntax in [explicit, deflated] {
+            let text = refused(&with_body(syntax, &body));
+            assert!(
+                text.contains("more than 100000 elements, items and strings"),
+                "{text}"
+            );
+        }
+    }
+    // Long values of few strings are no parts.
+    let mut file = DicomFile::grey(1, 3, 8, &[1, 2, 3]);
+    file.text(Tag(0x0008, 0x2111), VR::ST, &"\\".repeat(60_000));
+    file.bytes(Tag(0x0009, 0x1010), VR::OB, &vec![b'\\'; 200_000]);
+    file.text(Tag(0x0009, 0x0010), VR::LO, "OTHER");
+    assert_eq!(grey(&file), [1, 2, 3]);
+}
+
+#[test]
+fn errors_are_those_of_the_file() {
+    // An element of unknown kind and undefined length.
+    let file = DicomFile::grey(1, 4, 8, &[1, 2, 3, 4]);
+    let mut body = vec![
+        0x09, 0, 0x10, 0x10, b'U', b'N', 0, 0, 0xff, 0xff, 0xff, 0xff,
+    ];
+    body.extend([0xfe, 0xff, 0, 0xe0, 0xff, 0xff, 0xff, 0xff]);
+    body.extend([0x40, 0, 1, 0, 2, 0, 0, 0, b'a', b'b']);
+    body.extend([0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0]);
+    body.extend([0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0]);
+    let text = refused(&with_body(uids::EXPLICIT_VR_LITTLE_ENDIAN, &body));
+    assert!(
+        text.contains("(0009,1010)")
+            && text.contains("undefined length")
+            && !text.contains("cut off"),
+        "{text}"
+    );
+    // Words that are none.
+    let whole = DicomFile::grey(3, 3, 8, &[0; 9]).encode();
+    let at = whole
+        .windows(6)
+        .position(|w| w == [0xe0, 0x7f, 0x10, 0, b'O', b'B'])
+        .unwrap();
+    let mut odd = whole[..at + 12 + 9].to_vec();
+    odd[at + 5] = b'W';
+    odd[at + 8] = 9;
+    let text = refused(&odd);
+    assert!(
+        text.contains("has 9 bytes") && text.contains("words of 16 bits"),
+        "{text}"
+    );
+    // Zeros behind the pixels are padding of somebody's; those of a black image are none.
+    assert_eq!(grey(&DicomFile::grey(2, 2, 12, &[0; 4])), [0; 4]);
+    for kind in [
+        file.clone(),
+        file.clone()
+            .fragments(uids::RLE_LOSSLESS, vec![rle(&[1, 2, 3, 4], 1)]),
+    ] {
+        let mut padded = kind.encode();
+        padded.extend([0; 6]);
+        let picture = on_disk(&padded, |path| {
+            read_picture(path, &Limits::default(), Tone::Window).unwrap()
+        });
+        assert_eq!(picture.pixels.as_slice(), [1, 2, 3, 4]);
+        assert!(
+            picture.notes[0].contains("6 bytes of zeros"),
+            "{:?}",
+            picture.notes
+        );
+    }
+}
+
+#[test]
+fn a_jpeg_that_lacks_a_part_is_an_error_whatever_marker_ends_it() {
+    let samples: Vec<u8> = (0..256 * 256)
+        .map(|at: u32| (at * at / 977 % 256) as u8)
+        .collect();
+    let words: Vec<u16> = samples
+        .iter()
+        .map(|&sample| u16::from(sample) << 4)
+        .collect();
+    for (syntax, jpeg, bits) in [
+        (
+            uids::JPEG_BASELINE8_BIT,
+            baseline_jpeg(256, 256, false, &samples),
+            8,
+        ),
+        (
+            uids::JPEG_LOSSLESS_SV1,
+            lossless_jpeg(256, 256, 12, &words),
+            12,
+        ),
+    ] {
+        let file = DicomFile::grey(256, 256, bits, &[]);
+        let [first, second] = [1, 2].map(|third| jpeg.len() * third / 6 * 2);
+        let parts = [&jpeg[..first], &jpeg[first..second], &jpeg[second..]];
+        let whole = file
+            .clone()
+            .fragments(syntax, parts.map(<[u8]>::to_vec).to_vec());
+        on_disk(&whole.encode(), |path| {
+            read_image(path, &Limits::default()).unwrap()
+        });
+        let without = file
+            .clone()
+            .fragments(syntax, vec![parts[0].into(), parts[2].into()]);
+        let text = refused(&without.encode());
+        assert!(text.contains("the JPEG is"), "{text}");
+        for cut in [jpeg.len() / 2, jpeg.len() * 9 / 10] {
+            let ended = [&jpeg[..cut], &[0xff, 0xd9]].concat();
+            let text = refused(&file.clone().fragments(syntax, vec![ended]).encode());
+            assert!(text.contains("coded data end after"), "{text}");
+        }
+    }
 }
 
 /// A small file of each kind of packing.
@@ -617,7 +946,14 @@ fn damage_never_panics() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
             fs::write(&path, &damaged).unwrap();
-            let _ = read_image(&path, &Limits::default());
+            if let Err(error) = read_image(&path, &Limits::default()) {
+                // What a decoder of somebody else's falls over is caught, and is seen here.
+                assert!(
+                    !error.to_string().contains("the decoder gave up"),
+                    "byte {at} of {}: {error}",
+                    damaged.len()
+                );
+            }
         }
     }
 }

@@ -217,15 +217,33 @@ pub fn rle(samples: &[u32], width: usize) -> Vec<u8> {
 
 /// A lossless JPEG (process 14, first-order prediction) of one component.
 pub fn lossless_jpeg(height: u16, width: u16, precision: u8, values: &[u16]) -> Vec<u8> {
-    let mut bytes = vec![0xff, 0xd8, 0xff, 0xc3, 0, 11, precision];
+    lossless_jpeg_of(1, height, width, precision, values)
+}
+
+/// The same of several components, interleaved.
+pub fn lossless_jpeg_of(
+    components: u8,
+    height: u16,
+    width: u16,
+    precision: u8,
+    values: &[u16],
+) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xc3, 0, 8 + 3 * components, precision];
     bytes.extend(height.to_be_bytes());
     bytes.extend(width.to_be_bytes());
-    bytes.extend([1, 1, 0x11, 0]);
+    bytes.push(components);
+    for component in 1..=components {
+        bytes.extend([component, 0x11, 0]);
+    }
     // One Huffman table: the 17 categories have codes of 5 bits, in order.
     bytes.extend([0xff, 0xc4, 0, 2 + 1 + 16 + 17, 0]);
     bytes.extend([0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     bytes.extend(0..17);
-    bytes.extend([0xff, 0xda, 0, 8, 1, 1, 0, 1, 0, 0]);
+    bytes.extend([0xff, 0xda, 0, 6 + 2 * components, components]);
+    for component in 1..=components {
+        bytes.extend([component, 0]);
+    }
+    bytes.extend([1, 0, 0]);
     let (mut held, mut count) = (0_u64, 0);
     let mut put = |value: u64, bits: u32, bytes: &mut Vec<u8>| {
         held = held << bits | value;
@@ -240,14 +258,15 @@ pub fn lossless_jpeg(height: u16, width: u16, precision: u8, values: &[u16]) -> 
         }
         held &= (1 << count) - 1;
     };
-    let width = usize::from(width);
+    let step = usize::from(components);
+    let width = usize::from(width) * step;
     for (at, &value) in values.iter().enumerate() {
-        let predicted = if at == 0 {
+        let predicted = if at < step {
             1 << (precision - 1)
-        } else if at % width == 0 {
+        } else if at % width < step {
             values[at - width]
         } else {
-            values[at - 1]
+            values[at - step]
         };
         let difference = i32::from(value.wrapping_sub(predicted).cast_signed());
         let category = 32 - difference.unsigned_abs().leading_zeros();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType};
 use weakseg_data::{
-    DataError, Limits, Plane, Stack, read_image, read_image_size, read_index_png, write_gray_png,
-    write_index_png, write_rgb_png,
+    DataError, Limits, Plane, Stack, Tone, read_image, read_image_size, read_index_png,
+    read_picture, write_gray_png, write_index_png, write_rgb_png,
 };
 
 fn oracle(name: &str) -> PathBuf {
@@ -113,6 +113,33 @@ fn sixteen_bits_are_scaled_and_transparency_dropped() {
         read(&path).unwrap().as_slice(),
         [255, 0, 255, 0, 0, 0, 0, 0, 255]
     );
+}
+
+#[test]
+fn what_is_not_used_of_a_picture_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let notes = |path: &Path| {
+        read_picture(path, &Limits::default(), Tone::default())
+            .unwrap()
+            .notes
+    };
+    write_png(
+        &path,
+        [1, 1],
+        ColorType::Rgba,
+        BitDepth::Eight,
+        &[1, 2, 3, 0],
+    );
+    assert!(
+        notes(&path)[0].contains("transparency"),
+        "{:?}",
+        notes(&path)
+    );
+    write_png(&path, [1, 1], ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
+    assert_eq!(notes(&path), [""; 0]);
+    assert!(notes(&oracle("exif_rotated.jpg"))[0].contains("EXIF"));
+    assert_eq!(notes(&oracle("rgb.jpg")), [""; 0]);
 }
 
 #[test]
@@ -255,6 +282,32 @@ fn a_file_cut_off_anywhere_is_an_error() {
 }
 
 #[test]
+fn a_jpeg_cut_off_before_an_end_marker_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut");
+    for (name, part) in [
+        ("rgb.jpg", "coded data end after"),
+        ("gray.jpg", "coded data end after"),
+        ("exif_rotated.jpg", "coded data end after"),
+        ("progressive.jpg", "cut off"),
+    ] {
+        let bytes = fs::read(oracle(name)).unwrap();
+        let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+        let header = scan + 2 + usize::from(bytes[scan + 3]);
+        // Of a progressive one, its first scan; some of the later ones may be missing by the standard.
+        let rest = bytes[header..]
+            .windows(2)
+            .position(|w| w[0] == 0xff && w[1] != 0);
+        for length in header..header + rest.unwrap() {
+            let cut = [&bytes[..length], &[0xff, 0xd9]].concat();
+            fs::write(&path, cut).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains(part), "{name} to {length}: {error}");
+        }
+    }
+}
+
+#[test]
 fn damage_never_panics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged");
@@ -269,8 +322,17 @@ fn damage_never_panics() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
             fs::write(&path, &damaged).unwrap();
-            let _ = read(&path);
-            let _ = read_index_png(&path, &Limits::default());
+            // What a decoder of somebody else's falls over is caught, and is seen here.
+            let told = [
+                read(&path).err(),
+                read_index_png(&path, &Limits::default()).err(),
+            ];
+            for error in told.into_iter().flatten() {
+                assert!(
+                    !error.to_string().contains("the decoder gave up"),
+                    "{name}, byte {at}: {error}"
+                );
+            }
         }
     }
 }

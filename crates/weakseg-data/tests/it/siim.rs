@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dicom_core::VR;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use weakseg_data::{
-    Cases, DataConfig, DataError, LabelSpace, Rule, Severity, SiimConfig, Split, VerifyReport,
-    write_splits,
+    Cases, DataConfig, DataError, LabelSpace, Limits, Rule, Severity, SiimConfig, Split, Tone,
+    VerifyReport, write_splits,
 };
 
 use crate::dicom_file::{DicomFile, baseline_jpeg};
@@ -191,12 +191,16 @@ fn numbers_of_cases_can_be_given_as_in_the_paper() {
         test_fraction: 0.2,
         ..SiimConfig::default()
     };
-    assert!(error(&much).contains("data.val_fraction = 0.9"));
+    assert!(error(&much).contains("data.test_fraction = 0.2"));
+    let none = SiimConfig {
+        val_fraction: 0.0,
+        ..SiimConfig::default()
+    };
+    assert!(error(&none).contains("data.val_fraction = 0"));
 }
 
 #[test]
-fn the_published_division_is_met_exactly() {
-    // What the paper's set would be dealt to, without its images: see `split.rs` for the rule itself.
+fn a_configuration_says_no_more_than_there_is() {
     let config: DataConfig = toml::from_str(
         "kind = \"siim\"\nval_counts = [145, 541]\ntest_counts = [145, 541]\nroot = \"siim\"\n",
     )
@@ -244,15 +248,153 @@ fn images_and_rows_that_lack_each_other_are_listed() {
         &format!("{rows}1.2.276.98, -1\n1.2.276.97, 1 1\n"),
     );
     let report = verify(&set);
-    let missing = report
-        .errors()
-        .filter(|fault| fault.rule == Rule::ImageOfRow);
-    assert_eq!(missing.count(), 2, "{report}");
-    let error = open(&set, &config()).unwrap_err().to_string();
+    assert!(report.passes(false), "{report}");
+    let missing: Vec<_> = report
+        .warnings()
+        .filter(|fault| fault.rule == Rule::ImageOfRow)
+        .collect();
+    assert_eq!(missing.len(), 1, "{report}");
+    let text = missing[0].error.to_string();
     assert!(
-        error.contains("1.2.276.98") && error.contains("1 more"),
-        "{error}"
+        text.contains("2 of 26 ids have no DICOM file")
+            && text.contains("`1.2.276.98`, `1.2.276.97`"),
+        "{text}"
     );
+    let cases = open(&set, &config()).unwrap();
+    assert_eq!(cases.cases.len(), 24);
+    let ids: Vec<&str> = cases.left_out.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["1.2.276.98", "1.2.276.97"]);
+    assert_eq!(cases.warnings.len(), 2, "{:?}", cases.warnings);
+}
+
+#[test]
+fn pictures_that_are_no_dicom_are_no_images() {
+    let (set, _) = set();
+    // As `weakseg data rle to-masks` leaves them, beside the X-rays, for cases with and without a file of their own.
+    set.image("masks/1.2.276.3.png");
+    set.image("masks/1.2.276.4.png");
+    std::fs::remove_file(set.at("dicom-images-train/study4/series4/1.2.276.4.dcm")).unwrap();
+    let cases = open(&set, &config()).unwrap();
+    assert_eq!(cases.left_out, [("1.2.276.4".into(), "no image".into())]);
+    assert!(
+        cases
+            .get("1.2.276.3")
+            .unwrap()
+            .image
+            .ends_with("1.2.276.3.dcm")
+    );
+    assert!(
+        cases.warnings[0].contains("2 pictures that are no DICOM files: `1.2.276.3.png`"),
+        "{:?}",
+        cases.warnings
+    );
+    // A picture that is called DICOM is none either.
+    set.image("again.png");
+    std::fs::rename(set.at("again.png"), set.at("1.2.276.4.dcm")).unwrap();
+    let cases = open(&set, &config()).unwrap();
+    assert!(cases.get("1.2.276.4").is_none());
+}
+
+#[test]
+fn what_is_neither_healthy_nor_a_mask_is_no_label() {
+    let (set, rows) = set();
+    for cell in [
+        "nan", "None", "no", "-1.0", "-1 -1", "1 0", "0", "\"-1\"", "", "6 -3",
+    ] {
+        set.text(
+            "train-rle.csv",
+            &rows.replace("1.2.276.1, -1", &format!("1.2.276.1, {cell}")),
+        );
+        let error = open(&set, &config()).unwrap_err();
+        assert!(
+            matches!(error, DataError::Row { line: 3, .. }),
+            "{cell}: {error}"
+        );
+        let (rule, severity, _) = only(&verify(&set));
+        assert_eq!((rule, severity), (Rule::ReadableRow, Severity::Error));
+    }
+}
+
+#[test]
+fn only_the_beginning_of_a_file_is_read_for_its_patient() {
+    let (set, _) = set();
+    let path = set.at("dicom-images-train/study3/series3/1.2.276.3.dcm");
+    let mut file = DicomFile::grey(300, 300, 8, &[7; 90_000]);
+    file.text(tags::PATIENT_ID, VR::LO, "far");
+    let bytes = file.encode();
+    std::fs::write(&path, &bytes[..70_000]).unwrap();
+    let cases = open(&set, &config()).unwrap();
+    let patient = |cases: &Cases| cases.get("1.2.276.3").unwrap().patient.clone();
+    assert_eq!(
+        patient(&cases).as_deref(),
+        Some("far"),
+        "its pixels are cut off"
+    );
+    // Where much stands before it, the whole file is.
+    file.bytes(Tag(0x0009, 0x1010), VR::OB, &[0; 100_000]);
+    file.text(Tag(0x0009, 0x0010), VR::LO, "OTHER");
+    std::fs::write(&path, file.encode()).unwrap();
+    assert_eq!(
+        patient(&open(&set, &config()).unwrap()).as_deref(),
+        Some("far")
+    );
+}
+
+#[test]
+fn the_tone_of_a_set_is_that_of_its_images() {
+    let (set, _) = set();
+    let path = set.at("dicom-images-train/study3/series3/1.2.276.3.dcm");
+    let mut file = DicomFile::grey(1, 3, 8, &[10, 20, 30]);
+    file.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+    std::fs::write(&path, file.encode()).unwrap();
+    for (tone, expected) in [
+        ("window", [245, 235, 225]),
+        ("percentile", [255, 127, 0]),
+        ("raw", [10, 20, 30]),
+    ] {
+        let text = format!("kind = \"siim\"\ntone = \"{tone}\"\n");
+        let config: DataConfig = toml::from_str(&text).unwrap();
+        let cases = config.open_cases(set.root()).unwrap();
+        let image = cases
+            .get("1.2.276.3")
+            .unwrap()
+            .read_image(&Limits::default());
+        assert_eq!(image.unwrap().as_slice(), expected, "{tone}");
+        assert_eq!(config.tone(), tone.parse().unwrap());
+    }
+    assert!(toml::from_str::<DataConfig>("kind = \"siim\"\ntone = \"lung\"\n").is_err());
+    let table: DataConfig = toml::from_str("kind = \"table\"\ntone = \"raw\"\n").unwrap();
+    assert_eq!(table.tone(), Tone::Raw);
+}
+
+#[test]
+fn a_patient_of_nearly_all_images_is_told() {
+    let set = Set::new();
+    let mut rows = String::from("ImageId,EncodedPixels\n");
+    for at in 0..24 {
+        image(
+            &set,
+            &format!("1.2.{at}"),
+            if at == 0 { "X" } else { "ANON" },
+        );
+        rows += &format!("1.2.{at},{}\n", if at % 2 == 0 { "0 1" } else { "-1" });
+    }
+    set.text("train-rle.csv", &rows);
+    let report = verify(&set).to_string();
+    assert!(
+        report
+            .contains("one patient has 23 of 24 cases, more than a split was to have (6): `1.2.1`"),
+        "{report}"
+    );
+    assert!(
+        report.contains("a test split was asked for and has none of 24 cases"),
+        "{report}"
+    );
+    assert!(
+        report.contains("0 negatives of `pneumothorax` among 1 cases of the split `val`"),
+        "{report}"
+    );
+    assert!(!report.contains("ANON"), "{report}");
 }
 
 #[test]
@@ -283,25 +425,28 @@ fn contradictions_name_both_lines() {
         "{text}"
     );
     let (_, _, text) = told("1.2.276.1,0 1\n");
-    assert!(
-        text.contains("a mask here and -1 (no mask) in line 3"),
-        "{text}"
-    );
+    assert!(text.contains("a mask here and no mask in line 3"), "{text}");
     let (rule, severity, _) = told("1.2.276.1,-1\n");
     assert_eq!((rule, severity), (Rule::UniqueId, Severity::Warning));
     let (_, _, text) = told("1.2.276.55,\n");
     assert!(
-        text.contains("no run lengths") && text.contains("write -1"),
+        text.contains("no runs at all") && text.contains("or -1 for an image without"),
         "{text}"
     );
-    let (rule, _, _) = told("../../etc/x,-1\n");
-    assert_eq!(
-        rule,
-        Rule::ImageOfRow,
-        "the folders of a name are no part of its id"
+    let (rule, severity, text) = told("../../etc/x,-1\n");
+    assert_eq!((rule, severity), (Rule::ImageOfRow, Severity::Warning));
+    assert!(
+        text.contains("no DICOM file") && text.contains(": `x`"),
+        "the folders of a name are no part of its id: {text}"
     );
-    let (rule, _, _) = told("..,-1\n");
-    assert_eq!(rule, Rule::SafeId);
+    for id in ["..", "..\\x", ".x", "nul", "a:b", "/", &"9".repeat(300)] {
+        let (rule, severity, text) = told(&format!("{id},-1\n"));
+        assert_eq!((rule, severity), (Rule::SafeId, Severity::Error), "{text}");
+    }
+    set.text("train-rle.csv", &format!("{rows}A.1,-1\na.1,-1\n"));
+    let report = verify(&set);
+    let doubled = report.errors().next().unwrap();
+    assert_eq!(doubled.rule, Rule::UniqueId, "{report}");
     let (rule, _, text) = told("1.2.276.55\n");
     assert_eq!(rule, Rule::ReadableRow);
     assert!(text.contains("1 cells, but the header has 2"), "{text}");
@@ -315,8 +460,12 @@ fn every_broken_mask_is_listed_at_once() {
         .replace("1.2.276.4, 6 3 36 3", "1.2.276.4, 6 3 36 4")
         .replace("1.2.276.8, 6 3 36 3", "1.2.276.8, 6 3 x 4");
     set.text("train-rle.csv", &broken);
-    // Labels are there all the same; masks are no business of training.
-    assert!(open(&set, &config()).is_ok());
+    // Whether a run fits its image is no business of training; whether there is one is.
+    let error = open(&set, &config()).unwrap_err().to_string();
+    assert!(
+        error.contains("line 2") && error.contains("1 more"),
+        "{error}"
+    );
     image(&set, "study99/1.2.276.99", "p99");
     std::fs::write(
         set.at("dicom-images-train/study5/series5/1.2.276.5.dcm"),
@@ -328,7 +477,7 @@ fn every_broken_mask_is_listed_at_once() {
     assert_eq!(report.errors().count(), 4, "{report}");
     assert_eq!(report.warnings().count(), 1, "{report}");
     for part in [
-        "train-rle.csv, line 2: the mask of `1.2.276.0` cannot be decoded: 3 numbers",
+        "train-rle.csv, line 2: the run lengths of `1.2.276.0`: 3 numbers",
         "line 6: the mask of `1.2.276.4`",
         "pixels 45 to 48 leaves the image of 6x8",
         "token 3 is `x`",
@@ -353,7 +502,10 @@ fn one_patient_for_all_is_no_patient() {
         (rule, severity),
         (Rule::PatientInOneSplit, Severity::Warning)
     );
-    assert!(text.contains("`ANONYMOUS`"), "{text}");
+    assert!(
+        text.contains("all 8 images have one Patient ID") && !text.contains("ANONYMOUS"),
+        "{text}"
+    );
     let cases = open(&set, &config()).unwrap();
     assert!(cases.cases.iter().all(|case| case.patient.is_none()));
     assert!(Split::ALL.iter().all(|&split| cases.count(split) > 0));

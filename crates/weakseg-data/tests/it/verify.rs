@@ -135,6 +135,47 @@ fn not_empty_split_not_empty_two_classes() {
 }
 
 #[test]
+fn class_in_scoring_and_splits_that_stay_empty() {
+    let (set, _) = Set::table();
+    let rows = |val: u8| {
+        let test = "p1_0,test,1\np6_0,test,0\n";
+        format!("image,split,mass\np0_0,train,1\np5_0,train,0\np2_0,val,1\np7_0,val,{val}\n{test}")
+    };
+    set.text("labels.csv", &rows(0));
+    let told = |report: &VerifyReport| {
+        let of = report
+            .warnings()
+            .filter(|fault| fault.rule == Rule::ClassInScoring);
+        of.map(|fault| fault.error.to_string()).collect::<Vec<_>>()
+    };
+    assert!(told(&verify(&set)).is_empty());
+    set.text("labels.csv", &rows(1));
+    let text = told(&verify(&set)).concat();
+    assert!(
+        text.contains("0 negatives of `mass` among 2 cases of the split `val`"),
+        "{text}"
+    );
+    // Two patients cannot fill three splits.
+    set.text(
+        "labels.csv",
+        "image,patient,mass\np0_0,a,1\np5_0,b,0\np2_0,a,1\np7_0,b,0\n",
+    );
+    let report = |test_fraction: f64| {
+        let config = TableConfig {
+            test_fraction,
+            ..TableConfig::default()
+        };
+        DataConfig::Table(config).verify(set.root()).to_string()
+    };
+    assert!(
+        report(0.3).contains("a test split was asked for and has none of 4 cases"),
+        "{}",
+        report(0.3)
+    );
+    assert!(!report(0.0).contains("a test split"));
+}
+
+#[test]
 fn class_in_training() {
     let (set, _) = Set::table();
     let rows = |mass: u8| {

@@ -64,6 +64,8 @@ pub struct Evidence<'a> {
 /// Departs from IRNet's code, which gives fragments the score 0 and hands them on, and fails where nothing is found:
 /// because a fragment that is still in the list is still a detection, it is left out, and nothing is an empty list.
 ///
+/// Each cluster costs a walk, and nothing bounds their number but the size of the map.
+///
 /// # Errors
 /// See [`InstanceError`]. Whatever comes back holds no NaN.
 pub fn detect(

@@ -24,7 +24,9 @@ use weakseg_kernels::walk::WalkError;
 pub struct Instance {
     /// Index of its class.
     pub class: usize,
-    /// How sure it is, above 0 and at most 1: the greatest value of its walked map.
+    /// The greatest value of its walked map, above 0 and at most 1. It ranks the instances of one image: maps are divided by
+    /// their greatest value, so the best instance of every image (of every finding in it) has 1, and scores of two images
+    /// cannot be compared.
     pub score: f32,
     /// Its pixels.
     pub region: Region,

@@ -28,6 +28,9 @@ pub struct AveragePrecision {
 /// An instance finds the true object of its class that it overlaps best, if their intersection over union reaches `iou`.
 /// Each object is found once, by the instance with the highest score; every further instance on it is a mistake
 /// (PASCAL VOC's rule, Everingham et al. 2010, §4.4, with masks for boxes).
+///
+/// Precision is taken over all images in the order of the scores; those of [`Instance`] are relative to their image, which is
+/// as IRNet's code has it and is no confidence. No step and no command calls this yet: it is for the library's users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceScores {
     iou: f64,

@@ -255,7 +255,7 @@ pub struct Job<'a> {
     pub stop: &'a Stop,
 }
 
-/// Runs the method; returns the number of cases that were left out over all steps.
+/// Runs the method; returns the cases that were left out, by the set and over all steps, with the reasons.
 ///
 /// Finished steps are not done again; a step that was stopped goes on.
 ///
@@ -263,6 +263,9 @@ pub struct Job<'a> {
 /// The first step that fails, with the folder left so that the same call goes on.
 pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     let cases = job.config.data.open_cases(job.base)?;
+    for warning in &cases.warnings {
+        job.progress.note(&format!("warning: {warning}"));
+    }
     check_span(job)?;
     choose_precision(job)?;
     let data = digest(
@@ -289,7 +292,7 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         progress: job.progress,
         stop: job.stop,
     };
-    let mut skipped = Vec::new();
+    let mut skipped = cases.left_out.clone();
     for (number, step) in METHOD
         .iter()
         .enumerate()

@@ -86,6 +86,9 @@ pub struct DataSummary {
     pub versions: BTreeMap<String, String>,
     /// Cases left out.
     pub skipped: Vec<Skipped>,
+    /// What is not as it should be with the data set though it was used.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 impl DataSummary {
@@ -100,6 +103,7 @@ impl DataSummary {
             seed: None,
             versions: BTreeMap::new(),
             skipped: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }

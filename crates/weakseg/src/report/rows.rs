@@ -389,6 +389,7 @@ mod tests {
             step: "make-cams".to_owned(),
             reason: "unreadable".to_owned(),
         });
+        data.warnings.push("no test split".to_owned());
         let timing = Timing {
             step: "make-cams".to_owned(),
             seconds: 1.5,
@@ -404,7 +405,7 @@ mod tests {
             &format!(r#""counts":{{"train":{none},"val":{none},"#),
             r#""test":{"cases":16,"positive":0,"masks":0,"boxes":0}},"#,
             r#""seed":7,"versions":{"weakseg":"0.1.0"},"#,
-            r#""skipped":[{"case":"a","step":"make-cams","reason":"unreadable"}]},"#,
+            r#""skipped":[{"case":"a","step":"make-cams","reason":"unreadable"}],"warnings":["no test split"]},"#,
             r#""results":[{"step":"baseline-empty","split":"test","image_labels":"none","subset":"all","#,
             r#""metric":"iou","value":0.5,"ci95":[0.375,0.625],"n":16},"#,
             r#"{"step":"cam","split":"val","image_labels":"truth","subset":"left lung","#,

@@ -1,18 +1,18 @@
 //! Decoded images at the network's size, kept in memory; batches of them as tensors.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Case, DataError, Limits, Stack, read_image};
+use weakseg_data::{Case, DataError, Limits, Stack, Tone, read_picture};
 use weakseg_models::Normalisation;
 
 /// The images of a set at one size, each decoded on first use and then kept (one byte a value).
 pub struct ImageStore {
     size: usize,
-    paths: Vec<std::path::PathBuf>,
+    files: Vec<(PathBuf, Tone)>,
     images: Vec<OnceLock<Arc<Stack<u8>>>>,
 }
 
@@ -21,7 +21,7 @@ impl ImageStore {
     pub fn new(cases: &[Case], size: usize) -> Self {
         Self {
             size,
-            paths: cases.iter().map(|c| c.image.clone()).collect(),
+            files: cases.iter().map(|c| (c.image.clone(), c.tone)).collect(),
             images: cases.iter().map(|_| OnceLock::new()).collect(),
         }
     }
@@ -34,7 +34,8 @@ impl ImageStore {
         if let Some(image) = self.images[index].get() {
             return Ok(image.clone());
         }
-        let image = Arc::new(read_resized(&self.paths[index], self.size)?);
+        let (path, tone) = &self.files[index];
+        let image = Arc::new(read_resized(path, *tone, self.size)?);
         Ok(self.images[index].get_or_init(|| image).clone())
     }
 }
@@ -43,9 +44,9 @@ impl ImageStore {
 ///
 /// # Errors
 /// When the file cannot be read whole.
-pub fn read_resized(path: &Path, size: usize) -> Result<Stack<u8>, DataError> {
+pub fn read_resized(path: &Path, tone: Tone, size: usize) -> Result<Stack<u8>, DataError> {
     Ok(resize_u8(
-        &read_image(path, &Limits::default())?,
+        &read_picture(path, &Limits::default(), tone)?.pixels,
         size,
         size,
         Filter::Area,

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::Tensor;
-use weakseg_data::Stack;
 use weakseg_data::resize::{Filter, resize_u8};
+use weakseg_data::{Limits, Stack};
 
+use super::image_notes;
 use super::maps::predicted;
 use super::{ClassMaps, MODEL};
 use crate::cam::multi_scale::{self, Grid, Sampling};
@@ -42,10 +43,12 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             bench.progress.end();
             return Err(StepError::Stopped);
         }
-        let originals = batch
-            .iter()
-            .map(|&case| cases[case].read_image(&weakseg_data::Limits::default()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut originals = Vec::with_capacity(batch.len());
+        for &case in batch {
+            let picture = cases[case].read_picture(&Limits::default())?;
+            image_notes::add(folder, &cases[case].id, &picture.notes)?;
+            originals.push(picture.pixels);
+        }
         let sizes: Vec<[usize; 2]> = originals.iter().map(|o| [o.height(), o.width()]).collect();
         let side = config.image.size;
         let cams = multi_scale::aggregate(
@@ -91,6 +94,9 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         }
     }
     bench.progress.end();
+    if let Some(told) = image_notes::summary(bench)? {
+        bench.progress.note(&format!("warning: {told}"));
+    }
     Ok(Outcome {
         cases: cases.len(),
         ..Outcome::default()

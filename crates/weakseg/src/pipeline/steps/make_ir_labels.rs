@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Limits, Plane, Split, read_image, write_index_png};
+use weakseg_data::{Limits, Plane, Split, write_index_png};
 
 use super::maps::upsample;
 use super::{ClassMaps, indices, per_case};
@@ -34,7 +34,7 @@ pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepE
             let (keys, maps) = maps.of(|class| case.labels[class]);
             let maps = upsample(&maps, side, side);
             let image = resize_u8(
-                &read_image(&case.image, &Limits::default())?,
+                &case.read_image(&Limits::default())?,
                 side,
                 side,
                 Filter::Area,

@@ -3,6 +3,7 @@
 mod eval_cams;
 mod eval_pseudo_labels;
 mod evaluate;
+mod image_notes;
 mod make_cams;
 mod make_instances;
 mod make_ir_labels;

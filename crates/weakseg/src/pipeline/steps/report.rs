@@ -8,6 +8,7 @@ use weakseg_data::mask_store::MaskStore;
 use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth};
 
+use super::image_notes;
 use super::make_pseudo_labels::SCORES;
 use super::maps::upsample;
 use super::scoring::read_rows;
@@ -28,7 +29,14 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         rows.extend(read_rows(&bench.run.folder(step))?);
     }
     let mut timings = Vec::new();
-    let mut skipped = Vec::new();
+    let left_out = bench.cases.left_out.iter();
+    let mut skipped: Vec<Skipped> = left_out
+        .map(|(case, reason)| Skipped {
+            case: case.clone(),
+            step: "data".to_owned(),
+            reason: reason.clone(),
+        })
+        .collect();
     for step in &METHOD {
         if let Some(manifest) = bench.run.finished(step)? {
             timings.push(Timing {
@@ -58,6 +66,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.seed = Some(bench.config.seed);
     data.versions = versions;
     data.skipped = skipped;
+    data.warnings = bench.cases.warnings.clone();
+    data.warnings.extend(image_notes::summary(bench)?);
     let seconds = timings.iter().map(|t| t.seconds).sum();
     let figures = Report::new(data, rows, timings)?;
     let [json, html] = REPORT.map(|name| bench.run.root().join(name));

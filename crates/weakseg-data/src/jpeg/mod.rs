@@ -1,15 +1,24 @@
 //! JPEG: the header read by hand, so that size, completeness and colour model are known before a decoder runs.
 //!
 //! The decoder fills what is missing from a file that was cut off with grey; a cut file must be an error. So the
-//! markers are walked to the end-of-image marker first.
+//! markers are walked to the end-of-image marker first, and the coded data between them to the last block (`scan`): an
+//! end-of-image marker may stand behind half an image too.
+
+mod huffman;
+mod scan;
+mod segments;
 
 use std::io::Cursor;
 use std::path::Path;
 
 use image::ImageDecoder;
 use image::codecs::jpeg::JpegDecoder;
+use image::metadata::Orientation;
 
 use crate::{DataError, Limits, Stack};
+
+pub(crate) use scan::check;
+use segments::{Segment, Segments};
 
 /// What the markers of a JPEG say.
 pub(crate) struct Frame {
@@ -29,7 +38,7 @@ pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff])
 }
 
-/// Height and width of a JPEG that is complete and within the limits.
+/// Height and width of a JPEG that has all its markers and is within the limits.
 pub(crate) fn size(
     path: &Path,
     bytes: &[u8],
@@ -39,9 +48,16 @@ pub(crate) fn size(
     Ok((frame.height as usize, frame.width as usize))
 }
 
-/// Decodes a JPEG to 1×H×W grey or 3×H×W RGB. An orientation noted in EXIF data is not applied.
-pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<u8>, DataError> {
+/// Decodes a JPEG to 1×H×W grey or 3×H×W RGB. An orientation noted in EXIF data is not applied, and told.
+pub(crate) fn decode(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    notes: &mut Vec<String>,
+) -> Result<Stack<u8>, DataError> {
     let frame = checked_frame(path, bytes, limits)?;
+    check(bytes)
+        .map_err(|problem| DataError::unreadable(path, problem, "copy or export the file again"))?;
     let corrupt = |error: image::ImageError| {
         DataError::unreadable(
             path,
@@ -49,7 +65,12 @@ pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack
             "export it again",
         )
     };
-    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
+    let mut decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
+    if matches!(decoder.orientation(), Ok(turn) if turn != Orientation::NoTransforms) {
+        notes.push(
+            "its EXIF data say that the picture is to be turned; it is read as it is stored".into(),
+        );
+    }
     let (width, height) = decoder.dimensions();
     let channels = usize::from(decoder.color_type().channel_count());
     let (height, width) = (height as usize, width as usize);
@@ -95,49 +116,14 @@ fn checked_frame(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Frame, Da
 
 /// Walks the markers from the start of the image to its end and returns what they say.
 pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, String> {
-    let cut = |at: usize| {
-        format!("the JPEG is cut off: it ends at byte {at} without an end-of-image marker")
-    };
     let mut frame: Option<Frame> = None;
     let mut is_rgb = None;
     let mut scanned = false;
-    let mut at = 2;
-    loop {
-        // Between segments: bytes up to the next marker are fill or, after a scan header, coded data.
-        let marker = loop {
-            match (bytes.get(at), bytes.get(at + 1)) {
-                (Some(0xff), Some(0xff)) => at += 1,
-                (Some(0xff), Some(&marker)) if marker != 0 && !(0xd0..=0xd7).contains(&marker) => {
-                    at += 2;
-                    break marker;
-                }
-                (Some(_), Some(_)) => at += 1,
-                _ => return Err(cut(bytes.len())),
-            }
-        };
-        if marker == 0xd9 {
-            return match frame {
-                Some(frame) if scanned => Ok(Frame {
-                    is_rgb: is_rgb.or(frame.is_rgb),
-                    ..frame
-                }),
-                _ => Err("the JPEG ends before its image data".into()),
-            };
-        }
-        if marker == 0x01 || marker == 0xd8 {
-            continue;
-        }
-        let length = match (bytes.get(at), bytes.get(at + 1)) {
-            (Some(&high), Some(&low)) => usize::from(high) << 8 | usize::from(low),
-            _ => return Err(cut(bytes.len())),
-        };
-        let Some(segment) = bytes.get(at + 2..at + length.max(2)) else {
-            return Err(cut(bytes.len()));
-        };
-        at += length.max(2);
+    let mut segments = Segments::new(bytes);
+    while let Some(Segment { marker, body, .. }) = segments.next()? {
         match marker {
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                let [precision, h1, h0, w1, w0, components, ref named @ ..] = *segment else {
+                let [precision, h1, h0, w1, w0, components, ref named @ ..] = *body else {
                     return Err("the JPEG's frame header is too short".into());
                 };
                 let names = named.iter().step_by(3).take(3);
@@ -150,12 +136,17 @@ pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, String> {
                     is_rgb: names.eq(b"RGB").then_some(true),
                 });
             }
-            0xe0 if segment.starts_with(b"JFIF\0") => is_rgb = Some(false),
-            0xee if segment.starts_with(b"Adobe") => {
-                is_rgb = segment.get(11).map(|&kind| kind == 0)
-            }
+            0xe0 if body.starts_with(b"JFIF\0") => is_rgb = Some(false),
+            0xee if body.starts_with(b"Adobe") => is_rgb = body.get(11).map(|&kind| kind == 0),
             0xda => scanned = true,
             _ => {}
         }
+    }
+    match frame {
+        Some(frame) if scanned => Ok(Frame {
+            is_rgb: is_rgb.or(frame.is_rgb),
+            ..frame
+        }),
+        _ => Err("the JPEG ends before its image data".into()),
     }
 }
