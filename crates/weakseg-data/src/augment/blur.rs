@@ -58,7 +58,11 @@ pub(super) fn blur(image: &Stack<u8>, sigma: f64) -> Stack<u8> {
                 add_scaled(out, &wide[tap..][..width], *weight);
             }
         }
-        for (y, out) in blurred.plane_mut(channel).chunks_exact_mut(width).enumerate() {
+        for (y, out) in blurred
+            .plane_mut(channel)
+            .chunks_exact_mut(width)
+            .enumerate()
+        {
             down.fill(0.0);
             for (tap, weight) in weights.iter().enumerate() {
                 let row = (y + tap).saturating_sub(radius).min(height - 1);

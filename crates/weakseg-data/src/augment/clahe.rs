@@ -82,9 +82,13 @@ fn clahe(plane: &[u8], height: usize, width: usize, clip: f64, tiles: usize) -> 
     for (y, row) in plane.chunks_exact(width).enumerate() {
         let [above, below] = near(y, tile_height, tiles);
         let fy = share(y, tile_height);
-        let (upper, lower) = (&tables[above * tiles..][..tiles], &tables[below * tiles..][..tiles]);
+        let (upper, lower) = (
+            &tables[above * tiles..][..tiles],
+            &tables[below * tiles..][..tiles],
+        );
         for ((&value, [left, right]), fx) in row.iter().zip(&columns).zip(&shares) {
-            let at = |tables: &[[u8; 256]], tile: usize| f32::from(tables[tile][usize::from(value)]);
+            let at =
+                |tables: &[[u8; 256]], tile: usize| f32::from(tables[tile][usize::from(value)]);
             let above = at(upper, *left) * (1.0 - fx) + at(upper, *right) * fx;
             let below = at(lower, *left) * (1.0 - fx) + at(lower, *right) * fx;
             out.push((above * (1.0 - fy) + below * fy).round_ties_even() as u8);

@@ -134,7 +134,11 @@ fn changed(colour: [u8; 3], shift: HsvShift) -> [u8; 3] {
     };
     let saturation = if most > 0.0 { chroma / most } else { 0.0 };
     let hue = (hue + shift.hue / 30.0).rem_euclid(6.0);
-    let saturation = (saturation + shift.saturation / 255.0).clamp(0.0, 1.0);
+    // What has no hue stays grey.
+    let saturation = match chroma > 0.0 {
+        true => (saturation + shift.saturation / 255.0).clamp(0.0, 1.0),
+        false => 0.0,
+    };
     let value = (most + shift.value).clamp(0.0, 255.0);
     // A channel falls from the value by the chroma as its hue goes away (Smith 1978, in the form of one line).
     [5.0, 3.0, 1.0].map(|place| {
@@ -171,9 +175,15 @@ mod tests {
     #[test]
     fn a_third_of_the_circle_turns_red_into_green() {
         assert_eq!(changed([200, 50, 50], shift(60.0, 0.0, 0.0)), [50, 200, 50]);
-        assert_eq!(changed([200, 50, 50], shift(-60.0, 0.0, 0.0)), [50, 50, 200]);
-        assert_eq!(changed([200, 50, 50], shift(0.0, -255.0, 10.0)), [210, 210, 210]);
-        assert_eq!(changed([0, 0, 0], shift(90.0, 255.0, 0.0)), [0, 0, 0]);
+        assert_eq!(
+            changed([200, 50, 50], shift(-60.0, 0.0, 0.0)),
+            [50, 50, 200]
+        );
+        assert_eq!(
+            changed([200, 50, 50], shift(0.0, -255.0, 10.0)),
+            [210, 210, 210]
+        );
+        assert_eq!(changed([9, 9, 9], shift(90.0, 255.0, 1.0)), [10, 10, 10]);
     }
 
     #[test]

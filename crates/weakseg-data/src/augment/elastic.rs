@@ -51,7 +51,12 @@ impl Elastic {
         within("augment.elastic.side", self.side, 0.0, 1e5, " pixels")
     }
 
-    pub(super) fn draw(&self, rng: &mut ChaCha8Rng, height: usize, width: usize) -> (Motion, Field) {
+    pub(super) fn draw(
+        &self,
+        rng: &mut ChaCha8Rng,
+        height: usize,
+        width: usize,
+    ) -> (Motion, Field) {
         let factor = match self.side > 0.0 {
             true => height.max(width) as f64 / self.side,
             false => 1.0,
@@ -230,7 +235,10 @@ mod tests {
             let expected = alpha / sigma / (12.0 * std::f64::consts::PI).sqrt();
             let got = deviation(&values);
             // 4 · 160² pixels hold some 4 · 160² / (4 π σ²) independent values, 226 at least; lines between nodes take 2 %.
-            assert!((got / expected - 1.0).abs() < 0.08, "{sigma}: {got} {expected}");
+            assert!(
+                (got / expected - 1.0).abs() < 0.08,
+                "{sigma}: {got} {expected}"
+            );
         }
     }
 
@@ -255,8 +263,16 @@ mod tests {
             let [dy, dx] = [moves[2 * corner], moves[2 * corner + 1]];
             let (mut ys, mut xs) = ([(y + dy) as f32], [(x + dx) as f32]);
             motion.trace([0.0, 0.0], &mut ys, &mut xs);
-            assert!((f64::from(ys[0]) - y).abs() < 1e-4, "{corner}: {} {y}", ys[0]);
-            assert!((f64::from(xs[0]) - x).abs() < 1e-4, "{corner}: {} {x}", xs[0]);
+            assert!(
+                (f64::from(ys[0]) - y).abs() < 1e-4,
+                "{corner}: {} {y}",
+                ys[0]
+            );
+            assert!(
+                (f64::from(xs[0]) - x).abs() < 1e-4,
+                "{corner}: {} {x}",
+                xs[0]
+            );
         }
     }
 

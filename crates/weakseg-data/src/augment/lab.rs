@@ -6,9 +6,17 @@ use crate::Stack;
 
 /// Linear sRGB to XYZ, each divided by the white point's (IEC 61966-2-1).
 const TO_XYZ: [[f32; 3]; 3] = [
-    [0.412_453 / 0.950_456, 0.357_580 / 0.950_456, 0.180_423 / 0.950_456],
+    [
+        0.412_453 / 0.950_456,
+        0.357_580 / 0.950_456,
+        0.180_423 / 0.950_456,
+    ],
     [0.212_671, 0.715_160, 0.072_169],
-    [0.019_334 / 1.088_754, 0.119_193 / 1.088_754, 0.950_227 / 1.088_754],
+    [
+        0.019_334 / 1.088_754,
+        0.119_193 / 1.088_754,
+        0.950_227 / 1.088_754,
+    ],
 ];
 
 /// The inverse of [`TO_XYZ`].
@@ -121,10 +129,15 @@ mod tests {
         let before = image.clone();
         change_lightness(&mut image, <[u8]>::to_vec);
         assert_eq!(image, before);
-        change_lightness(&mut image, |l| l.iter().map(|v| v.saturating_add(10)).collect());
+        change_lightness(&mut image, |l| {
+            l.iter().map(|v| v.saturating_add(10)).collect()
+        });
         for at in 0..256 {
             let [r, g, b] = [0, 1, 2].map(|c| image.plane(c)[at]);
-            assert!(r.abs_diff(g) <= 1 && g.abs_diff(b) <= 1, "{at}: {r} {g} {b}");
+            assert!(
+                r.abs_diff(g) <= 1 && g.abs_diff(b) <= 1,
+                "{at}: {r} {g} {b}"
+            );
             assert!(g > at as u8 || at > 245, "{at}: {g}");
         }
     }

@@ -28,7 +28,7 @@ impl MedianBlur {
         if odd && least >= 3 && least <= greatest && greatest <= 31 {
             return Ok(());
         }
-        Err(DataError::Config {
+        Err(DataError::Setting {
             key: "augment.median-blur.size",
             found: format!("[{least}, {greatest}]"),
             expected: "two odd numbers from 3 to 31, the lesser first".into(),

@@ -165,7 +165,7 @@ impl Augment {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`DataError::Config`] for the first value that is out of its range, and for two ways at once of saying what may happen.
+    /// [`DataError::Setting`] for the first value that is out of its range, and for two ways at once of saying what may happen.
     pub fn check(&self) -> Result<(), DataError> {
         let keys = Self {
             scope: None,
@@ -179,7 +179,7 @@ impl Augment {
         ];
         let said: Vec<String> = ways.into_iter().flatten().collect();
         if said.len() > 1 {
-            return Err(DataError::Config {
+            return Err(DataError::Setting {
                 key: "augment",
                 found: said.join(" and "),
                 expected: "one of the three: a scope, steps, or single keys; to change a scope, \

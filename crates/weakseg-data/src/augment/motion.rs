@@ -47,9 +47,8 @@ impl Motion {
         // The output asks `next` first.
         let (a, b) = (&self.matrix, &next.matrix);
         let matrix = [0, 1].map(|i| [0, 1].map(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]));
-        let offset = [0, 1].map(|i| {
-            a[i][0] * next.offset[0] + a[i][1] * next.offset[1] + self.offset[i]
-        });
+        let offset =
+            [0, 1].map(|i| a[i][0] * next.offset[0] + a[i][1] * next.offset[1] + self.offset[i]);
         Self { matrix, offset }
     }
 

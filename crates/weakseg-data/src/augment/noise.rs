@@ -119,7 +119,11 @@ mod tests {
             // Rounding adds 1/12 once the values are many.
             let expected = deviation * deviation + 1.0 / 12.0;
             if deviation >= 1.0 {
-                assert!((mean(2) / expected - 1.0).abs() < 0.01, "{deviation}: {}", mean(2));
+                assert!(
+                    (mean(2) / expected - 1.0).abs() < 0.01,
+                    "{deviation}: {}",
+                    mean(2)
+                );
             }
         }
         // erf(0.5 / (0.4 √2)) = 0.7887 of all values stay.

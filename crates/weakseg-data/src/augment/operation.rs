@@ -56,7 +56,7 @@ impl Operation {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`DataError::Config`] for the first value out of its range.
+    /// [`DataError::Setting`] for the first value out of its range.
     pub fn check(&self) -> Result<(), DataError> {
         match self {
             Self::HorizontalFlip(_) => Ok(()),
@@ -111,7 +111,7 @@ pub(super) fn within(
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    Err(DataError::Config {
+    Err(DataError::Setting {
         key,
         found: value.to_string(),
         expected: format!("{low} to {high}{unit}"),
@@ -128,7 +128,7 @@ pub(super) fn range(
     if least >= low && least <= greatest && greatest <= high {
         return Ok(());
     }
-    Err(DataError::Config {
+    Err(DataError::Setting {
         key,
         found: format!("[{least}, {greatest}]"),
         expected: format!("two values from {low} to {high}, the lesser first"),

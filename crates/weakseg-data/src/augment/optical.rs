@@ -27,7 +27,13 @@ impl Default for OpticalDistortion {
 
 impl OpticalDistortion {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        within("augment.optical-distortion.distort", self.distort, 0.0, 10.0, "")
+        within(
+            "augment.optical-distortion.distort",
+            self.distort,
+            0.0,
+            10.0,
+            "",
+        )
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng, width: usize) -> Lens {

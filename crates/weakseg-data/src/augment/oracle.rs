@@ -67,12 +67,15 @@ fn clahe_is_opencvs() {
         assert!(most <= 1, "clip {clip}, {tiles} tiles: {most}");
     }
     for (clip, tiles, expected) in &oracle.clahe_colour {
-        let mut got = image.clone();
+        let mut got = image.map(|value| value / 2 + 64);
         equalise(&mut got, *clip, *tiles);
-        // OpenCV rounds a and b to whole numbers on the way: half a step of b is two grey values of blue, and more where the
-        // changed colour is cut off at the border of sRGB.
+        // OpenCV rounds a and b to whole numbers on the way (half a step of b is two grey values of blue), and its L by tables: a
+        // value next to one half falls into the next bin. Few tiles, for in one of a dozen pixels a bin is 21 grey values.
         let (most, mean) = difference(&got, expected);
-        assert!(most <= 6 && mean < 1.0, "clip {clip}, {tiles} tiles: {most} {mean}");
+        assert!(
+            most <= 6 && mean < 1.2,
+            "clip {clip}, {tiles} tiles: {most} {mean}"
+        );
     }
 }
 
@@ -84,7 +87,10 @@ fn filters_are_opencvs() {
     }
     // Rounded once here; OpenCV's blur rounds its weights to 1/256.
     for (sigma, expected) in &oracle.blur {
-        assert!(difference(&blur(&image, *sigma), expected).0 <= 1, "{sigma}");
+        assert!(
+            difference(&blur(&image, *sigma), expected).0 <= 1,
+            "{sigma}"
+        );
     }
     for (alpha, lightness, expected) in &oracle.sharpen {
         let (most, _) = difference(&sharpen(&image, *alpha, *lightness), expected);
@@ -111,7 +117,10 @@ fn colours_are_albumentations() {
         change_colour(&mut got, shift);
         // Its hue is in steps of two degrees: half a step of a saturated colour is 255 / 60 = 4.25 grey values of one channel.
         let (most, mean) = difference(&got, expected);
-        assert!(most <= 6 && mean < 1.5, "{hue} {saturation} {value}: {most} {mean}");
+        assert!(
+            most <= 6 && mean < 1.5,
+            "{hue} {saturation} {value}: {most} {mean}"
+        );
     }
 }
 
@@ -124,12 +133,19 @@ fn geometry_is_opencvs() {
         let got = Warp::new(oracle.height, oracle.width, &changes).bilinear(&image);
         for (got, expected) in got.as_slice().iter().zip(expected) {
             // Half a grey value by rounding, and what coordinates in f32 and OpenCV's of the map make of steep places.
-            assert!((f64::from(*got) - expected).abs() < 0.51, "{what}: {got} {expected}");
+            assert!(
+                (f64::from(*got) - expected).abs() < 0.51,
+                "{what}: {got} {expected}"
+            );
         }
     };
     for (scale, degrees, dy, dx, expected) in &oracle.affine {
         let motion = Motion::new(*scale, degrees.to_radians(), [*dy, *dx]);
-        check(Change::Move(motion), expected, &format!("{scale} {degrees}"));
+        check(
+            Change::Move(motion),
+            expected,
+            &format!("{scale} {degrees}"),
+        );
     }
     for (k, expected) in &oracle.optical {
         let lens = Lens::new(*k, oracle.width);
@@ -157,13 +173,17 @@ fn elastic_displacements_are_as_long_as_scipys() {
                 let mut xs: Vec<f32> = (0..side).map(|x| x as f32).collect();
                 field.trace(&mut ys, &mut xs);
                 for (x, (y, moved)) in ys.iter().zip(&xs).enumerate() {
-                    squares += f64::from(y - row as f32).powi(2) + f64::from(moved - x as f32).powi(2);
+                    squares +=
+                        f64::from(y - row as f32).powi(2) + f64::from(moved - x as f32).powi(2);
                     count += 2;
                 }
             }
         }
         let got = (squares / f64::from(count)).sqrt();
         // Some 600 independent displacements along each axis here, so 2 % of chance; straight lines between nodes take 2 %.
-        assert!((got / expected - 1.0).abs() < 0.08, "{alpha} {sigma}: {got} {expected}");
+        assert!(
+            (got / expected - 1.0).abs() < 0.08,
+            "{alpha} {sigma}: {got} {expected}"
+        );
     }
 }

@@ -65,7 +65,10 @@ impl Scope {
             Self::Weak | Self::HorizontalFlip => vec![flip()],
             Self::Strong => vec![
                 flip(),
-                AugmentStep::of(0.4, Operation::ShiftScaleRotate(ShiftScaleRotate::default())),
+                AugmentStep::of(
+                    0.4,
+                    Operation::ShiftScaleRotate(ShiftScaleRotate::default()),
+                ),
                 AugmentStep::of(
                     0.5,
                     Operation::Elastic(Elastic {

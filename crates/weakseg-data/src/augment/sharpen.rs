@@ -55,7 +55,11 @@ pub(super) fn sharpen(image: &Stack<u8>, alpha: f64, lightness: f64) -> Stack<u8
         let row = |y: usize| &plane[y * width..][..width];
         for (y, out) in out.plane_mut(channel).chunks_exact_mut(width).enumerate() {
             let above = row(y.checked_sub(1).unwrap_or(1.min(height - 1)));
-            let below = row(if y + 1 < height { y + 1 } else { height.saturating_sub(2) });
+            let below = row(if y + 1 < height {
+                y + 1
+            } else {
+                height.saturating_sub(2)
+            });
             for (x, sum) in sums[1..=width].iter_mut().enumerate() {
                 *sum = f32::from(above[x]) + f32::from(row(y)[x]) + f32::from(below[x]);
             }

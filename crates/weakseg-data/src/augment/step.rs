@@ -32,7 +32,7 @@ impl AugmentStep {
     pub(super) fn check(&self) -> Result<(), DataError> {
         within("augment.steps.p", self.p, 0.0, 1.0, ", a chance")?;
         if self.one_of.is_empty() {
-            return Err(DataError::Config {
+            return Err(DataError::Setting {
                 key: "augment.steps.one_of",
                 found: "[]".into(),
                 expected: "at least one operation, as in [{ kind = \"horizontal-flip\" }]".into(),
@@ -72,6 +72,9 @@ mod tests {
             }
         }
         // A tenth each: 2,000 of 20,000, with a standard deviation of 42.
-        assert!(counts.iter().all(|c| (1_800..2_200).contains(c)), "{counts:?}");
+        assert!(
+            counts.iter().all(|c| (1_800..2_200).contains(c)),
+            "{counts:?}"
+        );
     }
 }

@@ -106,11 +106,7 @@ impl<'a> Warp<'a> {
         })
     }
 
-    fn resample(
-        &self,
-        image: &Stack<u8>,
-        value: impl Fn(&[u8], &Place, usize) -> u8,
-    ) -> Stack<u8> {
+    fn resample(&self, image: &Stack<u8>, value: impl Fn(&[u8], &Place, usize) -> u8) -> Stack<u8> {
         match self.maps.as_slice() {
             [] => return image.clone(),
             [Map::Motion(motion)] if *motion == Motion::MIRROR => return mirror(image),
@@ -214,7 +210,10 @@ mod tests {
 
     fn warp(height: usize, width: usize, changes: &[Change], image: &Stack<u8>) -> [Vec<u8>; 2] {
         let warp = Warp::new(height, width, changes);
-        [warp.nearest(image).into_vec(), warp.bilinear(image).into_vec()]
+        [
+            warp.nearest(image).into_vec(),
+            warp.bilinear(image).into_vec(),
+        ]
     }
 
     #[test]
@@ -231,7 +230,11 @@ mod tests {
         let image = Plane::new(3, 3, vec![1_u8, 2, 3, 4, 5, 6, 7, 8, 9])
             .unwrap()
             .into_stack();
-        let turn = [Change::Move(Motion::new(1.0, std::f64::consts::FRAC_PI_2, [0.0; 2]))];
+        let turn = [Change::Move(Motion::new(
+            1.0,
+            std::f64::consts::FRAC_PI_2,
+            [0.0; 2],
+        ))];
         for got in warp(3, 3, &turn, &image) {
             assert_eq!(got, [3, 6, 9, 2, 5, 8, 1, 4, 7]);
         }
@@ -253,7 +256,10 @@ mod tests {
         let image = Plane::new(1, 3, vec![1_u8, 2, 3]).unwrap().into_stack();
         let once = [Change::Move(Motion::MIRROR)];
         let twice = [Change::Move(Motion::MIRROR), Change::Move(Motion::MIRROR)];
-        for (once, twice) in warp(1, 3, &once, &image).into_iter().zip(warp(1, 3, &twice, &image)) {
+        for (once, twice) in warp(1, 3, &once, &image)
+            .into_iter()
+            .zip(warp(1, 3, &twice, &image))
+        {
             assert_eq!((once, twice), (vec![3, 2, 1], vec![1, 2, 3]));
         }
     }
@@ -268,7 +274,10 @@ mod tests {
             let p = padding;
             let expected = [p, p, p, p, p, p, p, p, 7, 7, p, p, 7, 7, p, p];
             assert_eq!(image.plane(channel), expected);
-            assert_eq!(mask.plane(channel)[..9], [255, 255, 255, 255, 255, 255, 255, 255, 7]);
+            assert_eq!(
+                mask.plane(channel)[..9],
+                [255, 255, 255, 255, 255, 255, 255, 255, 7]
+            );
         }
     }
 }

@@ -17,6 +17,8 @@ HEIGHT, WIDTH = 32, 24
 # The same whole numbers on both sides: no generator to agree on.
 y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.int64)
 image = np.stack([(y * 5 + x * 3 * (c + 1) + (y * x * (c + 2)) % 23 * 4) % 256 for c in range(3)], axis=-1).astype(np.uint8)
+# Colours that no other lightness takes out of sRGB.
+muted = image // 2 + 64
 gray = np.ascontiguousarray(image[..., 0])
 
 
@@ -82,7 +84,7 @@ print(
             "height": HEIGHT,
             "width": WIDTH,
             "clahe_gray": [[clip, tiles, planar(pixel.clahe(gray, clip, (tiles, tiles)))] for clip, tiles in [(1.0, 8), (2.0, 8), (2.0, 5), (4.0, 2)]],
-            "clahe_colour": [[clip, tiles, planar(pixel.clahe(image, clip, (tiles, tiles)))] for clip, tiles in [(2.0, 8), (3.0, 2)]],
+            "clahe_colour": [[clip, tiles, planar(pixel.clahe(muted, clip, (tiles, tiles)))] for clip, tiles in [(2.0, 2), (3.0, 1)]],
             "gamma": [[gamma, planar(pixel.gamma_transform(image, gamma))] for gamma in (0.8, 1.2)],
             "sharpen": [[a, l, sharpen(a, l)] for a, l in [(0.2, 0.5), (0.5, 1.0)]],
             "median": [[size, planar(cv2.medianBlur(image, size))] for size in (3, 5, 7)],

@@ -1,8 +1,9 @@
 //! Ranges and relations that the types alone do not hold.
 
 use burn::tensor::Device;
+use weakseg_data::DataError;
 
-use super::{Config, ConfigError, EncoderStart, PosWeight, Training};
+use super::{Config, ConfigError, EncoderStart, PosWeight, SamplerKind, Training};
 use crate::loss::SegmentationLoss;
 use crate::networks;
 use crate::pipeline::METHOD;
@@ -50,6 +51,20 @@ impl Config {
         Ok(())
     }
 
+    /// Puts the lists of named scopes in their place.
+    pub(super) fn settle_scopes(&mut self) {
+        for training in [
+            &mut self.classifier.training,
+            &mut self.irn.training,
+            &mut self.segmenter.training,
+        ] {
+            // One that says more than its scope is left to be refused.
+            if training.augment.check().is_ok() {
+                training.augment = std::mem::take(&mut training.augment).spelled_out();
+            }
+        }
+    }
+
     /// Whether the networks can be built; nothing is drawn for it.
     fn check_networks(&self) -> Result<(), String> {
         let device = Device::flex();
@@ -93,6 +108,12 @@ impl Config {
                     monitor.name()
                 ));
             }
+        }
+        if self.loader.ahead == 0 || self.loader.workers > 1024 {
+            return Err(format!(
+                "loader.ahead is {} and loader.workers {}; expected at least 1, and at most 1024",
+                self.loader.ahead, self.loader.workers
+            ));
         }
         positive("classifier.width", self.classifier.width)?;
         positive("segmenter.width", self.segmenter.width)?;
@@ -270,6 +291,9 @@ fn check_training(name: &str, training: &Training) -> Result<(), String> {
             ));
         }
     }
+    let refused = |error: DataError| of(error.to_string());
+    training.augment.check().map_err(refused)?;
+    check_sampler(name, training.sampler)?;
     if let Some(clip) = training.clip {
         positive(&of("clip".to_owned()), clip)?;
     }
@@ -278,6 +302,25 @@ fn check_training(name: &str, training: &Training) -> Result<(), String> {
             "{name}.training.ema is {decay}; expected above 0 and below 1, as 0.999"
         )),
         _ => Ok(()),
+    }
+}
+
+fn check_sampler(name: &str, sampler: SamplerKind) -> Result<(), String> {
+    let key = |part: &str| format!("{name}.training.sampler.{part}");
+    match sampler {
+        SamplerKind::Shuffle | SamplerKind::Balanced | SamplerKind::Positives => Ok(()),
+        SamplerKind::Share(positives) => share(&key("share"), positives),
+        SamplerKind::Schedule { from, to, epochs } => {
+            share(&key("schedule.from"), from)?;
+            share(&key("schedule.to"), to)?;
+            match epochs {
+                0 => Err(format!(
+                    "{} is 0; expected at least 1",
+                    key("schedule.epochs")
+                )),
+                _ => Ok(()),
+            }
+        }
     }
 }
 

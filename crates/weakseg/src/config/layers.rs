@@ -127,6 +127,7 @@ pub fn resolve(
             message: e.to_string().trim_end().replace('\n', " "),
         })?;
     config.settle_weights();
+    config.settle_scopes();
     config.check().map_err(|message| ConfigError::Value {
         origin: origin.to_owned(),
         message,

@@ -1,6 +1,7 @@
-//! Decoded images at the network's size, kept in memory; batches of them as tensors.
+//! Decoded images at the network's size, kept in memory as far as they may; batches of them as tensors.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,18 +10,26 @@ use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{Case, DataError, Limits, Stack, read_image};
 use weakseg_models::Normalisation;
 
-/// The images of a set at one size, each decoded on first use and then kept (one byte a value).
+/// The images of a set at one size, each decoded on first use and then kept (one byte a value) until the memory for it is used up.
+///
+/// What was kept first stays: every epoch asks for all images once, so of any that make room for others none would be there
+/// when it is asked for again.
 pub struct ImageStore {
     size: usize,
+    /// Bytes that may be kept.
+    limit: usize,
+    kept: AtomicUsize,
     paths: Vec<std::path::PathBuf>,
     images: Vec<OnceLock<Arc<Stack<u8>>>>,
 }
 
 impl ImageStore {
-    /// A store over `cases` at `size` × `size` pixels. Nothing is read yet.
-    pub fn new(cases: &[Case], size: usize) -> Self {
+    /// A store over `cases` at `size` × `size` pixels that keeps up to `mebibytes` of them. Nothing is read yet.
+    pub fn new(cases: &[Case], size: usize, mebibytes: usize) -> Self {
         Self {
             size,
+            limit: mebibytes.saturating_mul(1 << 20),
+            kept: AtomicUsize::new(0),
             paths: cases.iter().map(|c| c.image.clone()).collect(),
             images: cases.iter().map(|_| OnceLock::new()).collect(),
         }
@@ -35,7 +44,20 @@ impl ImageStore {
             return Ok(image.clone());
         }
         let image = Arc::new(read_resized(&self.paths[index], self.size)?);
-        Ok(self.images[index].get_or_init(|| image).clone())
+        let bytes = image.as_slice().len();
+        if self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
+            && self.images[index].set(image.clone()).is_ok()
+        {
+            return Ok(image);
+        }
+        // There was no room, or another thread was faster.
+        self.kept.fetch_sub(bytes, Ordering::Relaxed);
+        Ok(image)
+    }
+
+    /// How many images are in memory.
+    pub fn kept(&self) -> usize {
+        self.images.iter().filter(|i| i.get().is_some()).count()
     }
 }
 
