@@ -30,6 +30,10 @@ pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter)
     if (image.height(), image.width()) == (height, width) {
         return image.clone();
     }
+    let whole = |from: usize, to: usize| to > 0 && from.is_multiple_of(to);
+    if filter == Filter::Area && whole(image.height(), height) && whole(image.width(), width) {
+        return block_means(image, height, width);
+    }
     let rows = axis(image.height(), height, filter);
     let columns = axis(image.width(), width, filter);
     let load = |value: &u8| f32::from(*value);
@@ -67,6 +71,31 @@ pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter)
         along_columns(&narrow, channels, image.height(), width, &rows, load, round)
     };
     stack(channels, height, width, resized)
+}
+
+/// Means of blocks of equal size, rounded once, in whole numbers.
+fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
+    let (down, across) = (image.height() / height, image.width() / width);
+    let count = (down * across) as u32;
+    let mut out = Vec::with_capacity(image.channels() * height * width);
+    let mut sums = vec![0_u32; image.width()];
+    for rows in image.as_slice().chunks_exact(down * image.width()) {
+        sums.fill(0);
+        for row in rows.chunks_exact(image.width()) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += u32::from(value);
+            }
+        }
+        let mean = |sum: u32| ((sum + count / 2) / count) as u8;
+        if across == 2 {
+            // The common case, spelled out for the compiler; it halves the time.
+            out.extend(sums.chunks_exact(2).map(|pair| mean(pair[0] + pair[1])));
+        } else {
+            let blocks = sums.chunks_exact(across);
+            out.extend(blocks.map(|block| mean(block.iter().sum())));
+        }
+    }
+    stack(image.channels(), height, width, out)
 }
 
 /// Resizes maps bilinearly, C×H×W to C×`height`×`width`, without widening the filter: PyTorch's
@@ -279,7 +308,7 @@ mod tests {
                     }
                 }
                 let got = f64::from(small.plane(0)[y * 2 + x]);
-                assert!((got - sum / 8.0).abs() <= 1.0, "{got} {sum}");
+                assert!((got - sum / 8.0).abs() <= 0.5, "{got} {sum}");
             }
         }
     }

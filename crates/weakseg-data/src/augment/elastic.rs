@@ -1,13 +1,14 @@
 //! Elastic deformation.
 
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::motion::Motion;
 use super::operation::within;
 use crate::DataError;
-use crate::chance::{between, unit};
+use crate::chance::between;
 
 /// A random affine map, then a smooth random displacement of every pixel (Simard et al. 2003; albumentations'
 /// `ElasticTransform`): noise between -1 and 1, blurred with `sigma`, times `alpha`.
@@ -121,15 +122,14 @@ impl Field {
         let [rows, columns] =
             [height, width].map(|side| ((side - 1) as f64 * density).floor() as usize + 2);
         let sigma = sigma * density;
-        let radius = (4.0 * sigma).ceil() as usize;
+        let radius = (3.0 * sigma).ceil() as usize;
         let weights = bell(sigma, radius);
         // The blurred noise of a coarser grid is stronger by the ratio of the steps.
         let factor = (alpha * density) as f32;
         let nodes = [(); 2].map(|()| {
             let (wide, tall) = (columns + 2 * radius, rows + 2 * radius);
-            let noise: Vec<f32> = (0..wide * tall)
-                .map(|_| (2.0 * unit(rng) - 1.0) as f32 * factor)
-                .collect();
+            let mut noise = vec![0.0_f32; wide * tall];
+            fill(rng, &mut noise, factor);
             smooth(&noise, rows, columns, &weights)
         });
         Self {
@@ -142,11 +142,30 @@ impl Field {
     /// Moves a row of places by the displacement at them.
     pub(super) fn trace(&self, ys: &mut [f32], xs: &mut [f32]) {
         let rows = self.nodes[0].len() / self.columns;
+        let Some(&first) = ys.first() else {
+            return;
+        };
+        if ys.iter().all(|y| *y == first) {
+            // A row of the output itself: the nodes above and below are the same for all of it.
+            let (row, fy) = cell(first * self.density, rows);
+            let [down, across] = self.nodes.each_ref().map(|nodes| -> Vec<f32> {
+                let (upper, lower) = nodes[row * self.columns..].split_at(self.columns);
+                let pairs = upper.iter().zip(lower);
+                pairs.map(|(u, l)| u + (l - u) * fy).collect()
+            });
+            for (y, x) in ys.iter_mut().zip(xs) {
+                let (at, fx) = cell(*x * self.density, self.columns);
+                let mean = |line: &[f32]| line[at] + (line[at + 1] - line[at]) * fx;
+                *y += mean(&down);
+                *x += mean(&across);
+            }
+            return;
+        }
         let [down, across] = &self.nodes;
         for (y, x) in ys.iter_mut().zip(xs) {
-            let [row, fy] = cell(*y * self.density, rows);
-            let [column, fx] = cell(*x * self.density, self.columns);
-            let at = row as usize * self.columns + column as usize;
+            let (row, fy) = cell(*y * self.density, rows);
+            let (column, fx) = cell(*x * self.density, self.columns);
+            let at = row * self.columns + column;
             let mean = |nodes: &[f32]| {
                 let (upper, lower) = (&nodes[at..at + 2], &nodes[at + self.columns..][..2]);
                 let upper = upper[0] + (upper[1] - upper[0]) * fx;
@@ -160,11 +179,22 @@ impl Field {
     }
 }
 
+/// Fills with noise between `-reach` and `reach`, in 2^16 steps: four values of one draw.
+fn fill(rng: &mut ChaCha8Rng, values: &mut [f32], reach: f32) {
+    for four in values.chunks_mut(4) {
+        let mut bits = rng.next_u64();
+        for value in four {
+            *value = (f32::from(bits as u16) - 32_767.5) * (reach / 32_768.0);
+            bits >>= 16;
+        }
+    }
+}
+
 /// The node before `place` with another after it, and how far from it; places outside are brought to the border.
-fn cell(place: f32, count: usize) -> [f32; 2] {
+fn cell(place: f32, count: usize) -> (usize, f32) {
     let place = place.clamp(0.0, (count - 1) as f32);
-    let first = (place as i32 as f32).min((count - 2) as f32);
-    [first, place - first]
+    let first = (place as usize).min(count - 2);
+    (first, place - first as f32)
 }
 
 /// Weights of a Gaussian, which sum to 1.
@@ -239,6 +269,23 @@ mod tests {
                 (got / expected - 1.0).abs() < 0.08,
                 "{sigma}: {got} {expected}"
             );
+        }
+    }
+
+    /// Rows of the output take a short cut, others do not.
+    #[test]
+    fn both_ways_to_a_displacement_agree() {
+        let mut rng = stream(Purpose::Augment, 9, 0, 0);
+        let field = Field::draw(&mut rng, 60.0, 4.0, 30, 40);
+        let xs: Vec<f32> = (0..40).map(|x| x as f32).collect();
+        let (mut row_ys, mut row_xs) = (vec![7.0; 40], xs.clone());
+        field.trace(&mut row_ys, &mut row_xs);
+        let (mut ys, mut other_xs) = (vec![7.0; 40], xs);
+        ys[0] = 8.0;
+        field.trace(&mut ys, &mut other_xs);
+        for at in 1..40 {
+            assert!((ys[at] - row_ys[at]).abs() < 1e-4, "{at}");
+            assert!((other_xs[at] - row_xs[at]).abs() < 1e-4, "{at}");
         }
     }
 

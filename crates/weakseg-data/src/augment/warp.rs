@@ -68,45 +68,56 @@ impl<'a> Warp<'a> {
 
     /// Resamples between the four nearest pixels.
     pub(super) fn bilinear(&self, image: &Stack<u8>) -> Stack<u8> {
-        let padding = |channel: usize| match image.channels() {
-            1 => GRAY_PADDING,
-            _ => PADDING[channel % PADDING.len()],
-        };
-        // A row or column of one pixel is its own neighbour.
-        let (right, below) = (
-            usize::from(self.width > 1),
-            if self.height > 1 { self.width } else { 0 },
-        );
-        self.resample(image, |source, place, channel| {
-            let Some(at) = place.pixel else {
-                return padding(channel);
+        let (right, below) = self.neighbours();
+        let gray = image.channels() == 1;
+        self.resample(image, |source, places, channel, out| {
+            let padding = match gray {
+                true => GRAY_PADDING,
+                false => PADDING[channel % PADDING.len()],
             };
-            let (upper, lower) = (&source[at..], &source[at + below..]);
-            let mean = |row: &[u8]| {
-                let (first, second) = (f32::from(row[0]), f32::from(row[right]));
-                first + (second - first) * place.fx
-            };
-            let (upper, lower) = (mean(upper), mean(lower));
-            (upper + (lower - upper) * place.fy + 0.5) as u8
+            for ((&at, (&fy, &fx)), out) in places.each().zip(out) {
+                if at == OUTSIDE {
+                    *out = padding;
+                    continue;
+                }
+                let at = at as usize;
+                let value = |at: usize| f32::from(source[at]);
+                let (first, second) = (value(at), value(at + right));
+                let upper = first + (second - first) * fx;
+                let (first, second) = (value(at + below), value(at + below + right));
+                let lower = first + (second - first) * fx;
+                *out = (upper + (lower - upper) * fy + 0.5) as u8;
+            }
         })
     }
 
     /// Takes the nearest pixel.
     pub(super) fn nearest(&self, mask: &Stack<u8>) -> Stack<u8> {
-        let (right, below) = (
-            usize::from(self.width > 1),
-            if self.height > 1 { self.width } else { 0 },
-        );
-        self.resample(mask, |source, place, _| {
-            place.pixel.map_or(VOID, |at| {
-                let right = if place.fx >= 0.5 { right } else { 0 };
-                let below = if place.fy >= 0.5 { below } else { 0 };
-                source[at + right + below]
-            })
+        let (right, below) = self.neighbours();
+        self.resample(mask, |source, places, _, out| {
+            for ((&at, (&fy, &fx)), out) in places.each().zip(out) {
+                let right = if fx >= 0.5 { right } else { 0 };
+                let below = if fy >= 0.5 { below } else { 0 };
+                *out = match at {
+                    OUTSIDE => VOID,
+                    at => source[at as usize + right + below],
+                };
+            }
         })
     }
 
-    fn resample(&self, image: &Stack<u8>, value: impl Fn(&[u8], &Place, usize) -> u8) -> Stack<u8> {
+    /// How far the pixels to the right and below lie; a row or column of one pixel is its own neighbour.
+    fn neighbours(&self) -> (usize, usize) {
+        let below = if self.height > 1 { self.width } else { 0 };
+        (usize::from(self.width > 1), below)
+    }
+
+    /// Works row by row: `values` gets a channel, the places that a row of it comes from, the channel's number and the row.
+    fn resample(
+        &self,
+        image: &Stack<u8>,
+        values: impl Fn(&[u8], &Places, usize, &mut [u8]),
+    ) -> Stack<u8> {
         match self.maps.as_slice() {
             [] => return image.clone(),
             [Map::Motion(motion)] if *motion == Motion::MIRROR => return mirror(image),
@@ -115,60 +126,95 @@ impl<'a> Warp<'a> {
         let (height, width, channels) = (self.height, self.width, image.channels());
         let centre = [(height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0];
         let mut out = Stack::filled(channels, height, width, 0_u8);
-        let (mut ys, mut xs) = (vec![0.0_f32; width], vec![0.0_f32; width]);
-        let mut places = vec![Place::default(); width];
+        let mut places = Places::new(width);
         for row in 0..height {
+            let (ys, xs) = (&mut places.ys, &mut places.xs);
             ys.fill(row as f32);
             for (column, x) in xs.iter_mut().enumerate() {
                 *x = column as f32;
             }
             for map in self.maps.iter().rev() {
                 match map {
-                    Map::Motion(motion) => motion.trace(centre, &mut ys, &mut xs),
-                    Map::Field(field) => field.trace(&mut ys, &mut xs),
-                    Map::Lens(lens) => lens.trace(centre, &mut ys, &mut xs),
+                    Map::Motion(motion) => motion.trace(centre, ys, xs),
+                    Map::Field(field) => field.trace(ys, xs),
+                    Map::Lens(lens) => lens.trace(centre, ys, xs),
                 }
             }
-            for ((place, &y), &x) in places.iter_mut().zip(&ys).zip(&xs) {
-                *place = Place::new(y, x, height, width, self.padded);
-            }
+            places.settle(height, width, self.padded);
             for channel in 0..channels {
-                let source = image.plane(channel);
-                let out = &mut out.plane_mut(channel)[row * width..][..width];
-                for (out, place) in out.iter_mut().zip(&places) {
-                    *out = value(source, place, channel);
-                }
+                let line = &mut out.plane_mut(channel)[row * width..][..width];
+                values(image.plane(channel), &places, channel, line);
             }
         }
         out
     }
 }
 
-/// Where an output pixel comes from.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// The upper left of the four nearest pixels; none for padding.
-    pixel: Option<usize>,
-    /// Share of the right ones.
-    fx: f32,
-    /// Share of the lower ones.
-    fy: f32,
+/// A place outside the image, which is padding.
+const OUTSIDE: u32 = u32::MAX;
+
+/// Where a row of output pixels comes from.
+struct Places {
+    /// Coordinates, then the shares of the lower pixels.
+    ys: Vec<f32>,
+    /// Coordinates, then the shares of the pixels to the right.
+    xs: Vec<f32>,
+    /// The upper left of the four nearest pixels, or [`OUTSIDE`].
+    pixels: Vec<u32>,
 }
 
-impl Place {
-    fn new(y: f32, x: f32, height: usize, width: usize, padded: bool) -> Self {
-        let [lowest, rightmost] = [height, width].map(|side| side as f32 - 1.0);
-        if padded && !(inside(y, lowest) && inside(x, rightmost)) {
-            return Self::default();
-        }
-        let (top, fy) = between(fold(y, lowest), lowest);
-        let (left, fx) = between(fold(x, rightmost), rightmost);
+impl Places {
+    fn new(width: usize) -> Self {
         Self {
-            pixel: Some(top * width + left),
-            fx,
-            fy,
+            ys: vec![0.0; width],
+            xs: vec![0.0; width],
+            pixels: vec![0; width],
         }
     }
+
+    fn each(&self) -> impl Iterator<Item = (&u32, (&f32, &f32))> {
+        self.pixels.iter().zip(self.ys.iter().zip(&self.xs))
+    }
+
+    /// Makes pixels and shares of coordinates.
+    fn settle(&mut self, height: usize, width: usize, padded: bool) {
+        let [lowest, rightmost] = [height, width].map(|side| side as f32 - 1.0);
+        let padding: Vec<usize> = match padded {
+            false => Vec::new(),
+            true => (0..width)
+                .filter(|&at| !(inside(self.ys[at], lowest) && inside(self.xs[at], rightmost)))
+                .collect(),
+        };
+        fold_all(&mut self.ys, lowest);
+        fold_all(&mut self.xs, rightmost);
+        // The last pixel with another after it.
+        let [last_row, last_column] = [height, width].map(|side| side.saturating_sub(2) as f32);
+        let row = width as u32;
+        let each = self.ys.iter_mut().zip(&mut self.xs).zip(&mut self.pixels);
+        for ((y, x), pixel) in each {
+            let (top, left) = (before(*y).min(last_row), before(*x).min(last_column));
+            *pixel = whole(top) * row + whole(left);
+            *y -= top;
+            *x -= left;
+        }
+        for at in padding {
+            self.pixels[at] = OUTSIDE;
+        }
+    }
+}
+
+/// 3 * 2^22: adding it to a number from -1/2 to 2^22 leaves the nearest whole one in the low bits. The casts of the language look for what
+/// does not fit, at each pixel.
+const WHOLE: f32 = 12_582_912.0;
+
+/// The whole number before `at`, or `at - 1` where that is whole itself: between pixels both mean the same.
+fn before(at: f32) -> f32 {
+    ((at - 0.5) + WHOLE) - WHOLE
+}
+
+/// A whole number as what it is.
+fn whole(at: f32) -> u32 {
+    (at + WHOLE).to_bits() & 0x003f_ffff
 }
 
 /// Whether a coordinate lies on one of the pixels `0..=last`, each of which reaches half a pixel to both sides.
@@ -176,22 +222,26 @@ fn inside(at: f32, last: f32) -> bool {
     at >= -0.5 && at < last + 0.5
 }
 
+/// Brings coordinates into `0..=last`; most rows lie there as they are.
+fn fold_all(coordinates: &mut [f32], last: f32) {
+    let outside = |count: u32, at: &f32| count + u32::from(!(*at >= 0.0 && *at <= last));
+    if coordinates.iter().fold(0, outside) > 0 {
+        for at in coordinates {
+            *at = fold(*at, last);
+        }
+    }
+}
+
 /// The coordinate in `0..=last` that mirrors `at` at the borders, the border itself not repeated: `dcb|abcd|cba`.
 fn fold(at: f32, last: f32) -> f32 {
     if at >= 0.0 && at <= last {
         at
-    } else if last > 0.0 {
+    } else if last > 0.0 && at.is_finite() {
         let folded = at.rem_euclid(2.0 * last);
         folded.min(2.0 * last - folded).clamp(0.0, last)
     } else {
         0.0
     }
-}
-
-/// The pixel before a coordinate in `0..=last` that has another after it (but for the only one), and the share of that.
-fn between(at: f32, last: f32) -> (usize, f32) {
-    let first = (at as i32).min((last as i32 - 1).max(0));
-    (first as usize, at - first as f32)
 }
 
 fn mirror(image: &Stack<u8>) -> Stack<u8> {
@@ -222,7 +272,18 @@ mod tests {
         let expected: [f32; 14] = [1., 2., 3., 2., 1., 0., 1., 2., 3., 2., 1., 0., 1., 2.];
         assert_eq!(seen, expected);
         assert_eq!((fold(-3.0, 0.0), fold(-0.25, 3.0)), (0.0, 0.25));
-        assert!((0.0..=3.0).contains(&fold(f32::NAN, 3.0)) || fold(f32::NAN, 3.0).is_nan());
+        assert_eq!((fold(f32::NAN, 3.0), fold(f32::INFINITY, 3.0)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn whole_numbers_are_split_off() {
+        for at in [
+            0.0_f32, 0.2, 0.5, 0.999, 1.0, 2.0, 2.5, 77.25, 4095.0, 4095.4,
+        ] {
+            let first = before(at);
+            assert_eq!(first, whole(first) as f32);
+            assert!((0.0..=1.0).contains(&(at - first)), "{at}: {first}");
+        }
     }
 
     #[test]
