@@ -78,6 +78,18 @@ fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
     let (down, across) = (image.height() / height, image.width() / width);
     let count = (down * across) as u32;
     let mut out = Vec::with_capacity(image.channels() * height * width);
+    if (down, across) == (2, 2) {
+        // The common case, an X-ray of 1024 pixels for a network of 512, in a form that compilers make vectors of.
+        for rows in image.as_slice().chunks_exact(2 * image.width()) {
+            let (upper, lower) = rows.split_at(image.width());
+            let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+            out.extend(pairs.map(|(u, l)| {
+                let sum = u16::from(u[0]) + u16::from(u[1]) + u16::from(l[0]) + u16::from(l[1]);
+                ((sum + 2) >> 2) as u8
+            }));
+        }
+        return stack(image.channels(), height, width, out);
+    }
     let mut sums = vec![0_u32; image.width()];
     for rows in image.as_slice().chunks_exact(down * image.width()) {
         sums.fill(0);
@@ -86,14 +98,8 @@ fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
                 *sum += u32::from(value);
             }
         }
-        let mean = |sum: u32| ((sum + count / 2) / count) as u8;
-        if across == 2 {
-            // The common case, spelled out for the compiler; it halves the time.
-            out.extend(sums.chunks_exact(2).map(|pair| mean(pair[0] + pair[1])));
-        } else {
-            let blocks = sums.chunks_exact(across);
-            out.extend(blocks.map(|block| mean(block.iter().sum())));
-        }
+        let blocks = sums.chunks_exact(across);
+        out.extend(blocks.map(|block| ((block.iter().sum::<u32>() + count / 2) / count) as u8));
     }
     stack(image.channels(), height, width, out)
 }
@@ -310,6 +316,18 @@ mod tests {
                 let got = f64::from(small.plane(0)[y * 2 + x]);
                 assert!((got - sum / 8.0).abs() <= 0.5, "{got} {sum}");
             }
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_the_mean_of_four() {
+        let image = ramp(6, 10);
+        let small = resize_u8(&image, 3, 5, Filter::Area);
+        let at = |y: usize, x: usize| u32::from(image.plane(0)[y * 10 + x]);
+        for (place, &got) in small.plane(0).iter().enumerate() {
+            let (y, x) = (place / 5 * 2, place % 5 * 2);
+            let sum = at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1);
+            assert_eq!(u32::from(got), (sum + 2) / 4);
         }
     }
 

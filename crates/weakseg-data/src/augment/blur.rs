@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elastic::{add_scaled, bell};
+use super::elastic::{bell, weigh};
 use super::operation::range;
 use crate::chance::between;
 use crate::{DataError, Stack};
@@ -48,26 +48,22 @@ pub(super) fn blur(image: &Stack<u8>, sigma: f64) -> Stack<u8> {
     let mut across = vec![0.0_f32; height * width];
     let mut down = vec![0.0_f32; width];
     for channel in 0..image.channels() {
-        across.fill(0.0);
         let rows = image.plane(channel).chunks_exact(width);
         for (row, out) in rows.zip(across.chunks_exact_mut(width)) {
             for (at, value) in wide.iter_mut().enumerate() {
                 *value = f32::from(row[at.saturating_sub(radius).min(width - 1)]);
             }
-            for (tap, weight) in weights.iter().enumerate() {
-                add_scaled(out, &wide[tap..][..width], *weight);
-            }
+            weigh(out, &weights, |tap| &wide[tap..]);
         }
         for (y, out) in blurred
             .plane_mut(channel)
             .chunks_exact_mut(width)
             .enumerate()
         {
-            down.fill(0.0);
-            for (tap, weight) in weights.iter().enumerate() {
+            weigh(&mut down, &weights, |tap| {
                 let row = (y + tap).saturating_sub(radius).min(height - 1);
-                add_scaled(&mut down, &across[row * width..][..width], *weight);
-            }
+                &across[row * width..]
+            });
             for (value, blurred) in out.iter_mut().zip(&down) {
                 *value = (blurred + 0.5).clamp(0.0, 255.0) as u8;
             }

@@ -213,21 +213,33 @@ fn smooth(values: &[f32], rows: usize, columns: usize, weights: &[f32]) -> Vec<f
     let mut out = vec![0.0_f32; rows * columns];
     let mut down = vec![0.0_f32; wide];
     for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-        down.fill(0.0);
-        for (tap, weight) in weights.iter().enumerate() {
-            add_scaled(&mut down, &values[(row + tap) * wide..][..wide], *weight);
-        }
-        for (tap, weight) in weights.iter().enumerate() {
-            add_scaled(out, &down[tap..][..columns], *weight);
-        }
+        weigh(&mut down, weights, |tap| &values[(row + tap) * wide..]);
+        weigh(out, weights, |tap| &down[tap..]);
     }
     out
 }
 
-/// `sums += weight * values`.
-pub(super) fn add_scaled(sums: &mut [f32], values: &[f32], weight: f32) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += weight * value;
+/// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all taps at a
+/// time, so that its sums stay in registers.
+pub(super) fn weigh<'a>(out: &mut [f32], weights: &[f32], line: impl Fn(usize) -> &'a [f32]) {
+    const BLOCK: usize = 16;
+    let blocks = out.len() / BLOCK * BLOCK;
+    let (whole, rest) = out.split_at_mut(blocks);
+    for (block, out) in whole.chunks_exact_mut(BLOCK).enumerate() {
+        let mut sums = [0.0_f32; BLOCK];
+        for (tap, weight) in weights.iter().enumerate() {
+            let values = &line(tap)[block * BLOCK..][..BLOCK];
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += weight * value;
+            }
+        }
+        out.copy_from_slice(&sums);
+    }
+    for (place, out) in rest.iter_mut().enumerate() {
+        let taps = weights.iter().enumerate();
+        *out = taps
+            .map(|(tap, weight)| weight * line(tap)[blocks + place])
+            .sum();
     }
 }
 
