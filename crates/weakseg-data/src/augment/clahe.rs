@@ -122,10 +122,10 @@ fn table(counts: &mut [u32; 256], pixels: u32, clip: f64) -> [u8; 256] {
     for count in counts.iter_mut() {
         *count += each;
     }
-    if left > 0 {
-        for count in counts.iter_mut().step_by((256 / left).max(1)).take(left) {
-            *count += 1;
-        }
+    // One each, as far apart as they go.
+    let apart = 256_usize.checked_div(left).unwrap_or(1);
+    for count in counts.iter_mut().step_by(apart).take(left) {
+        *count += 1;
     }
     let scale = 255.0 / pixels as f32;
     let mut sum = 0;

@@ -118,12 +118,12 @@ impl Augment {
     pub fn list(&self) -> Vec<AugmentStep> {
         match self.scope {
             Some(scope) => scope.steps(),
-            None if self.steps.is_empty() => self.from_keys(),
+            None if self.steps.is_empty() => self.list_of_keys(),
             None => self.steps.clone(),
         }
     }
 
-    fn from_keys(&self) -> Vec<AugmentStep> {
+    fn list_of_keys(&self) -> Vec<AugmentStep> {
         let tone = AugmentStep {
             p: self.tone,
             one_of: vec![

@@ -441,7 +441,7 @@ mod loss {
 #[cfg(test)]
 mod training {
     use super::super::resolve;
-    use super::super::{Config, ConfigError};
+    use super::super::{Config, ConfigError, SamplerKind};
     use crate::train::{Monitor, Select};
 
     fn set(sets: &[&str]) -> Result<Config, ConfigError> {
@@ -492,7 +492,7 @@ mod training {
             .skip(1)
             .map(|rest| rest.split("```").next().expect("a block"))
             .collect();
-        assert_eq!(examples.len(), 4);
+        assert_eq!(examples.len(), 7);
         for example in examples {
             let table = format!("{example}\n[data]\nkind = \"phantom\"\n");
             resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
@@ -500,8 +500,71 @@ mod training {
     }
 
     #[test]
+    fn a_scope_is_spelled_out_in_the_resolved_file() {
+        let config = set(&["classifier.training.augment.scope=pneumothorax"]).expect("valid");
+        let augment = &config.classifier.training.augment;
+        assert_eq!((augment.scope, augment.steps.len()), (None, 3));
+        assert_eq!(augment.steps, weakseg_data::Scope::Pneumothorax.steps());
+        let text = super::super::to_toml(&config);
+        assert!(text.contains("optical-distortion"), "{text}");
+        let read = resolve(text.parse().expect("TOML"), "t", None, &[]).expect("valid");
+        assert_eq!(read, config);
+        let keys = set(&["irn.training.augment.hflip=0.5"]).expect("old keys");
+        assert_eq!(keys.irn.training.augment.hflip, 0.5);
+    }
+
+    #[test]
+    fn samplers_are_set_by_name_or_with_their_share() {
+        let sampler = |value: &str| {
+            let text = format!("segmenter.training.sampler={value}");
+            set(&[&text]).map(|config| config.segmenter.training.sampler)
+        };
+        let schedule = SamplerKind::Schedule {
+            from: 0.8,
+            to: 0.2,
+            epochs: 10,
+        };
+        for (value, expected) in [
+            ("shuffle", SamplerKind::Shuffle),
+            ("balanced", SamplerKind::Balanced),
+            ("positives", SamplerKind::Positives),
+            ("{ share = 0.5 }", SamplerKind::Share(0.5)),
+            (
+                "{ schedule = { from = 0.8, to = 0.2, epochs = 10 } }",
+                schedule,
+            ),
+        ] {
+            assert_eq!(sampler(value).expect(value), expected);
+        }
+        for (value, words) in [
+            ("{ share = 1.5 }", "segmenter.training.sampler.share is 1.5"),
+            (
+                "{ schedule = { from = 0.5, to = -1, epochs = 3 } }",
+                "segmenter.training.sampler.schedule.to is -1",
+            ),
+            (
+                "{ schedule = { from = 0.5, to = 0.1, epochs = 0 } }",
+                "segmenter.training.sampler.schedule.epochs is 0",
+            ),
+            ("weighted", "weighted"),
+        ] {
+            let message = sampler(value).expect_err(value).to_string();
+            assert!(message.contains(words), "{value}: {message}");
+        }
+    }
+
+    #[test]
     fn values_out_of_range_are_named() {
         for (sets, words) in [
+            (
+                "irn.training.augment.hflip=2",
+                "irn.training.augment.hflip is 2; expected 0 to 1, a chance",
+            ),
+            (
+                r#"classifier.training.augment={ scope = "weak", tone = 0.5 }"#,
+                "classifier.training.augment is scope = \"weak\" and keys such as hflip; expected one of",
+            ),
+            ("loader.ahead=0", "loader.ahead is 0"),
             ("irn.training.accumulate=0", "irn.training.accumulate is 0"),
             (
                 "irn.training.clip=0",
