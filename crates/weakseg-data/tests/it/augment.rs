@@ -358,12 +358,10 @@ fn settings_out_of_range_and_sizes_that_differ_are_errors() {
         },
         "one_of",
     );
-    let steps = |operation| AugmentStep::of(0.5, operation);
-    let mut elastic = Augment::default();
-    elastic.steps = vec![steps(Operation::Elastic(Elastic {
+    let elastic = only(Operation::Elastic(Elastic {
         sigma: 0.0,
         ..Elastic::default()
-    }))];
+    }));
     assert!(
         elastic
             .check()
