@@ -509,6 +509,17 @@ mod training {
         assert!(text.contains("optical-distortion"), "{text}");
         let read = resolve(text.parse().expect("TOML"), "t", None, &[]).expect("valid");
         assert_eq!(read, config);
+        // Over a preset that says it by keys, and over what a run has written.
+        let demo = [
+            "segmenter.training.augment.scope=weak".to_owned(),
+            "classifier.training.augment.scope=none".to_owned(),
+        ];
+        let over = resolve(text.parse().expect("TOML"), "t", Some("demo"), &demo).expect("valid");
+        assert_eq!(over.segmenter.training.augment.steps.len(), 1);
+        assert_eq!(
+            over.classifier.training.augment,
+            weakseg_data::Augment::default()
+        );
         let keys = set(&["irn.training.augment.hflip=0.5"]).expect("old keys");
         assert_eq!(keys.irn.training.augment.hflip, 0.5);
     }

@@ -1,5 +1,7 @@
 //! `[loader]`: how batches are made ahead of the training.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,10 @@ pub struct LoaderConfig {
     pub ahead: usize,
     /// Decoded images at the network's size that are kept in memory, in MiB; what does not fit is decoded again when it is asked for.
     pub memory: usize,
+    /// Folder for decoded images at the network's size, kept from run to run, relative to where the program is started; none where
+    /// nothing is said. An image whose file has changed is decoded again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
 }
 
 impl Default for LoaderConfig {
@@ -22,6 +28,7 @@ impl Default for LoaderConfig {
             workers: 0,
             ahead: 2,
             memory: 4096,
+            cache: None,
         }
     }
 }

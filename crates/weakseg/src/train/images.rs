@@ -10,6 +10,9 @@ use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{Case, DataError, Limits, Stack, read_image};
 use weakseg_models::Normalisation;
 
+use super::disk_cache::DiskCache;
+use crate::config::LoaderConfig;
+
 /// The images of a set at one size, each decoded on first use and then kept (one byte a value) until the memory for it is used up.
 ///
 /// What was kept first stays: every epoch asks for all images once, so of any that make room for others none would be there
@@ -19,17 +22,19 @@ pub struct ImageStore {
     /// Bytes that may be kept.
     limit: usize,
     kept: AtomicUsize,
+    cache: Option<DiskCache>,
     paths: Vec<std::path::PathBuf>,
     images: Vec<OnceLock<Arc<Stack<u8>>>>,
 }
 
 impl ImageStore {
-    /// A store over `cases` at `size` × `size` pixels that keeps up to `mebibytes` of them. Nothing is read yet.
-    pub fn new(cases: &[Case], size: usize, mebibytes: usize) -> Self {
+    /// A store over `cases` at `size` × `size` pixels that keeps what the settings allow. Nothing is read yet.
+    pub fn new(cases: &[Case], size: usize, settings: &LoaderConfig) -> Self {
         Self {
             size,
-            limit: mebibytes.saturating_mul(1 << 20),
+            limit: settings.memory.saturating_mul(1 << 20),
             kept: AtomicUsize::new(0),
+            cache: settings.cache.as_deref().map(DiskCache::new),
             paths: cases.iter().map(|c| c.image.clone()).collect(),
             images: cases.iter().map(|_| OnceLock::new()).collect(),
         }
@@ -38,12 +43,16 @@ impl ImageStore {
     /// The image of case `index`: 1 or 3 channels, `size` × `size`.
     ///
     /// # Errors
-    /// When the file cannot be read whole.
+    /// When the file cannot be read whole, or the cache not written.
     pub fn get(&self, index: usize) -> Result<Arc<Stack<u8>>, DataError> {
         if let Some(image) = self.images[index].get() {
             return Ok(image.clone());
         }
-        let image = Arc::new(read_resized(&self.paths[index], self.size)?);
+        let (path, size) = (&self.paths[index], self.size);
+        let image = Arc::new(match &self.cache {
+            Some(cache) => cache.get(path, size, || read_resized(path, size))?,
+            None => read_resized(path, size)?,
+        });
         let bytes = image.as_slice().len();
         if self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
             && self.images[index].set(image.clone()).is_ok()

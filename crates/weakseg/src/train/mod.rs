@@ -7,6 +7,7 @@
 
 mod average;
 pub mod checkpoint;
+mod disk_cache;
 mod draw;
 mod error;
 mod fit;

@@ -48,6 +48,7 @@ impl Pictures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LoaderConfig;
     use crate::progress::Stop;
     use crate::train::loader::{Closing, Loader};
     use weakseg_data::{Case, Plane, Scope, Split, write_gray_png};
@@ -71,10 +72,17 @@ mod tests {
         (0..count).map(case).collect()
     }
 
+    fn keeping(memory: usize) -> LoaderConfig {
+        LoaderConfig {
+            memory,
+            ..LoaderConfig::default()
+        }
+    }
+
     fn pictures(cases: &[Case], scope: Scope, mebibytes: usize) -> Pictures {
         let mask = |case: usize| Stack::filled(1, 32, 32, (case % 3) as u8);
         Pictures {
-            images: Arc::new(ImageStore::new(cases, 32, mebibytes)),
+            images: Arc::new(ImageStore::new(cases, 32, &keeping(mebibytes))),
             cases: (0..cases.len()).collect(),
             masks: (0..cases.len()).map(mask).collect(),
             augment: Augment::scope(scope),
@@ -135,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let cases = cases(folder.path(), 5);
         // 5 images of 700 x 700 bytes in 1 MiB: two.
-        let store = ImageStore::new(&cases, 700, 1);
+        let store = ImageStore::new(&cases, 700, &keeping(1));
         for _ in 0..2 {
             for case in 0..5 {
                 assert_eq!(store.get(case).expect("readable").height(), 700);

@@ -122,7 +122,7 @@ pub(crate) fn sampler(
 /// The images of the run's cases.
 pub(crate) fn image_store(bench: &Bench<'_>) -> ImageStore {
     let config = bench.config;
-    ImageStore::new(&bench.cases.cases, config.image.size, config.loader.memory)
+    ImageStore::new(&bench.cases.cases, config.image.size, &config.loader)
 }
 
 /// Works on cases in parallel. A case that is `done` already, by a run that was stopped, is not worked on again.
