@@ -216,6 +216,8 @@ pub fn statistics(name: NormalisationName) -> Normalisation {
     match name {
         NormalisationName::Imagenet => Normalisation::IMAGENET,
         NormalisationName::Caffe => Normalisation::CAFFE,
+        NormalisationName::Pneumothorax => Normalisation::XRAY,
+        NormalisationName::Float => Normalisation::UNIT,
     }
 }
 
