@@ -44,13 +44,6 @@ pub(crate) fn below(rng: &mut impl Rng, count: usize) -> usize {
     ((unit(rng) * count as f64) as usize).min(count - 1)
 }
 
-/// Two independent standard normal values (Box and Muller 1958).
-pub(crate) fn normal_pair(rng: &mut impl Rng) -> (f64, f64) {
-    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
-    let (sin, cos) = (std::f64::consts::TAU * unit(rng)).sin_cos();
-    (radius * cos, radius * sin)
-}
-
 /// Shuffles in place (Fisher and Yates).
 pub(crate) fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
@@ -79,12 +72,6 @@ mod tests {
         let count = 20_000;
         let mean = (0..count).map(|_| unit(&mut rng)).sum::<f64>() / f64::from(count);
         assert!((mean - 0.5).abs() < 0.01, "{mean}");
-        let squares: f64 = (0..count / 2)
-            .map(|_| normal_pair(&mut rng))
-            .map(|(a, b)| a * a + b * b)
-            .sum();
-        let variance = squares / f64::from(count);
-        assert!((variance - 1.0).abs() < 0.03, "{variance}");
         assert!((0..1000).all(|_| below(&mut rng, 3) < 3));
     }
 }

@@ -175,6 +175,16 @@ pub enum DataError {
         /// The values allowed.
         expected: String,
     },
+    /// A setting of a training that makes no sense.
+    #[error("{key} is {found}; expected {expected}")]
+    Setting {
+        /// The key, below the training's.
+        key: &'static str,
+        /// The value given.
+        found: String,
+        /// The values allowed.
+        expected: String,
+    },
     /// Several faults of one set; the first is shown, `weakseg data verify` lists them all.
     #[error("{first} (and {others} more; `weakseg data verify` lists them all)")]
     Several {

@@ -19,7 +19,6 @@ mod csv_table;
 mod dicom;
 mod error;
 mod fault;
-mod filter;
 mod image;
 mod jpeg;
 mod limits;
@@ -45,9 +44,8 @@ mod table;
 mod truth;
 mod verify;
 mod voc;
-mod warp;
 
-pub use augment::Augment;
+pub use augment::{Augment, AugmentStep, Scope};
 pub use boxes::BoundingBox;
 pub use case::{Case, Cases, Classes, LabelSpace, Split, unsafe_id};
 pub use config::DataConfig;

@@ -30,6 +30,10 @@ pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter)
     if (image.height(), image.width()) == (height, width) {
         return image.clone();
     }
+    let whole = |from: usize, to: usize| to > 0 && from.is_multiple_of(to);
+    if filter == Filter::Area && whole(image.height(), height) && whole(image.width(), width) {
+        return block_means(image, height, width);
+    }
     let rows = axis(image.height(), height, filter);
     let columns = axis(image.width(), width, filter);
     let load = |value: &u8| f32::from(*value);
@@ -67,6 +71,37 @@ pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter)
         along_columns(&narrow, channels, image.height(), width, &rows, load, round)
     };
     stack(channels, height, width, resized)
+}
+
+/// Means of blocks of equal size, rounded once, in whole numbers.
+fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
+    let (down, across) = (image.height() / height, image.width() / width);
+    let count = (down * across) as u32;
+    let mut out = Vec::with_capacity(image.channels() * height * width);
+    if (down, across) == (2, 2) {
+        // The common case, an X-ray of 1024 pixels for a network of 512, in a form that compilers make vectors of.
+        for rows in image.as_slice().chunks_exact(2 * image.width()) {
+            let (upper, lower) = rows.split_at(image.width());
+            let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+            out.extend(pairs.map(|(u, l)| {
+                let sum = u16::from(u[0]) + u16::from(u[1]) + u16::from(l[0]) + u16::from(l[1]);
+                ((sum + 2) >> 2) as u8
+            }));
+        }
+        return stack(image.channels(), height, width, out);
+    }
+    let mut sums = vec![0_u32; image.width()];
+    for rows in image.as_slice().chunks_exact(down * image.width()) {
+        sums.fill(0);
+        for row in rows.chunks_exact(image.width()) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += u32::from(value);
+            }
+        }
+        let blocks = sums.chunks_exact(across);
+        out.extend(blocks.map(|block| ((block.iter().sum::<u32>() + count / 2) / count) as u8));
+    }
+    stack(image.channels(), height, width, out)
 }
 
 /// Resizes maps bilinearly, C×H×W to C×`height`×`width`, without widening the filter: PyTorch's
@@ -279,8 +314,20 @@ mod tests {
                     }
                 }
                 let got = f64::from(small.plane(0)[y * 2 + x]);
-                assert!((got - sum / 8.0).abs() <= 1.0, "{got} {sum}");
+                assert!((got - sum / 8.0).abs() <= 0.5, "{got} {sum}");
             }
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_the_mean_of_four() {
+        let image = ramp(6, 10);
+        let small = resize_u8(&image, 3, 5, Filter::Area);
+        let at = |y: usize, x: usize| u32::from(image.plane(0)[y * 10 + x]);
+        for (place, &got) in small.plane(0).iter().enumerate() {
+            let (y, x) = (place / 5 * 2, place % 5 * 2);
+            let sum = at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1);
+            assert_eq!(u32::from(got), (sum + 2) / 4);
         }
     }
 

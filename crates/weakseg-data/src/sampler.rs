@@ -22,15 +22,43 @@ pub enum Sampler {
         /// One weight per case, at least one of them above 0.
         weights: Vec<f64>,
     },
-    /// With replacement, as many draws as cases, a fixed share of them from the positives.
+    /// With replacement, as many draws as cases, a share of them from the positives.
     Share {
-        /// Indices of positives; not empty.
+        /// Indices of positives; not empty where any are to be drawn.
         positives: Vec<usize>,
-        /// Indices of negatives; not empty.
+        /// Indices of negatives; not empty where any are to be drawn.
         negatives: Vec<usize>,
         /// Share of positives, 0 to 1.
-        share: f64,
+        share: Ramp,
     },
+    /// In random order, each of some cases once.
+    Part {
+        /// Their indices.
+        places: Vec<usize>,
+    },
+}
+
+/// A number that goes from one value to another in a straight line over the first epochs, and stays there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ramp {
+    /// In epoch 0.
+    pub from: f64,
+    /// In epoch `epochs - 1` and later.
+    pub to: f64,
+    /// Epochs on the way, both ends counted.
+    pub epochs: u64,
+}
+
+impl Ramp {
+    /// The value in an epoch, the first being 0.
+    #[must_use]
+    pub fn at(&self, epoch: u64) -> f64 {
+        let last = self.epochs.saturating_sub(1);
+        if epoch >= last {
+            return self.to;
+        }
+        self.from + (self.to - self.from) * (epoch as f64 / last as f64)
+    }
 }
 
 impl Sampler {
@@ -79,33 +107,60 @@ impl Sampler {
     /// Draws positives (cases with any label) with a fixed share.
     ///
     /// # Errors
-    /// [`DataError::Set`] if a kind that is asked for has no case, [`DataError::Config`] if the share is no share.
+    /// [`DataError::Set`] if a kind that is asked for has no case, [`DataError::Setting`] if the share is no share.
     pub fn share(cases: &[&Case], share: f64) -> Result<Self, DataError> {
-        if !(0.0..=1.0).contains(&share) {
-            return Err(DataError::Config {
-                key: "positive_share",
-                found: share.to_string(),
-                expected: "a share between 0 and 1".into(),
-            });
+        Self::scheduled(cases, share, share, 1)
+    }
+
+    /// Draws positives with a share that goes from one to another over the first `epochs` epochs, as challenge winners on SIIM-ACR
+    /// did it: many to begin with, as many as there are in the end.
+    ///
+    /// # Errors
+    /// As [`Sampler::share`].
+    pub fn scheduled(cases: &[&Case], from: f64, to: f64, epochs: u64) -> Result<Self, DataError> {
+        for share in [from, to] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(DataError::Setting {
+                    key: "sampler",
+                    found: share.to_string(),
+                    expected: "a share of positives between 0 and 1".into(),
+                });
+            }
         }
         let (positives, negatives): (Vec<usize>, Vec<usize>) =
             (0..cases.len()).partition(|&index| cases[index].is_positive());
-        if (positives.is_empty() && share > 0.0) || (negatives.is_empty() && share < 1.0) {
+        let (most, least) = (from.max(to), from.min(to));
+        if (positives.is_empty() && most > 0.0) || (negatives.is_empty() && least < 1.0) {
             return Err(nothing_to_balance(cases, positives.len()));
         }
         Ok(Self::Share {
             positives,
             negatives,
-            share,
+            share: Ramp { from, to, epochs },
         })
     }
 
-    /// Draws in an epoch, which is the number of cases.
+    /// Draws each positive once, in random order.
+    ///
+    /// # Errors
+    /// [`DataError::Set`] if there is none.
+    pub fn positives(cases: &[&Case]) -> Result<Self, DataError> {
+        let places: Vec<usize> = (0..cases.len())
+            .filter(|&index| cases[index].is_positive())
+            .collect();
+        if places.is_empty() {
+            return Err(nothing_to_balance(cases, 0));
+        }
+        Ok(Self::Part { places })
+    }
+
+    /// Draws in an epoch: the number of cases, or of positives where they are drawn alone.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Sequential { len } | Self::Shuffle { len } => *len,
             Self::Weighted { weights } => weights.len(),
+            Self::Part { places } => places.len(),
             Self::Share {
                 positives,
                 negatives,
@@ -156,8 +211,9 @@ impl Sampler {
                 negatives,
                 share,
             } => {
+                let share = share.at(epoch);
                 let draw = |_| {
-                    let kind = if unit(&mut rng) < *share {
+                    let kind = if unit(&mut rng) < share {
                         positives
                     } else {
                         negatives
@@ -165,6 +221,11 @@ impl Sampler {
                     kind[below(&mut rng, kind.len())]
                 };
                 (0..self.len()).map(draw).collect()
+            }
+            Self::Part { places } => {
+                let mut order = places.clone();
+                shuffle(&mut rng, &mut order);
+                order
             }
         }
     }
@@ -177,7 +238,7 @@ fn nothing_to_balance(cases: &[&Case], positives: usize) -> DataError {
             .map(|case| case.image.clone())
             .unwrap_or_default(),
         problem: format!(
-            "a balanced sampler is impossible: {positives} positives, {} negatives",
+            "this sampler is impossible: {positives} positives, {} negatives",
             cases.len() - positives
         ),
         remedy: "add cases of the missing kind, or use the sampler `shuffle`".into(),
@@ -256,6 +317,39 @@ mod tests {
         assert!(Sampler::share(&refs(&cases[..50]), 1.0).is_ok());
         assert!(Sampler::share(&refs(&cases[..50]), 0.5).is_err());
         assert!(Sampler::share(&refs(&cases), 1.5).is_err());
+    }
+
+    #[test]
+    fn a_share_can_follow_the_epochs() {
+        let cases: Vec<Case> = (0..4000).map(|index| case(&[index < 900])).collect();
+        let sampler = Sampler::scheduled(&refs(&cases), 0.8, 0.2, 4).unwrap();
+        for (epoch, expected) in [0.8, 0.6, 0.4, 0.2, 0.2, 0.2].into_iter().enumerate() {
+            let drawn = sampler.epoch_order(1, epoch as u64);
+            let positives = drawn.iter().filter(|&&index| index < 900).count();
+            // Four standard deviations of 4,000 draws.
+            let share = positives as f64 / 4000.0;
+            assert!((share - expected).abs() < 0.032, "epoch {epoch}: {share}");
+        }
+        let fixed = Ramp {
+            from: 0.3,
+            to: 0.7,
+            epochs: 1,
+        };
+        assert_eq!((fixed.at(0), fixed.at(9)), (0.7, 0.7));
+        assert!(Sampler::scheduled(&refs(&cases[..900]), 1.0, 0.9, 3).is_err());
+        assert!(Sampler::scheduled(&refs(&cases), 0.2, f64::NAN, 3).is_err());
+    }
+
+    #[test]
+    fn positives_can_be_drawn_alone() {
+        let cases: Vec<Case> = (0..50).map(|index| case(&[index % 5 == 0])).collect();
+        let sampler = Sampler::positives(&refs(&cases)).unwrap();
+        let mut drawn = sampler.epoch_order(0, 0);
+        assert_eq!(sampler.len(), 10);
+        assert_ne!(drawn, sampler.epoch_order(0, 1));
+        drawn.sort_unstable();
+        assert_eq!(drawn, (0..50).step_by(5).collect::<Vec<_>>());
+        assert!(Sampler::positives(&refs(&cases[1..5])).is_err());
     }
 
     #[test]

@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use weakseg_data::{Classes, DataError, LabelSpace, Plane, Stack};
+use weakseg_data::{Classes, LabelSpace, Plane, Stack};
 use weakseg_models::weights::{
     ChannelOrder, Metadata, WeightsError, import_trunk, load_safetensors, read_metadata,
 };
@@ -17,10 +15,9 @@ use weakseg_models::{
     ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
-use crate::config::{Config, EncoderStart, NormalisationName, Training};
+use crate::config::{Config, EncoderStart, NormalisationName};
 use crate::pipeline::{Bench, StepError};
 use crate::progress::Progress;
-use crate::train::{ImageStore, Place, stream_seed};
 
 /// What a network is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,6 +216,8 @@ pub fn statistics(name: NormalisationName) -> Normalisation {
     match name {
         NormalisationName::Imagenet => Normalisation::IMAGENET,
         NormalisationName::Caffe => Normalisation::CAFFE,
+        NormalisationName::Pneumothorax => Normalisation::XRAY,
+        NormalisationName::Float => Normalisation::UNIT,
     }
 }
 
@@ -394,38 +393,6 @@ pub fn open_segmenter(
         ..SegmenterConfig::new(arch, card.outputs())
     };
     Ok(load_safetensors(config.init(device)?, path)?.0)
-}
-
-/// An image as a training step sees it, and its mask where there is one.
-pub(crate) type Sample = (Arc<Stack<u8>>, Option<Stack<u8>>);
-
-/// A training batch: each image of `cases`, and its mask where masks are given, changed by the same random draw.
-///
-/// The draw is a pure function of (seed, epoch, step, place in the batch).
-pub(crate) fn augmented(
-    seed: u64,
-    training: &Training,
-    images: &ImageStore,
-    cases: &[usize],
-    at: Place,
-    masks: Option<&[&Stack<u8>]>,
-) -> Result<Vec<Sample>, DataError> {
-    let seed = stream_seed(seed, at, crate::pipeline::steps::purpose::AUGMENT);
-    cases
-        .par_iter()
-        .enumerate()
-        .map(|(place, &case)| {
-            let image = images.get(case)?;
-            let (image, mask) = training.augment.apply(
-                seed,
-                at.epoch as u64,
-                place as u64,
-                &image,
-                masks.map(|m| m[place]),
-            )?;
-            Ok((Arc::new(image), mask))
-        })
-        .collect()
 }
 
 /// The image seen in a mirror.

@@ -1,6 +1,7 @@
 //! Random changes: alike for image and mask, and a function of their address alone.
 
-use weakseg_data::{Augment, Plane, Stack};
+use weakseg_data::augment::{Elastic, Operation, OpticalDistortion, RandomCrop};
+use weakseg_data::{Augment, AugmentStep, Plane, Scope, Stack};
 
 fn picture(height: usize, width: usize) -> Stack<u8> {
     Stack::from_planes(&[0, 1, 2].map(|c| {
@@ -56,7 +57,7 @@ fn image_and_mask_are_mirrored_together_and_exactly() {
 #[test]
 fn an_outcome_is_a_function_of_its_address() {
     let image = picture(32, 24);
-    let strong = Augment::strong();
+    let strong = Augment::scope(Scope::Strong);
     let of = |seed, epoch, index| strong.apply(seed, epoch, index, &image, None).unwrap().0;
     assert_eq!(of(1, 2, 3), of(1, 2, 3));
     let kinds: std::collections::BTreeSet<_> =
@@ -122,11 +123,220 @@ fn noise_has_its_variance() {
     assert!((variance - 30.0).abs() < 1.0, "{variance}");
 }
 
+/// Always, and nothing else.
+fn only(operation: Operation) -> Augment {
+    Augment {
+        steps: vec![AugmentStep::of(1.0, operation)],
+        ..Augment::default()
+    }
+}
+
+#[test]
+fn distortions_of_nothing_are_nothing() {
+    let image = picture(20, 30);
+    let still = [
+        Operation::Elastic(Elastic {
+            alpha: 0.0,
+            affine: 0.0,
+            ..Elastic::default()
+        }),
+        Operation::OpticalDistortion(OpticalDistortion { distort: 0.0 }),
+        Operation::RandomCrop(RandomCrop { scale: [1.0, 1.0] }),
+    ];
+    for operation in still {
+        let (same, mask) = only(operation)
+            .apply(0, 0, 0, &image, Some(&image))
+            .unwrap();
+        assert_eq!((same, mask), (image.clone(), Some(image.clone())));
+    }
+}
+
+#[test]
+fn masks_stay_under_their_image_whatever_bends_it() {
+    let disc = |value: u8| {
+        Plane::from_fn(96, 96, |y, x| {
+            let (dy, dx) = (y as f64 - 40.0, x as f64 - 50.0);
+            if dy * dy + dx * dx < 900.0 { value } else { 0 }
+        })
+        .into_stack()
+    };
+    let bends = [
+        Operation::Elastic(Elastic {
+            alpha: 60.0,
+            side: 0.0,
+            ..Elastic::default()
+        }),
+        Operation::OpticalDistortion(OpticalDistortion::default()),
+        Operation::RandomCrop(RandomCrop::default()),
+    ];
+    for operation in bends {
+        let bend = only(operation);
+        for index in 0..10 {
+            let (image, mask) = bend.apply(3, 0, index, &disc(200), Some(&disc(2))).unwrap();
+            let mask = mask.unwrap();
+            assert!(mask.as_slice().iter().all(|v| [0, 2, 255].contains(v)));
+            let pairs = image.as_slice().iter().zip(mask.as_slice());
+            let agree = pairs
+                // Padding is the mean grey in the image and void in the mask.
+                .filter(|(image, mask)| match **mask {
+                    255 => **image == 115,
+                    mask => (**image > 100) == (mask == 2),
+                })
+                .count();
+            assert!(agree * 1000 >= 96 * 96 * 985, "{agree}");
+        }
+    }
+}
+
+#[test]
+fn scopes_hold_what_the_reference_and_the_paper_list() {
+    let kinds = |scope: Scope| -> Vec<(f64, Vec<String>)> {
+        let kind = |operation: &Operation| {
+            let value = serde_json::to_value(operation).unwrap();
+            value["kind"].as_str().unwrap().to_owned()
+        };
+        let steps = scope.steps();
+        let of = |step: &AugmentStep| (step.p, step.one_of.iter().map(kind).collect());
+        steps.iter().map(of).collect()
+    };
+    let expect = |scope, expected: &[(f64, &[&str])]| {
+        let expected: Vec<(f64, Vec<String>)> = expected
+            .iter()
+            .map(|(p, names)| (*p, names.iter().map(|&name| name.to_owned()).collect()))
+            .collect();
+        assert_eq!(kinds(scope), expected, "{scope}");
+    };
+    let flip: (f64, &[&str]) = (0.5, &["horizontal-flip"]);
+    expect(Scope::None, &[]);
+    expect(Scope::Weak, &[flip]);
+    expect(Scope::HorizontalFlip, &[flip]);
+    expect(
+        Scope::Strong,
+        &[
+            flip,
+            (0.4, &["shift-scale-rotate"]),
+            (0.5, &["elastic"]),
+            (0.5, &["gauss-noise"]),
+            (
+                0.5,
+                &[
+                    "clahe",
+                    "sharpen",
+                    "brightness-contrast",
+                    "gamma",
+                    "median-blur",
+                ],
+            ),
+            (0.5, &["rgb-shift", "hue-saturation-value"]),
+        ],
+    );
+    expect(
+        Scope::Pneumothorax,
+        &[
+            flip,
+            (0.3, &["brightness-contrast", "gamma"]),
+            (0.3, &["elastic", "optical-distortion"]),
+        ],
+    );
+    expect(
+        Scope::PaperXray,
+        &[
+            flip,
+            (0.5, &["shift-scale-rotate"]),
+            (0.5, &["brightness-contrast", "gamma"]),
+            (0.2, &["gaussian-blur"]),
+        ],
+    );
+    expect(Scope::IrnCam, &[flip, (1.0, &["random-crop"])]);
+    expect(Scope::Irn, &[flip, (1.0, &["random-crop"])]);
+}
+
+#[test]
+fn every_scope_works_on_every_image_and_gives_the_same_on_any_number_of_threads() {
+    use rayon::prelude::*;
+    let images = [
+        picture(40, 24),
+        picture(1, 1),
+        picture(3, 50),
+        picture(33, 33),
+    ];
+    for scope in Scope::ALL {
+        let augment = Augment::scope(scope);
+        augment.check().unwrap();
+        for channels in [1, 3] {
+            let batch = |threads: usize| -> Vec<_> {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                pool.install(|| {
+                    let all = (0..24_usize).into_par_iter().map(|index| {
+                        let image = &images[index % images.len()];
+                        let planes: Vec<Plane<u8>> =
+                            (0..channels).map(|c| image.to_plane(c)).collect();
+                        let image = Stack::from_planes(&planes).unwrap();
+                        augment
+                            .apply(7, 1, index as u64, &image, Some(&image))
+                            .unwrap()
+                    });
+                    all.collect()
+                })
+            };
+            let one = batch(1);
+            assert_eq!(one, batch(8), "{scope}");
+            for (index, (image, mask)) in one.iter().enumerate() {
+                let (height, width) = (images[index % 4].height(), images[index % 4].width());
+                assert_eq!((image.height(), image.width()), (height, width));
+                assert_eq!(mask.as_ref().map(Stack::channels), Some(channels));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_scope_is_spelled_out_to_the_same() {
+    let image = picture(16, 16);
+    for scope in Scope::ALL {
+        let named = Augment::scope(scope);
+        let spelled = named.clone().spelled_out();
+        assert_eq!((spelled.scope, &spelled.steps), (None, &scope.steps()));
+        let text = toml::to_string(&spelled).unwrap();
+        let read: Augment = toml::from_str(&text).unwrap();
+        for index in 0..5 {
+            let of = |augment: &Augment| augment.apply(1, 0, index, &image, None).unwrap();
+            assert_eq!(of(&named), of(&read));
+        }
+    }
+}
+
+#[test]
+fn settings_are_read_as_they_are_written() {
+    let read = |text: &str| toml::from_str::<Augment>(text).map_err(|e| e.to_string());
+    let old = read("hflip = 0.5\naffine = 0.3\nshift = 0.05\nscale = 0.1\nrotate = 8.0").unwrap();
+    assert_eq!((old.hflip, old.rotate), (0.5, 8.0));
+    assert_eq!(
+        read("scope = \"pneumothorax\"").unwrap(),
+        Augment::scope(Scope::Pneumothorax)
+    );
+    assert_eq!(
+        read("scope = \"horizontal_flip\"").unwrap(),
+        Augment::scope(Scope::HorizontalFlip)
+    );
+    let own = read(
+        "steps = [{ p = 0.5, one_of = [{ kind = \"clahe\", clip = [1.0, 3.0] }, { kind = \"gamma\" }] }]",
+    );
+    assert_eq!(own.unwrap().list()[0].one_of.len(), 2);
+    let wrong =
+        read("steps = [{ p = 0.5, one_of = [{ kind = \"clahe\", clap = 1.0 }] }]").unwrap_err();
+    assert!(wrong.contains("clap") && wrong.contains("clip"), "{wrong}");
+    let unknown = read("scope = \"heavy\"").unwrap_err();
+    assert!(unknown.contains("pneumothorax"), "{unknown}");
+}
+
 #[test]
 fn settings_out_of_range_and_sizes_that_differ_are_errors() {
-    assert!(Augment::strong().check().is_ok() && Augment::xray().check().is_ok());
     let bad = |change: fn(&mut Augment), key: &str| {
-        let mut augment = Augment::weak();
+        let mut augment = Augment::default();
         change(&mut augment);
         let message = augment.check().unwrap_err().to_string();
         assert!(message.contains(key), "{message}");
@@ -135,6 +345,34 @@ fn settings_out_of_range_and_sizes_that_differ_are_errors() {
     bad(|a| a.scale = 1.0, "augment.scale");
     bad(|a| a.rotate = f64::NAN, "augment.rotate");
     bad(|a| a.blur_sigma = [2.0, 1.0], "augment.blur_sigma");
+    bad(
+        |a| (a.scope, a.hflip) = (Some(Scope::Weak), 0.5),
+        "scope = \"weak\" and keys",
+    );
+    bad(
+        |a| {
+            a.steps = vec![AugmentStep {
+                p: 0.5,
+                one_of: Vec::new(),
+            }]
+        },
+        "one_of",
+    );
+    let elastic = only(Operation::Elastic(Elastic {
+        sigma: 0.0,
+        ..Elastic::default()
+    }));
+    assert!(
+        elastic
+            .check()
+            .unwrap_err()
+            .to_string()
+            .contains("augment.elastic.sigma is 0")
+    );
     let (image, mask) = (picture(4, 4), picture(4, 5));
-    assert!(Augment::weak().apply(0, 0, 0, &image, Some(&mask)).is_err());
+    assert!(
+        Augment::scope(Scope::Weak)
+            .apply(0, 0, 0, &image, Some(&mask))
+            .is_err()
+    );
 }

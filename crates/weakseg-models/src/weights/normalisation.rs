@@ -28,6 +28,18 @@ impl Normalisation {
         std: [1.0, 1.0, 1.0],
     };
 
+    /// The reference's for X-rays: mean .490 and std .230 of a 0..1 range.
+    pub const XRAY: Self = Self {
+        mean: [124.95, 124.95, 124.95],
+        std: [58.65, 58.65, 58.65],
+    };
+
+    /// 0..255 to 0..1.
+    pub const UNIT: Self = Self {
+        mean: [0.0, 0.0, 0.0],
+        std: [255.0, 255.0, 255.0],
+    };
+
     /// Normalises a batch.
     ///
     /// # Shapes
@@ -54,12 +66,19 @@ mod tests {
     fn tensor_and_scalar_agree() {
         let images =
             Tensor::<1>::from_floats([10.0, 100.0, 255.0], &Device::flex()).reshape([1, 3, 1, 1]);
-        for norm in [Normalisation::IMAGENET, Normalisation::CAFFE] {
+        for norm in [
+            Normalisation::IMAGENET,
+            Normalisation::CAFFE,
+            Normalisation::XRAY,
+            Normalisation::UNIT,
+        ] {
             let found: Vec<f32> = norm.apply(images.clone()).into_data().try_to_vec().unwrap();
             for (channel, pixel) in [10.0, 100.0, 255.0].into_iter().enumerate() {
                 assert!((found[channel] - norm.value(channel, pixel)).abs() < 1e-5);
             }
         }
+        assert!((Normalisation::XRAY.value(1, 255.0) - 0.51 / 0.23).abs() < 1e-5);
+        assert_eq!(Normalisation::UNIT.value(0, 51.0), 0.2);
         // (255/255 - .406) / .225
         assert!((Normalisation::IMAGENET.value(2, 255.0) - 2.64).abs() < 1e-5);
     }

@@ -1,8 +1,9 @@
 //! Ranges and relations that the types alone do not hold.
 
 use burn::tensor::Device;
+use weakseg_data::DataError;
 
-use super::{Config, ConfigError, EncoderStart, PosWeight, Training};
+use super::{Config, ConfigError, EncoderStart, PosWeight, SamplerKind, Training};
 use crate::loss::SegmentationLoss;
 use crate::networks;
 use crate::pipeline::METHOD;
@@ -50,6 +51,20 @@ impl Config {
         Ok(())
     }
 
+    /// Puts the lists of named scopes in their place.
+    pub(super) fn settle_scopes(&mut self) {
+        for training in [
+            &mut self.classifier.training,
+            &mut self.irn.training,
+            &mut self.segmenter.training,
+        ] {
+            // One that says more than its scope is left to be refused.
+            if training.augment.check().is_ok() {
+                training.augment = std::mem::take(&mut training.augment).spelled_out();
+            }
+        }
+    }
+
     /// Whether the networks can be built; nothing is drawn for it.
     fn check_networks(&self) -> Result<(), String> {
         let device = Device::flex();
@@ -93,6 +108,12 @@ impl Config {
                     monitor.name()
                 ));
             }
+        }
+        if self.loader.ahead == 0 || self.loader.workers > 1024 {
+            return Err(format!(
+                "loader.ahead is {} and loader.workers {}; expected at least 1, and at most 1024",
+                self.loader.ahead, self.loader.workers
+            ));
         }
         positive("classifier.width", self.classifier.width)?;
         positive("segmenter.width", self.segmenter.width)?;
@@ -270,6 +291,9 @@ fn check_training(name: &str, training: &Training) -> Result<(), String> {
             ));
         }
     }
+    let refused = |error: DataError| of(error.to_string());
+    training.augment.check().map_err(refused)?;
+    check_sampler(name, training.sampler)?;
     if let Some(clip) = training.clip {
         positive(&of("clip".to_owned()), clip)?;
     }
@@ -278,6 +302,25 @@ fn check_training(name: &str, training: &Training) -> Result<(), String> {
             "{name}.training.ema is {decay}; expected above 0 and below 1, as 0.999"
         )),
         _ => Ok(()),
+    }
+}
+
+fn check_sampler(name: &str, sampler: SamplerKind) -> Result<(), String> {
+    let key = |part: &str| format!("{name}.training.sampler.{part}");
+    match sampler {
+        SamplerKind::Shuffle | SamplerKind::Balanced | SamplerKind::Positives => Ok(()),
+        SamplerKind::Share(positives) => share(&key("share"), positives),
+        SamplerKind::Schedule { from, to, epochs } => {
+            share(&key("schedule.from"), from)?;
+            share(&key("schedule.to"), to)?;
+            match epochs {
+                0 => Err(format!(
+                    "{} is 0; expected at least 1",
+                    key("schedule.epochs")
+                )),
+                _ => Ok(()),
+            }
+        }
     }
 }
 
@@ -398,7 +441,7 @@ mod loss {
 #[cfg(test)]
 mod training {
     use super::super::resolve;
-    use super::super::{Config, ConfigError};
+    use super::super::{Config, ConfigError, SamplerKind};
     use crate::train::{Monitor, Select};
 
     fn set(sets: &[&str]) -> Result<Config, ConfigError> {
@@ -449,7 +492,7 @@ mod training {
             .skip(1)
             .map(|rest| rest.split("```").next().expect("a block"))
             .collect();
-        assert_eq!(examples.len(), 4);
+        assert_eq!(examples.len(), 7);
         for example in examples {
             let table = format!("{example}\n[data]\nkind = \"phantom\"\n");
             resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
@@ -457,8 +500,82 @@ mod training {
     }
 
     #[test]
+    fn a_scope_is_spelled_out_in_the_resolved_file() {
+        let config = set(&["classifier.training.augment.scope=pneumothorax"]).expect("valid");
+        let augment = &config.classifier.training.augment;
+        assert_eq!((augment.scope, augment.steps.len()), (None, 3));
+        assert_eq!(augment.steps, weakseg_data::Scope::Pneumothorax.steps());
+        let text = super::super::to_toml(&config);
+        assert!(text.contains("optical-distortion"), "{text}");
+        let read = resolve(text.parse().expect("TOML"), "t", None, &[]).expect("valid");
+        assert_eq!(read, config);
+        // Over a preset that says it by keys, and over what a run has written.
+        let demo = [
+            "segmenter.training.augment.scope=weak".to_owned(),
+            "classifier.training.augment.scope=none".to_owned(),
+        ];
+        let over = resolve(text.parse().expect("TOML"), "t", Some("demo"), &demo).expect("valid");
+        assert_eq!(over.segmenter.training.augment.steps.len(), 1);
+        assert_eq!(
+            over.classifier.training.augment,
+            weakseg_data::Augment::default()
+        );
+        let keys = set(&["irn.training.augment.hflip=0.5"]).expect("old keys");
+        assert_eq!(keys.irn.training.augment.hflip, 0.5);
+    }
+
+    #[test]
+    fn samplers_are_set_by_name_or_with_their_share() {
+        let sampler = |value: &str| {
+            let text = format!("segmenter.training.sampler={value}");
+            set(&[&text]).map(|config| config.segmenter.training.sampler)
+        };
+        let schedule = SamplerKind::Schedule {
+            from: 0.8,
+            to: 0.2,
+            epochs: 10,
+        };
+        for (value, expected) in [
+            ("shuffle", SamplerKind::Shuffle),
+            ("balanced", SamplerKind::Balanced),
+            ("positives", SamplerKind::Positives),
+            ("{ share = 0.5 }", SamplerKind::Share(0.5)),
+            (
+                "{ schedule = { from = 0.8, to = 0.2, epochs = 10 } }",
+                schedule,
+            ),
+        ] {
+            assert_eq!(sampler(value).expect(value), expected);
+        }
+        for (value, words) in [
+            ("{ share = 1.5 }", "segmenter.training.sampler.share is 1.5"),
+            (
+                "{ schedule = { from = 0.5, to = -1, epochs = 3 } }",
+                "segmenter.training.sampler.schedule.to is -1",
+            ),
+            (
+                "{ schedule = { from = 0.5, to = 0.1, epochs = 0 } }",
+                "segmenter.training.sampler.schedule.epochs is 0",
+            ),
+            ("weighted", "weighted"),
+        ] {
+            let message = sampler(value).expect_err(value).to_string();
+            assert!(message.contains(words), "{value}: {message}");
+        }
+    }
+
+    #[test]
     fn values_out_of_range_are_named() {
         for (sets, words) in [
+            (
+                "irn.training.augment.hflip=2",
+                "irn.training.augment.hflip is 2; expected 0 to 1, a chance",
+            ),
+            (
+                r#"classifier.training.augment={ scope = "weak", tone = 0.5 }"#,
+                "classifier.training.augment is scope = \"weak\" and keys such as hflip; expected one of",
+            ),
+            ("loader.ahead=0", "loader.ahead is 0"),
             ("irn.training.accumulate=0", "irn.training.accumulate is 0"),
             (
                 "irn.training.clip=0",

@@ -127,6 +127,7 @@ pub fn resolve(
             message: e.to_string().trim_end().replace('\n', " "),
         })?;
     config.settle_weights();
+    config.settle_scopes();
     config.check().map_err(|message| ConfigError::Value {
         origin: origin.to_owned(),
         message,
@@ -154,12 +155,15 @@ fn defaults() -> Table {
     table
 }
 
-/// `over` wins; tables are merged key by key, except `data`, whose keys depend on its kind.
+/// `over` wins; tables are merged key by key, except those whose keys depend on their kind, as `data`'s do, and `augment` where
+/// it is said in another way: a scope or steps take the place of whatever was below them.
 fn merge(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(a)), Value::Table(b)) => {
-                if b.contains_key("kind") && a.get("kind") != b.get("kind") {
+                let other_kind = b.contains_key("kind") && a.get("kind") != b.get("kind");
+                let other_way = b.contains_key("scope") || b.contains_key("steps");
+                if other_kind || (key == "augment" && other_way) {
                     *a = b;
                 } else {
                     merge(a, b);

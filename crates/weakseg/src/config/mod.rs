@@ -5,6 +5,7 @@
 
 mod check;
 mod layers;
+mod loader;
 mod precision;
 mod presets;
 mod weights;
@@ -26,6 +27,7 @@ use crate::pretrained::WeightsChoice;
 use crate::train::{Monitor, Select};
 
 pub use layers::{ConfigError, load, resolve, schema, to_toml};
+pub use loader::LoaderConfig;
 pub use precision::Precision;
 pub use presets::{PRESETS, preset};
 
@@ -68,6 +70,9 @@ pub struct Config {
     /// Scores and report.
     #[serde(default)]
     pub evaluate: EvaluateStep,
+    /// How batches are made: no result depends on it, so that it may change while a run is under way.
+    #[serde(default)]
+    pub loader: LoaderConfig,
 }
 
 fn default_title() -> String {
@@ -101,6 +106,10 @@ pub enum NormalisationName {
     Imagenet,
     /// Caffe's: 0..=255 minus 123.68/116.779/103.939, not divided. For the original VGG16 weights.
     Caffe,
+    /// Mean .490, standard deviation .230 of values in 0..=1: the reference's for chest X-rays, which none of its runs uses.
+    Pneumothorax,
+    /// 0..=255 divided by 255.
+    Float,
 }
 
 /// Step 1, `train-classifier` (paper §3.1; reference §1).
@@ -181,14 +190,27 @@ impl Default for DropBlockStep {
     }
 }
 
-/// Order in which an epoch draws its cases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+/// Which cases an epoch draws, and in which order. Positives are cases with any label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SamplerKind {
     /// Each case once, in random order.
     Shuffle,
     /// With replacement, every label as often as every other, and cases without any label as often as one.
     Balanced,
+    /// Each positive once, in random order, and nothing else.
+    Positives,
+    /// With replacement, this share of positives.
+    Share(f64),
+    /// With replacement, a share of positives that goes in a straight line from one to the other.
+    Schedule {
+        /// Share of positives in the first epoch.
+        from: f64,
+        /// Share of positives from epoch `epochs` on.
+        to: f64,
+        /// Epochs on the way, both ends counted.
+        epochs: usize,
+    },
 }
 
 /// What the three training steps share.
@@ -226,9 +248,10 @@ pub struct Training {
     pub patience: usize,
     /// Keep a checkpoint of every so many epochs, besides the last two and the best; 0 for none.
     pub keep_every: usize,
-    /// Order in which cases are drawn.
+    /// Which cases are drawn, and in which order: `"shuffle"`, `"balanced"`, `"positives"`, `{ share = 0.5 }` or
+    /// `{ schedule = { from = 0.8, to = 0.2, epochs = 10 } }`.
     pub sampler: SamplerKind,
-    /// Random changes to each training image.
+    /// Random changes to each training image: a `scope` by name, a list of `steps`, or the keys after them.
     pub augment: Augment,
 }
 

@@ -82,6 +82,8 @@ fn label(name: NormalisationName) -> &'static str {
     match name {
         NormalisationName::Imagenet => "imagenet",
         NormalisationName::Caffe => "caffe",
+        NormalisationName::Pneumothorax => "pneumothorax",
+        NormalisationName::Float => "float",
     }
 }
 

@@ -11,8 +11,9 @@ use weakseg_models::weights::Metadata;
 use super::average::averaged;
 use super::checkpoint::{self, CheckpointError, Course, Kind};
 use super::gradients::{MeanGradients, clipped, norm};
-use super::{Lesson, MetricLine, MetricLog, Monitor, Place, Select, TrainError};
-use crate::config::Training;
+use super::loader::{Closing, Loader};
+use super::{Draw, Lesson, MetricLine, MetricLog, Monitor, Place, Select, TrainError};
+use crate::config::{LoaderConfig, Training};
 use crate::optim::{Optimizer, ScheduleKind};
 use crate::progress::{Progress, Stop};
 
@@ -28,6 +29,8 @@ pub struct Fit<'a> {
     /// Epochs, batch, schedule and all else that the settings say of a training. Groups and the update rule are the
     /// optimizer's, order and augmentation the lesson's.
     pub training: &'a Training,
+    /// How batches are made ahead; nothing in them depends on it.
+    pub loader: &'a LoaderConfig,
     /// Leave out a last batch that is not full, as long as there is a full one.
     pub drop_last: bool,
     /// Written with every checkpoint.
@@ -50,6 +53,28 @@ pub fn fit<L: Lesson>(
     optimizer: Optimizer,
     plan: &Fit<'_>,
 ) -> Result<L::Network, TrainError> {
+    let draw = lesson.draw();
+    let loader = Loader::new(draw.as_ref(), plan.loader.ahead);
+    let workers = match plan.loader.workers {
+        0 => rayon::current_num_threads(),
+        workers => workers,
+    };
+    std::thread::scope(|scope| {
+        let _closing = Closing(&loader);
+        for _ in 0..workers {
+            scope.spawn(|| loader.work());
+        }
+        train(lesson, network, optimizer, &loader, plan)
+    })
+}
+
+fn train<L: Lesson>(
+    lesson: &mut L,
+    network: L::Network,
+    optimizer: Optimizer,
+    loader: &Loader<'_, L::Draw>,
+    plan: &Fit<'_>,
+) -> Result<L::Network, TrainError> {
     optimizer
         .check_groups(&network)
         .map_err(CheckpointError::from)?;
@@ -69,15 +94,30 @@ pub fn fit<L: Lesson>(
     plan.progress
         .begin(plan.name, (plan.training.epochs * batches) as u64);
     let mut saved = Instant::now();
+    let mut queued = course.state.place;
     while !over(&course, plan) {
-        let order = lesson.order(course.state.place.epoch);
-        let open: Vec<Vec<usize>> = self::batches(&order, plan)
-            .into_iter()
-            .skip(course.state.place.step)
-            .collect();
+        let begun = Instant::now();
+        let epoch = course.state.place.epoch;
+        // The next epoch's too, so that the first of them are ready when this one has been validated.
+        while queued.epoch <= epoch + 1 && queued.epoch < plan.training.epochs {
+            loader.queue_up(open_batches(&lesson.order(queued.epoch), queued, plan));
+            queued = Place {
+                epoch: queued.epoch + 1,
+                step: 0,
+            };
+        }
+        let open: Vec<_> = open_batches(&lesson.order(epoch), course.state.place, plan).collect();
         for group in open.chunks(plan.training.accumulate) {
-            course = step(lesson, course, group, &clock, plan)?;
-            let stop = plan.stop.asked();
+            let mut samples = Vec::with_capacity(group.len());
+            for _ in group {
+                samples.extend(loader.next(plan.stop)?);
+            }
+            // Fewer only if it is to stop; a step is taken whole or not at all.
+            let whole = samples.len() == group.len();
+            if whole {
+                course = step(lesson, course, group, samples, &clock, plan)?;
+            }
+            let stop = !whole || plan.stop.asked();
             if stop || saved.elapsed() > BETWEEN_CHECKPOINTS {
                 checkpoint::save(&checkpoints, Kind::Last, &course, plan.meta)?;
                 saved = Instant::now();
@@ -90,7 +130,8 @@ pub fn fit<L: Lesson>(
                 });
             }
         }
-        let improved = end_epoch(lesson, &mut course, &clock, &log, plan)?;
+        let waited = [loader.waited(), begun.elapsed()];
+        let improved = end_epoch(lesson, &mut course, &clock, waited, &log, plan)?;
         let every = plan.training.keep_every;
         let kept = every > 0 && course.state.place.epoch.is_multiple_of(every);
         // Before the one to go on from, which speaks of the best one.
@@ -109,6 +150,18 @@ pub fn fit<L: Lesson>(
     chosen(course, &checkpoints, plan)
 }
 
+/// The batches of an epoch from a place on, each with its own.
+fn open_batches(
+    order: &[usize],
+    from: Place,
+    plan: &Fit<'_>,
+) -> impl Iterator<Item = (Place, Vec<usize>)> {
+    let epoch = from.epoch;
+    let all = batches(order, plan).into_iter().enumerate();
+    all.skip(from.step)
+        .map(move |(step, cases)| (Place { epoch, step }, cases))
+}
+
 /// How many batches and optimizer steps an epoch has.
 struct Clock {
     batches: usize,
@@ -122,11 +175,12 @@ fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
         || (patience > 0 && course.state.record.waited >= patience)
 }
 
-/// One optimizer step, on the mean of the gradients of the batches of `group`.
+/// One optimizer step, on the mean of the gradients of the batches of `group`, whose samples are there.
 fn step<L: Lesson>(
     lesson: &mut L,
     course: Course<L::Network>,
-    group: &[Vec<usize>],
+    group: &[(Place, Vec<usize>)],
+    samples: Vec<Vec<<L::Draw as Draw>::Sample>>,
     clock: &Clock,
     plan: &Fit<'_>,
 ) -> Result<Course<L::Network>, TrainError> {
@@ -155,8 +209,8 @@ fn step<L: Lesson>(
         accumulate: training.accumulate,
     };
     let mut sum = MeanGradients::new();
-    for batch in group {
-        let terms = lesson.loss(&network, batch, state.place)?;
+    for ((_, batch), samples) in group.iter().zip(samples) {
+        let terms = lesson.loss(&network, batch, samples, state.place)?;
         let mut reading = f32::NAN;
         for (place, (name, term)) in terms.iter().enumerate() {
             let value: f32 = term.clone().try_into_scalar().map_err(gave_up)?;
@@ -198,7 +252,7 @@ fn step<L: Lesson>(
             place: begun,
             lr,
             norm: state.last_norm,
-            cases: names(lesson, &mut group.iter().flatten()),
+            cases: names(lesson, &mut group.iter().flat_map(|(_, batch)| batch)),
         });
     }
     if let Some(limit) = training.clip {
@@ -224,11 +278,13 @@ fn rate(training: &Training, iteration: usize, epoch: usize, clock: &Clock) -> f
     training.optimizer.lr * training.schedule.factor(iteration, all, epoch, epochs)
 }
 
-/// Validates, logs the epoch and moves on to the next; true if this was the best epoch so far.
+/// Validates, logs the epoch and moves on to the next; true if this was the best epoch so far. `waited` is how long batches were
+/// waited for, and how long the epoch took; it is told and not logged, so that equal trainings leave equal folders.
 fn end_epoch<L: Lesson>(
     lesson: &mut L,
     course: &mut Course<L::Network>,
     clock: &Clock,
+    waited: [Duration; 2],
     log: &MetricLog,
     plan: &Fit<'_>,
 ) -> Result<bool, TrainError> {
@@ -263,10 +319,12 @@ fn end_epoch<L: Lesson>(
     };
     let readings: Vec<String> = lines.iter().map(reading).collect();
     plan.progress.note(&format!(
-        "{} epoch {epoch}/{}: {}",
+        "{} epoch {epoch}/{}: {}, waited for images {:.1} of {:.1} s",
         plan.name,
         training.epochs,
-        readings.join(", ")
+        readings.join(", "),
+        waited[0].as_secs_f64(),
+        waited[1].as_secs_f64(),
     ));
     lines.push(line("train", "grad_norm", state.norms / clock.steps as f64));
     log.add(&lines)?;

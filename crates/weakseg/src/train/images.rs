@@ -1,6 +1,7 @@
-//! Decoded images at the network's size, kept in memory; batches of them as tensors.
+//! Decoded images at the network's size, kept in memory as far as they may; batches of them as tensors.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,18 +10,31 @@ use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{Case, DataError, Limits, Stack, Tone, read_picture};
 use weakseg_models::Normalisation;
 
-/// The images of a set at one size, each decoded on first use and then kept (one byte a value).
+use super::disk_cache::DiskCache;
+use crate::config::LoaderConfig;
+
+/// The images of a set at one size, each decoded on first use and then kept (one byte a value) until the memory for it is used up.
+///
+/// What was kept first stays: every epoch asks for all images once, so of any that make room for others none would be there
+/// when it is asked for again.
 pub struct ImageStore {
     size: usize,
+    /// Bytes that may be kept.
+    limit: usize,
+    kept: AtomicUsize,
+    cache: Option<DiskCache>,
     files: Vec<(PathBuf, Tone)>,
     images: Vec<OnceLock<Arc<Stack<u8>>>>,
 }
 
 impl ImageStore {
-    /// A store over `cases` at `size` × `size` pixels. Nothing is read yet.
-    pub fn new(cases: &[Case], size: usize) -> Self {
+    /// A store over `cases` at `size` × `size` pixels that keeps what the settings allow. Nothing is read yet.
+    pub fn new(cases: &[Case], size: usize, settings: &LoaderConfig) -> Self {
         Self {
             size,
+            limit: settings.memory.saturating_mul(1 << 20),
+            kept: AtomicUsize::new(0),
+            cache: settings.cache.as_deref().map(DiskCache::new),
             files: cases.iter().map(|c| (c.image.clone(), c.tone)).collect(),
             images: cases.iter().map(|_| OnceLock::new()).collect(),
         }
@@ -29,14 +43,31 @@ impl ImageStore {
     /// The image of case `index`: 1 or 3 channels, `size` × `size`.
     ///
     /// # Errors
-    /// When the file cannot be read whole.
+    /// When the file cannot be read whole, or the cache not written.
     pub fn get(&self, index: usize) -> Result<Arc<Stack<u8>>, DataError> {
         if let Some(image) = self.images[index].get() {
             return Ok(image.clone());
         }
         let (path, tone) = &self.files[index];
-        let image = Arc::new(read_resized(path, *tone, self.size)?);
-        Ok(self.images[index].get_or_init(|| image).clone())
+        let (tone, size) = (*tone, self.size);
+        let image = Arc::new(match &self.cache {
+            Some(cache) => cache.get(path, tone, size, || read_resized(path, tone, size))?,
+            None => read_resized(path, tone, size)?,
+        });
+        let bytes = image.as_slice().len();
+        if self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
+            && self.images[index].set(image.clone()).is_ok()
+        {
+            return Ok(image);
+        }
+        // There was no room, or another thread was faster.
+        self.kept.fetch_sub(bytes, Ordering::Relaxed);
+        Ok(image)
+    }
+
+    /// How many images are in memory.
+    pub fn kept(&self) -> usize {
+        self.images.iter().filter(|i| i.get().is_some()).count()
     }
 }
 

@@ -1,26 +1,34 @@
 //! What differs from training to training.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Place, TrainError};
+use super::{Draw, Place, TrainError};
 
 /// What is learned: the part of a training that differs from step to step.
 pub trait Lesson {
     /// The network, or the part of it that learns.
     type Network: Module;
+    /// What makes the samples of its batches.
+    type Draw: Draw;
+
+    /// What makes the samples of its batches; asked once, before the training.
+    fn draw(&self) -> Arc<Self::Draw>;
 
     /// Indices of the cases of `epoch`, in order; a pure function of the epoch, equally many in each.
     fn order(&self, epoch: usize) -> Vec<usize>;
 
-    /// The terms of the loss for a batch, the first being the one that is minimised, each a tensor of one value.
+    /// The terms of the loss for a batch and its samples, the first being the one that is minimised, each a tensor of one value.
     ///
     /// # Errors
-    /// When a case cannot be read.
+    /// When it cannot be told.
     fn loss(
         &mut self,
         network: &Self::Network,
         batch: &[usize],
+        samples: Vec<<Self::Draw as Draw>::Sample>,
         at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError>;
 

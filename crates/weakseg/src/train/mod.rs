@@ -1,26 +1,32 @@
 //! Training that can be stopped at any time and goes on where it was.
 //!
-//! [`fit`] is the loop that the three training steps share; a [`Lesson`] says what is drawn and what is lost. What is
-//! drawn at a step is a pure function of (seed, epoch, place in the epoch), so there is no random state to save: a
+//! [`fit`] is the loop that the three training steps share; a [`Lesson`] says what is lost, its [`Draw`] what batches are made of.
+//! They are made ahead by threads of their own. What is drawn at a step is a pure function of (seed, epoch, place in the epoch), so there is no random state to save: a
 //! [`checkpoint`] is the network, the moving average of its weights where one is kept, the optimizer, a place, and what
 //! finished epochs have taught (the best one, what the schedule `plateau` remembers).
 
 mod average;
 pub mod checkpoint;
+mod disk_cache;
+mod draw;
 mod error;
 mod fit;
 mod gradients;
 mod images;
 mod lesson;
+mod loader;
 mod log;
 mod monitor;
+mod pictures;
 
+pub use draw::Draw;
 pub use error::TrainError;
 pub use fit::{Fit, fit};
 pub use images::{ImageStore, to_tensor};
 pub use lesson::Lesson;
 pub use log::{MetricLine, MetricLog};
 pub use monitor::{Monitor, Record, Select};
+pub(crate) use pictures::Pictures;
 
 /// A place in a training: `epoch` epochs are over, and `step` batches of the next one.
 #[derive(

@@ -1,15 +1,17 @@
 //! A network of 26 numbers and a lesson for it: the ones of `tests/oracle/optimizers.py` and `clip_and_average.py`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
-use weakseg::config::Training;
+use weakseg::config::{LoaderConfig, Training};
 use weakseg::optim::{LrGroup, OptimConfig, Optimizer, ScheduleConfig};
 use weakseg::progress::{Progress, Stop};
-use weakseg::train::{Fit, Lesson, Place, TrainError, fit};
+use weakseg::train::{Draw, Fit, Lesson, Place, TrainError, fit};
+use weakseg_data::DataError;
 use weakseg_models::Normalisation;
 use weakseg_models::weights::Metadata;
 
@@ -107,8 +109,24 @@ impl Targets {
     }
 }
 
+/// Samples of nothing: the toy makes its batches of their numbers.
+pub struct Nothing;
+
+impl Draw for Nothing {
+    type Sample = ();
+
+    fn sample(&self, _: usize, _: Place, _: usize) -> Result<(), DataError> {
+        Ok(())
+    }
+}
+
 impl Lesson for Targets {
     type Network = Toy;
+    type Draw = Nothing;
+
+    fn draw(&self) -> Arc<Nothing> {
+        Arc::new(Nothing)
+    }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
         (epoch * self.cases..(epoch + 1) * self.cases).collect()
@@ -118,6 +136,7 @@ impl Lesson for Targets {
         &mut self,
         network: &Toy,
         batch: &[usize],
+        _: Vec<()>,
         at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
         let loss = network.loss(batch, self.scale, &self.device);
@@ -172,6 +191,7 @@ pub fn train(
         folder,
         name: "toy",
         training,
+        loader: &LoaderConfig::default(),
         drop_last: true,
         meta: &Metadata::new("toy", 2, 1.0, Normalisation::IMAGENET),
         progress: &Unseen,

@@ -20,7 +20,7 @@ use crate::irn::thin::thin;
 use crate::networks::{self, ModelCard};
 use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{ImageStore, to_tensor};
+use crate::train::to_tensor;
 
 /// Folder of the walked maps in the step's folder.
 pub(crate) const SCORES: &str = "scores";
@@ -46,7 +46,7 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     let card = ModelCard::read(&file)?;
     let irnet = networks::open_irnet(&file, &card, &bench.device)?;
     let normalisation = card.normalisation();
-    let images = ImageStore::new(cases, bench.config.image.size);
+    let images = super::image_store(bench);
     let cams = bench.run.folder("make-cams");
     let scores = folder.join(SCORES);
     let kept_edges = folder.join(EDGES);

@@ -26,7 +26,7 @@ use weakseg_models::weights::Metadata;
 use super::{Bench, StepError};
 use crate::config::{SamplerKind, Training};
 use crate::optim::{LrGroup, Optimizer};
-use crate::train::{Fit, stream_seed};
+use crate::train::{Fit, ImageStore, stream_seed};
 
 pub use eval_cams::eval_cams;
 pub use eval_pseudo_labels::eval_pseudo_labels;
@@ -80,6 +80,7 @@ pub(crate) fn plan<'a>(
         folder,
         name,
         training,
+        loader: &bench.config.loader,
         drop_last: true,
         meta,
         progress: bench.progress,
@@ -107,13 +108,22 @@ pub(crate) fn sampler(
     kind: SamplerKind,
     cases: &[usize],
 ) -> Result<Sampler, StepError> {
+    let of: Vec<&Case> = cases.iter().map(|&i| &bench.cases.cases[i]).collect();
     Ok(match kind {
         SamplerKind::Shuffle => Sampler::Shuffle { len: cases.len() },
-        SamplerKind::Balanced => {
-            let cases: Vec<&Case> = cases.iter().map(|&i| &bench.cases.cases[i]).collect();
-            Sampler::balanced(&cases)?
+        SamplerKind::Balanced => Sampler::balanced(&of)?,
+        SamplerKind::Positives => Sampler::positives(&of)?,
+        SamplerKind::Share(share) => Sampler::share(&of, share)?,
+        SamplerKind::Schedule { from, to, epochs } => {
+            Sampler::scheduled(&of, from, to, epochs as u64)?
         }
     })
+}
+
+/// The images of the run's cases.
+pub(crate) fn image_store(bench: &Bench<'_>) -> ImageStore {
+    let config = bench.config;
+    ImageStore::new(&bench.cases.cases, config.image.size, &config.loader)
 }
 
 /// Works on cases in parallel. A case that is `done` already, by a run that was stopped, is not worked on again.

@@ -1,6 +1,7 @@
 //! Step 1: a classifier learns which findings an image has (paper §3.1; reference §1).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,12 +10,14 @@ use weakseg_data::sampler::Sampler;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
-use super::{MODEL, indices, optimizer, plan, purpose, sampler, training_seed};
+use super::{MODEL, image_store, indices, optimizer, plan, purpose, sampler, training_seed};
 use crate::config::ClassifierStep;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+use crate::train::{
+    Draw, ImageStore, Lesson, Pictures, Place, TrainError, fit, stream_seed, to_tensor,
+};
 
 /// What starts from noise.
 pub(super) const HEAD: [&str; 1] = ["head"];
@@ -25,21 +28,28 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
     let device = bench.device.clone().autodiff();
     let network =
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
-    let images = ImageStore::new(&bench.cases.cases, bench.config.image.size);
+    let images = Arc::new(image_store(bench));
     let train = indices(bench, Split::Train);
     read_all(bench, &images)?;
     let card = ModelCard::classifier(bench.config, &bench.cases.classes);
     let meta = card.metadata();
+    let seed = training_seed(bench, purpose::CLASSIFIER);
     let mut lesson = ImageLabels {
         bench,
         config,
-        images: &images,
+        pictures: Arc::new(Pictures {
+            images,
+            cases: (0..bench.cases.cases.len()).collect(),
+            masks: Vec::new(),
+            augment: config.training.augment.clone(),
+            seed,
+        }),
         sampler: sampler(bench, config.training.sampler, &train)?,
         train,
         val: indices(bench, Split::Val),
         normalisation: card.normalisation(),
         device,
-        seed: training_seed(bench, purpose::CLASSIFIER),
+        seed,
     };
     let optimizer = optimizer(&config.training, &HEAD);
     let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
@@ -66,7 +76,7 @@ fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
 struct ImageLabels<'a> {
     bench: &'a Bench<'a>,
     config: &'a ClassifierStep,
-    images: &'a ImageStore,
+    pictures: Arc<Pictures>,
     sampler: Sampler,
     train: Vec<usize>,
     val: Vec<usize>,
@@ -94,6 +104,11 @@ impl ImageLabels<'_> {
 
 impl Lesson for ImageLabels<'_> {
     type Network = Classifier;
+    type Draw = Pictures;
+
+    fn draw(&self) -> Arc<Pictures> {
+        self.pictures.clone()
+    }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
         self.sampler
@@ -107,17 +122,10 @@ impl Lesson for ImageLabels<'_> {
         &mut self,
         network: &Classifier,
         batch: &[usize],
+        samples: Vec<<Pictures as Draw>::Sample>,
         at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
-        let augmented = networks::augmented(
-            self.seed,
-            &self.config.training,
-            self.images,
-            batch,
-            at,
-            None,
-        )?;
-        let images: Vec<_> = augmented.into_iter().map(|(image, _)| image).collect();
+        let (images, _) = Pictures::apart(samples);
         let input = to_tensor(&images, &self.normalisation, &self.device);
         let drop = &self.config.dropblock;
         let mut noise = DropNoise::new(
@@ -144,7 +152,7 @@ impl Lesson for ImageLabels<'_> {
         for batch in self.val.chunks(self.config.training.batch) {
             let images = batch
                 .iter()
-                .map(|&case| self.images.get(case))
+                .map(|&case| self.pictures.images.get(case))
                 .collect::<Result<Vec<_>, _>>()?;
             let logits = network.forward(to_tensor(&images, &self.normalisation, device), None);
             let loss = self.config.loss;

@@ -1,20 +1,21 @@
 //! Step 2: IRNet learns class boundaries and displacements from what the maps are sure of (reference §4).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use weakseg_data::sampler::Sampler;
-use weakseg_data::{Limits, Split, Stack, read_index_png};
+use weakseg_data::{Limits, Split, read_index_png};
 use weakseg_kernels::PathIndex;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Irnet, IrnetHeads, Normalisation};
 
-use super::{MODEL, indices, optimizer, plan, purpose, training_seed};
+use super::{MODEL, image_store, indices, optimizer, plan, purpose, sampler, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{ImageStore, Lesson, Place, TrainError, fit, to_tensor};
+use crate::train::{Draw, Lesson, Pictures, Place, TrainError, fit, to_tensor};
 
 /// Trains the heads of IRNet over the frozen trunk of step 1, on the training cases that have IR labels.
 ///
@@ -42,19 +43,23 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             train.push(index);
         }
     }
-    let images = ImageStore::new(cases, bench.config.image.size);
     let card = ModelCard::irnet(bench.config, &bench.cases.classes);
+    let seed = training_seed(bench, purpose::IRN);
     let mut lesson = Boundaries {
         bench,
-        images: &images,
-        labels,
-        sampler: Sampler::Shuffle { len: train.len() },
-        train,
+        sampler: sampler(bench, config.training.sampler, &train)?,
+        pictures: Arc::new(Pictures {
+            images: Arc::new(image_store(bench)),
+            cases: train,
+            masks: labels,
+            augment: config.training.augment.clone(),
+            seed,
+        }),
         irnet: irnet.clone(),
         paths: PathIndex::new(config.radius),
         normalisation: card.normalisation(),
         device,
-        seed: training_seed(bench, purpose::IRN),
+        seed,
     };
     let meta = card.metadata();
     let optimizer = optimizer(&config.training, &["displacement"]);
@@ -65,16 +70,15 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     trained.set_mean_shift(lesson.mean_displacement(&trained)?);
     save_safetensors(&trained, &folder.join(MODEL), &meta)?;
     Ok(Outcome {
-        cases: lesson.train.len(),
+        cases: lesson.pictures.cases.len(),
         ..Outcome::default()
     })
 }
 
 struct Boundaries<'a> {
     bench: &'a Bench<'a>,
-    images: &'a ImageStore,
-    labels: Vec<Stack<u8>>,
-    train: Vec<usize>,
+    /// Images and IR labels.
+    pictures: Arc<Pictures>,
     sampler: Sampler,
     irnet: Irnet,
     paths: PathIndex,
@@ -88,10 +92,11 @@ impl Boundaries<'_> {
     fn mean_displacement(&self, irnet: &Irnet) -> Result<[f32; 2], StepError> {
         let mut sums = [0f64; 2];
         let mut count = 0usize;
-        for batch in self.train.chunks(self.bench.config.irn.training.batch) {
+        let cases = &self.pictures.cases;
+        for batch in cases.chunks(self.bench.config.irn.training.batch) {
             let images = batch
                 .iter()
-                .map(|&case| self.images.get(case))
+                .map(|&case| self.pictures.images.get(case))
                 .collect::<Result<Vec<_>, _>>()?;
             let levels = irnet.levels(to_tensor(&images, &self.normalisation, &self.bench.device));
             let displacement = irnet.heads.displacement(&levels);
@@ -107,6 +112,11 @@ impl Boundaries<'_> {
 
 impl Lesson for Boundaries<'_> {
     type Network = IrnetHeads;
+    type Draw = Pictures;
+
+    fn draw(&self) -> Arc<Pictures> {
+        self.pictures.clone()
+    }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
         self.sampler.epoch_order(self.seed, epoch as u64)
@@ -115,23 +125,11 @@ impl Lesson for Boundaries<'_> {
     fn loss(
         &mut self,
         heads: &IrnetHeads,
-        batch: &[usize],
-        at: Place,
+        _batch: &[usize],
+        samples: Vec<<Pictures as Draw>::Sample>,
+        _at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
-        let cases: Vec<usize> = batch.iter().map(|&i| self.train[i]).collect();
-        let labels: Vec<&Stack<u8>> = batch.iter().map(|&i| &self.labels[i]).collect();
-        let pairs = networks::augmented(
-            self.seed,
-            &self.bench.config.irn.training,
-            self.images,
-            &cases,
-            at,
-            Some(&labels),
-        )?;
-        let (images, labels): (Vec<_>, Vec<_>) = pairs
-            .into_iter()
-            .map(|(i, m)| (i, m.expect("a label was given")))
-            .unzip();
+        let (images, labels) = Pictures::apart(samples);
         let levels = self
             .irnet
             .levels(to_tensor(&images, &self.normalisation, &self.device));
@@ -148,6 +146,8 @@ impl Lesson for Boundaries<'_> {
     }
 
     fn id(&self, index: usize) -> String {
-        self.bench.cases.cases[self.train[index]].id.clone()
+        self.bench.cases.cases[self.pictures.cases[index]]
+            .id
+            .clone()
     }
 }

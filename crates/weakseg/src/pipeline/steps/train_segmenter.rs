@@ -12,12 +12,12 @@ use weakseg_data::{LabelSpace, Plane, Split, Stack};
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
-use super::{MODEL, indices, optimizer, plan, purpose, sampler, training_seed};
+use super::{MODEL, image_store, indices, optimizer, plan, purpose, sampler, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{ImageStore, Lesson, Place, TrainError, fit, stream_seed, to_tensor};
+use crate::train::{Draw, Lesson, Pictures, Place, TrainError, fit, stream_seed, to_tensor};
 
 /// Trains the segmentation network on the training split's images and pseudo-labels.
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
@@ -37,7 +37,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         let mask = store.read(&cases[index].id)?;
         masks.push(shrink(&mask.planes, side));
     }
-    let images = ImageStore::new(cases, side);
+    let images = Arc::new(image_store(bench));
     let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
     let pos_weight = match config.pos_weight {
         PosWeight::Value(value) => vec![value as f32; card.outputs()],
@@ -62,17 +62,22 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         masks.push(shrink(&mask.planes, side));
         watched.push(index);
     }
+    let seed = training_seed(bench, purpose::SEGMENTER);
     let mut lesson = Masks {
         bench,
-        images: &images,
-        masks,
+        pictures: Arc::new(Pictures {
+            images,
+            cases: watched,
+            masks,
+            augment: config.training.augment.clone(),
+            seed,
+        }),
         pos_weight,
         sampler,
-        cases: watched,
         train: learned,
         normalisation: card.normalisation(),
         device,
-        seed: training_seed(bench, purpose::SEGMENTER),
+        seed,
     };
     let meta = card.metadata();
     let head: &[&str] = match &network {
@@ -98,12 +103,9 @@ fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
 
 struct Masks<'a> {
     bench: &'a Bench<'a>,
-    images: &'a ImageStore,
-    /// Pseudo-labels of `cases`.
-    masks: Vec<Stack<u8>>,
+    /// Images and pseudo-labels of the cases that are learned from, then of those of the validation split.
+    pictures: Arc<Pictures>,
     pos_weight: Vec<f32>,
-    /// Places in the set: those that are learned from, then those of the validation split.
-    cases: Vec<usize>,
     /// How many are learned from.
     train: usize,
     sampler: Sampler,
@@ -114,6 +116,11 @@ struct Masks<'a> {
 
 impl Lesson for Masks<'_> {
     type Network = Segmenter;
+    type Draw = Pictures;
+
+    fn draw(&self) -> Arc<Pictures> {
+        self.pictures.clone()
+    }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
         self.sampler.epoch_order(self.seed, epoch as u64)
@@ -123,22 +130,10 @@ impl Lesson for Masks<'_> {
         &mut self,
         network: &Segmenter,
         batch: &[usize],
+        samples: Vec<<Pictures as Draw>::Sample>,
         at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
-        let cases: Vec<usize> = batch.iter().map(|&i| self.cases[i]).collect();
-        let masks: Vec<&Stack<u8>> = batch.iter().map(|&i| &self.masks[i]).collect();
-        let pairs = networks::augmented(
-            self.seed,
-            &self.bench.config.segmenter.training,
-            self.images,
-            &cases,
-            at,
-            Some(&masks),
-        )?;
-        let (images, masks): (Vec<_>, Vec<_>) = pairs
-            .into_iter()
-            .map(|(i, m)| (i, m.expect("a mask was given")))
-            .unzip();
+        let (images, masks) = Pictures::apart(samples);
         let mut noise = DropNoise::new(stream_seed(self.seed, at, purpose::DROPBLOCK), 0, 0.0);
         let logits = network.forward_scales(
             to_tensor(&images, &self.normalisation, &self.device),
@@ -149,14 +144,17 @@ impl Lesson for Masks<'_> {
     }
 
     fn validate(&mut self, network: &Segmenter) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        let watched: Vec<usize> = (self.train..self.cases.len()).collect();
+        let watched: Vec<usize> = (self.train..self.pictures.cases.len()).collect();
         let mut figures: Vec<(&'static str, f64)> = Vec::new();
         for batch in watched.chunks(self.bench.config.segmenter.training.batch) {
             let images = batch
                 .iter()
-                .map(|&i| self.images.get(self.cases[i]))
+                .map(|&i| self.pictures.images.get(self.pictures.cases[i]))
                 .collect::<Result<Vec<_>, _>>()?;
-            let masks: Vec<Stack<u8>> = batch.iter().map(|&i| self.masks[i].clone()).collect();
+            let masks: Vec<Stack<u8>> = batch
+                .iter()
+                .map(|&i| self.pictures.masks[i].clone())
+                .collect();
             let input = to_tensor(&images, &self.normalisation, &self.bench.device);
             // The terms are computed on the device that trains.
             let scales = &self.bench.config.segmenter.scales;
@@ -174,7 +172,9 @@ impl Lesson for Masks<'_> {
     }
 
     fn id(&self, index: usize) -> String {
-        self.bench.cases.cases[self.cases[index]].id.clone()
+        self.bench.cases.cases[self.pictures.cases[index]]
+            .id
+            .clone()
     }
 }
 

@@ -1,0 +1,133 @@
+//! [`DiskCache`]: decoded images in a folder, from run to run.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use weakseg_data::{DataError, Limits, Stack, Tone, read_image, write_gray_png, write_rgb_png};
+
+use crate::digest::digest;
+
+/// Decoded images at a network's size as PNGs, which lose nothing and can be looked at.
+///
+/// A file's name is the digest of what the image depends on: the path, length and time of its source, the tone and the size. So a source
+/// that changes has another name, and nothing is ever out of date; what is no longer asked for stays until somebody removes the folder.
+pub(super) struct DiskCache {
+    folder: PathBuf,
+}
+
+/// Changes when decoding or resizing does, so that older files are left aside.
+const VERSION: u32 = 1;
+
+impl DiskCache {
+    /// In a folder, which need not be there.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The image of `source`, read with `tone`, at `size` × `size` pixels: the one in the folder, or the one that `decode` makes, which is then put there.
+    ///
+    /// # Errors
+    /// When there is none and the source cannot be decoded, or the folder not be written.
+    pub(super) fn get(
+        &self,
+        source: &Path,
+        tone: Tone,
+        size: usize,
+        decode: impl FnOnce() -> Result<Stack<u8>, DataError>,
+    ) -> Result<Stack<u8>, DataError> {
+        // A source that cannot be looked at is for the decoder to complain about.
+        let Some(file) = self.file(source, tone, size) else {
+            return decode();
+        };
+        // A file that cannot be read, or is not what it should be, is made anew.
+        if let Ok(image) = read_image(&file, &Limits::default())
+            && (image.height(), image.width()) == (size, size)
+        {
+            return Ok(image);
+        }
+        let image = decode()?;
+        match image.channels() {
+            1 => write_gray_png(&file, &image.to_plane(0))?,
+            _ => write_rgb_png(&file, &image)?,
+        }
+        Ok(image)
+    }
+
+    fn file(&self, source: &Path, tone: Tone, size: usize) -> Option<PathBuf> {
+        let path = source.canonicalize().ok()?;
+        let about = path.metadata().ok()?;
+        let time = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let text = format!(
+            "{VERSION}\n{}\n{}\n{}\n{tone:?}\n{size}",
+            path.display(),
+            about.len(),
+            time.as_nanos()
+        );
+        let name = digest(text.as_bytes());
+        // Two letters a folder: some file systems are slow with tens of thousands in one.
+        Some(
+            self.folder
+                .join(&name[..2])
+                .join(format!("{}.png", &name[2..])),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use weakseg_data::Plane;
+
+    #[test]
+    fn an_image_is_decoded_once_until_its_file_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("source");
+        std::fs::write(&source, b"one").expect("written");
+        let cache = DiskCache::new(&folder.path().join("cache"));
+        let decoded = Cell::new(0);
+        let image = |value: u8, channels: usize| {
+            let plane = Plane::from_fn(8, 8, |y, x| (y * 8 + x) as u8 ^ value);
+            Stack::from_planes(&vec![plane; channels]).expect("planes of one size")
+        };
+        let get = |value: u8, channels: usize| {
+            let decode = || {
+                decoded.set(decoded.get() + 1);
+                Ok(image(value, channels))
+            };
+            cache
+                .get(&source, Tone::Window, 8, decode)
+                .expect("readable")
+        };
+        for channels in [1, 3] {
+            std::fs::write(&source, vec![0; channels]).expect("written");
+            decoded.set(0);
+            for _ in 0..3 {
+                assert_eq!(get(5, channels), image(5, channels));
+            }
+            assert_eq!(decoded.get(), 1, "{channels} channels");
+        }
+        std::fs::write(&source, b"another length").expect("written");
+        assert_eq!(get(9, 1), image(9, 1));
+        let raw = cache.file(&source, Tone::Raw, 8);
+        assert_ne!(raw, cache.file(&source, Tone::Window, 8));
+        let damaged = cache.file(&source, Tone::Window, 8).expect("a name");
+        std::fs::write(&damaged, b"no image").expect("written");
+        assert_eq!(get(9, 1), image(9, 1));
+        assert_eq!(decoded.get(), 3);
+    }
+
+    #[test]
+    fn a_source_that_is_not_there_is_the_decoders_to_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = DiskCache::new(folder.path());
+        let missing = folder.path().join("missing.png");
+        let error = cache.get(&missing, Tone::Window, 8, || {
+            read_image(&missing, &Limits::default())
+        });
+        let message = error.expect_err("no such file").to_string();
+        assert!(message.contains("missing.png"), "{message}");
+    }
+}

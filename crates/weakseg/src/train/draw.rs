@@ -1,0 +1,18 @@
+//! What a batch is made of.
+
+use weakseg_data::DataError;
+
+use super::Place;
+
+/// Makes the samples of batches, ahead of the training step and from several threads at once. A sample depends on where it stands and
+/// on nothing else, so batches are the same whoever makes them.
+pub trait Draw: Send + Sync {
+    /// One case as a training step sees it.
+    type Sample: Send;
+
+    /// The sample at place `slot` of the batch `at`, which is case `index` of the lesson's order.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    fn sample(&self, index: usize, at: Place, slot: usize) -> Result<Self::Sample, DataError>;
+}

@@ -1,0 +1,154 @@
+//! [`Pictures`]: images and their masks, randomly changed.
+
+use std::sync::Arc;
+
+use weakseg_data::{Augment, DataError, Stack};
+
+use super::{Draw, ImageStore, Place, stream_seed};
+use crate::pipeline::steps::purpose;
+
+/// Images of a set, and a mask with each where there are masks; both changed by one random draw, which is a pure function of
+/// (seed, epoch, step, place in the batch).
+pub(crate) struct Pictures {
+    pub images: Arc<ImageStore>,
+    /// Case of each index of the lesson's order.
+    pub cases: Vec<usize>,
+    /// Mask of each index, or none at all.
+    pub masks: Vec<Stack<u8>>,
+    pub augment: Augment,
+    pub seed: u64,
+}
+
+impl Draw for Pictures {
+    type Sample = (Arc<Stack<u8>>, Option<Stack<u8>>);
+
+    fn sample(&self, index: usize, at: Place, slot: usize) -> Result<Self::Sample, DataError> {
+        let image = self.images.get(self.cases[index])?;
+        let (image, mask) = self.augment.apply(
+            stream_seed(self.seed, at, purpose::AUGMENT),
+            at.epoch as u64,
+            slot as u64,
+            &image,
+            self.masks.get(index),
+        )?;
+        Ok((Arc::new(image), mask))
+    }
+}
+
+impl Pictures {
+    /// Images and masks of a batch, each in order.
+    pub(crate) fn apart(
+        samples: Vec<<Self as Draw>::Sample>,
+    ) -> (Vec<Arc<Stack<u8>>>, Vec<Stack<u8>>) {
+        let (images, masks): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
+        (images, masks.into_iter().flatten().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LoaderConfig;
+    use crate::progress::Stop;
+    use crate::train::loader::{Closing, Loader};
+    use weakseg_data::{Case, Plane, Scope, Split, write_gray_png};
+
+    /// A folder of `count` images that differ, of 48 pixels.
+    fn cases(folder: &std::path::Path, count: usize) -> Vec<Case> {
+        let case = |number: usize| {
+            let image = folder.join(format!("{number}.png"));
+            let plane = Plane::from_fn(48, 48, |y, x| {
+                ((y * 7 + x * 5 * number + y * x) % 256) as u8
+            });
+            write_gray_png(&image, &plane).expect("written");
+            Case {
+                id: number.to_string(),
+                patient: None,
+                image,
+                labels: vec![number.is_multiple_of(2)],
+                split: Split::Train,
+            }
+        };
+        (0..count).map(case).collect()
+    }
+
+    fn keeping(memory: usize) -> LoaderConfig {
+        LoaderConfig {
+            memory,
+            ..LoaderConfig::default()
+        }
+    }
+
+    fn pictures(cases: &[Case], scope: Scope, mebibytes: usize) -> Pictures {
+        let mask = |case: usize| Stack::filled(1, 32, 32, (case % 3) as u8);
+        Pictures {
+            images: Arc::new(ImageStore::new(cases, 32, &keeping(mebibytes))),
+            cases: (0..cases.len()).collect(),
+            masks: (0..cases.len()).map(mask).collect(),
+            augment: Augment::scope(scope),
+            seed: 3,
+        }
+    }
+
+    type Samples = Vec<<Pictures as Draw>::Sample>;
+
+    /// Two epochs of batches of 4.
+    fn epochs(pictures: &Pictures, workers: usize) -> Result<Vec<Samples>, DataError> {
+        let loader = Loader::new(pictures, 3);
+        let order: Vec<usize> = (0..pictures.cases.len()).rev().collect();
+        std::thread::scope(|scope| {
+            let _closing = Closing(&loader);
+            for _ in 0..workers {
+                scope.spawn(|| loader.work());
+            }
+            let mut all = Vec::new();
+            for epoch in 0..2 {
+                let batches = order.chunks(4).map(<[usize]>::to_vec).enumerate();
+                loader.queue_up(batches.map(|(step, cases)| (Place { epoch, step }, cases)));
+                for _ in order.chunks(4) {
+                    all.push(loader.next(&Stop::default())?.expect("no stop"));
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    #[test]
+    fn one_or_eight_workers_make_the_same_batches_byte_for_byte() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cases = cases(folder.path(), 10);
+        for scope in [Scope::Strong, Scope::Pneumothorax, Scope::Irn] {
+            let one = epochs(&pictures(&cases, scope, 1), 1).expect("readable");
+            // Without any memory every image is decoded each time, and nothing else is different.
+            for (workers, mebibytes) in [(8, 1), (8, 0)] {
+                let other = epochs(&pictures(&cases, scope, mebibytes), workers).expect("readable");
+                assert!(one == other, "{scope}, {workers} workers, {mebibytes} MiB");
+            }
+            assert_eq!(one.len(), 6);
+            assert!(one[0] != one[3], "another epoch, other changes");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_image_ends_it_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cases = cases(folder.path(), 10);
+        std::fs::write(&cases[4].image, b"no image").expect("written");
+        let error = epochs(&pictures(&cases, Scope::Weak, 1), 3).expect_err("case 4");
+        assert!(error.to_string().contains("4.png"), "{error}");
+    }
+
+    #[test]
+    fn no_more_images_are_kept_than_there_is_room_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cases = cases(folder.path(), 5);
+        // 5 images of 700 x 700 bytes in 1 MiB: two.
+        let store = ImageStore::new(&cases, 700, &keeping(1));
+        for _ in 0..2 {
+            for case in 0..5 {
+                assert_eq!(store.get(case).expect("readable").height(), 700);
+            }
+        }
+        assert_eq!(store.kept(), 2);
+    }
+}
