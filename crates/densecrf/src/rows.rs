@@ -63,42 +63,45 @@ pub(crate) fn run(run: Run<'_>) {
                 Incoming::Marginals(_) => 0.0,
                 _ => f32::NEG_INFINITY,
             };
-            for (lane, row) in rows.chunks_exact_mut(channels).enumerate() {
+            for row in rows.chunks_exact_mut(channels) {
                 row[labels..].fill(padding);
-                if matches!(incoming, Incoming::Messages(_)) {
-                    for ((kernel, compatibility), scratch) in problem.terms.iter().zip(&*scratch) {
-                        let embedding = &kernel.embedding;
-                        let place = [at % embedding.part / LANES, lane];
-                        let part = &embedding.parts[at / embedding.part];
-                        part.slice_row(place, embedding.corners, &scratch.received, &mut message);
+            }
+            if matches!(incoming, Incoming::Messages(_)) {
+                for ((kernel, compatibility), scratch) in problem.terms.iter().zip(&*scratch) {
+                    let embedding = &kernel.embedding;
+                    let part = &embedding.parts[at / embedding.part];
+                    let number = at % embedding.part / LANES;
+                    for (lane, row) in rows.chunks_exact_mut(channels).enumerate() {
+                        let place = [number, lane];
+                        let from = &scratch.received;
+                        part.slice_row(place, embedding.corners, from, &mut message);
                         let after = kernel.after[at / LANES][lane];
                         compatibility.apply_row(after, &message, row, labels);
                     }
                 }
-                match (&mut outgoing, incoming) {
-                    (Outgoing::Divergence(marginals, sum), _) => {
-                        let plane = |label: usize| marginals[0][label * problem.pixels + at + lane];
-                        for (label, logit) in row[..labels].iter().enumerate() {
-                            **sum += divergence(plane(label), *logit);
-                        }
-                        continue;
+            }
+            if let Outgoing::Divergence(marginals, sum) = &mut outgoing {
+                for (lane, row) in rows.chunks_exact(channels).enumerate() {
+                    let plane = |label: usize| marginals[0][label * problem.pixels + at + lane];
+                    for (label, logit) in row[..labels].iter().enumerate() {
+                        **sum += divergence(plane(label), *logit);
                     }
-                    (_, Incoming::Marginals(_)) => {}
-                    _ => softmax(row),
                 }
-                if let Outgoing::Copies(copies) = &mut outgoing {
-                    for (t, (kernel, _)) in problem.terms.iter().enumerate() {
-                        let embedding = &kernel.embedding;
-                        let place = [at % embedding.part / LANES, lane];
-                        let part = &embedding.parts[at / embedding.part];
+                continue;
+            }
+            if !matches!(incoming, Incoming::Marginals(_)) {
+                softmax(rows, channels);
+            }
+            if let Outgoing::Copies(copies) = &mut outgoing {
+                for (t, (kernel, _)) in problem.terms.iter().enumerate() {
+                    let embedding = &kernel.embedding;
+                    let part = &embedding.parts[at / embedding.part];
+                    let number = at % embedding.part / LANES;
+                    let to = &mut copies[t][offsets[t]..];
+                    for (lane, row) in rows.chunks_exact(channels).enumerate() {
                         let before = kernel.before[at / LANES][lane];
                         combine(&mut message, row, |_, q| before * q);
-                        part.splat_row(
-                            place,
-                            embedding.corners,
-                            &message,
-                            &mut copies[t][offsets[t]..],
-                        );
+                        part.splat_row([number, lane], embedding.corners, &message, to);
                     }
                 }
             }
@@ -116,31 +119,40 @@ pub(crate) fn run(run: Run<'_>) {
 
 /// Logits to probabilities, in place; finite logits give finite probabilities, and −∞ gives 0.
 ///
+/// Step by step for all rows, so that none waits for another.
+///
 /// # Shapes
-/// - `row`: a multiple of 8
+/// - `rows`: `[rows][channels]`, `channels` a multiple of 8
 #[inline(always)]
-fn softmax(row: &mut [f32]) {
-    let mut max = [f32::NEG_INFINITY; 8];
-    for logits in row.as_chunks::<8>().0 {
-        max = each!(8, at => greater(max[at], logits[at]));
+fn softmax(rows: &mut [f32], channels: usize) {
+    for row in rows.chunks_exact_mut(channels) {
+        let mut max = [f32::NEG_INFINITY; 8];
+        for logits in row.as_chunks::<8>().0 {
+            max = each!(8, at => greater(max[at], logits[at]));
+        }
+        let max = each!(4, at => greater(max[at], max[at + 4]));
+        let max = each!(2, at => greater(max[at], max[at + 2]));
+        let max = greater(max[0], max[1]);
+        for logits in row.as_chunks_mut::<8>().0 {
+            *logits = each!(8, at => logits[at] - max);
+        }
     }
-    let max = each!(4, at => greater(max[at], max[at + 4]));
-    let max = each!(2, at => greater(max[at], max[at + 2]));
-    let max = greater(max[0], max[1]);
-    let (wide, rest) = row.as_chunks_mut::<16>();
-    for logits in wide {
-        *logits = each!(16, at => exp(logits[at] - max));
+    let (wide, rest) = rows.as_chunks_mut::<16>();
+    for values in wide {
+        *values = each!(16, at => exp(values[at]));
     }
-    for logits in rest.as_chunks_mut::<8>().0 {
-        *logits = each!(8, at => exp(logits[at] - max));
+    for value in rest {
+        *value = exp(*value);
     }
-    let mut sum = [0.0f32; 8];
-    for values in row.as_chunks::<8>().0 {
-        sum = each!(8, at => sum[at] + values[at]);
-    }
-    let sum = each!(4, at => sum[at] + sum[at + 4]);
-    let scale = 1.0 / ((sum[0] + sum[2]) + (sum[1] + sum[3]));
-    for values in row.as_chunks_mut::<8>().0 {
-        *values = each!(8, at => values[at] * scale);
+    for row in rows.chunks_exact_mut(channels) {
+        let mut sum = [0.0f32; 8];
+        for values in row.as_chunks::<8>().0 {
+            sum = each!(8, at => sum[at] + values[at]);
+        }
+        let sum = each!(4, at => sum[at] + sum[at + 4]);
+        let scale = 1.0 / ((sum[0] + sum[2]) + (sum[1] + sum[3]));
+        for values in row.as_chunks_mut::<8>().0 {
+            *values = each!(8, at => values[at] * scale);
+        }
     }
 }

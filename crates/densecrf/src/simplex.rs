@@ -147,7 +147,7 @@ pub(crate) struct Simplices {
     /// Coordinates of corner 0, d + 1 of them.
     origin: [Lanes<f32>; MAX_DIMENSIONS + 1],
     /// The axis that holds each rank: that of rank 0 has the largest distance from corner 0.
-    axis_of_rank: [Lanes<i32>; MAX_DIMENSIONS + 1],
+    axis_of_rank: [Lanes<u32>; MAX_DIMENSIONS + 1],
     /// Weight of each corner; d + 1 of them, summing to 1.
     barycentric: [Lanes<f32>; MAX_DIMENSIONS + 1],
 }
@@ -237,19 +237,27 @@ impl Simplices {
             }
         }
 
+        // By masks: a branch for each lane takes several times as long.
+        let mut own = [[0u32; LANES]; MAX_DIMENSIONS + 1];
+        for i in 0..=d {
+            for lane in 0..LANES {
+                own[i][lane] = ((elevated[i][lane] - self.origin[i][lane]) * down).to_bits();
+            }
+        }
         let mut distance_of_rank = [[0.0f32; LANES]; MAX_DIMENSIONS + 1];
         for r in 0..=d {
-            let (mut axis, mut distance) = ([0i32; LANES], [0.0f32; LANES]);
+            let (mut axis, mut distance) = ([0u32; LANES], [0u32; LANES]);
             for i in 0..=d {
                 for lane in 0..LANES {
-                    let here = rank[i][lane] == r as i32;
-                    let own = (elevated[i][lane] - self.origin[i][lane]) * down;
-                    axis[lane] = if here { i as i32 } else { axis[lane] };
-                    distance[lane] = if here { own } else { distance[lane] };
+                    let here = u32::from(rank[i][lane] == r as i32).wrapping_neg();
+                    axis[lane] |= i as u32 & here;
+                    distance[lane] |= own[i][lane] & here;
                 }
             }
             self.axis_of_rank[r] = axis;
-            distance_of_rank[r] = distance;
+            for lane in 0..LANES {
+                distance_of_rank[r][lane] = f32::from_bits(distance[lane]);
+            }
         }
         for lane in 0..LANES {
             self.barycentric[0][lane] =
