@@ -8,7 +8,9 @@
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
+//! * `cargo xtask bench methods PYTHON …`: CRF, walk and affinities beside their peers, likewise; see [`methods`].
 
+mod methods;
 mod peers;
 
 use std::path::{Path, PathBuf};
@@ -31,8 +33,11 @@ fn main() -> ExitCode {
         ["shared", folder] => shared(&root, Path::new(folder)),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["interop", python] => interop(&root, python),
-        ["bench", "peers", arguments @ ..] => {
-            let done = peers::bench(&root, arguments);
+        ["bench", what @ ("peers" | "methods"), arguments @ ..] => {
+            let done = match *what {
+                "peers" => peers::bench(&root, arguments),
+                _ => methods::bench(&root, arguments),
+            };
             if let Err(why) = &done {
                 eprintln!("{why}");
             }
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|methods PYTHON …"
             );
             return ExitCode::from(2);
         }

@@ -1,6 +1,8 @@
 //! Milliseconds of building and running a dense CRF on an image: the best of some runs, and the
 //! processor time of a run, which says more where other programs are running (Linux).
 //!
+//! The line on standard output is JSON, as `cargo xtask bench methods` reads it.
+//!
 //! Usage: `cargo run --release -p densecrf --example speed -- IMAGE LABELS.png [LABELS] [RUNS]`
 //!
 //! `RAYON_NUM_THREADS` sets the number of threads.
@@ -51,10 +53,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         least = least.min(processor_seconds() - before);
     }
     let [gaussian, bilateral, inference, whole] = best.map(|seconds| seconds * 1e3);
-    println!(
+    eprintln!(
         "{width}x{height}, {labels} labels: gaussian {gaussian:.1} ms, bilateral {bilateral:.1} ms, \
          10 iterations {inference:.1} ms, together {whole:.1} ms; processor {:.1} ms",
         least * 1e3
+    );
+    println!(
+        "{{\"seconds\": {:.4}, \"processor_s\": {least:.4}}}",
+        best[3]
     );
     Ok(())
 }

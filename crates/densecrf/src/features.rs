@@ -301,8 +301,9 @@ impl<'a> Source<'a> {
                 width, sxy, colour, ..
             } => {
                 let (mut x, mut y) = (first % width, first / width);
-                for lane in 0..LANES {
-                    (out[0][lane], out[1][lane]) = (x as f32, y as f32);
+                let (mut xs, mut ys) = ([0.0; LANES], [0.0; LANES]);
+                for (lane, (at_x, at_y)) in xs.iter_mut().zip(&mut ys).enumerate() {
+                    (*at_x, *at_y) = (x as f32, y as f32);
                     if first + lane + 1 < pixels {
                         x += 1;
                         if x == *width {
@@ -310,9 +311,8 @@ impl<'a> Source<'a> {
                         }
                     }
                 }
-                for (out, deviation) in out.iter_mut().zip(sxy) {
-                    *out = each!(LANES, lane => out[lane] / deviation);
-                }
+                out[0] = each!(LANES, lane => xs[lane] / sxy[0]);
+                out[1] = each!(LANES, lane => ys[lane] / sxy[1]);
                 if let Some((guide, srgb)) = colour {
                     for (channel, out) in out[2..].iter_mut().enumerate() {
                         for (lane, out) in out.iter_mut().enumerate() {
