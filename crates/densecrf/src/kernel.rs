@@ -240,10 +240,14 @@ vectorized! {
             4 => gather_few::<4>(out, from, starts, sources),
             _ => {
                 for (out, range) in out.chunks_exact_mut(channels).zip(starts.windows(2)) {
-                    out.fill(0.0);
-                    for source in &sources[range[0] as usize..range[1] as usize] {
-                        let from = &from[*source as usize * channels..][..channels];
-                        combine(out, from, |sum, value| sum + value);
+                    let row = |source: &u32| &from[*source as usize * channels..][..channels];
+                    let own = &sources[range[0] as usize..range[1] as usize];
+                    for (at, from) in own.iter().map(row).enumerate() {
+                        if at == 0 {
+                            combine(out, from, |_, value| value);
+                        } else {
+                            combine(out, from, |sum, value| sum + value);
+                        }
                     }
                 }
             }

@@ -8,7 +8,6 @@ use rayon::prelude::*;
 use crate::CrfError;
 use crate::embedding::Embedding;
 use crate::features::Source;
-use crate::part::combine;
 use crate::simplex::{Packing, Steps, step};
 use crate::vectorized::{LANES, each, vectorized};
 use crate::vertex_table::VertexTable;
@@ -89,12 +88,27 @@ vectorized! {
                 for ((out, own), &[left, right]) in rows.zip(neighbours) {
                     let left = &values[left as usize * channels..][..channels];
                     let right = &values[right as usize * channels..][..channels];
-                    out.copy_from_slice(right);
-                    combine(out, left, |right, left| 0.5 * (left + right));
-                    combine(out, own, |sides, own| own + sides);
+                    blur_row(out, own, left, right);
                 }
             }
         }
+    }
+}
+
+/// One vertex of many values, a multiple of 8.
+#[inline(always)]
+fn blur_row(out: &mut [f32], own: &[f32], left: &[f32], right: &[f32]) {
+    let (wide_out, out) = out.as_chunks_mut::<16>();
+    let [(wide_own, own), (wide_left, left), (wide_right, right)] =
+        [own, left, right].map(|row| row.as_chunks::<16>());
+    let rows = wide_own.iter().zip(wide_left).zip(wide_right);
+    for (out, ((own, left), right)) in wide_out.iter_mut().zip(rows) {
+        *out = each!(16, c => own[c] + 0.5 * (left[c] + right[c]));
+    }
+    let out = out.as_chunks_mut::<8>().0;
+    let [own, left, right] = [own, left, right].map(|row| row.as_chunks::<8>().0);
+    for (out, ((own, left), right)) in out.iter_mut().zip(own.iter().zip(left).zip(right)) {
+        *out = each!(8, c => own[c] + 0.5 * (left[c] + right[c]));
     }
 }
 
