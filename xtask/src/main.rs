@@ -9,8 +9,10 @@
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
 //! * `cargo xtask bench augment PYTHON …`: augmentation beside albumentations, in alternation; see [`augment`].
+//! * `cargo xtask bench methods PYTHON …`: CRF, walk and affinities beside their peers, likewise; see [`methods`].
 
 mod augment;
+mod methods;
 mod peers;
 
 use std::path::{Path, PathBuf};
@@ -33,9 +35,14 @@ fn main() -> ExitCode {
         ["shared", folder] => shared(&root, Path::new(folder)),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["interop", python] => interop(&root, python),
-        ["bench", what @ ("peers" | "augment"), arguments @ ..] => {
+        [
+            "bench",
+            what @ ("peers" | "augment" | "methods"),
+            arguments @ ..,
+        ] => {
             let done = match *what {
                 "augment" => augment::bench(&root, arguments),
+                "methods" => methods::bench(&root, arguments),
                 _ => peers::bench(&root, arguments),
             };
             if let Err(why) = &done {
@@ -45,7 +52,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment|methods PYTHON …"
             );
             return ExitCode::from(2);
         }

@@ -1,6 +1,7 @@
 //! Label compatibility: what it costs neighbours to carry given labels.
 
-use crate::mean_field::LANES;
+use crate::part;
+use crate::vectorized::LANES;
 use crate::{CrfError, MAX_COMPATIBILITY};
 
 /// The label compatibility μ(l, l′) of a pairwise term; pydensecrf's `compat`.
@@ -86,6 +87,30 @@ impl Compatibility {
                         add_product(&mut sum, *cost, m);
                     }
                     add_product(logits, -1.0, &sum);
+                }
+            }
+        }
+    }
+
+    /// [`apply`](Self::apply) for one pixel, whose messages are still to be multiplied by `after`.
+    ///
+    /// # Shapes
+    /// - `message`, `logits`: labels side by side, padded to a multiple of 8
+    #[inline(always)]
+    pub(crate) fn apply_row(&self, after: f32, message: &[f32], logits: &mut [f32], labels: usize) {
+        match self {
+            Self::Potts(weight) => {
+                part::combine(logits, message, |logit, m| logit + weight * (after * m));
+            }
+            Self::Diagonal(costs) => {
+                for ((logit, m), cost) in logits.iter_mut().zip(message).zip(costs) {
+                    *logit -= cost * (after * m);
+                }
+            }
+            Self::Matrix(costs) => {
+                // Symmetric: its rows are its columns.
+                for (column, m) in costs.chunks_exact(labels).zip(message) {
+                    part::add_product(&mut logits[..labels], -(after * m), column);
                 }
             }
         }

@@ -9,57 +9,40 @@ use crate::Features;
 #[derive(Debug, Clone)]
 pub(crate) struct Exact {
     features: Features,
-    before: Vec<f32>,
-    after: Vec<f32>,
 }
 
 impl Exact {
-    pub(crate) fn new(features: &Features) -> Self {
-        let unit = vec![1.0; features.pixels()];
-        Self {
-            features: features.clone(),
-            before: unit.clone(),
-            after: unit,
-        }
+    pub(crate) fn new(features: Features) -> Self {
+        Self { features }
     }
 
-    /// Folds factors per pixel into the filter: before it, after it, or both.
-    pub(crate) fn scale(&mut self, before: Option<&[f32]>, after: Option<&[f32]>) {
-        for (own, factors) in [(&mut self.before, before), (&mut self.after, after)] {
-            for (own, factor) in own.iter_mut().zip(factors.unwrap_or_default()) {
-                *own *= factor;
-            }
-        }
-    }
-
-    /// Filters `channels` values per pixel; sums in double precision.
+    /// Filters `values`, in double precision, by way of `other`.
     ///
     /// # Shapes
-    /// - `input`, `output`: `[N, channels]`
-    pub(crate) fn filter(&self, input: &[f32], channels: usize, output: &mut [f32]) {
-        if channels == 0 {
-            return;
-        }
-        output
+    /// - `values`, `other`: `[1 + N][channels]`, the first row of no meaning here
+    pub(crate) fn filter(&self, values: &mut Vec<f32>, other: &mut Vec<f32>, channels: usize) {
+        let rows = &values[channels..];
+        other[channels..]
             .par_chunks_mut(channels)
             .enumerate()
             .for_each(|(i, out)| {
                 let own = self.features.vector(i);
                 let mut sums = vec![0.0f64; channels];
-                for (j, row) in input.chunks_exact(channels).enumerate() {
+                for (j, row) in rows.chunks_exact(channels).enumerate() {
                     let squared: f64 = own
                         .iter()
                         .zip(self.features.vector(j))
                         .map(|(a, b)| f64::from(a - b).powi(2))
                         .sum();
-                    let weight = (-0.5 * squared).exp() * f64::from(self.before[j]);
+                    let weight = (-0.5 * squared).exp();
                     for (sum, value) in sums.iter_mut().zip(row) {
                         *sum += weight * f64::from(*value);
                     }
                 }
                 for (out, sum) in out.iter_mut().zip(&sums) {
-                    *out = (sum * f64::from(self.after[i])) as f32;
+                    *out = *sum as f32;
                 }
             });
+        std::mem::swap(values, other);
     }
 }

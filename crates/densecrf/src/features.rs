@@ -1,5 +1,6 @@
 //! Feature vectors: where each pixel lies in the space the kernel is Gaussian in.
 
+use crate::vectorized::{LANES, Lanes, each};
 use crate::{CrfError, MAX_DIMENSIONS};
 
 /// One feature vector per pixel, in units of the kernel's standard deviation: pixels i and j have
@@ -114,6 +115,7 @@ impl<'a> Guide<'a> {
         self.channels
     }
 
+    #[inline(always)]
     fn value(&self, pixel: usize, channel: usize) -> u8 {
         if self.interleaved {
             self.values[pixel * self.channels + channel]
@@ -162,12 +164,7 @@ impl Features {
         width: usize,
         sxy: impl Into<Deviation>,
     ) -> Result<Self, CrfError> {
-        let sxy = sxy.into().resolve("sxy", 2)?;
-        let values = (0..height)
-            .flat_map(|y| (0..width).map(move |x| (x, y)))
-            .flat_map(|(x, y)| [x as f32 / sxy[0], y as f32 / sxy[1]])
-            .collect();
-        Self::new(values, 2)
+        Source::gaussian(height, width, sxy)?.collect()
     }
 
     /// Positions and colours: (x / sx, y / sy, r / sr, g / sg, b / sb), D = 5, the features of
@@ -181,19 +178,7 @@ impl Features {
         srgb: impl Into<Deviation>,
         guide: &Guide,
     ) -> Result<Self, CrfError> {
-        let channels = guide.channels;
-        let sxy = sxy.into().resolve("sxy", 2)?;
-        let srgb = srgb.into().resolve("srgb", channels)?;
-        let dimensions = 2 + channels;
-        let mut values = Vec::with_capacity(guide.height * guide.width * dimensions);
-        for pixel in 0..guide.height * guide.width {
-            values.push((pixel % guide.width) as f32 / sxy[0]);
-            values.push((pixel / guide.width) as f32 / sxy[1]);
-            for (channel, deviation) in srgb.iter().enumerate() {
-                values.push(f32::from(guide.value(pixel, channel)) / deviation);
-            }
-        }
-        Self::new(values, dimensions)
+        Source::bilateral(sxy, srgb, guide)?.collect()
     }
 
     /// Dimensions D of the feature space.
@@ -206,16 +191,162 @@ impl Features {
         self.values.len() / self.dimensions
     }
 
-    /// All values, `[N, D]`.
-    pub(crate) fn values(&self) -> &[f32] {
-        &self.values
-    }
-
     /// The feature vector `[D]` of a pixel.
     #[inline]
     pub(crate) fn vector(&self, pixel: usize) -> &[f32] {
         &self.values[pixel * self.dimensions..][..self.dimensions]
     }
+}
+
+/// Feature vectors as a lattice takes them: those of an image are made where they are needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Given(&'a Features),
+    Image {
+        height: usize,
+        width: usize,
+        sxy: [f32; 2],
+        /// The guide and the deviation of each channel.
+        colour: Option<(Guide<'a>, [f32; 3])>,
+    },
+}
+
+impl<'a> Source<'a> {
+    /// See [`Features::gaussian`].
+    pub(crate) fn gaussian(
+        height: usize,
+        width: usize,
+        sxy: impl Into<Deviation>,
+    ) -> Result<Self, CrfError> {
+        Ok(Self::Image {
+            height,
+            width,
+            sxy: first(&sxy.into().resolve("sxy", 2)?),
+            colour: None,
+        })
+    }
+
+    /// See [`Features::bilateral`].
+    pub(crate) fn bilateral(
+        sxy: impl Into<Deviation>,
+        srgb: impl Into<Deviation>,
+        guide: &Guide<'a>,
+    ) -> Result<Self, CrfError> {
+        let srgb = srgb.into().resolve("srgb", guide.channels)?;
+        Ok(Self::Image {
+            height: guide.height,
+            width: guide.width,
+            sxy: first(&sxy.into().resolve("sxy", 2)?),
+            colour: Some((*guide, first(&srgb))),
+        })
+    }
+
+    pub(crate) fn dimensions(&self) -> usize {
+        match self {
+            Self::Given(features) => features.dimensions,
+            Self::Image { colour, .. } => 2 + colour.map_or(0, |(guide, _)| guide.channels),
+        }
+    }
+
+    pub(crate) fn pixels(&self) -> usize {
+        match self {
+            Self::Given(features) => features.pixels(),
+            Self::Image { height, width, .. } => height * width,
+        }
+    }
+
+    /// An interval for each dimension that holds the values of all pixels.
+    pub(crate) fn ranges(&self) -> Vec<[f32; 2]> {
+        match self {
+            Self::Given(features) => {
+                let d = features.dimensions;
+                let mut ranges = vec![[0f32; 2]; d];
+                for vector in features.values.chunks_exact(d) {
+                    for (range, value) in ranges.iter_mut().zip(vector) {
+                        *range = [range[0].min(*value), range[1].max(*value)];
+                    }
+                }
+                ranges
+            }
+            Self::Image {
+                height,
+                width,
+                sxy,
+                colour,
+            } => {
+                let sides = [width, height].map(|side| side.saturating_sub(1) as f32);
+                let mut most = vec![sides[0] / sxy[0], sides[1] / sxy[1]];
+                if let Some((guide, srgb)) = colour {
+                    most.extend(srgb[..guide.channels].iter().map(|s| 255.0 / s));
+                }
+                most.into_iter().map(|most| [0.0, most]).collect()
+            }
+        }
+    }
+
+    /// The vectors of [`LANES`] pixels from `first`, `[D]`; lanes beyond the last pixel repeat it.
+    #[inline(always)]
+    pub(crate) fn lanes(&self, first: usize, out: &mut [Lanes]) {
+        let pixels = self.pixels();
+        match self {
+            Self::Given(features) => {
+                for lane in 0..LANES {
+                    let vector = features.vector((first + lane).min(pixels - 1));
+                    for (out, value) in out.iter_mut().zip(vector) {
+                        out[lane] = *value;
+                    }
+                }
+            }
+            Self::Image {
+                width, sxy, colour, ..
+            } => {
+                let (mut x, mut y) = (first % width, first / width);
+                let (mut xs, mut ys) = ([0.0; LANES], [0.0; LANES]);
+                for (lane, (at_x, at_y)) in xs.iter_mut().zip(&mut ys).enumerate() {
+                    (*at_x, *at_y) = (x as f32, y as f32);
+                    if first + lane + 1 < pixels {
+                        x += 1;
+                        if x == *width {
+                            (x, y) = (0, y + 1);
+                        }
+                    }
+                }
+                out[0] = each!(LANES, lane => xs[lane] / sxy[0]);
+                out[1] = each!(LANES, lane => ys[lane] / sxy[1]);
+                if let Some((guide, srgb)) = colour {
+                    for (channel, out) in out[2..].iter_mut().enumerate() {
+                        for (lane, out) in out.iter_mut().enumerate() {
+                            let pixel = (first + lane).min(pixels - 1);
+                            *out = f32::from(guide.value(pixel, channel));
+                        }
+                        *out = each!(LANES, lane => out[lane] / srgb[channel]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The vectors themselves.
+    ///
+    /// # Errors
+    /// As [`Features::new`].
+    pub(crate) fn collect(&self) -> Result<Features, CrfError> {
+        let (d, pixels) = (self.dimensions(), self.pixels());
+        let mut values = Vec::with_capacity(pixels * d);
+        let mut vectors = vec![[0.0; LANES]; d];
+        for first in (0..pixels).step_by(LANES) {
+            self.lanes(first, &mut vectors);
+            for lane in 0..LANES.min(pixels - first) {
+                values.extend(vectors.iter().map(|values| values[lane]));
+            }
+        }
+        Features::new(values, d)
+    }
+}
+
+/// The first values, zeros after them.
+fn first<const N: usize>(values: &[f32]) -> [f32; N] {
+    std::array::from_fn(|at| values.get(at).copied().unwrap_or(0.0))
 }
 
 impl Deviation {

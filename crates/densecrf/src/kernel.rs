@@ -1,8 +1,14 @@
-//! A normalised Gaussian kernel: a filter and the factors around it.
+//! A normalised Gaussian kernel: pixels among vertices, the filter there, and the factors around it.
 
+use rayon::prelude::*;
+
+use crate::CrfError;
+use crate::embedding::Embedding;
 use crate::exact::Exact;
-use crate::lattice::{Lattice, Scratch};
-use crate::{CrfError, Features};
+use crate::features::Source;
+use crate::lattice::{CHUNK, Lattice};
+use crate::part::{MOST, combine};
+use crate::vectorized::{LANES, Lanes, each, vectorized};
 
 /// Which way a kernel K is normalised by nᵢ = Σⱼ Kᵢⱼ; pydensecrf's `NormalizationType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,10 +37,14 @@ pub enum Filtering {
 /// A kernel with its normalisation folded in.
 #[derive(Debug, Clone)]
 pub(crate) struct Kernel {
+    pub(crate) embedding: Embedding,
     filter: Filter,
-    /// The filtered constant 1, `[N]`. Filtering is linear and the marginals of a pixel sum to 1,
-    /// so the message of one label follows from those of the others and this.
-    mass: Vec<f32>,
+    /// Factors of each pixel before the filter and after it, a block of pixels each.
+    pub(crate) before: Vec<Lanes>,
+    pub(crate) after: Vec<Lanes>,
+    /// The filtered constant 1. Filtering is linear and the marginals of a pixel sum to 1, so the
+    /// message of one label follows from those of the others and this. Empty where not asked for.
+    pub(crate) mass: Vec<Lanes>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,73 +53,218 @@ enum Filter {
     Exact(Exact),
 }
 
+/// What travels through a kernel, one for each of its vertices.
+#[derive(Debug, Default)]
+pub(crate) struct Wave {
+    /// What each part has sent, `[copies][channels]`.
+    pub(crate) copies: Vec<f32>,
+    /// The vertices' values, `[1 + vertices][channels]`, the first row zero.
+    pub(crate) values: Vec<f32>,
+    other: Vec<f32>,
+}
+
 impl Kernel {
+    /// `mass` says whether the filtered constant is needed.
     pub(crate) fn new(
-        features: &Features,
+        source: &Source,
         normalization: Normalization,
         filtering: Filtering,
+        mass: bool,
     ) -> Result<Self, CrfError> {
-        let mut filter = match filtering {
-            Filtering::Lattice => Filter::Lattice(Lattice::new(features)?),
-            Filtering::Exact => Filter::Exact(Exact::new(features)),
+        let pixels = source.pixels();
+        let blocks = pixels.div_ceil(LANES);
+        let (embedding, filter, gain) = match filtering {
+            Filtering::Lattice => {
+                let (embedding, lattice) = Lattice::new(source)?;
+                let gain = 1.0 / (1.0 + 0.5f32.powi(source.dimensions() as i32));
+                (embedding, Filter::Lattice(lattice), gain)
+            }
+            Filtering::Exact => {
+                let exact = Exact::new(source.collect()?);
+                (Embedding::of_pixels(pixels), Filter::Exact(exact), 1.0)
+            }
         };
-        let unit = vec![1.0; features.pixels()];
-        let mut mass = vec![0.0; features.pixels()];
-        let scratch = &mut Scratch::default();
-        filter.apply(&unit, 1, &mut mass, scratch);
+        let mut kernel = Self {
+            embedding,
+            filter,
+            before: vec![[1.0; LANES]; blocks],
+            after: vec![[gain; LANES]; blocks],
+            mass: Vec::new(),
+        };
+        let mut wave = kernel.wave(1);
         if normalization != Normalization::No {
-            let factors: Vec<f32> = mass
-                .iter()
-                .map(|&n| {
-                    // The reference guards with 1e-20, far below any mass a pixel gives itself.
-                    let n = n.max(0.0) + 1e-20;
-                    if normalization == Normalization::Symmetric {
-                        1.0 / n.sqrt()
-                    } else {
-                        1.0 / n
-                    }
-                })
-                .collect();
-            let before = (normalization != Normalization::After).then_some(&factors[..]);
-            let after = (normalization != Normalization::Before).then_some(&factors[..]);
-            filter.scale(before, after);
-            filter.apply(&unit, 1, &mut mass, scratch);
+            // The reference guards with 1e-20, far below any mass a pixel gives itself.
+            let factor = |n: f32| {
+                let n = n.max(0.0) + 1e-20;
+                match normalization {
+                    Normalization::Symmetric => 1.0 / n.sqrt(),
+                    _ => 1.0 / n,
+                }
+            };
+            let factors = kernel.filtered_unit(&mut wave);
+            let both = kernel.before.par_iter_mut().zip(&mut kernel.after);
+            both.zip(factors).for_each(|((before, after), n)| {
+                let factors = n.map(factor);
+                if normalization != Normalization::After {
+                    *before = factors;
+                }
+                if normalization != Normalization::Before {
+                    *after = factors.map(|factor| gain * factor);
+                }
+            });
         }
-        Ok(Self { filter, mass })
+        if mass {
+            kernel.mass = kernel.filtered_unit(&mut wave);
+        }
+        Ok(kernel)
     }
 
-    /// The filtered constant 1, `[N]`.
-    pub(crate) fn mass(&self) -> &[f32] {
-        &self.mass
+    /// The filtered constant 1.
+    fn filtered_unit(&self, wave: &mut Wave) -> Vec<Lanes> {
+        let embedding = &self.embedding;
+        let blocks = embedding.part / LANES;
+        let copies = embedding.split(&mut wave.copies, 1, 1);
+        copies
+            .into_par_iter()
+            .zip(self.before.par_chunks(blocks))
+            .enumerate()
+            .for_each_init(Vec::new, |places, (number, (copies, before))| {
+                places.resize(MOST, 0.0);
+                splat(embedding, number, before, places, copies);
+            });
+        self.apply(wave, 1);
+        let mut out = vec![[0.0; LANES]; self.after.len()];
+        out.par_chunks_mut(blocks)
+            .zip(self.after.par_chunks(blocks))
+            .enumerate()
+            .for_each_init(Vec::new, |places, (number, (out, after))| {
+                places.resize(MOST, 0.0);
+                slice(embedding, number, after, &wave.values, places, out);
+            });
+        out
     }
 
-    /// Filters `channels` values per pixel.
-    ///
-    /// # Shapes
-    /// - `input`, `output`: `[N, channels]`
-    pub(crate) fn apply(
-        &self,
-        input: &[f32],
-        channels: usize,
-        output: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
-        self.filter.apply(input, channels, output, scratch);
+    /// Memory for some values per vertex.
+    pub(crate) fn wave(&self, channels: usize) -> Wave {
+        let rows = (1 + self.embedding.vertices) * channels;
+        Wave {
+            copies: vec![0.0; self.embedding.copies * channels],
+            values: vec![0.0; rows],
+            other: vec![0.0; rows],
+        }
+    }
+
+    /// From what the parts have sent to the filtered values of the vertices.
+    pub(crate) fn apply(&self, wave: &mut Wave, channels: usize) {
+        let Embedding {
+            copies_start,
+            copies_of,
+            ..
+        } = &self.embedding;
+        let Wave {
+            copies,
+            values,
+            other,
+        } = wave;
+        values[channels..]
+            .par_chunks_mut(CHUNK * channels)
+            .enumerate()
+            .for_each(|(chunk, rows)| {
+                let starts = &copies_start[chunk * CHUNK..];
+                gather(rows, channels, copies, starts, copies_of);
+            });
+        match &self.filter {
+            Filter::Lattice(lattice) => lattice.blur(values, other, channels),
+            Filter::Exact(exact) => exact.filter(values, other, channels),
+        }
     }
 }
 
-impl Filter {
-    fn scale(&mut self, before: Option<&[f32]>, after: Option<&[f32]>) {
-        match self {
-            Self::Lattice(lattice) => lattice.scale(before, after),
-            Self::Exact(exact) => exact.scale(before, after),
+vectorized! {
+    /// What a part sends of `before`.
+    fn splat<'a>(
+        embedding: &'a Embedding,
+        number: usize,
+        before: &'a [Lanes],
+        places: &'a mut [f32],
+        copies: &'a mut [f32],
+    ) {
+        let part = &embedding.parts[number];
+        let Ok(places) = places.as_chunks_mut::<1>().0.try_into() else { return };
+        let places: &mut [[f32; 1]; MOST] = places;
+        let copies = copies.as_chunks_mut::<1>().0;
+        places[..copies.len()].fill([0.0]);
+        for (block, before) in before.iter().enumerate() {
+            part.splat(block, embedding.corners, &[*before], places);
+        }
+        copies.copy_from_slice(&places[..copies.len()]);
+    }
+}
+
+vectorized! {
+    /// What a part receives, by `after`.
+    fn slice<'a>(
+        embedding: &'a Embedding,
+        number: usize,
+        after: &'a [Lanes],
+        values: &'a [f32],
+        places: &'a mut [f32],
+        out: &'a mut [Lanes],
+    ) {
+        let part = &embedding.parts[number];
+        let Ok(places) = places.as_chunks_mut::<1>().0.try_into() else { return };
+        let places: &mut [[f32; 1]; MOST] = places;
+        for (place, vertex) in places.iter_mut().zip(&part.vertices) {
+            *place = [values[*vertex as usize]];
+        }
+        for (block, (after, out)) in after.iter().zip(out).enumerate() {
+            let [sums] = part.slice(block, embedding.corners, places);
+            *out = each!(LANES, lane => sums[lane] * after[lane]);
         }
     }
+}
 
-    fn apply(&self, input: &[f32], channels: usize, output: &mut [f32], scratch: &mut Scratch) {
-        match self {
-            Self::Lattice(lattice) => lattice.filter(input, channels, output, scratch),
-            Self::Exact(exact) => exact.filter(input, channels, output),
+vectorized! {
+    /// Each row of `out` = the sum of its rows of `from`, in their order.
+    fn gather<'a>(
+        out: &'a mut [f32],
+        channels: usize,
+        from: &'a [f32],
+        starts: &'a [u32],
+        sources: &'a [u32],
+    ) {
+        match channels {
+            1 => gather_few::<1>(out, from, starts, sources),
+            2 => gather_few::<2>(out, from, starts, sources),
+            3 => gather_few::<3>(out, from, starts, sources),
+            4 => gather_few::<4>(out, from, starts, sources),
+            _ => {
+                for (out, range) in out.chunks_exact_mut(channels).zip(starts.windows(2)) {
+                    let row = |source: &u32| &from[*source as usize * channels..][..channels];
+                    let own = &sources[range[0] as usize..range[1] as usize];
+                    for (at, from) in own.iter().map(row).enumerate() {
+                        if at == 0 {
+                            combine(out, from, |_, value| value);
+                        } else {
+                            combine(out, from, |sum, value| sum + value);
+                        }
+                    }
+                }
+            }
         }
+    }
+}
+
+#[inline(always)]
+fn gather_few<const C: usize>(out: &mut [f32], from: &[f32], starts: &[u32], sources: &[u32]) {
+    let from = from.as_chunks::<C>().0;
+    let rows = out.as_chunks_mut::<C>().0;
+    for (out, range) in rows.iter_mut().zip(starts.windows(2)) {
+        let mut sums = [0.0; C];
+        for source in &sources[range[0] as usize..range[1] as usize] {
+            let from = &from[*source as usize];
+            sums = each!(C, c => sums[c] + from[c]);
+        }
+        *out = sums;
     }
 }

@@ -41,14 +41,19 @@
 #![forbid(unsafe_code)]
 
 mod compatibility;
+mod embedding;
 mod error;
 mod exact;
 mod exponential;
 mod features;
+mod inference;
 mod kernel;
+mod lanes;
 mod lattice;
 mod marginals;
 mod mean_field;
+mod part;
+mod rows;
 mod simplex;
 mod unary;
 mod vectorized;

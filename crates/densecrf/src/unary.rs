@@ -100,17 +100,18 @@ impl Unary {
         let given = -gt_prob.ln() as f32;
         let other = -((1.0 - gt_prob) / labels.saturating_sub(1).max(1) as f64).ln() as f32;
         let unsure = (labels as f64).ln() as f32;
-        let first = u8::from(zero_unsure);
-        let energies = (0..labels)
-            .flat_map(|label| {
-                map.iter()
-                    .map(move |&value| match value.checked_sub(first) {
-                        None => unsure,
-                        Some(value) if usize::from(value) == label => given,
-                        Some(_) => other,
-                    })
-            })
-            .collect();
+        let first = usize::from(zero_unsure);
+        let mut energies = Vec::with_capacity(labels * map.len());
+        for label in 0..labels {
+            // What each value of the map says of this label.
+            let of_value: [f32; 256] =
+                std::array::from_fn(|value| match value.checked_sub(first) {
+                    None => unsure,
+                    Some(value) if value == label => given,
+                    Some(_) => other,
+                });
+            energies.extend(map.iter().map(|&value| of_value[usize::from(value)]));
+        }
         Ok(Self {
             labels,
             pixels: map.len(),

@@ -1,5 +1,24 @@
 //! Functions compiled for the machine's vectors.
 
+/// Values that are worked on side by side: neighbouring pixels, mostly.
+pub(crate) const LANES: usize = 16;
+
+/// One number for each of [`LANES`] neighbouring pixels.
+pub(crate) type Lanes = [f32; LANES];
+
+/// An array of `$count` numbers, made by a plain loop: that becomes vector code, where
+/// `array::from_fn` and `map` may become calls of code for the oldest processors.
+macro_rules! each {
+    ($count:expr, $at:ident => $value:expr) => {{
+        let mut out = [0.0f32; $count];
+        for $at in 0..$count {
+            out[$at] = $value;
+        }
+        out
+    }};
+}
+pub(crate) use each;
+
 /// Defines a function whose body is compiled for several instruction sets, the best of which is
 /// chosen at run time: what the body calls has to be `#[inline(always)]` or a small closure. (The
 /// body stands in a struct of its own, since a closure handed to `pulp` is not inlined, and only what

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::instructions::{Instructions, per_instruction_set};
 use crate::path::{PathIndex, Sources};
 
 /// Directions whose gradients share one buffer. Fixed, so that the order of the additions does
@@ -20,25 +21,16 @@ pub(crate) fn forward(
     if affinity.is_empty() {
         return affinity;
     }
+    let set = Instructions::detect();
     affinity
         .par_chunks_mut(count)
         .enumerate()
         .for_each(|(index, out)| {
             let (image, direction) = (index / directions, index % directions);
             let edge = &edge[image * height * width..][..height * width];
-            let columns = sources.columns().len();
-            for (row, out) in sources.rows().zip(out.chunks_exact_mut(columns)) {
-                let (last, rest) = split(&paths.paths()[direction]);
-                out.copy_from_slice(line(edge, width, &sources, row, last));
-                for cell in rest {
-                    for (out, value) in out.iter_mut().zip(line(edge, width, &sources, row, *cell))
-                    {
-                        *out = if *value > *out { *value } else { *out };
-                    }
-                }
-                for out in out {
-                    *out = 1.0 - *out;
-                }
+            let line = Line::new(edge, width, &sources, &paths.paths()[direction]);
+            for (row, out) in sources.rows().zip(out.chunks_exact_mut(line.columns)) {
+                affinities(set, &line, row, out);
             }
         });
     affinity
@@ -59,6 +51,7 @@ pub(crate) fn backward(
     if directions * count == 0 || batch == 0 {
         return gradient;
     }
+    let set = Instructions::detect();
     let chunks = directions.div_ceil(CHUNK);
     let mut parts = vec![0.0; batch * chunks * pixels];
     parts
@@ -71,14 +64,11 @@ pub(crate) fn backward(
             for direction in first..directions.min(first + CHUNK) {
                 let upstream =
                     &affinity_gradient[(image * directions + direction) * count..][..count];
-                scatter(
-                    edge,
-                    width,
-                    &sources,
-                    &paths.paths()[direction],
-                    upstream,
-                    part,
-                );
+                let line = Line::new(edge, width, &sources, &paths.paths()[direction]);
+                let rows = upstream.chunks_exact(line.columns);
+                for (row, upstream) in sources.rows().zip(rows) {
+                    scatter(set, &line, row, upstream, part);
+                }
             }
         });
     gradient
@@ -94,46 +84,119 @@ pub(crate) fn backward(
     gradient
 }
 
-/// Subtracts each pair's gradient from the cell that decided its affinity.
-fn scatter(
-    edge: &[f32],
+/// What the pairs of one direction look at.
+struct Line<'a> {
+    edge: &'a [f32],
+    /// From a source to each cell of its path, in the path's order.
+    offsets: Vec<isize>,
+    /// Of the rectangle of sources, the first column and their number; columns of the map.
+    first: usize,
+    columns: usize,
     width: usize,
-    sources: &Sources,
-    path: &[[isize; 2]],
-    upstream: &[f32],
-    part: &mut [f32],
-) {
-    let columns = sources.columns().len();
-    let offsets: Vec<isize> = path.iter().map(|cell| sources.offset(*cell)).collect();
-    for (row, upstream) in sources.rows().zip(upstream.chunks_exact(columns)) {
-        let start = row * width + sources.columns().start;
-        for (x, upstream) in upstream.iter().enumerate() {
-            let pixel = start + x;
-            let mut best = pixel.wrapping_add_signed(offsets[0]);
-            for offset in &offsets[1..] {
-                let cell = pixel.wrapping_add_signed(*offset);
-                if edge[cell] > edge[best] {
-                    best = cell;
-                }
+}
+
+/// Pairs whose paths are walked side by side.
+const WIDE: usize = 32;
+
+impl<'a> Line<'a> {
+    fn new(edge: &'a [f32], width: usize, sources: &Sources, path: &[[isize; 2]]) -> Self {
+        Self {
+            edge,
+            offsets: path.iter().map(|cell| sources.offset(*cell)).collect(),
+            first: sources.columns().start,
+            columns: sources.columns().len(),
+            width,
+        }
+    }
+
+    /// The edges of one cell of the paths of `N` neighbouring sources.
+    #[inline(always)]
+    fn cell<const N: usize>(&self, cell: usize, pixel: usize) -> [f32; N] {
+        let mut values = [0.0; N];
+        let first = pixel.wrapping_add_signed(self.offsets[cell]);
+        values.copy_from_slice(&self.edge[first..][..N]);
+        values
+    }
+
+    /// Greatest edge on the paths of `N` neighbouring sources.
+    #[inline(always)]
+    fn greatest<const N: usize>(&self, pixel: usize) -> [f32; N] {
+        let mut greatest: [f32; N] = self.cell(0, pixel);
+        for offset in &self.offsets[1..] {
+            let values = &self.edge[pixel.wrapping_add_signed(*offset)..][..N];
+            for lane in 0..N {
+                let greater = values[lane] > greatest[lane];
+                greatest[lane] = if greater {
+                    values[lane]
+                } else {
+                    greatest[lane]
+                };
             }
-            part[best] -= upstream;
+        }
+        greatest
+    }
+
+    /// Which cell of their paths has it: the first of equals.
+    #[inline(always)]
+    fn deciding<const N: usize>(&self, pixel: usize) -> [u32; N] {
+        let mut greatest: [f32; N] = self.cell(0, pixel);
+        let mut cells = [0; N];
+        for (cell, offset) in (1u32..).zip(&self.offsets[1..]) {
+            let values = &self.edge[pixel.wrapping_add_signed(*offset)..][..N];
+            for lane in 0..N {
+                let greater = values[lane] > greatest[lane];
+                greatest[lane] = if greater {
+                    values[lane]
+                } else {
+                    greatest[lane]
+                };
+                cells[lane] = if greater { cell } else { cells[lane] };
+            }
+        }
+        cells
+    }
+}
+
+per_instruction_set! {
+    /// The affinities of one row of sources.
+    fn affinities[](line: &Line<'_>, row: usize, out: &mut [f32]) {
+        let start = row * line.width + line.first;
+        let mut at = 0;
+        while at < out.len() {
+            if let Some(out) = out[at..].first_chunk_mut::<WIDE>() {
+                let greatest = line.greatest::<WIDE>(start + at);
+                for lane in 0..WIDE {
+                    out[lane] = 1.0 - greatest[lane];
+                }
+                at += WIDE;
+            } else {
+                let [greatest] = line.greatest::<1>(start + at);
+                out[at] = 1.0 - greatest;
+                at += 1;
+            }
         }
     }
 }
 
-/// First cell of a path and the others.
-fn split(path: &[[isize; 2]]) -> ([isize; 2], &[[isize; 2]]) {
-    (path[0], &path[1..])
-}
-
-/// The edges one cell of the path has for the sources of a row.
-fn line<'a>(
-    edge: &'a [f32],
-    width: usize,
-    sources: &Sources,
-    row: usize,
-    cell: [isize; 2],
-) -> &'a [f32] {
-    let start = (row * width + sources.columns().start).wrapping_add_signed(sources.offset(cell));
-    &edge[start..][..sources.columns().len()]
+per_instruction_set! {
+    /// Subtracts each pair's gradient from the cell that decided its affinity.
+    fn scatter[](line: &Line<'_>, row: usize, upstream: &[f32], part: &mut [f32]) {
+        let start = row * line.width + line.first;
+        let mut at = 0;
+        while at < upstream.len() {
+            if let Some(upstream) = upstream[at..].first_chunk::<WIDE>() {
+                let cells = line.deciding::<WIDE>(start + at);
+                for lane in 0..WIDE {
+                    let offset = line.offsets[cells[lane] as usize];
+                    part[(start + at + lane).wrapping_add_signed(offset)] -= upstream[lane];
+                }
+                at += WIDE;
+            } else {
+                let [cell] = line.deciding::<1>(start + at);
+                let offset = line.offsets[cell as usize];
+                part[(start + at).wrapping_add_signed(offset)] -= upstream[at];
+                at += 1;
+            }
+        }
+    }
 }

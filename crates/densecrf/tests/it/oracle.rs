@@ -26,6 +26,7 @@ struct Case {
     unary: String,
     labels: Vec<u8>,
     q: Vec<f32>,
+    divergences: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +137,37 @@ fn every_recorded_case() {
         assert!(
             worst <= TOLERANCE,
             "{}: marginals differ by {worst}",
+            case.name
+        );
+    }
+}
+
+/// Marginals step by step, and their divergence at each.
+#[test]
+fn every_recorded_divergence() {
+    let record: Record =
+        serde_json::from_str(include_str!("../oracle/pydensecrf_cases.json")).unwrap();
+    for case in &record.cases {
+        let (crf, unary) = (crf(&record, case), unary(case));
+        let mut marginals = crf.infer(&unary, 0).unwrap();
+        for (step, expected) in case.divergences.iter().enumerate() {
+            if step > 0 {
+                marginals = crf.step(&unary, &marginals).unwrap();
+            }
+            let found = crf.kl_divergence(&unary, &marginals).unwrap();
+            // The reference adds all pixels in single precision.
+            let error = (found - expected).abs() / expected.abs().max(1.0);
+            println!("{} {step}: {found} against {expected}", case.name);
+            assert!(
+                error < 2e-4,
+                "{} {step}: {found} against {expected}",
+                case.name
+            );
+        }
+        assert_eq!(case.divergences.len(), case.iterations + 1);
+        assert!(
+            distance(&marginals.q, &case.q) <= TOLERANCE,
+            "{}",
             case.name
         );
     }

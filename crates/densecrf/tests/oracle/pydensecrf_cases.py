@@ -108,6 +108,16 @@ def unary(case):
     return values, unary_from_softmax(p, scale=0.9)
 
 
+def divergences(crf, case):
+    """klDivergence of the marginals at the start and after each iteration."""
+    q, a, b = crf.startInference()
+    out = [crf.klDivergence(q)]
+    for _ in range(case["iterations"]):
+        crf.stepInference(q, a, b)
+        out.append(crf.klDivergence(q))
+    return out
+
+
 def main():
     records = []
     for case in CASES:
@@ -116,7 +126,7 @@ def main():
         crf.setUnaryEnergy(np.ascontiguousarray(energies))
         q = np.array(crf.inference(case["iterations"]), np.float64)
         records.append({**case, "unary": case.get("unary", "labels"), "labels": values.ravel().tolist(),
-                        "q": [round(v, 6) for v in q.ravel().tolist()]})
+                        "q": [round(v, 6) for v in q.ravel().tolist()], "divergences": divergences(crf, case)})
     out = {
         "made by": "pydensecrf_cases.py",
         "versions": {name: version(name) for name in ("pydensecrf2", "numpy")},
