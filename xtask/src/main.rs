@@ -3,6 +3,8 @@
 //! * `cargo xtask ci`: what must hold before a change lands (`.ci/run`).
 //! * `cargo xtask shared [DIR]`: the checks that need real data and recorded peer outputs (default `../shared`): every
 //!   ignored test of the workspace, in release.
+//! * `cargo xtask gpu [DEVICE]`: kernels and PyTorch's parity on a GPU (default `vulkan`). The tests that compute in f64
+//!   beside it need a GPU that does.
 //! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         ["ci"] => run(Command::new("bash").arg(".ci/run"), &root),
         ["shared"] => shared(&root, &root.join("../shared")),
         ["shared", folder] => shared(&root, Path::new(folder)),
+        ["gpu"] => gpu(&root, "vulkan"),
+        ["gpu", device] => gpu(&root, device),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["interop", python] => interop(&root, python),
         [
@@ -52,7 +56,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment|methods PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [DEVICE] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment|methods PYTHON …"
             );
             return ExitCode::from(2);
         }
@@ -86,6 +90,39 @@ fn shared(root: &Path, folder: &Path) -> bool {
             .env("WEAKSEG_SHARED", folder),
         root,
     )
+}
+
+/// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each other's.
+fn gpu(root: &Path, device: &str) -> bool {
+    let features = format!("weakseg-cli/{device},weakseg-models/{device}");
+    let mut test = cargo();
+    test.args([
+        "test",
+        "--release",
+        "-p",
+        "weakseg-cli",
+        "-p",
+        "weakseg-kernels",
+    ]);
+    test.args([
+        "-p",
+        "weakseg-models",
+        "--features",
+        &features,
+        "--test",
+        "it",
+    ]);
+    test.args([
+        "--",
+        "--test-threads",
+        "1",
+        "affinity",
+        "blocks",
+        "conv",
+        "norm",
+    ]);
+    test.args(["planes", "updates", "parity"]);
+    run(test.env("WEAKSEG_TEST_DEVICE", device), root)
 }
 
 /// Cargo without what the cargo that runs this program has told it: some build scripts look at that, and would build

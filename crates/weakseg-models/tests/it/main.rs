@@ -14,12 +14,15 @@ mod weights;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// The device under test: the CPU, or the GPU that `WEAKSEG_TEST_DEVICE` names (`vulkan`), which takes a build with that feature.
+/// The device under test: the CPU, or the GPU that `WEAKSEG_TEST_DEVICE` names (`vulkan`, `wgpu`), which takes a build
+/// with that feature.
 fn device() -> Device {
     match std::env::var("WEAKSEG_TEST_DEVICE").as_deref() {
         Err(_) | Ok("cpu") => Device::flex(),
         #[cfg(feature = "vulkan")]
         Ok("vulkan") => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "wgpu")]
+        Ok("wgpu") => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
         Ok(other) => panic!("WEAKSEG_TEST_DEVICE={other}: not in this build"),
     }
 }
