@@ -91,7 +91,7 @@ impl DataConfig {
             Self::Phantom(set) => of_table(&set.table(base)?),
             Self::Table(set) => of_table(set),
             Self::Voc(set) => Ok(TruthPlaces {
-                masks: set.mask_folder(base).map(Masks::Folder),
+                masks: set.mask_folder(base)?.map(Masks::Folder),
                 boxes: None,
             }),
             Self::Siim(set) => Ok(TruthPlaces {

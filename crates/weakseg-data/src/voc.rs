@@ -1,5 +1,5 @@
 //! A PASCAL VOC development kit: `JPEGImages`, `SegmentationClass`, `ImageSets/Segmentation/*.txt`, and image labels
-//! from a CSV or from `Annotations/*.xml`.
+//! from a CSV, IRNet's `cls_labels.npy` or `Annotations/*.xml`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cls_labels::{self, ClsLabels};
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of};
+use crate::table::optional;
 use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
 
 /// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
@@ -48,9 +50,13 @@ pub struct VocConfig {
     pub val: String,
     /// The list to test on, if any.
     pub test: Option<String>,
-    /// A CSV of image labels: a column `image` and one 0/1 column per class. If not given, `image_labels.csv` is used
-    /// where it exists, else the object names in `Annotations/*.xml`.
+    /// Image labels: a CSV with a column `image` and one 0/1 column per class, or a `.npy` of a dictionary as IRNet's
+    /// `cls_labels.npy`. If not given, `image_labels.csv` is used where it exists, else `cls_labels.npy`, else the object
+    /// names in `Annotations/*.xml`.
     pub labels: Option<PathBuf>,
+    /// The folder of the index maps, for scoring: such as `SegmentationClassAug`, the PNGs that the augmented lists have from the
+    /// Semantic Boundaries Dataset. If not given, `SegmentationClass` is used where it exists.
+    pub masks: Option<PathBuf>,
     /// The classes, in the order of their numbers in the masks.
     pub classes: Vec<String>,
 }
@@ -63,6 +69,7 @@ impl Default for VocConfig {
             val: "val".into(),
             test: None,
             labels: None,
+            masks: None,
             classes: VOC_CLASSES.iter().map(|&name| name.to_owned()).collect(),
         }
     }
@@ -70,9 +77,14 @@ impl Default for VocConfig {
 
 impl VocConfig {
     /// The folder of the index maps, if there is one.
-    pub(crate) fn mask_folder(&self, base: &Path) -> Option<PathBuf> {
-        let folder = below(base, &self.root).join("SegmentationClass");
-        folder.is_dir().then_some(folder)
+    pub(crate) fn mask_folder(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
+        let root = below(base, &self.root);
+        optional(
+            &root,
+            self.masks.as_deref(),
+            "SegmentationClass",
+            Path::is_dir,
+        )
     }
 
     /// Reads the lists and the labels of their images.
@@ -160,6 +172,23 @@ impl VocConfig {
                 };
                 Fault::error(Rule::RowOfImage, error)
             })?,
+            Labels::Numbers(path, rows) => {
+                let digits: String = id.chars().filter(|c| *c != '_').collect();
+                let row = digits
+                    .parse()
+                    .ok()
+                    .and_then(|number: i64| rows.get(&number));
+                row.cloned().ok_or_else(|| {
+                    let error = DataError::Row {
+                        path: list.to_owned(),
+                        line,
+                        problem: format!("`{id}` has no labels in {}", path.display()),
+                        remedy: "add them under the id's digits, or leave it out of the list"
+                            .into(),
+                    };
+                    Fault::error(Rule::RowOfImage, error)
+                })?
+            }
             Labels::Annotations(folder) => annotated(&folder.join(format!("{id}.xml")), classes)
                 .map_err(|error| Fault::error(Rule::ReadableRow, error))?,
         };
@@ -183,21 +212,33 @@ impl VocConfig {
             Some(path) => root.join(path),
             None => {
                 let usual = root.join("image_labels.csv");
+                let pickled = root.join("cls_labels.npy");
                 let annotations = root.join("Annotations");
                 if usual.is_file() {
                     usual
+                } else if pickled.is_file() {
+                    pickled
                 } else if annotations.is_dir() {
                     return Ok(Labels::Annotations(annotations));
                 } else {
                     return Err(DataError::Set {
                         path: root.to_owned(),
-                        problem: "no image labels: neither `image_labels.csv` nor `Annotations`"
-                            .into(),
-                        remedy: "add one of the two, or name a CSV in `data.labels`".into(),
+                        problem:
+                            "no image labels: neither `image_labels.csv` nor `cls_labels.npy` nor \
+                                  `Annotations`"
+                                .into(),
+                        remedy: "add one of the three, or name a file in `data.labels`".into(),
                     });
                 }
             }
         };
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+        {
+            let rows = cls_labels::read(&path, classes.len())?;
+            return Ok(Labels::Numbers(path, rows));
+        }
         let mut table = CsvTable::read(&path)?;
         let mut wanted = vec!["image"];
         wanted.extend(classes.names.iter().map(String::as_str));
@@ -233,6 +274,7 @@ impl VocConfig {
 /// Where image labels come from.
 enum Labels {
     Table(PathBuf, HashMap<String, Vec<bool>>),
+    Numbers(PathBuf, ClsLabels),
     Annotations(PathBuf),
 }
 

@@ -45,7 +45,7 @@ fn augmented_and_main_lists_are_understood() {
 fn labels_come_from_annotations_where_there_is_no_table() {
     let (set, config) = Set::voc();
     std::fs::remove_file(set.at("image_labels.csv")).unwrap();
-    assert!(refusal(&set, &config).contains("neither `image_labels.csv` nor `Annotations`"));
+    assert!(refusal(&set, &config).contains("neither `image_labels.csv` nor `cls_labels.npy`"));
     for (index, objects) in ["cat", "dog", "unicorn", "dog"].iter().enumerate() {
         let object =
             format!("<object><name> {objects} </name><part><name>cat</name></part></object>");
@@ -70,6 +70,53 @@ fn labels_come_from_annotations_where_there_is_no_table() {
     assert!(refusal(&set, &config).contains("2007_000001.xml"));
     set.text("Annotations/2007_000001.xml", "<kml></kml>");
     assert!(refusal(&set, &config).contains("expected an `annotation`"));
+}
+
+#[test]
+fn labels_come_from_a_pickled_dictionary() {
+    let (set, config) = Set::voc();
+    std::fs::remove_file(set.at("image_labels.csv")).unwrap();
+    // Labels of four classes for 2007_000032, 2007_000039 and 2011_003276.
+    let pickled = include_bytes!("../oracle/cls_labels_4.npy");
+    std::fs::write(set.at("cls_labels.npy"), pickled).unwrap();
+    for id in ["2007_000032", "2007_000039", "2011_003276"] {
+        set.image(&format!("JPEGImages/{id}.png"));
+    }
+    let train = "ImageSets/Segmentation/train.txt";
+    set.text(train, "2007_000032\n2007_000039\n");
+    set.text("ImageSets/Segmentation/val.txt", "2011_003276\n");
+    let four = VocConfig {
+        classes: ["a", "b", "c", "d"].map(String::from).to_vec(),
+        ..config.clone()
+    };
+    let cases = DataConfig::Voc(four.clone())
+        .open_cases(set.root())
+        .unwrap();
+    assert_eq!(cases.cases[0].labels, [true, false, false, true]);
+    assert_eq!(cases.cases[2].labels, [false, true, true, false]);
+    assert!(refusal(&set, &config).contains("has 4 labels, expected 2"));
+    set.text(train, "2007_000001\n");
+    assert!(refusal(&set, &four).contains("`2007_000001` has no labels in"));
+}
+
+#[test]
+fn index_maps_may_lie_in_another_folder() {
+    let (set, config) = Set::voc();
+    let augmented = VocConfig {
+        masks: Some("SegmentationClassAug".into()),
+        ..config
+    };
+    let augmented = DataConfig::Voc(augmented);
+    let cases = augmented.open_cases(set.root()).unwrap();
+    let missing = augmented.open_truth(set.root(), &cases).unwrap_err();
+    assert!(
+        missing.to_string().contains("SegmentationClassAug"),
+        "{missing}"
+    );
+    set.mask("SegmentationClassAug/2007_000001.png", 1);
+    let truth = augmented.open_truth(set.root(), &cases).unwrap();
+    assert!(truth.mask("2007_000001").unwrap().is_some());
+    assert!(truth.mask("2007_000000").unwrap().is_none());
 }
 
 #[test]
