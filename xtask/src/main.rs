@@ -9,6 +9,7 @@
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
+//! * `cargo xtask siim-twin SHARED OUT`: a set of the form of SIIM-ACR whose truth is known; see [`twin`].
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
 //! * `cargo xtask bench augment PYTHON …`: augmentation beside albumentations, in alternation; see [`augment`].
 //! * `cargo xtask bench methods PYTHON …`: CRF, walk and affinities beside their peers, likewise; see [`methods`].
@@ -16,6 +17,7 @@
 mod augment;
 mod methods;
 mod peers;
+mod twin;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -38,6 +40,13 @@ fn main() -> ExitCode {
         ["gpu"] => gpu(&root, "vulkan"),
         ["gpu", device] => gpu(&root, device),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
+        ["siim-twin", shared, out] => {
+            let done = twin::make(Path::new(shared), Path::new(out));
+            if let Err(why) = &done {
+                eprintln!("{why}");
+            }
+            done.is_ok()
+        }
         ["interop", python] => interop(&root, python),
         [
             "bench",
@@ -56,7 +65,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [DEVICE] | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment|methods PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [DEVICE] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment|methods PYTHON …"
             );
             return ExitCode::from(2);
         }
