@@ -1,6 +1,6 @@
 //! What a dense CRF can be given that it cannot work with.
 
-use crate::{MAX_COMPATIBILITY, MAX_DIMENSIONS, MAX_ENERGY, MAX_LABELS};
+use crate::{MARGINAL_TOLERANCE, MAX_COMPATIBILITY, MAX_DIMENSIONS, MAX_ENERGY, MAX_LABELS};
 
 /// An input that has no defined result. Every variant names the offending value and what would do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -108,6 +108,26 @@ pub enum CrfError {
         pixel: usize,
         /// The value found.
         value: f32,
+    },
+    /// A given marginal is not finite.
+    #[error("the marginal of label {label} at pixel {pixel} is {value}, not a finite number")]
+    Marginal {
+        /// Label index.
+        label: usize,
+        /// Row-major pixel index.
+        pixel: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// The given marginals of a pixel do not sum to 1.
+    #[error(
+        "the marginals of pixel {pixel} sum to {sum}, not to 1 within {MARGINAL_TOLERANCE:e}: divide them by their sum"
+    )]
+    MarginalSum {
+        /// Row-major pixel index.
+        pixel: usize,
+        /// Their sum.
+        sum: f64,
     },
     /// A label map holds a value that is no label.
     #[error("pixel {pixel} has label value {value}; the values of this map are 0..={largest}")]

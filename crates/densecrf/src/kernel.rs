@@ -6,6 +6,7 @@ use crate::CrfError;
 use crate::embedding::Embedding;
 use crate::exact::Exact;
 use crate::features::Source;
+use crate::lanes;
 use crate::lattice::{CHUNK, Lattice};
 use crate::part::{MOST, combine};
 use crate::vectorized::{LANES, Lanes, each, vectorized};
@@ -190,8 +191,7 @@ vectorized! {
         copies: &'a mut [f32],
     ) {
         let part = &embedding.parts[number];
-        let Ok(places) = places.as_chunks_mut::<1>().0.try_into() else { return };
-        let places: &mut [[f32; 1]; MOST] = places;
+        let places = lanes::places_mut::<1>(places);
         let copies = copies.as_chunks_mut::<1>().0;
         places[..copies.len()].fill([0.0]);
         for (block, before) in before.iter().enumerate() {
@@ -212,8 +212,7 @@ vectorized! {
         out: &'a mut [Lanes],
     ) {
         let part = &embedding.parts[number];
-        let Ok(places) = places.as_chunks_mut::<1>().0.try_into() else { return };
-        let places: &mut [[f32; 1]; MOST] = places;
+        let places = lanes::places_mut::<1>(places);
         for (place, vertex) in places.iter_mut().zip(&part.vertices) {
             *place = [values[*vertex as usize]];
         }

@@ -50,9 +50,7 @@ pub(crate) fn run<const C: usize>(run: Run<'_>) {
             }
             if matches!(incoming, Incoming::Messages(_)) {
                 for ((kernel, compatibility), scratch) in problem.terms.iter().zip(&*scratch) {
-                    let Some(received) = places::<C>(&scratch.received) else {
-                        return;
-                    };
+                    let received = places::<C>(&scratch.received);
                     let (part, block) = place(kernel, at);
                     let embedding = &kernel.embedding;
                     let sums = embedding.parts[part].slice::<C>(block, embedding.corners, received);
@@ -96,9 +94,7 @@ pub(crate) fn run<const C: usize>(run: Run<'_>) {
                         *q = *values;
                     }
                     for ((kernel, _), scratch) in problem.terms.iter().zip(&mut *scratch) {
-                        let Some(sent) = places_mut::<C>(&mut scratch.sent) else {
-                            return;
-                        };
+                        let sent = places_mut::<C>(&mut scratch.sent);
                         let before = &kernel.before[at / LANES];
                         let mut own = [[0.0; LANES]; C];
                         for (own, q) in own.iter_mut().zip(&q) {
@@ -150,14 +146,18 @@ fn receive<const C: usize>(kernel: &Kernel, start: usize, values: &[f32], scratc
     }
 }
 
+/// Scratch memory as the places of a part.
 #[inline(always)]
-fn places<const C: usize>(values: &[f32]) -> Option<&Places<C>> {
-    values.as_chunks::<C>().0.first_chunk::<MOST>()
+fn places<const C: usize>(values: &[f32]) -> &Places<C> {
+    let places = values.as_chunks::<C>().0.first_chunk::<MOST>();
+    places.expect("scratch memory has room for the vertices of any part")
 }
 
+/// Scratch memory as the places of a part.
 #[inline(always)]
-fn places_mut<const C: usize>(values: &mut [f32]) -> Option<&mut Places<C>> {
-    values.as_chunks_mut::<C>().0.first_chunk_mut::<MOST>()
+pub(crate) fn places_mut<const C: usize>(values: &mut [f32]) -> &mut Places<C> {
+    let places = values.as_chunks_mut::<C>().0.first_chunk_mut::<MOST>();
+    places.expect("scratch memory has room for the vertices of any part")
 }
 
 /// The values of some pixels by a factor, a pixel a lane; zero in lanes from `count` on.

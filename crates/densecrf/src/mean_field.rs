@@ -165,7 +165,9 @@ impl DenseCrf {
     ///
     /// # Errors
     /// [`CrfError::SizeMismatch`] if the unary or the marginals have another number of labels or
-    /// pixels.
+    /// pixels; [`CrfError::Marginal`] for a marginal that is not finite; [`CrfError::MarginalSum`]
+    /// for a pixel whose marginals do not sum to 1 within [`MARGINAL_TOLERANCE`](crate::MARGINAL_TOLERANCE),
+    /// because with few labels the message of one is computed from those of the others and the sum.
     pub fn step(&self, unary: &Unary, marginals: &Marginals) -> Result<Marginals, CrfError> {
         let unaries = [unary];
         let inference = self.sent(&unaries, marginals)?;
@@ -205,6 +207,7 @@ impl DenseCrf {
         ] {
             check_size(what, expected, found)?;
         }
+        marginals.check()?;
         let mut inference = Inference::new(self.problem(unaries));
         inference.send(Some(&[&marginals.q]));
         Ok(inference)

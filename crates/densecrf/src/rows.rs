@@ -18,9 +18,7 @@ pub(crate) fn run(run: Run<'_>) {
         scratch,
     } = run;
     let (labels, channels, segment) = (problem.labels, problem.channels(), problem.segment());
-    let Some(unary) = problem.unaries.first() else {
-        return;
-    };
+    let unary = problem.unaries.first().expect("an inference has a unary");
     let mut block = vec![0.0; LANES * channels];
     let mut message = vec![0.0; channels];
     // Of each term, where the copies of the part at hand begin.

@@ -179,7 +179,7 @@ pub enum DataError {
     #[error("{key} is {found}; expected {expected}")]
     Setting {
         /// The key, below the training's.
-        key: &'static str,
+        key: String,
         /// The value given.
         found: String,
         /// The values allowed.

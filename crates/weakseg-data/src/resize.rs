@@ -25,11 +25,15 @@ pub enum Filter {
 }
 
 /// Resizes an 8-bit image, C×H×W to C×`height`×`width`.
+///
+/// # Panics
+/// If the image has no rows or no columns and another size is asked for.
 #[must_use]
 pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter) -> Stack<u8> {
     if (image.height(), image.width()) == (height, width) {
         return image.clone();
     }
+    assert_pixels(image.height(), image.width());
     let whole = |from: usize, to: usize| to > 0 && from.is_multiple_of(to);
     if filter == Filter::Area && whole(image.height(), height) && whole(image.width(), width) {
         return block_means(image, height, width);
@@ -73,10 +77,17 @@ pub fn resize_u8(image: &Stack<u8>, height: usize, width: usize, filter: Filter)
     stack(channels, height, width, resized)
 }
 
+fn assert_pixels(height: usize, width: usize) {
+    assert!(
+        height > 0 && width > 0,
+        "an image of {height}x{width} pixels has no other size"
+    );
+}
+
 /// Means of blocks of equal size, rounded once, in whole numbers.
 fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
     let (down, across) = (image.height() / height, image.width() / width);
-    let count = (down * across) as u32;
+    let count = (down * across) as u64;
     let mut out = Vec::with_capacity(image.channels() * height * width);
     if (down, across) == (2, 2) {
         // The common case, an X-ray of 1024 pixels for a network of 512, in a form that compilers make vectors of.
@@ -90,27 +101,31 @@ fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
         }
         return stack(image.channels(), height, width, out);
     }
-    let mut sums = vec![0_u32; image.width()];
+    let mut sums = vec![0_u64; image.width()];
     for rows in image.as_slice().chunks_exact(down * image.width()) {
         sums.fill(0);
         for row in rows.chunks_exact(image.width()) {
             for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += u32::from(value);
+                *sum += u64::from(value);
             }
         }
         let blocks = sums.chunks_exact(across);
-        out.extend(blocks.map(|block| ((block.iter().sum::<u32>() + count / 2) / count) as u8));
+        out.extend(blocks.map(|block| ((block.iter().sum::<u64>() + count / 2) / count) as u8));
     }
     stack(image.channels(), height, width, out)
 }
 
 /// Resizes maps bilinearly, C×H×W to C×`height`×`width`, without widening the filter: PyTorch's
 /// `interpolate(mode="bilinear", align_corners=False, antialias=False)` of a given size.
+///
+/// # Panics
+/// If the maps have no rows or no columns and another size is asked for.
 #[must_use]
 pub fn resize_f32(maps: &Stack<f32>, height: usize, width: usize) -> Stack<f32> {
     if (maps.height(), maps.width()) == (height, width) {
         return maps.clone();
     }
+    assert_pixels(maps.height(), maps.width());
     let rows = bilinear_axis(maps.height(), height);
     let columns = bilinear_axis(maps.width(), width);
     let narrow = along_rows(
@@ -134,6 +149,9 @@ pub fn resize_f32(maps: &Stack<f32>, height: usize, width: usize) -> Stack<f32> 
 }
 
 /// Resizes a mask to `height`×`width`: each pixel takes the value of the one at its centre, so no new values arise.
+///
+/// # Panics
+/// If the mask has no pixels and the other size has some.
 #[must_use]
 pub fn resize_nearest(mask: &Plane<u8>, height: usize, width: usize) -> Plane<u8> {
     let sources = |from: usize, to: usize| -> Vec<usize> {
@@ -329,6 +347,22 @@ mod tests {
             let sum = at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1);
             assert_eq!(u32::from(got), (sum + 2) / 4);
         }
+    }
+
+    #[test]
+    fn the_mean_of_a_block_of_any_size_is_exact() {
+        // 17 million times 255 is above 2^32.
+        let image = Stack::filled(1, 17, 1_000_000, 255_u8);
+        assert_eq!(
+            resize_u8(&image, 1, 1, Filter::Area),
+            Stack::filled(1, 1, 1, 255)
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "an image of 3x0 pixels has no other size")]
+    fn an_image_without_columns_has_no_other_size() {
+        let _ = resize_u8(&Stack::filled(1, 3, 0, 0_u8), 1, 1, Filter::Area);
     }
 
     #[test]

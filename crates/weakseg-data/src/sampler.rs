@@ -23,19 +23,23 @@ pub enum Sampler {
         weights: Vec<f64>,
     },
     /// With replacement, as many draws as cases, a share of them from the positives.
-    Share {
-        /// Indices of positives; not empty where any are to be drawn.
-        positives: Vec<usize>,
-        /// Indices of negatives; not empty where any are to be drawn.
-        negatives: Vec<usize>,
-        /// Share of positives, 0 to 1.
-        share: Ramp,
-    },
+    Share(Shares),
     /// In random order, each of some cases once.
     Part {
         /// Their indices.
         places: Vec<usize>,
     },
+}
+
+/// Positives and negatives with the share of the former; made by [`Sampler::share`] and [`Sampler::scheduled`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shares {
+    /// Not empty where any are to be drawn.
+    positives: Vec<usize>,
+    /// Not empty where any are to be drawn.
+    negatives: Vec<usize>,
+    /// 0 to 1.
+    share: Ramp,
 }
 
 /// A number that goes from one value to another in a straight line over the first epochs, and stays there.
@@ -70,7 +74,7 @@ impl Sampler {
     /// a case: a case of several has the mean of their weights, because the sum would favour crowded images.
     ///
     /// # Errors
-    /// [`DataError::Set`] if the cases all have the same labels or there are none: there is nothing to balance.
+    /// [`DataError::Setting`] if the cases all have the same labels or there are none: there is nothing to balance.
     pub fn balanced(cases: &[&Case]) -> Result<Self, DataError> {
         let classes = cases.first().map_or(0, |case| case.labels.len());
         let mut counts = vec![0_usize; classes];
@@ -83,7 +87,7 @@ impl Sampler {
         }
         let positives = cases.len() - without;
         if positives == 0 || (classes == 1 && without == 0) {
-            return Err(nothing_to_balance(cases, positives));
+            return Err(impossible("\"balanced\"", cases.len(), positives, BOTH));
         }
         let weights = cases
             .iter()
@@ -107,7 +111,7 @@ impl Sampler {
     /// Draws positives (cases with any label) with a fixed share.
     ///
     /// # Errors
-    /// [`DataError::Set`] if a kind that is asked for has no case, [`DataError::Setting`] if the share is no share.
+    /// [`DataError::Setting`] if the share is no share, or if a kind that is asked for has no case.
     pub fn share(cases: &[&Case], share: f64) -> Result<Self, DataError> {
         Self::scheduled(cases, share, share, 1)
     }
@@ -121,7 +125,7 @@ impl Sampler {
         for share in [from, to] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(DataError::Setting {
-                    key: "sampler",
+                    key: "sampler".into(),
                     found: share.to_string(),
                     expected: "a share of positives between 0 and 1".into(),
                 });
@@ -131,25 +135,30 @@ impl Sampler {
             (0..cases.len()).partition(|&index| cases[index].is_positive());
         let (most, least) = (from.max(to), from.min(to));
         if (positives.is_empty() && most > 0.0) || (negatives.is_empty() && least < 1.0) {
-            return Err(nothing_to_balance(cases, positives.len()));
+            let kind = match from == to {
+                true => format!("a share of {from}"),
+                false => format!("a schedule from {from} to {to}"),
+            };
+            return Err(impossible(&kind, cases.len(), positives.len(), BOTH));
         }
-        Ok(Self::Share {
+        Ok(Self::Share(Shares {
             positives,
             negatives,
             share: Ramp { from, to, epochs },
-        })
+        }))
     }
 
     /// Draws each positive once, in random order.
     ///
     /// # Errors
-    /// [`DataError::Set`] if there is none.
+    /// [`DataError::Setting`] if there is none.
     pub fn positives(cases: &[&Case]) -> Result<Self, DataError> {
         let places: Vec<usize> = (0..cases.len())
             .filter(|&index| cases[index].is_positive())
             .collect();
         if places.is_empty() {
-            return Err(nothing_to_balance(cases, 0));
+            let needed = "at least one case with a finding, or \"shuffle\"";
+            return Err(impossible("\"positives\"", cases.len(), 0, needed));
         }
         Ok(Self::Part { places })
     }
@@ -161,11 +170,7 @@ impl Sampler {
             Self::Sequential { len } | Self::Shuffle { len } => *len,
             Self::Weighted { weights } => weights.len(),
             Self::Part { places } => places.len(),
-            Self::Share {
-                positives,
-                negatives,
-                ..
-            } => positives.len() + negatives.len(),
+            Self::Share(shares) => shares.positives.len() + shares.negatives.len(),
         }
     }
 
@@ -206,11 +211,11 @@ impl Sampler {
                 };
                 (0..weights.len()).map(draw).collect()
             }
-            Self::Share {
+            Self::Share(Shares {
                 positives,
                 negatives,
                 share,
-            } => {
+            }) => {
                 let share = share.at(epoch);
                 let draw = |_| {
                     let kind = if unit(&mut rng) < share {
@@ -231,17 +236,17 @@ impl Sampler {
     }
 }
 
-fn nothing_to_balance(cases: &[&Case], positives: usize) -> DataError {
-    DataError::Set {
-        path: cases
-            .first()
-            .map(|case| case.image.clone())
-            .unwrap_or_default(),
-        problem: format!(
-            "this sampler is impossible: {positives} positives, {} negatives",
-            cases.len() - positives
+const BOTH: &str = "cases with and without findings, or \"shuffle\"";
+
+/// The error of a sampler that these cases do not allow.
+fn impossible(kind: &str, cases: usize, positives: usize, needed: &str) -> DataError {
+    DataError::Setting {
+        key: "sampler".into(),
+        found: format!(
+            "{kind} over {positives} positives and {} negatives",
+            cases - positives
         ),
-        remedy: "add cases of the missing kind, or use the sampler `shuffle`".into(),
+        expected: needed.to_owned(),
     }
 }
 
@@ -356,7 +361,7 @@ mod tests {
     fn one_kind_alone_cannot_be_balanced() {
         let cases = vec![case(&[false]); 5];
         let error = Sampler::balanced(&refs(&cases)).unwrap_err().to_string();
-        assert!(error.contains("0 positives, 5 negatives"), "{error}");
+        assert!(error.contains("0 positives and 5 negatives"), "{error}");
         assert!(Sampler::balanced(&refs(&[case(&[true]), case(&[true])])).is_err());
         assert!(Sampler::balanced(&[]).is_err());
         assert!(Sampler::balanced(&refs(&[case(&[true]), case(&[false])])).is_ok());

@@ -148,3 +148,51 @@ fn messages_say_what_and_what_next() {
         "pixel 0 has label value 7; the values of this map are 0..=1"
     );
 }
+
+#[test]
+fn given_marginals_are_probabilities_or_refused() {
+    // Few labels lie otherwise than many.
+    for labels in [2, 7] {
+        let crf = full_crf(4, 5, labels);
+        let unary = Unary::from_labels(&[1; 20], labels, 0.7, false).unwrap();
+        let good = crf.infer(&unary, 1).unwrap();
+        let of = |place: usize, value: f32| {
+            let mut marginals = good.clone();
+            marginals.q[place] = value;
+            marginals
+        };
+        assert!(crf.step(&unary, &good).is_ok());
+        assert!(crf.kl_divergence(&unary, &good).is_ok());
+        for value in [f32::NAN, f32::INFINITY] {
+            let wrong = of(20 + 3, value);
+            for found in [
+                error(crf.step(&unary, &wrong)),
+                error(crf.kl_divergence(&unary, &wrong)),
+            ] {
+                assert!(
+                    matches!(
+                        found,
+                        CrfError::Marginal {
+                            label: 1,
+                            pixel: 3,
+                            ..
+                        }
+                    ),
+                    "{found}"
+                );
+            }
+        }
+        let near = of(6, good.q[6] + 5e-4);
+        assert!(crf.step(&unary, &near).is_ok());
+        let wrong = of(6, good.q[6] + 2e-3);
+        for found in [
+            error(crf.step(&unary, &wrong)),
+            error(crf.kl_divergence(&unary, &wrong)),
+        ] {
+            assert!(
+                matches!(found, CrfError::MarginalSum { pixel: 6, sum } if sum > 1.001),
+                "{found}"
+            );
+        }
+    }
+}

@@ -45,9 +45,9 @@ impl Default for ShiftScaleRotate {
 impl ShiftScaleRotate {
     pub(super) fn check(&self) -> Result<(), DataError> {
         // A scale of 1 would allow images shrunk to a point.
-        within("augment.shift", self.shift, 0.0, 0.99, " of the side")?;
-        within("augment.scale", self.scale, 0.0, 0.99, "")?;
-        within("augment.rotate", self.rotate, 0.0, 180.0, " degrees")
+        within("shift", self.shift, 0.0, 0.99, " of the side")?;
+        within("scale", self.scale, 0.0, 0.99, "")?;
+        within("rotate", self.rotate, 0.0, 180.0, " degrees")
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng, height: usize, width: usize) -> Motion {

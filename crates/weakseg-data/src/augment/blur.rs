@@ -26,7 +26,7 @@ impl Default for GaussianBlur {
 
 impl GaussianBlur {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        range("augment.blur_sigma", self.sigma, 0.0, 1000.0)
+        range("sigma", self.sigma, 0.0, 1000.0)
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {

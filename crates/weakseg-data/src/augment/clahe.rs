@@ -31,8 +31,8 @@ impl Default for Clahe {
 
 impl Clahe {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        range("augment.clahe.clip", self.clip, 1.0, 256.0)?;
-        within("augment.clahe.tiles", self.tiles as f64, 1.0, 64.0, "")
+        range("clip", self.clip, 1.0, 256.0)?;
+        within("tiles", self.tiles as f64, 1.0, 64.0, "")
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Change {

@@ -33,9 +33,9 @@ impl Default for RgbShift {
 
 impl RgbShift {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        within("augment.rgb-shift.red", self.red, 0.0, 255.0, "")?;
-        within("augment.rgb-shift.green", self.green, 0.0, 255.0, "")?;
-        within("augment.rgb-shift.blue", self.blue, 0.0, 255.0, "")
+        within("red", self.red, 0.0, 255.0, "")?;
+        within("green", self.green, 0.0, 255.0, "")?;
+        within("blue", self.blue, 0.0, 255.0, "")
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> [f64; 3] {
@@ -68,10 +68,9 @@ impl Default for HueSaturationValue {
 
 impl HueSaturationValue {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        let key = "augment.hue-saturation-value";
-        within(key, self.hue, 0.0, 180.0, " for the hue")?;
-        within(key, self.saturation, 0.0, 255.0, " for the saturation")?;
-        within(key, self.value, 0.0, 255.0, " for the value")
+        within("hue", self.hue, 0.0, 180.0, "")?;
+        within("saturation", self.saturation, 0.0, 255.0, "")?;
+        within("value", self.value, 0.0, 255.0, "")
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> HsvShift {

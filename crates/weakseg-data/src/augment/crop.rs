@@ -29,7 +29,7 @@ impl Default for RandomCrop {
 
 impl RandomCrop {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        range("augment.random-crop.scale", self.scale, 0.05, 20.0)
+        range("scale", self.scale, 0.05, 20.0)
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng, height: usize, width: usize) -> Motion {

@@ -46,10 +46,10 @@ impl Default for Elastic {
 
 impl Elastic {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        within("augment.elastic.alpha", self.alpha, 0.0, 1e6, "")?;
-        within("augment.elastic.sigma", self.sigma, 0.5, 1e4, " pixels")?;
-        within("augment.elastic.affine", self.affine, 0.0, 1e4, " pixels")?;
-        within("augment.elastic.side", self.side, 0.0, 1e5, " pixels")
+        within("alpha", self.alpha, 0.0, 1e6, "")?;
+        within("sigma", self.sigma, 0.5, 1e4, " pixels")?;
+        within("affine", self.affine, 0.0, 1e4, " pixels")?;
+        within("side", self.side, 0.0, 1e5, " pixels")
     }
 
     pub(super) fn draw(

@@ -29,7 +29,7 @@ impl MedianBlur {
             return Ok(());
         }
         Err(DataError::Setting {
-            key: "augment.median-blur.size",
+            key: "size".into(),
             found: format!("[{least}, {greatest}]"),
             expected: "two odd numbers from 3 to 31, the lesser first".into(),
         })

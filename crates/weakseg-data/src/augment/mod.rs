@@ -5,8 +5,21 @@
 //! then tone, noise, blur and colour change the image, in the order of the list. What happens depends on (seed, epoch, index)
 //! and nothing else.
 //!
-//! Departs from the reference, whose lists mix the two: because a pixel read once is sharper and cheaper, and a change of tone
-//! gives the same before a move as after it, but for rounding.
+//! Departs from the reference, whose lists mix the two: because a pixel read once is sharper and cheaper. A change of single grey
+//! values (brightness, contrast, gamma, a shift of a colour) gives nearly the same before a move as after it; noise, blur, median,
+//! sharpening and CLAHE look at neighbours or scatter, and then act on the moved image and not on the one that is moved.
+//!
+//! Departs from the reference, which changes images at their original resolution and then resizes: because images are kept in memory
+//! at the network's size, and a change of a quarter of the pixels takes a quarter of the time. So lengths in pixels that are not
+//! those of an image of a stated size (the sides of `median-blur`, `sigma` of `gaussian-blur`, the 3×3 neighbourhood of `sharpen`,
+//! the grain of `gauss-noise`) are those of the smaller image, and reach further over the body than the same numbers in the
+//! reference.
+//!
+//! Departs from the reference, whose grey images are loaded as three channels with noise of their own each: because a grey image
+//! has one channel here until it is normalised. Its noise is common to all three inputs of the network, as a detector's is.
+//!
+//! Departs from IRNet, whose `random-crop` pads the normalised image with 0: because images are 8-bit here until they are normalised.
+//! The padding is ImageNet's mean colour, which is 0 after the normalisation `imagenet` (up to rounding) and not after another.
 
 mod affine;
 mod blur;
@@ -180,7 +193,7 @@ impl Augment {
         let said: Vec<String> = ways.into_iter().flatten().collect();
         if said.len() > 1 {
             return Err(DataError::Setting {
-                key: "augment",
+                key: "augment".into(),
                 found: said.join(" and "),
                 expected: "one of the three: a scope, steps, or single keys; to change a scope, \
                            write its steps (`weakseg config show` prints them) and change those"
@@ -197,7 +210,31 @@ impl Augment {
             operation::within(key, chance, 0.0, 1.0, ", a chance")?;
         }
         operation::within("augment.gamma", self.gamma, 0.0, 0.99, "")?;
-        self.list().iter().try_for_each(AugmentStep::check)
+        if self.scope.is_none() && self.steps.is_empty() {
+            return self.check_keys();
+        }
+        for (place, step) in self.list().iter().enumerate() {
+            let below = |error| {
+                operation::renamed(error, |key| format!("augment.steps[{place}].{key}"))
+            };
+            step.check().map_err(below)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the ranges of the single keys, which are named otherwise than those of the operations they stand for.
+    fn check_keys(&self) -> Result<(), DataError> {
+        let named = |error| {
+            operation::renamed(error, |key| match key {
+                "sigma" => "augment.blur_sigma".to_owned(),
+                "variance" => "augment.noise_variance".to_owned(),
+                key => format!("augment.{key}"),
+            })
+        };
+        self.list()
+            .iter()
+            .flat_map(|step| &step.one_of)
+            .try_for_each(|operation| operation.check().map_err(named))
     }
 
     /// What happens to case `index` of epoch `epoch`: the changed image and mask, of the same sizes.

@@ -27,7 +27,7 @@ impl Default for GaussNoise {
 
 impl GaussNoise {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        range("augment.noise_variance", self.variance, 0.0, 10_000.0)
+        range("variance", self.variance, 0.0, 10_000.0)
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Noise {

@@ -56,7 +56,7 @@ impl Operation {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for the first value out of its range.
+    /// [`DataError::Setting`] for the first value out of its range, with the operation's own key.
     pub fn check(&self) -> Result<(), DataError> {
         match self {
             Self::HorizontalFlip(_) => Ok(()),
@@ -100,9 +100,25 @@ impl Operation {
     }
 }
 
+/// An error of a setting with its key by another name, as it stands in the user's file.
+pub(super) fn renamed(error: DataError, name: impl Fn(&str) -> String) -> DataError {
+    match error {
+        DataError::Setting {
+            key,
+            found,
+            expected,
+        } => DataError::Setting {
+            key: name(&key),
+            found,
+            expected,
+        },
+        other => other,
+    }
+}
+
 /// Refuses a value outside `low..=high`.
 pub(super) fn within(
-    key: &'static str,
+    key: &str,
     value: f64,
     low: f64,
     high: f64,
@@ -112,7 +128,7 @@ pub(super) fn within(
         return Ok(());
     }
     Err(DataError::Setting {
-        key,
+        key: key.to_owned(),
         found: value.to_string(),
         expected: format!("{low} to {high}{unit}"),
     })
@@ -120,7 +136,7 @@ pub(super) fn within(
 
 /// Refuses two values that are no range within `low..=high`.
 pub(super) fn range(
-    key: &'static str,
+    key: &str,
     [least, greatest]: [f64; 2],
     low: f64,
     high: f64,
@@ -129,7 +145,7 @@ pub(super) fn range(
         return Ok(());
     }
     Err(DataError::Setting {
-        key,
+        key: key.to_owned(),
         found: format!("[{least}, {greatest}]"),
         expected: format!("two values from {low} to {high}, the lesser first"),
     })

@@ -28,7 +28,7 @@ impl Default for OpticalDistortion {
 impl OpticalDistortion {
     pub(super) fn check(&self) -> Result<(), DataError> {
         within(
-            "augment.optical-distortion.distort",
+            "distort",
             self.distort,
             0.0,
             10.0,

@@ -31,8 +31,8 @@ impl Default for Sharpen {
 
 impl Sharpen {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        range("augment.sharpen.alpha", self.alpha, 0.0, 1.0)?;
-        range("augment.sharpen.lightness", self.lightness, 0.0, 10.0)
+        range("alpha", self.alpha, 0.0, 1.0)?;
+        range("lightness", self.lightness, 0.0, 10.0)
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Change {

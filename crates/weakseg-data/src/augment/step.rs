@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
-use super::operation::{Operation, within};
+use super::operation::{Operation, renamed, within};
 use crate::DataError;
 use crate::chance::{below, unit};
 
@@ -29,16 +29,21 @@ impl AugmentStep {
         }
     }
 
+    /// An error's key is that below the step.
     pub(super) fn check(&self) -> Result<(), DataError> {
-        within("augment.steps.p", self.p, 0.0, 1.0, ", a chance")?;
+        within("p", self.p, 0.0, 1.0, ", a chance")?;
         if self.one_of.is_empty() {
             return Err(DataError::Setting {
-                key: "augment.steps.one_of",
+                key: "one_of".into(),
                 found: "[]".into(),
                 expected: "at least one operation, as in [{ kind = \"horizontal-flip\" }]".into(),
             });
         }
-        self.one_of.iter().try_for_each(Operation::check)
+        for (place, operation) in self.one_of.iter().enumerate() {
+            let below = |error| renamed(error, |key| format!("one_of[{place}].{key}"));
+            operation.check().map_err(below)?;
+        }
+        Ok(())
     }
 
     /// Which of them happens, if any.

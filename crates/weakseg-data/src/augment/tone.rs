@@ -29,8 +29,8 @@ impl Default for BrightnessContrast {
 
 impl BrightnessContrast {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        within("augment.brightness", self.brightness, 0.0, 0.99, "")?;
-        within("augment.contrast", self.contrast, 0.0, 0.99, "")
+        within("brightness", self.brightness, 0.0, 0.99, "")?;
+        within("contrast", self.contrast, 0.0, 0.99, "")
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> [u8; 256] {
@@ -56,7 +56,7 @@ impl Default for Gamma {
 
 impl Gamma {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        range("augment.gamma", self.gamma, 0.01, 100.0)
+        range("gamma", self.gamma, 0.01, 100.0)
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> [u8; 256] {

@@ -196,13 +196,15 @@ fn survey(
         LazyDataSetReader::new_with_ts(source, syntax).map_err(|error| broken(path, &error))?;
     let explicit = syntax.uid() != uids::IMPLICIT_VR_LITTLE_ENDIAN;
     let (mut depth, mut parts) = (0_usize, 0_usize);
+    // Looked for once: a tail of zeros with something behind it can have as many elements as parts are allowed.
+    let last_content = body.iter().rposition(|&byte| byte != 0);
+    let zeros_from = last_content.map_or(0, |place| place + 1);
     let mut last = Tag(0, 0);
     // Whether the pixels were passed.
     let mut shown = false;
     loop {
         let before = at.get();
-        let rest = body.get(before..).unwrap_or_default();
-        if shown && rest.iter().all(|&byte| byte == 0) {
+        if shown && before >= zeros_from {
             return Ok((before, false));
         }
         let Some(token) = reader.advance() else {

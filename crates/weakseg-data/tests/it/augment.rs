@@ -362,17 +362,49 @@ fn settings_out_of_range_and_sizes_that_differ_are_errors() {
         sigma: 0.0,
         ..Elastic::default()
     }));
+    let message = elastic.check().unwrap_err().to_string();
     assert!(
-        elastic
-            .check()
-            .unwrap_err()
-            .to_string()
-            .contains("augment.elastic.sigma is 0")
+        message.starts_with("augment.steps[0].one_of[0].sigma is 0"),
+        "{message}"
     );
     let (image, mask) = (picture(4, 4), picture(4, 5));
     assert!(
         Augment::scope(Scope::Weak)
             .apply(0, 0, 0, &image, Some(&mask))
             .is_err()
+    );
+}
+
+#[test]
+fn errors_of_steps_name_keys_that_stand_in_the_file() {
+    for (operation, key, value) in [
+        ("gaussian-blur", "sigma", "[2.0, 1.0]"),
+        ("gauss-noise", "variance", "[-1.0, 1.0]"),
+        ("shift-scale-rotate", "rotate", "200.0"),
+        ("brightness-contrast", "contrast", "1.5"),
+        ("gamma", "gamma", "[0.0, 1.0]"),
+        ("hue-saturation-value", "hue", "181.0"),
+        ("median-blur", "size", "[3, 4]"),
+    ] {
+        let text = format!(
+            "steps = [{{ p = 1.0, one_of = [{{ kind = \"horizontal-flip\" }}] }}, \
+             {{ p = 1.0, one_of = [{{ kind = \"clahe\" }}, {{ kind = \"{operation}\", {key} = {value} }}] }}]"
+        );
+        let augment: Augment = toml::from_str(&text).unwrap();
+        let message = augment.check().unwrap_err().to_string();
+        let expected = format!("augment.steps[1].one_of[1].{key} is ");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    let chance: Augment = toml::from_str("steps = [{ p = 2.0, one_of = [] }]").unwrap();
+    let message = chance.check().unwrap_err().to_string();
+    assert!(message.starts_with("augment.steps[0].p is 2"), "{message}");
+    let keys = Augment {
+        noise_variance: [3.0, 1.0],
+        ..Augment::default()
+    };
+    let message = keys.check().unwrap_err().to_string();
+    assert!(
+        message.starts_with("augment.noise_variance is [3, 1]"),
+        "{message}"
     );
 }

@@ -844,6 +844,23 @@ fn errors_are_those_of_the_file() {
 }
 
 #[test]
+fn a_long_tail_of_zeros_with_something_behind_is_refused_at_once() {
+    let file = DicomFile::grey(2, 2, 8, &[1, 2, 3, 4]).in_syntax(uids::IMPLICIT_VR_LITTLE_ENDIAN);
+    let mut bytes = file.encode();
+    bytes.extend(vec![0; 16 << 20]);
+    bytes.push(1);
+    let begun = std::time::Instant::now();
+    let text = refused(&bytes);
+    assert!(text.contains("more than 100000 elements"), "{text}");
+    // 100,000 empty elements; one look at all that is left for each of them would be 10^12 bytes.
+    assert!(
+        begun.elapsed().as_secs() < 30,
+        "it took {:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
 fn a_jpeg_that_lacks_a_part_is_an_error_whatever_marker_ends_it() {
     let samples: Vec<u8> = (0..256 * 256)
         .map(|at: u32| (at * at / 977 % 256) as u8)
