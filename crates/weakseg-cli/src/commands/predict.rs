@@ -53,7 +53,7 @@ pub struct Predict {
     /// How grey DICOM images become 8 bits: window, percentile or raw; by default as in the run that is named as the model.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
-    /// Images that may be unreadable before the program ends with exit code 3.
+    /// Images that may be unreadable, or named here without being images, before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
 }
@@ -125,7 +125,7 @@ impl Predict {
         let tone = tone::of_model(&self.model, self.tone)?;
         let store = MaskStore::new(&self.out, predictor.classes().clone());
         let stop = interrupt::stop()?;
-        let (mut failed, mut without) = (0, 0);
+        let (mut failed, mut unreadable, mut without) = (0, 0, 0);
         settings.ui.begin("predict", list.images.len() as u64);
         for (number, batch) in list.images.chunks(BATCH).enumerate() {
             if stop.asked() {
@@ -152,17 +152,14 @@ impl Predict {
                     }
                     Err(error @ DataError::NoImage { .. }) => {
                         without += 1;
-                        settings.ui.note(&error.to_string());
+                        // One that was asked for by its name is missed; one that lies in a folder is not.
+                        failed += usize::from(self.inputs.contains(path));
+                        tell(path, &error, settings)?;
                     }
                     Err(error) => {
                         failed += 1;
-                        settings.ui.warn(&format!("{} {error}", label()));
-                        if settings.json {
-                            output::json(&Failure {
-                                image: path,
-                                error: error.to_string(),
-                            })?;
-                        }
+                        unreadable += 1;
+                        tell(path, &error, settings)?;
                     }
                 }
             }
@@ -176,12 +173,12 @@ impl Predict {
         }
         settings.ui.end();
         if without > 0 {
-            settings.ui.note(&format!(
+            settings.ui.warn(&format!(
                 "{without} DICOM files that hold no image are passed over"
             ));
         }
-        if failed + without == list.images.len() {
-            bail!("none of the {} images could be read", failed + without);
+        if unreadable + without == list.images.len() {
+            bail!("none of the {} images could be read", list.images.len());
         }
         if failed > self.allow_skips {
             settings.ui.warn(&format!(
@@ -276,6 +273,18 @@ impl Predict {
         }
         Ok(item)
     }
+}
+
+/// Says what is wrong with a file.
+fn tell(image: &Path, error: &DataError, settings: &Settings) -> Result<()> {
+    settings.ui.warn(&format!("{} {error}", label()));
+    if settings.json {
+        output::json(&Failure {
+            image,
+            error: error.to_string(),
+        })?;
+    }
+    Ok(())
 }
 
 fn print(item: &Item<'_>, json: bool) -> Result<()> {

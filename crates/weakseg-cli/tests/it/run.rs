@@ -316,7 +316,7 @@ fn epoch_of(line: &str) -> Option<usize> {
 /// The model of the run segments an image, and its masks can be scored.
 fn predicts(program: &Program) {
     program.write("in/bad.png", b"no picture");
-    // A report beside the images is none, and no failure either.
+    // A report beside the images is told of, and no failure.
     program.write("in/report.dcm", &dicom("1.2.3", None));
     std::fs::copy(
         program.path("set/images/phantom-00000.png"),
@@ -348,20 +348,22 @@ fn predicts(program: &Program) {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON line"))
         .collect();
-    assert_eq!(items.len(), 2);
-    assert!(
-        items[0]["error"]
-            .as_str()
-            .expect("an error")
-            .contains("bad.png")
-    );
-    assert_eq!(items[1]["masks"][0], "out/phantom-00000.png");
+    assert_eq!(items.len(), 3);
+    for (item, words) in items.iter().zip(["bad.png", "report.dcm: no image"]) {
+        let error = item["error"].as_str().expect("an error");
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(items[2]["masks"][0], "out/phantom-00000.png");
     let (shape, scores) =
         npy::read_f32(&program.path("out/scores/phantom-00000.npy")).expect("scores");
     assert_eq!(shape, [1, 48, 48], "at the image's own size");
     assert!(scores.iter().all(|v| (0.0..=1.0).contains(v)));
     assert!(program.path("out/overlays/phantom-00000.png").is_file());
     program.ok(&[&arguments[..], &["--allow-skips", "1"]].concat());
+    // One that is asked for by its name is missed.
+    let named = [&arguments[..], &["in/report.dcm", "--allow-skips", "1"]].concat();
+    assert_eq!(program.call(&named).code, Some(3));
+    program.ok(&[&arguments[..], &["in/report.dcm", "--allow-skips", "2"]].concat());
 
     program.ok(&["data", "rle", "to-csv", "out", "--out", "submission.csv"]);
     let rows = std::fs::read_to_string(program.path("submission.csv")).expect("a table");

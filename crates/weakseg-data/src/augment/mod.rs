@@ -214,9 +214,8 @@ impl Augment {
             return self.check_keys();
         }
         for (place, step) in self.list().iter().enumerate() {
-            let below = |error| {
-                operation::renamed(error, |key| format!("augment.steps[{place}].{key}"))
-            };
+            let below =
+                |error| operation::renamed(error, |key| format!("augment.steps[{place}].{key}"));
             step.check().map_err(below)?;
         }
         Ok(())

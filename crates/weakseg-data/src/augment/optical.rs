@@ -27,13 +27,7 @@ impl Default for OpticalDistortion {
 
 impl OpticalDistortion {
     pub(super) fn check(&self) -> Result<(), DataError> {
-        within(
-            "distort",
-            self.distort,
-            0.0,
-            10.0,
-            "",
-        )
+        within("distort", self.distort, 0.0, 10.0, "")
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng, width: usize) -> Lens {

@@ -98,6 +98,7 @@ impl Config {
         ] {
             check_training(name, training)?;
         }
+        check_irn_sampler(self.irn.training.sampler)?;
         for (name, monitor) in [
             ("irn", self.irn.training.monitor),
             ("segmenter", self.segmenter.training.monitor),
@@ -324,6 +325,22 @@ fn check_sampler(name: &str, sampler: SamplerKind) -> Result<(), String> {
     }
 }
 
+/// IRNet learns from positives alone: a sampler that is to draw negatives has none.
+fn check_irn_sampler(sampler: SamplerKind) -> Result<(), String> {
+    let (key, least) = match sampler {
+        SamplerKind::Share(share) => ("share", share),
+        SamplerKind::Schedule { from, to, .. } => ("schedule", from.min(to)),
+        SamplerKind::Shuffle | SamplerKind::Balanced | SamplerKind::Positives => return Ok(()),
+    };
+    if least < 1.0 {
+        return Err(format!(
+            "irn.training.sampler.{key} goes down to a share of {least} positives, but IRNet learns from positives alone; expected \
+             \"shuffle\", or \"balanced\" where there are several findings"
+        ));
+    }
+    Ok(())
+}
+
 fn positive(name: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value > 0.0 {
         Ok(())
@@ -522,6 +539,25 @@ mod training {
         );
         let keys = set(&["irn.training.augment.hflip=0.5"]).expect("old keys");
         assert_eq!(keys.irn.training.augment.hflip, 0.5);
+    }
+
+    #[test]
+    fn irnet_has_no_negatives_to_draw() {
+        let irn = |value: &str| set(&[&format!("irn.training.sampler={value}")]);
+        for (value, key) in [
+            ("{ share = 0.5 }", "share"),
+            (
+                "{ schedule = { from = 1, to = 0.5, epochs = 3 } }",
+                "schedule",
+            ),
+        ] {
+            let message = irn(value).expect_err(value).to_string();
+            let words = format!("irn.training.sampler.{key} goes down to a share of 0.5");
+            assert!(message.contains(&words), "{message}");
+        }
+        for value in ["shuffle", "positives", "balanced", "{ share = 1.0 }"] {
+            irn(value).expect(value);
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::digest::digest;
 use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
 use crate::train::TrainError;
+use steps::learner::Learner;
 
 pub use baselines::{PriorMask, baseline_rows};
 pub use rows::{Who, class_rows, finding_rows, mean_iou_row};
@@ -139,6 +140,8 @@ pub struct Bench<'a> {
     pub config: &'a Config,
     /// Images and image-level labels.
     pub cases: &'a Cases,
+    /// Folder that relative paths of the configuration start from.
+    pub base: &'a Path,
     /// The run's folder.
     pub run: &'a RunDir,
     /// File that the trunk starts from; none for noise, or where no step asks for it.
@@ -279,12 +282,14 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         METHOD.len()
     };
     let run = RunDir::open(job.out, job.config, data, job.device_name, from)?;
+    check_samplers(job, &cases, &run)?;
     if job.span.again {
         clear(&run, job.span, job.progress)?;
     }
     let bench = Bench {
         config: job.config,
         cases: &cases,
+        base: job.base,
         run: &run,
         weights: weights(job, &run)?,
         device: job.device.clone(),
@@ -400,6 +405,20 @@ fn check_span(job: &Job<'_>) -> Result<(), StepError> {
             METHOD.get(until).map_or("?", |s| s.name),
             METHOD.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")
         )));
+    }
+    Ok(())
+}
+
+/// Builds the sampler of every training that is asked for and not finished: one that cannot draw from these cases is found
+/// before any work, and before anything is cleared for it.
+fn check_samplers(job: &Job<'_>, cases: &Cases, run: &RunDir) -> Result<(), StepError> {
+    for step in &METHOD[job.span.from..=job.span.until] {
+        let learner = Learner::ALL.into_iter().find(|l| l.step() == step.name);
+        if let Some(learner) = learner
+            && (job.span.again || run.finished(step)?.is_none())
+        {
+            learner.sampler(job.config, cases)?;
+        }
     }
     Ok(())
 }

@@ -9,14 +9,14 @@ use crate::digest::digest;
 
 /// Decoded images at a network's size as PNGs, which lose nothing and can be looked at.
 ///
-/// A file's name is the digest of what the image depends on: the path, length and time of its source, the tone and the size. So a source
+/// A file's name is the digest of what the image depends on: the program's version, the path, length and time of its source, the tone and the size. So a source
 /// that changes has another name, and nothing is ever out of date; what is no longer asked for stays until somebody removes the folder.
 pub(super) struct DiskCache {
     folder: PathBuf,
 }
 
-/// Changes when decoding or resizing does, so that older files are left aside.
-const VERSION: u32 = 1;
+/// Another version of the program may decode or resize otherwise: its files are left aside.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl DiskCache {
     /// In a folder, which need not be there.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::TensorReadError;
 use weakseg_data::DataError;
 use weakseg_models::weights::WeightsError;
 
@@ -83,21 +84,25 @@ pub enum TrainError {
     },
     /// The device did not compute, for want of memory as a rule.
     #[error(
-        "the device gave up in epoch {}, batch {}, with {batch} images in a batch: {why}. The last checkpoint is kept. If its \
+        "the device gave up {place}, with {batch} images in a batch: {why}. The last checkpoint is kept. If its \
          memory is full, take half the images in a batch and twice the batches in a step, which trains alike: `--set …training.batch={} \
          --set …training.accumulate={}`",
-        place.epoch + 1, place.step + 1, (batch / 2).max(1), accumulate * 2
+        (batch / 2).max(1), accumulate * 2
     )]
     Device {
         /// What it said.
         why: String,
-        /// Where.
-        place: Place,
+        /// Where, as in `in epoch 2, batch 5`.
+        place: String,
         /// Images in a batch.
         batch: usize,
         /// Batches in a step.
         accumulate: usize,
     },
+    /// The device did not compute what a lesson asked of it: what [`Lesson::validate`](super::Lesson::validate) may return,
+    /// and [`fit`](super::fit()) then names the place of.
+    #[error("the device gave up: {0}")]
+    Read(#[from] TensorReadError),
     /// Nothing to learn from.
     #[error("no cases to train on: {why}")]
     Empty {

@@ -175,6 +175,23 @@ fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
         || (patience > 0 && course.state.record.waited >= patience)
 }
 
+fn gave_up(why: TensorReadError, place: &str, training: &Training) -> TrainError {
+    TrainError::Device {
+        why: why.to_string(),
+        place: place.to_owned(),
+        batch: training.batch,
+        accumulate: training.accumulate,
+    }
+}
+
+/// Says where it was that the device gave up on a lesson.
+fn placed<'a>(place: &'a str, training: &'a Training) -> impl Fn(TrainError) -> TrainError + 'a {
+    move |error| match error {
+        TrainError::Read(why) => gave_up(why, place, training),
+        other => other,
+    }
+}
+
 /// One optimizer step, on the mean of the gradients of the batches of `group`, whose samples are there.
 fn step<L: Lesson>(
     lesson: &mut L,
@@ -202,15 +219,13 @@ fn step<L: Lesson>(
     let names = |lesson: &L, cases: &mut dyn Iterator<Item = &usize>| {
         cases.map(|&i| lesson.id(i)).collect::<Vec<_>>().join(", ")
     };
-    let gave_up = |why: TensorReadError| TrainError::Device {
-        why: why.to_string(),
-        place: begun,
-        batch: training.batch,
-        accumulate: training.accumulate,
-    };
+    let place = format!("in epoch {}, batch {}", begun.epoch + 1, begun.step + 1);
+    let gave_up = |why| gave_up(why, &place, training);
     let mut sum = MeanGradients::new();
     for ((_, batch), samples) in group.iter().zip(samples) {
-        let terms = lesson.loss(&network, batch, samples, state.place)?;
+        let terms = lesson
+            .loss(&network, batch, samples, state.place)
+            .map_err(placed(&place, training))?;
         let mut reading = f32::NAN;
         for (place, (name, term)) in terms.iter().enumerate() {
             let value: f32 = term.clone().try_into_scalar().map_err(gave_up)?;
@@ -307,9 +322,11 @@ fn end_epoch<L: Lesson>(
     let lr = rate(training, epoch * clock.steps - 1, epoch - 1, clock) * state.plateau.factor;
     lines.push(line("train", "lr", lr));
     let figures = match &course.average {
-        Some(average) => lesson.validate(average)?,
-        None => lesson.validate(&course.network.valid())?,
+        Some(average) => lesson.validate(average),
+        None => lesson.validate(&course.network.valid()),
     };
+    let place = format!("in the validation after epoch {epoch}");
+    let figures = figures.map_err(placed(&place, training))?;
     for &(name, value) in &figures {
         lines.push(line("val", name, value));
     }

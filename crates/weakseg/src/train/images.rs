@@ -65,6 +65,11 @@ impl ImageStore {
         Ok(image)
     }
 
+    /// The file of case `index`.
+    pub fn path(&self, index: usize) -> &Path {
+        &self.files[index].0
+    }
+
     /// How many images are in memory.
     pub fn kept(&self) -> usize {
         self.images.iter().filter(|i| i.get().is_some()).count()

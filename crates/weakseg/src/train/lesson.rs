@@ -36,7 +36,7 @@ pub trait Lesson {
     /// where one is kept.
     ///
     /// # Errors
-    /// When a case cannot be read.
+    /// When a case cannot be read; [`TrainError::Read`] when the device gives up.
     fn validate(
         &mut self,
         _network: &Self::Network,

@@ -5,6 +5,7 @@
 //! nothing in it; batches are handed out whole and in order.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,7 @@ impl<'a, D: Draw> Loader<'a, D> {
             let case = batch.cases[slot];
             batch.begun += 1;
             drop(queue);
-            let sample = self.draw.sample(case, at, slot);
+            let sample = self.sample(case, at, slot);
             queue = self.queue();
             if let Some(batch) = queue.batches.iter_mut().find(|batch| batch.at == at) {
                 batch.samples[slot] = Some(sample);
@@ -130,13 +131,30 @@ impl<'a, D: Draw> Loader<'a, D> {
         }
     }
 
+    /// A sample, or an error that names the image if making it panics: one image in thousands is found by its name only.
+    fn sample(&self, case: usize, at: Place, slot: usize) -> Result<D::Sample, DataError> {
+        let draw = AssertUnwindSafe(|| self.draw.sample(case, at, slot));
+        catch_unwind(draw).unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(DataError::Unreadable {
+                path: self.draw.image(case).to_owned(),
+                problem: format!(
+                    "making a training sample of it failed: {}",
+                    said.unwrap_or("without a message")
+                ),
+                remedy: "look at the image; if nothing is wrong with it, report this".into(),
+            })
+        })
+    }
+
     /// The next batch, in the order of its cases; none if it was to stop while it waited.
     ///
     /// # Errors
-    /// That of the first case of the batch that could not be read.
+    /// That of the first case of the batch that could not be read, or whose sample panicked.
     ///
     /// # Panics
-    /// If none is queued, or if a thread that makes samples has panicked.
+    /// If none is queued, or if a thread that makes samples has panicked elsewhere than in one.
     pub(super) fn next(&self, stop: &Stop) -> Result<Option<Vec<D::Sample>>, DataError> {
         let begun = Instant::now();
         let mut queue = self.queue();
@@ -191,6 +209,7 @@ impl<'a, D: Draw> Loader<'a, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Samples that say where they stand; one case cannot be read.
@@ -198,6 +217,7 @@ mod tests {
     struct Numbers {
         made: AtomicUsize,
         bad: Option<usize>,
+        fatal: Option<usize>,
     }
 
     impl Draw for Numbers {
@@ -205,6 +225,7 @@ mod tests {
 
         fn sample(&self, index: usize, at: Place, slot: usize) -> Result<Self::Sample, DataError> {
             self.made.fetch_add(1, Ordering::SeqCst);
+            assert!(self.fatal != Some(index), "a fault of the program");
             if self.bad == Some(index) {
                 return Err(DataError::Shape {
                     what: format!("case {index}"),
@@ -213,6 +234,10 @@ mod tests {
                 });
             }
             Ok((index, at, slot))
+        }
+
+        fn image(&self, _: usize) -> &Path {
+            Path::new("some.png")
         }
     }
 
@@ -293,6 +318,27 @@ mod tests {
                 .expect_err("case 11")
                 .to_string();
             assert!(error.contains("case 11"), "{error}");
+        });
+    }
+
+    #[test]
+    fn a_panic_in_a_sample_is_an_error_that_names_the_image() {
+        let draw = Numbers {
+            fatal: Some(2),
+            ..Numbers::default()
+        };
+        let loader = Loader::new(&draw, 2);
+        std::thread::scope(|scope| {
+            let _closing = Closing(&loader);
+            scope.spawn(|| loader.work());
+            loader.queue_up(batches(2));
+            let error = loader.next(&Stop::default()).expect_err("case 2");
+            let message = error.to_string();
+            assert!(
+                message.starts_with("some.png: ") && message.contains("a fault of the program"),
+                "{message}"
+            );
+            assert!(loader.next(&Stop::default()).is_ok(), "the thread lives on");
         });
     }
 

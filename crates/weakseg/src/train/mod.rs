@@ -18,6 +18,7 @@ mod loader;
 mod log;
 mod monitor;
 mod pictures;
+pub(crate) mod purpose;
 
 pub use draw::Draw;
 pub use error::TrainError;

@@ -1,11 +1,11 @@
 //! [`Pictures`]: images and their masks, randomly changed.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use weakseg_data::{Augment, DataError, Stack};
 
-use super::{Draw, ImageStore, Place, stream_seed};
-use crate::pipeline::steps::purpose;
+use super::{Draw, ImageStore, Place, purpose, stream_seed};
 
 /// Images of a set, and a mask with each where there are masks; both changed by one random draw, which is a pure function of
 /// (seed, epoch, step, place in the batch).
@@ -32,6 +32,10 @@ impl Draw for Pictures {
             self.masks.get(index),
         )?;
         Ok((Arc::new(image), mask))
+    }
+
+    fn image(&self, index: usize) -> &Path {
+        self.images.path(self.cases[index])
     }
 }
 
@@ -128,6 +132,35 @@ mod tests {
             assert_eq!(one.len(), 6);
             assert!(one[0] != one[3], "another epoch, other changes");
         }
+    }
+
+    /// [`Draw`] must not enter the pool: here every thread of it waits for the samples, as that of a pool of one thread does
+    /// on which a training stands.
+    #[test]
+    fn samples_come_while_no_thread_of_the_pool_is_free() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cases = cases(folder.path(), 6);
+        let pool = rayon::current_num_threads();
+        let (arrive, arrived) = std::sync::mpsc::channel();
+        let made = Arc::new((std::sync::Mutex::new(false), std::sync::Condvar::new()));
+        let waits = made.clone();
+        rayon::spawn_broadcast(move |_| {
+            arrive.send(()).expect("the test waits");
+            let (made, changed) = &*waits;
+            drop(changed.wait_while(made.lock().expect("no panic"), |made| !*made));
+        });
+        for _ in 0..pool {
+            arrived.recv().expect("each thread of the pool");
+        }
+        let (done, over) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let all = Scope::ALL.map(|scope| epochs(&pictures(&cases, scope, 0), 2).is_ok());
+            done.send(all).expect("the test waits");
+        });
+        let all = over.recv_timeout(std::time::Duration::from_secs(60));
+        *made.0.lock().expect("no panic") = true;
+        made.1.notify_all();
+        assert_eq!(all, Ok([true; 8]), "a sample waits for the pool");
     }
 
     #[test]

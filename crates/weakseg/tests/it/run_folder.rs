@@ -143,3 +143,33 @@ fn seconds_count_every_sitting() {
     assert_eq!((at_once.seconds, in_three.seconds), (8.0, 13.0));
     assert_eq!(at_once.outputs, in_three.outputs);
 }
+
+#[test]
+fn a_sampler_that_cannot_draw_is_refused_before_the_first_step() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let until = |out: &str, until: &str| {
+        let settings = config(&["irn.training.sampler=balanced"]);
+        run_until(folder.path(), out, &settings, until, &watch)
+    };
+    let message = until("run", "report").expect_err("one finding").to_string();
+    for words in [
+        "irn.training.sampler is \"balanced\" over ",
+        " positives and 0 negatives",
+        "the step train-irn",
+    ] {
+        assert!(message.contains(words), "{words} is not in: {message}");
+    }
+    assert!(!folder.path().join("run/01-train-classifier").exists());
+    until("other", "train-classifier").expect("IRNet is not asked for");
+}
+
+#[test]
+fn decoded_images_lie_beside_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let settings = config(&["loader.cache=a-cache-of-this-test"]);
+    run_until(folder.path(), "run", &settings, "train-classifier", &watch).expect("a run");
+    let kept = std::fs::read_dir(folder.path().join("a-cache-of-this-test"));
+    assert!(kept.expect("a folder of images").count() > 0);
+}

@@ -253,6 +253,23 @@ fn a_loss_that_is_no_number_ends_it_and_says_what_there_is_to_say() {
 }
 
 #[test]
+fn a_device_that_gives_up_in_the_validation_is_an_error_with_a_way_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut lesson = Targets::new(8, 2.0);
+    lesson.given_up = Some(2);
+    let error = train(folder.path(), &mut lesson, &descent(0.1, 3, 4)).expect_err("given up");
+    let message = error.to_string();
+    for words in [
+        "the device gave up in the validation after epoch 2, with 4 images in a batch",
+        "training.batch=2",
+    ] {
+        assert!(message.contains(words), "{words} is not in: {message}");
+    }
+    lesson.given_up = None;
+    train(folder.path(), &mut lesson, &descent(0.1, 3, 4)).expect("it goes on from there");
+}
+
+#[test]
 fn checkpoints_of_earlier_and_later_versions() {
     let folder = tempfile::tempdir().expect("a folder");
     let whole = folder.path().join("whole");

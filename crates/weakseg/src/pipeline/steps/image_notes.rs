@@ -1,4 +1,6 @@
 //! What is odd about the images of a run, as a file: each line tells a case and a note.
+//!
+//! While the step goes on, lines are added at the end; [`settle`] puts the file in order before the first and after the last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use weakseg_data::DataError;
+use weakseg_data::{DataError, atomic};
 
 use crate::pipeline::{Bench, StepError};
 
@@ -19,29 +21,38 @@ struct Note {
     note: String,
 }
 
+/// Puts the file in order: lines sorted, none twice, and none that a killed process left half written.
+pub(super) fn settle(folder: &Path) -> Result<(), StepError> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(());
+    }
+    let lines: String = read(&path)?.iter().map(line).collect();
+    Ok(atomic::write(&path, lines.as_bytes())?)
+}
+
 /// Adds what is odd about an image.
 pub(super) fn add(folder: &Path, case: &str, notes: &[String]) -> Result<(), StepError> {
     if notes.is_empty() {
         return Ok(());
     }
     let path = folder.join(FILE);
-    let mut lines = Vec::new();
-    for note in notes {
-        let line = serde_json::to_string(&Note {
-            case: case.to_owned(),
-            note: note.clone(),
-        });
-        // The break stands first: what a killed process left of a line is then a line of its own.
-        lines.push(b'\n');
-        lines.extend(line.expect("plain fields").into_bytes());
-    }
+    let lines: String = notes
+        .iter()
+        .map(|note| {
+            line(&Note {
+                case: case.to_owned(),
+                note: note.clone(),
+            })
+        })
+        .collect();
     let write = || {
         let mut options = fs::OpenOptions::new();
         options
             .create(true)
             .append(true)
             .open(&path)?
-            .write_all(&lines)
+            .write_all(lines.as_bytes())
     };
     write().map_err(|source| {
         StepError::Data(DataError::Io {
@@ -50,6 +61,10 @@ pub(super) fn add(folder: &Path, case: &str, notes: &[String]) -> Result<(), Ste
             source,
         })
     })
+}
+
+fn line(note: &Note) -> String {
+    serde_json::to_string(note).expect("plain fields") + "\n"
 }
 
 /// How many images have notes and where those are, in a sentence; none without any.
@@ -83,8 +98,8 @@ fn named(path: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<BTreeSet<Note>, StepError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(source) => {
             return Err(StepError::Data(DataError::Io {
@@ -94,8 +109,8 @@ fn read(path: &Path) -> Result<BTreeSet<Note>, StepError> {
             }));
         }
     };
-    // A batch that was done again has its notes twice.
-    Ok(text
+    // A torn line may end within a letter. A batch that was done again has its notes twice.
+    Ok(String::from_utf8_lossy(&bytes)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect())
@@ -106,22 +121,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_are_kept_once_and_outlive_a_torn_line() {
+    fn a_run_that_was_interrupted_ends_with_each_note_once_and_in_order() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(FILE);
-        assert!(read(&path).expect("nothing yet").is_empty());
         let note = |text: &str| vec![text.to_owned()];
-        add(folder.path(), "a", &note("no window")).expect("written");
-        fs::write(
-            &path,
-            [fs::read(&path).expect("notes"), b"\n{\"case\":\"b".to_vec()].concat(),
-        )
-        .expect("torn");
-        add(folder.path(), "b", &[]).expect("nothing");
-        add(folder.path(), "a", &note("no window")).expect("again");
+        settle(folder.path()).expect("nothing yet");
+        add(folder.path(), "a", &[]).expect("nothing");
+        settle(folder.path()).expect("nothing still");
+        assert!(!path.exists(), "no notes, no file");
         add(folder.path(), "c", &note("colour")).expect("written");
-        let notes = read(&path).expect("notes");
-        let cases: Vec<&str> = notes.iter().map(|note| note.case.as_str()).collect();
-        assert_eq!(cases, ["a", "c"]);
+        add(folder.path(), "a", &note("no window")).expect("written");
+        // Killed within a letter of two bytes.
+        let torn = "{\"case\":\"b\",\"note\":\"\u{e9}";
+        let torn = &torn.as_bytes()[..torn.len() - 1];
+        fs::write(&path, [&fs::read(&path).expect("notes"), torn].concat()).expect("torn");
+        assert_eq!(read(&path).expect("notes").len(), 2);
+
+        settle(folder.path()).expect("gone on");
+        add(folder.path(), "b", &note("\u{e9}t\u{e9}")).expect("again");
+        add(folder.path(), "a", &note("no window")).expect("again");
+        settle(folder.path()).expect("at the end");
+        let text = fs::read_to_string(&path).expect("notes");
+        assert_eq!(
+            text,
+            "{\"case\":\"a\",\"note\":\"no window\"}\n\
+             {\"case\":\"b\",\"note\":\"\u{e9}t\u{e9}\"}\n\
+             {\"case\":\"c\",\"note\":\"colour\"}\n"
+        );
     }
 }

@@ -36,6 +36,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let open: Vec<usize> = (0..cases.len())
         .filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists())
         .collect();
+    image_notes::settle(folder)?;
     bench.progress.begin("make-cams", open.len() as u64);
     let mut done = 0;
     for batch in open.chunks(config.classifier.training.batch) {
@@ -94,6 +95,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         }
     }
     bench.progress.end();
+    image_notes::settle(folder)?;
     if let Some(told) = image_notes::summary(bench)? {
         bench.progress.note(&format!("warning: {told}"));
     }

@@ -4,6 +4,7 @@ mod eval_cams;
 mod eval_pseudo_labels;
 mod evaluate;
 mod image_notes;
+pub(crate) mod learner;
 mod make_cams;
 mod make_instances;
 mod make_ir_labels;
@@ -19,12 +20,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use weakseg_data::sampler::Sampler;
-use weakseg_data::{Case, Split};
+use weakseg_data::Split;
 use weakseg_models::weights::Metadata;
 
 use super::{Bench, StepError};
-use crate::config::{SamplerKind, Training};
+use crate::config::{LoaderConfig, Training};
 use crate::optim::{LrGroup, Optimizer};
 use crate::train::{Fit, ImageStore, stream_seed};
 
@@ -42,15 +42,6 @@ pub use train_segmenter::train_segmenter;
 
 /// File of a trained network in its step's folder.
 pub(crate) const MODEL: &str = "model.safetensors";
-
-/// What a random stream is for, so that no two uses share one.
-pub(crate) mod purpose {
-    pub const CLASSIFIER: u64 = 1;
-    pub const IRN: u64 = 2;
-    pub const SEGMENTER: u64 = 3;
-    pub const DROPBLOCK: u64 = 4;
-    pub const AUGMENT: u64 = 5;
-}
 
 /// Seed of the initial weights and the order of one training.
 pub(crate) fn training_seed(bench: &Bench<'_>, purpose: u64) -> u64 {
@@ -102,28 +93,15 @@ pub(crate) fn optimizer(training: &Training, head: &[&str]) -> Optimizer {
     Optimizer::new(&training.optimizer, groups)
 }
 
-/// The sampler of a training over some cases.
-pub(crate) fn sampler(
-    bench: &Bench<'_>,
-    kind: SamplerKind,
-    cases: &[usize],
-) -> Result<Sampler, StepError> {
-    let of: Vec<&Case> = cases.iter().map(|&i| &bench.cases.cases[i]).collect();
-    Ok(match kind {
-        SamplerKind::Shuffle => Sampler::Shuffle { len: cases.len() },
-        SamplerKind::Balanced => Sampler::balanced(&of)?,
-        SamplerKind::Positives => Sampler::positives(&of)?,
-        SamplerKind::Share(share) => Sampler::share(&of, share)?,
-        SamplerKind::Schedule { from, to, epochs } => {
-            Sampler::scheduled(&of, from, to, epochs as u64)?
-        }
-    })
-}
-
 /// The images of the run's cases.
 pub(crate) fn image_store(bench: &Bench<'_>) -> ImageStore {
     let config = bench.config;
-    ImageStore::new(&bench.cases.cases, config.image.size, &config.loader)
+    let cache = config.loader.cache.as_ref();
+    let settings = LoaderConfig {
+        cache: cache.map(|folder| bench.base.join(folder)),
+        ..config.loader.clone()
+    };
+    ImageStore::new(&bench.cases.cases, config.image.size, &settings)
 }
 
 /// Works on cases in parallel. A case that is `done` already, by a run that was stopped, is not worked on again.

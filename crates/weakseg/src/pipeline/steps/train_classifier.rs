@@ -10,13 +10,14 @@ use weakseg_data::sampler::Sampler;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
-use super::{MODEL, image_store, indices, optimizer, plan, purpose, sampler, training_seed};
+use super::learner::Learner;
+use super::{MODEL, image_store, indices, optimizer, plan, training_seed};
 use crate::config::ClassifierStep;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::{
-    Draw, ImageStore, Lesson, Pictures, Place, TrainError, fit, stream_seed, to_tensor,
+    Draw, ImageStore, Lesson, Pictures, Place, TrainError, fit, purpose, stream_seed, to_tensor,
 };
 
 /// What starts from noise.
@@ -29,7 +30,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
     let network =
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
     let images = Arc::new(image_store(bench));
-    let train = indices(bench, Split::Train);
+    let train = Learner::Classifier.cases(bench.cases);
     read_all(bench, &images)?;
     let card = ModelCard::classifier(bench.config, &bench.cases.classes);
     let meta = card.metadata();
@@ -44,7 +45,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
             augment: config.training.augment.clone(),
             seed,
         }),
-        sampler: sampler(bench, config.training.sampler, &train)?,
+        sampler: Learner::Classifier.sampler(bench.config, bench.cases)?,
         train,
         val: indices(bench, Split::Val),
         normalisation: card.normalisation(),
@@ -158,9 +159,10 @@ impl Lesson for ImageLabels<'_> {
             let loss = self.config.loss;
             let loss: f32 = loss
                 .of(logits.clone(), self.labels(batch, device))
-                .into_scalar();
+                .try_into_scalar()?;
             sum += f64::from(loss) * batch.len() as f64;
-            let probabilities = networks::to_vec(burn::tensor::activation::sigmoid(logits));
+            let probabilities =
+                burn::tensor::activation::sigmoid(logits).try_into_vec_as::<f32>()?;
             for (row, &case) in probabilities
                 .chunks(self.bench.cases.classes.len())
                 .zip(batch)

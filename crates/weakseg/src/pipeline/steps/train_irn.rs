@@ -6,16 +6,17 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use weakseg_data::sampler::Sampler;
-use weakseg_data::{Limits, Split, read_index_png};
+use weakseg_data::{Limits, read_index_png};
 use weakseg_kernels::PathIndex;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Irnet, IrnetHeads, Normalisation};
 
-use super::{MODEL, image_store, indices, optimizer, plan, purpose, sampler, training_seed};
+use super::learner::Learner;
+use super::{MODEL, image_store, optimizer, plan, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{Draw, Lesson, Pictures, Place, TrainError, fit, to_tensor};
+use crate::train::{Draw, Lesson, Pictures, Place, TrainError, fit, purpose, to_tensor};
 
 /// Trains the heads of IRNet over the frozen trunk of step 1, on the training cases that have IR labels.
 ///
@@ -34,20 +35,17 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     )?;
     let labels_folder = bench.run.folder("make-ir-labels");
     let cases = &bench.cases.cases;
-    let mut train = Vec::new();
-    let mut labels = Vec::new();
-    for index in indices(bench, Split::Train) {
-        if cases[index].is_positive() {
-            let path = labels_folder.join(format!("{}.png", cases[index].id));
-            labels.push(read_index_png(&path, &Limits::default())?.into_stack());
-            train.push(index);
-        }
+    let train = Learner::Irn.cases(bench.cases);
+    let mut labels = Vec::with_capacity(train.len());
+    for &index in &train {
+        let path = labels_folder.join(format!("{}.png", cases[index].id));
+        labels.push(read_index_png(&path, &Limits::default())?.into_stack());
     }
     let card = ModelCard::irnet(bench.config, &bench.cases.classes);
     let seed = training_seed(bench, purpose::IRN);
     let mut lesson = Boundaries {
         bench,
-        sampler: sampler(bench, config.training.sampler, &train)?,
+        sampler: Learner::Irn.sampler(bench.config, bench.cases)?,
         pictures: Arc::new(Pictures {
             images: Arc::new(image_store(bench)),
             cases: train,
@@ -101,7 +99,9 @@ impl Boundaries<'_> {
             let levels = irnet.levels(to_tensor(&images, &self.normalisation, &self.bench.device));
             let displacement = irnet.heads.displacement(&levels);
             let [b, _, h, w] = displacement.dims();
-            for (place, value) in networks::to_vec(displacement).into_iter().enumerate() {
+            let values = displacement.try_into_vec_as::<f32>();
+            let values = values.map_err(TrainError::from)?;
+            for (place, value) in values.into_iter().enumerate() {
                 sums[place / (h * w) % 2] += f64::from(value);
             }
             count += b * h * w;

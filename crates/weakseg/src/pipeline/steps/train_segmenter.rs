@@ -12,12 +12,15 @@ use weakseg_data::{LabelSpace, Plane, Split, Stack};
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
-use super::{MODEL, image_store, indices, optimizer, plan, purpose, sampler, training_seed};
+use super::learner::Learner;
+use super::{MODEL, image_store, indices, optimizer, plan, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{Draw, Lesson, Pictures, Place, TrainError, fit, stream_seed, to_tensor};
+use crate::train::{
+    Draw, Lesson, Pictures, Place, TrainError, fit, purpose, stream_seed, to_tensor,
+};
 
 /// Trains the segmentation network on the training split's images and pseudo-labels.
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
@@ -26,7 +29,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     let network =
         networks::new_segmenter(bench, training_seed(bench, purpose::SEGMENTER), &device)?;
     let cases = &bench.cases.cases;
-    let train = indices(bench, Split::Train);
+    let train = Learner::Segmenter.cases(bench.cases);
     let store = MaskStore::new(
         bench.run.folder("make-pseudo-labels"),
         bench.cases.classes.clone(),
@@ -55,7 +58,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         true => network,
         false => network.with_unit_scale_encoder(to_tensor(&first, &card.normalisation(), &device)),
     };
-    let sampler = sampler(bench, config.training.sampler, &train)?;
+    let sampler = Learner::Segmenter.sampler(bench.config, bench.cases)?;
     let (learned, mut watched) = (train.len(), train);
     for index in indices(bench, Split::Val) {
         let mask = store.read(&cases[index].id)?;
@@ -160,8 +163,8 @@ impl Lesson for Masks<'_> {
             let scales = &self.bench.config.segmenter.scales;
             let logits = Tensor::from_inner(network.forward_scales(input, scales, None));
             for (name, term) in self.terms(batch, &images, &masks, logits)? {
-                let part = f64::from(term.into_scalar::<f32>()) * batch.len() as f64
-                    / watched.len() as f64;
+                let value: f32 = term.try_into_scalar()?;
+                let part = f64::from(value) * batch.len() as f64 / watched.len() as f64;
                 match figures.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, mean)) => *mean += part,
                     None => figures.push((name, part)),
