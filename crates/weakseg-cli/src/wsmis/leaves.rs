@@ -198,7 +198,7 @@ impl Leaves {
     pub fn count(&mut self, path: &str) -> Result<Option<i64>> {
         match self.number(path)? {
             None => Ok(None),
-            Some(number) if number >= 0.0 && number <= 1e9 && number.fract() == 0.0 => {
+            Some(number) if (0.0..=1e9).contains(&number) && number.fract() == 0.0 => {
                 Ok(Some(number as i64))
             }
             Some(number) => refuse(format!("{path} is {number}; expected a whole number")),

@@ -163,7 +163,9 @@ impl Import {
         let origin = origin.replace(['\n', '\r'], " ");
         let mut text =
             format!("# From {origin}. Goes over a preset: --preset siim-wsmis or voc-wsmis.\n");
-        text.push_str("# Give the set's folder: data.root.\n");
+        text.push_str(
+            "# Give the set's folder: data.root. Images have one size in all steps of a run.\n",
+        );
         if !self.not_mapped.is_empty() {
             text.push_str("#\n# Not taken over:\n");
         }

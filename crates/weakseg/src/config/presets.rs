@@ -113,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_a_line_for_each() {
+        let text = include_str!("../../../../docs/recipes.md");
+        for name in PRESETS {
+            assert!(text.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
     fn the_folder_comes_from_the_file_above() {
         let file = "[data]\nroot = \"sets/siim\"".parse().expect("TOML");
         let config = resolve(file, "t", Some("siim-paper"), &[]).expect("sound");
