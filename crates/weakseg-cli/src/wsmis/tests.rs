@@ -158,6 +158,105 @@ fn a_flat_optimizer_and_the_crf_loss_are_understood() {
     assert_eq!(ours.segmenter.training, preset.segmenter.training);
 }
 
+/// The other files of reference §17, by what it says of them: name, text, network.
+const OTHERS: [(&str, &str, &str); 9] = [
+    (
+        "cam_generation/pascal",
+        "{ task: cam_generation, model: { arch: resnet50_full, pretrained: true, classes: 20, loss: binary_cross_entropy,
+           metrics: [mlf1, mlaccuracy], regularize: { name: dropblock, parameters: { drop_prob: 0.3, block_size: 7 } } },
+           train: { transform: { size: 352, augmentation_scope: strong, images_normalization: default } },
+           num_epochs: 50, batch_size: 32,
+           optimizer: { name: RAdam, parameters: { lr: [0.00001, 0.0001, 0.0002, 0.001], weight_decay: 0.00001 } },
+           scheduler: { name: step, step_size: 10, gamma: 0.1 } }",
+        "resnet50-os8",
+    ),
+    (
+        "segmentation/pascal",
+        "{ task: segmentation, model: { arch: serexnext_unet, pretrained: false, classes: 21,
+           loss: { name: categorical_cross_entropy, ignore_index: 255 }, metrics: [iou] },
+           train: { transform: { size: 512, augmentation_scope: strong } }, num_epochs: 40, batch_size: 12,
+           optimizer: { name: SGD, parameters: { lr: [0.001, 0.01], momentum: 0.9, weight_decay: 0.000001 } },
+           scheduler: { name: poly, parameters: { power: 0.9, max_iters: 40, min_lr: 0.000001 } } }",
+        "unet-se_resnext50",
+    ),
+    (
+        "segmentation/pneumothorax",
+        "{ task: pneumothorax_segmentation, model: { arch: unet, encoder: resnet50, classes: 2,
+           loss: [ { name: binary_cross_entropy } ], metrics: [f1] },
+           train: { transform: { size: 256, augmentation_scope: pneumothorax } }, num_epochs: 40, batch_size: 64 }",
+        "unet-resnet50",
+    ),
+    (
+        "inference/cam_generation/cam",
+        "{ task: cam_generation, model: { arch: resnet50_dropblock, classes: 20,
+           regularize: { name: dropblock, parameters: { drop_prob: 0.2, block_size: 7 } } }, batch_size: 32,
+           maps_layer: backbone, weights_layer: extra_linear, interpolation: bicubic, background_threshold: 0.2,
+           use_predicted_labels: false }",
+        "resnet50-os8",
+    ),
+    (
+        "inference/segmentation/pascal",
+        "{ task: segmentation, experiment_path: runs/1, model: { arch: deeplabv3plus_resnet50, classes: 21 }, batch_size: 1 }",
+        "deeplabv3plus-resnet50-os8",
+    ),
+    (
+        "inference/segmentation/pneumothorax",
+        "{ task: segmentation, experiment_path: runs/1, model: { arch: unet, encoder: resnet50, classes: 21 }, batch_size: 1 }",
+        "unet-resnet50",
+    ),
+    (
+        "cam_generation/imagenet",
+        "{ task: cam_generation, model: { arch: resnet50, classes: 200, loss: binary_cross_entropy, weights_path: a.h5 },
+           train: { transform: { size: 352, augmentation_scope: strong } }, num_epochs: 15, batch_size: 24,
+           optimizer: { name: adam, lr: [0.00005, 0.0005], weight_decay: 0.00001 },
+           scheduler: { name: plateau, mode: max, patience: 2, factor: 0.5, min_lr: 0.0000001 } }",
+        "resnet50-os8",
+    ),
+    (
+        "segmentation/imagenet",
+        "{ task: segmentation, model: { arch: deeplabv3_resnet50, classes: 201, loss: categorical_cross_entropy },
+           num_epochs: 50, batch_size: 12, optimizer: { name: adam, lr: 0.0005, weight_decay: 0.000001 },
+           scheduler: { name: plateau, mode: max, patience: 3, factor: 0.5, min_lr: 0.0000001 } }",
+        "deeplabv3-resnet50",
+    ),
+    (
+        "segmentation/oaa",
+        "{ task: integral_attention_learning, model: { arch: vgg_gap, pretrained: true,
+           loss: integral_attention_learning }, num_epochs: 150, batch_size: 8 }",
+        "vgg16-bn",
+    ),
+];
+
+#[test]
+fn every_published_file_is_taken_over() {
+    for (name, text, network) in OTHERS {
+        let import = import(text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        import.check(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let section = ["classifier", "segmenter"]
+            .into_iter()
+            .find(|section| import.config.contains_key(*section));
+        let arch = value(&import, &format!("{}.arch", section.expect(name)));
+        assert_eq!(arch, Some(&Value::from(network)), "{name}");
+        let lost = import
+            .not_mapped
+            .iter()
+            .find(|left| left.reason.starts_with("no key"));
+        assert_eq!(lost, None, "{name}");
+    }
+    let cam = imported(OTHERS[3].1);
+    assert_eq!(value(&cam, "cams.threshold"), Some(&Value::Float(0.2)));
+    assert_eq!(
+        value(&cam, "classifier.dropblock.place"),
+        Some(&Value::from("reference"))
+    );
+    let plateau = imported(OTHERS[6].1);
+    assert!(reason(&plateau, "scheduler.mode").contains("the loss"));
+    assert_eq!(
+        value(&plateau, "classifier.training.schedule.kind"),
+        Some(&Value::from("plateau"))
+    );
+}
+
 #[test]
 fn other_values_of_the_second_half_are_listed_and_unknown_keys_too() {
     let import = imported(

@@ -93,6 +93,64 @@ fn the_number_of_threads_changes_no_byte() {
     }
 }
 
+/// What makes a recipe small enough to be tried: its networks, optimizers, groups, losses, samplers and augmentation stay.
+const SMALL: &str = r#"
+[data]
+kind = "phantom"
+root = "set"
+count = 16
+size = 48
+val_fraction = 0.3
+
+[image]
+size = 64
+
+[classifier]
+width = 0.0625
+weights = "none"
+# Fixed statistics are those of pretrained weights.
+fixed_statistics = false
+
+[classifier.training]
+epochs = 1
+
+[irn]
+radius = 3
+
+[irn.training]
+epochs = 1
+
+[pseudo_labels]
+steps = 8
+
+[segmenter]
+width = 0.0625
+encoder = "random"
+
+[segmenter.training]
+epochs = 1
+"#;
+
+#[test]
+fn every_recipe_goes_from_images_to_a_segmentation_network() {
+    let program = Program::new();
+    program.write("small.toml", SMALL.as_bytes());
+    for preset in ["siim-paper", "siim-wsmis", "voc-paper", "voc-wsmis", "irn"] {
+        program.ok(&[
+            "run",
+            "small.toml",
+            "--preset",
+            preset,
+            "--out",
+            preset,
+            "--until",
+            "train-segmenter",
+        ]);
+        let model = program.path(&format!("{preset}/08-train-segmenter/model.safetensors"));
+        assert!(model.exists(), "{preset}");
+    }
+}
+
 #[test]
 fn an_encoder_starts_from_a_file_of_its_own_or_the_run_does_not_begin() {
     let program = Program::new();
