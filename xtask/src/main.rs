@@ -13,9 +13,11 @@
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
 //! * `cargo xtask bench augment PYTHON …`: augmentation beside albumentations, in alternation; see [`augment`].
 //! * `cargo xtask bench methods PYTHON …`: CRF, walk and affinities beside their peers, likewise; see [`methods`].
+//! * `cargo xtask paper-tables RUN…`: the figures of runs beside the paper's, in Markdown; see [`paper_tables`].
 
 mod augment;
 mod methods;
+mod paper_tables;
 mod peers;
 mod twin;
 
@@ -48,6 +50,13 @@ fn main() -> ExitCode {
             done.is_ok()
         }
         ["interop", python] => interop(&root, python),
+        ["paper-tables", folders @ ..] => {
+            let done = paper_tables::print(folders);
+            if let Err(why) = &done {
+                eprintln!("{why}");
+            }
+            done.is_ok()
+        }
         [
             "bench",
             what @ ("peers" | "augment" | "methods"),
@@ -65,7 +74,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [DEVICE] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | bench peers|augment|methods PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [DEVICE] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON …"
             );
             return ExitCode::from(2);
         }

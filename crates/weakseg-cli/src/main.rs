@@ -14,6 +14,7 @@ mod interrupt;
 mod output;
 mod overlay;
 mod ui;
+mod wsmis;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;

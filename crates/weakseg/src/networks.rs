@@ -17,6 +17,7 @@ use weakseg_models::{
 
 use crate::config::{Config, EncoderStart, NormalisationName};
 use crate::pipeline::{Bench, StepError};
+use crate::pretrained::{WeightsChoice, entry};
 use crate::progress::Progress;
 
 /// What a network is for.
@@ -329,18 +330,19 @@ pub(crate) fn new_segmenter(
                 .0)
         }
         EncoderStart::Weights => {
-            let path = bench.weights.as_ref().ok_or_else(|| {
+            let path = bench.encoder_weights.as_ref().ok_or_else(|| {
                 StepError::Other(
-                    "segmenter.encoder is \"weights\" but classifier.weights is \"none\"; set it, or use \"classifier\" or \"random\""
+                    "segmenter.encoder is \"weights\" but segmenter.weights is not given and classifier.weights is \"none\"; set it, or use \"classifier\" or \"random\""
                         .to_owned(),
                 )
             })?;
-            trunk_from_file(
-                network,
-                path,
-                bench.config.classifier.weights_channels,
-                bench.progress,
-            )
+            let channels = match &step.weights {
+                Some(WeightsChoice::Named(name)) => {
+                    entry(name).map_or(ChannelOrder::Rgb, |entry| entry.channels)
+                }
+                _ => bench.config.classifier.weights_channels,
+            };
+            trunk_from_file(network, path, channels, bench.progress)
         }
     }
 }

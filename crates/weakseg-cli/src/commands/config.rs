@@ -1,15 +1,16 @@
 //! `weakseg config`: what a configuration may hold, and what it resolves to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use weakseg::config;
 
 use super::run::Layers;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
+use crate::wsmis;
 
 /// `weakseg config …`
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,8 @@ Example:
     Schema,
     /// Print a configuration with every value spelled out, as a run would use it.
     Show(Show),
+    /// Take over a YAML file of the published code (WSMIS).
+    Import(Import),
 }
 
 /// Print a configuration with every value spelled out, as a run would use it.
@@ -36,6 +39,61 @@ pub struct Show {
     config: Option<PathBuf>,
     #[command(flatten)]
     layers: Layers,
+}
+
+/// Take over a YAML file of the published code (WSMIS), as a layer over a preset.
+///
+/// Each of its values is taken over or listed with the reason, above the layer and on stderr. Such a file sets one step; the set's
+/// folder and the other steps come from elsewhere.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weakseg config import pneumothorax.yaml --out seg.toml
+  weakseg run seg.toml --preset siim-wsmis --set data.root=siim")]
+pub struct Import {
+    /// The YAML file.
+    #[arg(value_name = "FILE.yaml")]
+    file: PathBuf,
+    /// Write here, where no file is yet, instead of to stdout.
+    #[arg(long, value_name = "CONFIG.toml")]
+    out: Option<PathBuf>,
+}
+
+impl Import {
+    fn run(&self, settings: &Settings) -> Result<Done> {
+        let origin = self.file.display().to_string();
+        let text = std::fs::read_to_string(&self.file)
+            .with_context(|| format!("{origin}: cannot read"))?;
+        let import = match wsmis::import(&text) {
+            Ok(import) => import,
+            Err(error) => return usage(format!("{origin}: {error}")),
+        };
+        import.check(&origin)?;
+        for left in &import.not_mapped {
+            settings
+                .ui
+                .warn(&format!("{} = {}: {}", left.key, left.value, left.reason));
+        }
+        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
+        let layer = import.to_toml(&name.to_string_lossy());
+        if let Some(out) = &self.out {
+            write_new(out, &layer)?;
+        }
+        match (settings.json, &self.out) {
+            (true, _) => output::json(&import)?,
+            (false, None) => output::line(layer.trim_end())?,
+            (false, Some(_)) => {}
+        }
+        Ok(Done::Whole)
+    }
+}
+
+/// Never over a file that is there: it may have been worked on.
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    let file = std::fs::File::create_new(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("{}: cannot write", path.display()))
 }
 
 impl Config {
@@ -57,6 +115,7 @@ impl Config {
                     output::line(config::to_toml(&resolved).trim_end())?;
                 }
             }
+            Self::Import(import) => return import.run(settings),
         }
         Ok(Done::Whole)
     }

@@ -24,6 +24,7 @@ use crate::{base, interrupt, output};
 #[command(after_help = "\
 Examples:
   weakseg run config.toml --out runs/first
+  weakseg run mine.toml --preset siim-paper                              the paper's settings; mine.toml says data.root
   weakseg run config.toml --out runs/wide --set irn.radius=5 --set classifier.training.epochs=20
   weakseg run config.toml --out runs/first --from make-pseudo-labels     those steps again
   weakseg run config.toml --weights none                                 offline, from noise

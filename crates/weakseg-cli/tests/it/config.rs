@@ -78,3 +78,45 @@ fn a_wrong_configuration_ends_with_2_and_names_the_key() {
     program.fails(2, &["run", "c.toml", "--set", "irn.radius"], &["KEY=VALUE"]);
     program.fails(2, &["run", "gone.toml"], &["gone.toml"]);
 }
+
+#[test]
+fn every_preset_is_shown_and_its_folder_may_be_set() {
+    let program = Program::new();
+    for preset in ["siim-paper", "siim-wsmis", "voc-paper", "voc-wsmis", "irn"] {
+        let shown = program
+            .ok(&[
+                "config",
+                "show",
+                "--preset",
+                preset,
+                "--set",
+                "data.root=sets",
+            ])
+            .stdout;
+        assert!(shown.contains("root = \"sets\""), "{preset}: {shown}");
+    }
+}
+
+#[test]
+fn a_yaml_of_the_published_code_becomes_a_layer() {
+    let program = Program::new();
+    let yaml = b"task: segmentation\nlog_path: logs\nmodel: { arch: unet }\nnum_epochs: 4\n";
+    program.write("a.yaml", yaml);
+    let done = program.ok(&["config", "import", "a.yaml", "--out", "a.toml"]);
+    assert_eq!(done.stdout, "");
+    assert!(done.stderr.contains("log_path = logs: "), "{}", done.stderr);
+    let shown = program
+        .ok(&["config", "show", "a.toml", "--preset", "voc-wsmis"])
+        .stdout;
+    assert!(shown.contains("arch = \"unet-resnet50\""), "{shown}");
+    // On stdout the same file, and never over one that is there.
+    let text = program.ok(&["config", "import", "a.yaml"]).stdout;
+    let written = std::fs::read_to_string(program.path("a.toml")).expect("written");
+    assert_eq!(text, written);
+    let again = ["config", "import", "a.yaml", "--out", "a.toml"];
+    program.fails(1, &again, &["a.toml: cannot write"]);
+    let json = program.ok(&["config", "import", "a.yaml", "--json"]).json();
+    assert_eq!(json["not_mapped"][0]["key"], "log_path", "{json}");
+    program.write("b.yaml", b"task: dance\n");
+    program.fails(2, &["config", "import", "b.yaml"], &["b.yaml: task is"]);
+}

@@ -93,6 +93,111 @@ fn the_number_of_threads_changes_no_byte() {
     }
 }
 
+/// What makes a recipe small enough to be tried: its networks, optimizers, groups, losses, samplers and augmentation stay.
+const SMALL: &str = r#"
+[data]
+kind = "phantom"
+root = "set"
+count = 16
+size = 48
+val_fraction = 0.3
+
+[image]
+size = 64
+
+[classifier]
+width = 0.0625
+weights = "none"
+# Fixed statistics are those of pretrained weights.
+fixed_statistics = false
+
+[classifier.training]
+epochs = 1
+
+[irn]
+radius = 3
+
+[irn.training]
+epochs = 1
+
+[pseudo_labels]
+steps = 8
+
+[segmenter]
+width = 0.0625
+encoder = "random"
+
+[segmenter.training]
+epochs = 1
+"#;
+
+#[test]
+fn every_recipe_goes_from_images_to_a_segmentation_network() {
+    let program = Program::new();
+    program.write("small.toml", SMALL.as_bytes());
+    for preset in ["siim-paper", "siim-wsmis", "voc-paper", "voc-wsmis", "irn"] {
+        program.ok(&[
+            "run",
+            "small.toml",
+            "--preset",
+            preset,
+            "--out",
+            preset,
+            "--until",
+            "train-segmenter",
+        ]);
+        let model = program.path(&format!("{preset}/08-train-segmenter/model.safetensors"));
+        assert!(model.exists(), "{preset}");
+    }
+}
+
+#[test]
+fn an_encoder_starts_from_a_file_of_its_own_or_the_run_does_not_begin() {
+    let program = Program::new();
+    program.write("tiny.toml", CONFIG.as_bytes());
+    program.ok(&[
+        "run",
+        "tiny.toml",
+        "--until",
+        "train-classifier",
+        "--out",
+        "a",
+    ]);
+    let run = |file: &str| {
+        let weights = format!("segmenter.weights=\"{file}\"");
+        let layers = [
+            "run",
+            "tiny.toml",
+            "--out",
+            "b",
+            "--until",
+            "train-segmenter",
+            "--set",
+            "segmenter.arch=unet-vgg16-bn",
+            "--set",
+            "segmenter.encoder=weights",
+            "--set",
+            &weights,
+        ];
+        program.call(&layers)
+    };
+    let missing = run("no.pth");
+    assert_eq!(missing.code, Some(1), "{missing:?}");
+    for part in ["segmenter.weights: ", "no.pth", "segmenter.encoder=random"] {
+        assert!(missing.stderr.contains(part), "{part}: {missing:?}");
+    }
+    assert!(!program.path("b/01-train-classifier").exists());
+    std::fs::remove_dir_all(program.path("b")).expect("a folder");
+    let done = run("a/01-train-classifier/model.safetensors");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let note = done.stderr.lines().find(|line| line.contains("trunk from"));
+    let note = note.expect("the file is named");
+    assert!(
+        note.contains("a/01-train-classifier/model.safetensors"),
+        "{note}"
+    );
+}
+
 #[test]
 fn bf16_is_refused_where_it_would_not_be_what_it_says() {
     let program = Program::new();

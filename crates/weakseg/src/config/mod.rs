@@ -484,6 +484,12 @@ pub struct SegmenterStep {
     pub scales: Vec<f64>,
     /// What the encoder starts from.
     pub encoder: EncoderStart,
+    /// The file of `encoder = "weights"`, written as `classifier.weights` is: `"auto"`, the pretrained weights of the encoder's
+    /// own trunk, a name or a file. Those that step 1 started from where nothing is said. Not read with another `encoder`.
+    // Left out where there is none: runs that were made before there was such a key stay the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub weights: Option<WeightsChoice>,
     /// Losses whose weighted sum is minimised, at least one. With several, the log shows each one's share of the sum.
     pub losses: Vec<SegmentationLoss>,
     /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest.
@@ -509,6 +515,7 @@ impl Default for SegmenterStep {
             separable: false,
             scales: vec![1.0],
             encoder: EncoderStart::Classifier,
+            weights: None,
             losses: vec![SegmentationLoss::CrossEntropy { weight: 1.0 }],
             pos_weight: PosWeight::Rule(PosWeightRule::FromPixels),
             threshold: 0.5,
@@ -529,7 +536,7 @@ impl Default for SegmenterStep {
 pub enum EncoderStart {
     /// The trunk of step 1 where the architectures agree, else an error.
     Classifier,
-    /// The weights that step 1 started from.
+    /// The weights that `segmenter.weights` names, else those that step 1 started from.
     Weights,
     /// Noise.
     Random,

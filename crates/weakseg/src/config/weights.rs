@@ -1,4 +1,4 @@
-//! `classifier.weights`: what `"auto"` means here, and whether the input suits the weights.
+//! `classifier.weights` and `segmenter.weights`: what `"auto"` means here, and whether the input suits the weights.
 
 use weakseg_data::DataConfig;
 use weakseg_models::weights::ChannelOrder;
@@ -9,6 +9,11 @@ use crate::pretrained::{WeightsChoice, entry, for_trunk};
 impl Config {
     /// Puts what `"auto"` means in its place.
     pub(super) fn settle_weights(&mut self) {
+        if self.segmenter.weights == Some(WeightsChoice::Auto)
+            && let Some(entry) = for_trunk(self.segmenter.arch.backbone())
+        {
+            self.segmenter.weights = Some(WeightsChoice::Named(entry.name.to_owned()));
+        }
         let step = &mut self.classifier;
         if step.weights != WeightsChoice::Auto {
             return;
@@ -23,7 +28,9 @@ impl Config {
 
     /// Whether the input that the configuration makes is the one that the weights expect. Of a file only its owner knows.
     pub(super) fn check_weights(&self) -> Result<(), String> {
-        let encoder = self.segmenter.encoder == EncoderStart::Weights;
+        self.check_encoder_weights()?;
+        let encoder =
+            self.segmenter.encoder == EncoderStart::Weights && self.segmenter.weights.is_none();
         if encoder && self.classifier.weights == WeightsChoice::None {
             return Err(
                 "segmenter.encoder is \"weights\", but classifier.weights is \"none\"; set it, or use \"classifier\" or \"random\""
@@ -72,6 +79,40 @@ impl Config {
                 "classifier.weights_channels is \"{}\", but the weights \"{name}\" (classifier.weights) are for {}; leave it out, it is for files",
                 order(channels),
                 order(entry.channels)
+            ));
+        }
+        Ok(())
+    }
+
+    /// The same for weights that the segmentation network has of its own.
+    fn check_encoder_weights(&self) -> Result<(), String> {
+        let step = &self.segmenter;
+        let name = match &step.weights {
+            Some(WeightsChoice::None) => {
+                return Err(
+                    "segmenter.weights is \"none\"; for noise set segmenter.encoder to \"random\""
+                        .to_owned(),
+                );
+            }
+            Some(WeightsChoice::Named(name)) if step.encoder == EncoderStart::Weights => name,
+            _ => return Ok(()),
+        };
+        let Some(entry) = entry(name) else {
+            return Ok(());
+        };
+        if step.arch.backbone() != entry.trunk || step.width != 1.0 {
+            return Err(format!(
+                "segmenter.weights is \"{name}\", weights of {} at width 1, but segmenter.arch is {} at width {}; leave it \"auto\", or give a file",
+                entry.trunk.name(),
+                step.arch,
+                step.width
+            ));
+        }
+        if self.image.normalisation != entry.normalisation {
+            return Err(format!(
+                "image.normalisation is \"{}\", but the weights \"{name}\" (segmenter.weights) expect \"{}\"; change one of the two, or give a file",
+                label(self.image.normalisation),
+                label(entry.normalisation)
             ));
         }
         Ok(())
@@ -132,6 +173,44 @@ mod tests {
         let text = to_toml(&resolved);
         assert!(text.contains("weights = \"vgg16-bn\""), "{text}");
         assert_eq!(config(&text).expect("sound"), resolved);
+    }
+
+    #[test]
+    fn an_encoder_may_have_weights_of_its_own() {
+        let own =
+            "segmenter = { encoder = \"weights\", weights = \"auto\", arch = \"unet-resnet50\" }";
+        let resolved = config(&format!("{TABLE}{own}")).expect("another trunk than step 1");
+        assert_eq!(resolved.classifier.weights.to_string(), "vgg16-bn");
+        let named = resolved.segmenter.weights.clone().expect("settled");
+        assert_eq!(named.to_string(), "resnet50");
+        assert_eq!(config(&to_toml(&resolved)).expect("sound"), resolved);
+        // Runs from before there was the key keep their digests.
+        let without = config(TABLE).expect("sound");
+        assert!(
+            serde_json::to_value(without.segmenter)
+                .expect("JSON")
+                .get("weights")
+                .is_none()
+        );
+        config(&format!("{TABLE}segmenter.weights = \"resnet50\"")).expect("not read");
+        let error = |text: &str| config(&format!("{TABLE}{text}")).unwrap_err().to_string();
+        for (text, words) in [
+            (
+                "segmenter = { encoder = \"weights\", weights = \"none\" }",
+                "segmenter.weights is \"none\"",
+            ),
+            (
+                "segmenter = { encoder = \"weights\", weights = \"resnet50\" }",
+                "weights of ResNet50 at width 1, but segmenter.arch is unet-vgg16-bn",
+            ),
+            (
+                "segmenter = { encoder = \"weights\", weights = \"auto\" }\nclassifier.weights = \"none\"\nimage.normalisation = \"float\"",
+                "(segmenter.weights) expect \"imagenet\"",
+            ),
+        ] {
+            let message = error(text);
+            assert!(message.contains(words), "{text}: {message}");
+        }
     }
 
     #[test]

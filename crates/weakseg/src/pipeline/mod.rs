@@ -146,6 +146,8 @@ pub struct Bench<'a> {
     pub run: &'a RunDir,
     /// File that the trunk starts from; none for noise, or where no step asks for it.
     pub weights: Option<PathBuf>,
+    /// File that the segmentation network's encoder starts from, likewise.
+    pub encoder_weights: Option<PathBuf>,
     /// Where networks run, without autodiff.
     pub device: Device,
     /// Its name.
@@ -286,12 +288,14 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     if job.span.again {
         clear(&run, job.span, job.progress)?;
     }
+    let files = weights(job, &run)?;
     let bench = Bench {
         config: job.config,
         cases: &cases,
         base: job.base,
         run: &run,
-        weights: weights(job, &run)?,
+        weights: files.trunk,
+        encoder_weights: files.encoder,
         device: job.device.clone(),
         device_name: job.device_name,
         progress: job.progress,
@@ -423,28 +427,56 @@ fn check_samplers(job: &Job<'_>, cases: &Cases, run: &RunDir) -> Result<(), Step
     Ok(())
 }
 
-/// The file that the trunk starts from, where a step that is not finished asks for it: before any work, so that hours are
+/// Files of weights that the asked steps start from.
+#[derive(Default)]
+struct WeightFiles {
+    trunk: Option<PathBuf>,
+    encoder: Option<PathBuf>,
+}
+
+/// The files that networks start from, where a step that is not finished asks for them: before any work, so that hours are
 /// not spent before it turns out that a server cannot be reached.
-fn weights(job: &Job<'_>, run: &RunDir) -> Result<Option<PathBuf>, StepError> {
+fn weights(job: &Job<'_>, run: &RunDir) -> Result<WeightFiles, StepError> {
     let config = job.config;
+    let mut files = WeightFiles::default();
     for step in &METHOD[job.span.from..=job.span.until] {
-        let asks = match step.name {
-            "train-classifier" => true,
-            "train-segmenter" => config.segmenter.encoder == EncoderStart::Weights,
-            _ => false,
-        };
-        if asks && run.finished(step)?.is_none() {
-            let weights = &config.classifier.weights;
-            let cache = Cache::of_user();
-            let patience = Patience::default();
-            let found = weights.obtain(job.base, &cache, &patience, job.progress, job.stop)?;
-            if let (Some(path), WeightsChoice::Named(_)) = (&found, weights) {
-                let path = path.display();
-                job.progress
-                    .note(&format!("pretrained weights {weights}: {path}"));
+        let encoder = config.segmenter.encoder == EncoderStart::Weights;
+        match step.name {
+            "train-classifier" if run.finished(step)?.is_none() => {
+                files.trunk = obtain(job, &config.classifier.weights)?;
             }
-            return Ok(found);
+            "train-segmenter" if encoder && run.finished(step)?.is_none() => {
+                let weights = config.segmenter.weights.as_ref();
+                files.encoder = match (weights, &files.trunk) {
+                    (None, Some(trunk)) => Some(trunk.clone()),
+                    (None, None) => obtain(job, &config.classifier.weights)?,
+                    (Some(own), _) => obtain(job, own).map_err(for_encoder)?,
+                };
+            }
+            _ => {}
         }
     }
-    Ok(None)
+    Ok(files)
+}
+
+/// The errors of weights speak of the option for the classifier's.
+fn for_encoder(error: StepError) -> StepError {
+    match error {
+        StepError::Fetch(error) => StepError::Other(format!(
+            "segmenter.weights: {error}. For the encoder that is --set segmenter.weights=FILE, and --set segmenter.encoder=random"
+        )),
+        other => other,
+    }
+}
+
+fn obtain(job: &Job<'_>, weights: &WeightsChoice) -> Result<Option<PathBuf>, StepError> {
+    let cache = Cache::of_user();
+    let patience = Patience::default();
+    let found = weights.obtain(job.base, &cache, &patience, job.progress, job.stop)?;
+    if let (Some(path), WeightsChoice::Named(_)) = (&found, weights) {
+        let path = path.display();
+        job.progress
+            .note(&format!("pretrained weights {weights}: {path}"));
+    }
+    Ok(found)
 }

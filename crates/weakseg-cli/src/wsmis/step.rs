@@ -1,0 +1,319 @@
+//! Images, networks, losses and maps of one step.
+
+use toml::{Table, Value};
+
+use super::leaves::{Leaf, Leaves};
+use super::{Layer, Result, Section, refuse};
+
+/// The grid, its normalisation, and what happens to training images.
+pub fn images(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
+    let key = "train.transform.size";
+    let whole = leaves.left(key).cloned();
+    if let Some(sizes) = leaves.numbers(key)? {
+        let size = sizes[0];
+        if sizes.len() > 2
+            || sizes.iter().any(|&side| side != size)
+            || !(16.0..=4096.0).contains(&size)
+        {
+            return refuse(format!(
+                "{key} is {sizes:?}; expected one side, 16 to 4096 pixels"
+            ));
+        }
+        let side = (size / 16.0).floor() as i64 * 16;
+        if side as f64 != size {
+            layer.note(key, size, format!("made {side}, a multiple of 16"));
+        }
+        layer.set("image.size", side);
+        if let Some(whole) = whole {
+            leaves.same("val.transform.size", &whole);
+        }
+    }
+    let key = "train.transform.images_normalization";
+    match leaves.text(key)?.as_deref() {
+        None => {}
+        Some(name @ ("default" | "pneumothorax" | "float")) => {
+            let ours = if name == "default" { "imagenet" } else { name };
+            layer.set("image.normalisation", ours);
+            leaves.same_text("val.transform.images_normalization", name);
+        }
+        Some(other) => layer.note(key, other, "networks here see normalised images"),
+    }
+    let key = "train.transform.augmentation_scope";
+    match leaves.text(key)?.as_deref() {
+        None => {}
+        Some(name @ ("none" | "weak" | "horizontal_flip" | "strong" | "pneumothorax")) => {
+            layer.step("training.augment.scope", name.replace('_', "-"));
+        }
+        Some(other) => {
+            return refuse(format!(
+                "{key} is \"{other}\"; expected none, weak, horizontal_flip, strong or pneumothorax"
+            ));
+        }
+    }
+    leaves.same_text("val.transform.augmentation_scope", "none");
+    for part in ["train", "val"] {
+        leaves.same_text(&format!("{part}.transform.size_transform"), "resize");
+        leaves.same_text(
+            &format!("{part}.transform.images_output_format_type"),
+            "float",
+        );
+    }
+    Ok(())
+}
+
+/// The network and what it starts from.
+pub fn network(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
+    let Some(arch) = leaves.text("model.arch")? else {
+        return refuse("model.arch is missing; expected the name of a network");
+    };
+    match layer.section {
+        Section::Classifier => classifier(leaves, layer, &arch),
+        Section::Segmenter => segmenter(leaves, layer, &arch),
+    }
+}
+
+fn classifier(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
+    let (trunk, head, stages) = match arch {
+        "vgg_gap" => ("vgg16-bn", "extra", 5),
+        "resnet50_oaa" | "resnet_oaa" => ("resnet50-os8", "extra", 5),
+        "resnet50_full" | "resnet50_dropblock" | "resnet50_dropblock_scheduler" | "resnet50" => {
+            ("resnet50-os8", "linear", 5)
+        }
+        "resnet34" => ("resnet34", "linear", 5),
+        // Up to layer3, where every ResNet50 has the stride 16.
+        "resnet_gap" => ("resnet50-os32", "linear", 4),
+        _ => {
+            return refuse(format!(
+                "model.arch is \"{arch}\"; expected vgg_gap, resnet50_oaa, resnet_oaa, resnet50_full, resnet50_dropblock, \
+                 resnet50_dropblock_scheduler, resnet50, resnet34 or resnet_gap"
+            ));
+        }
+    };
+    layer.step("arch", trunk);
+    layer.step("head", head);
+    layer.step("stages", i64::from(stages));
+    if let Some(on) = leaves.switch("model.pretrained")? {
+        layer.step("weights", if on { "auto" } else { "none" });
+    }
+    dropblock(leaves, layer, arch)
+}
+
+/// DropBlock as that code has it, where the network has it; the two published classifiers do not, though their files name it.
+fn dropblock(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
+    let [drop, block] =
+        ["drop_prob", "block_size"].map(|key| format!("model.regularize.parameters.{key}"));
+    let probability = leaves.number(&drop)?;
+    let size = leaves.count(&block)?;
+    if !arch.starts_with("resnet50_dropblock") {
+        layer.step("dropblock.probability", 0.0);
+        let inert = format!("without effect there: {arch} has no DropBlock");
+        if let Some(probability) = probability {
+            layer.note(&drop, probability, &inert);
+        }
+        if let Some(size) = size {
+            layer.note(&block, size, &inert);
+        }
+        let name = "model.regularize.name";
+        if let Some(which) = leaves.take(name) {
+            layer.note(name, which, &inert);
+        }
+        return Ok(());
+    }
+    leaves.take("model.regularize.name");
+    layer.step("dropblock.form", "reference");
+    layer.step("dropblock.place", "reference");
+    layer.step(
+        "dropblock.ramp_epochs",
+        i64::from(arch.ends_with("scheduler")) * 10,
+    );
+    if let Some(probability) = probability {
+        layer.step("dropblock.probability", probability);
+    }
+    if let Some(size) = size {
+        layer.step("dropblock.block", size);
+    }
+    Ok(())
+}
+
+fn segmenter(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
+    let encoder = leaves.text("model.encoder")?;
+    let network = match (arch, encoder.as_deref()) {
+        ("deeplabv3_resnet50", _) => "deeplabv3-resnet50",
+        ("deeplabv3plus_resnet50", _) => "deeplabv3plus-resnet50-os8",
+        // That code's own factory does not know the name; what it means is plain.
+        ("serexnext_unet", _) | ("unet", Some("se_resnext50_32x4d")) => "unet-se_resnext50",
+        ("unet", None | Some("resnet50")) => "unet-resnet50",
+        ("unet", Some("resnet34")) => "unet-resnet34",
+        ("unet", Some("vgg16")) => "unet-vgg16",
+        ("unet", Some("vgg16_bn")) => "unet-vgg16-bn",
+        ("unet", Some(other)) => {
+            return refuse(format!(
+                "model.encoder is \"{other}\"; expected resnet50, resnet34, se_resnext50_32x4d, vgg16 or vgg16_bn"
+            ));
+        }
+        _ => {
+            return refuse(format!(
+                "model.arch is \"{arch}\"; expected deeplabv3_resnet50, deeplabv3plus_resnet50, unet or serexnext_unet"
+            ));
+        }
+    };
+    layer.step("arch", network);
+    let pretrained = leaves.switch("model.pretrained")?;
+    let unet = network.starts_with("unet");
+    if unet && pretrained == Some(false) {
+        layer.note(
+            "model.pretrained",
+            false,
+            "not read there for a U-Net, whose encoder starts from ImageNet always",
+        );
+    }
+    if unet || pretrained.unwrap_or(true) {
+        layer.step("encoder", "weights");
+        layer.step("weights", "auto");
+    } else {
+        layer.step("encoder", "random");
+    }
+    // As that code predicts.
+    layer.step("threshold", 0.5);
+    layer.step("flip", false);
+    Ok(())
+}
+
+/// One loss by its name, or a list of them with weights.
+pub fn losses(leaves: &mut Leaves, layer: &mut Layer, crf: bool) -> Result<()> {
+    let mut places: Vec<String> = Vec::new();
+    for key in ["model.loss", "model.losses"] {
+        if leaves.has(&format!("{key}[0]")) {
+            let several = (0..).map(|place| format!("{key}[{place}]"));
+            places.extend(several.take_while(|place| leaves.has(place)));
+        } else if leaves.has(key) {
+            places.push(key.to_owned());
+        }
+    }
+    let mut list = Vec::new();
+    for place in places {
+        // A bare name, a list of one bare name, or a mapping with `name`.
+        let name = match leaves.take(&place) {
+            Some(Leaf::Text(name)) => name,
+            Some(Leaf::List(names)) => {
+                let [Leaf::Text(name)] = names.as_slice() else {
+                    return refuse(format!(
+                        "{place} has several bare names; expected one, or name and weight of each"
+                    ));
+                };
+                name.clone()
+            }
+            _ => match leaves.text(&format!("{place}.name"))? {
+                Some(name) => name,
+                None => return refuse(format!("{place} has no name")),
+            },
+        };
+        let own = |key: &str| -> [String; 2] {
+            [
+                format!("{place}.{key}"),
+                format!("{place}.parameters.{key}"),
+            ]
+        };
+        let mut weight = None;
+        for path in own("weight") {
+            weight = weight.or(leaves.number(&path)?);
+        }
+        for path in own("ignore_index") {
+            leaves.same(&path, &Leaf::Number(255.0));
+        }
+        if layer.section == Section::Classifier {
+            let ours = match name.as_str() {
+                "binary_cross_entropy" => "bce",
+                "integral_attention_learning" => "integral-attention",
+                _ => {
+                    return refuse(format!(
+                        "{place} is \"{name}\"; expected binary_cross_entropy or integral_attention_learning for a classifier"
+                    ));
+                }
+            };
+            if !list.is_empty() {
+                return refuse(format!("{place}: a classifier has one loss here"));
+            }
+            list.push(Value::from(ours));
+            if let Some(weight) = weight.filter(|&weight| weight != 1.0) {
+                layer.note(&own("weight")[0], weight, "one loss: its weight is 1");
+            }
+            continue;
+        }
+        let mut loss = Table::new();
+        let kind = match name.as_str() {
+            "categorical_cross_entropy" => "cross-entropy",
+            "binary_cross_entropy" => "bce",
+            "kldiv" if crf => "crf-constrained",
+            "kldiv" => "kl-divergence",
+            "mean_iou" => "soft-iou",
+            "binary_dice" => {
+                layer.note(&place, &name, "taken over as the Dice that has a gradient; there it is cut at 0.5 and has none");
+                "dice"
+            }
+            _ => {
+                return refuse(format!(
+                    "{place} is \"{name}\"; expected categorical_cross_entropy, binary_cross_entropy, kldiv, mean_iou or binary_dice"
+                ));
+            }
+        };
+        loss.insert("kind".to_owned(), kind.into());
+        loss.insert("weight".to_owned(), weight.unwrap_or(1.0).into());
+        match kind {
+            "kl-divergence" => {
+                loss.insert("sigma".to_owned(), 0.0.into());
+            }
+            "bce" => {
+                let mut positive = None;
+                for path in own("pos_weight") {
+                    positive = positive.or(leaves.number(&path)?);
+                }
+                layer.step("pos_weight", positive.unwrap_or(1.0));
+            }
+            "crf-constrained" => {
+                for key in ["scale_factor", "iterations"] {
+                    if let Some(number) = leaves.count(&format!("crf.{key}"))? {
+                        loss.insert(key.to_owned(), number.into());
+                    }
+                }
+            }
+            _ => {}
+        }
+        list.push(Value::Table(loss));
+    }
+    match layer.section {
+        Section::Classifier => {
+            if let Some(loss) = list.pop() {
+                layer.step("loss", loss);
+            }
+        }
+        Section::Segmenter if !list.is_empty() => layer.step("losses", Value::Array(list)),
+        Section::Segmenter => {}
+    }
+    Ok(())
+}
+
+/// Activation maps.
+pub fn maps(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
+    if let Some(threshold) = leaves.number("background_threshold")? {
+        layer.set("cams.threshold", threshold);
+    }
+    if let Some(gate) = leaves.number("prediction_threshold")? {
+        layer.set("cams.gate", gate);
+    }
+    leaves.same_text("interpolation", "bilinear");
+    match leaves.text("extraction_method")?.as_deref() {
+        None => {}
+        Some("cam") => layer.set("cams.method", "cam"),
+        Some("grad_cam") => layer.set("cams.method", "grad-cam"),
+        Some("grad_cam_pp" | "grad_cam_plus_plus") => {
+            layer.set("cams.method", "grad-cam++-wsmis");
+        }
+        Some(other) => layer.note(
+            "extraction_method",
+            other,
+            "no file says which names it takes; set cams.method",
+        ),
+    }
+    Ok(())
+}
