@@ -3,7 +3,7 @@
 //! * `cargo xtask ci`: what must hold before a change lands (`.ci/run`).
 //! * `cargo xtask shared [DIR]`: the checks that need real data and recorded peer outputs (default `../shared`): every
 //!   ignored test of the workspace, in release.
-//! * `cargo xtask gpu [DEVICE]`: kernels and PyTorch's parity on a GPU (default `vulkan`). The tests that compute in f64
+//! * `cargo xtask gpu [vulkan|wgpu]`: kernels and PyTorch's parity on a GPU (default `vulkan`). The tests that compute in f64
 //!   beside it need a GPU that does.
 //! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
 //!   these names, with a Python that has the packages named in them.
@@ -40,41 +40,17 @@ fn main() -> ExitCode {
         ["shared"] => shared(&root, &root.join("../shared")),
         ["shared", folder] => shared(&root, Path::new(folder)),
         ["gpu"] => gpu(&root, "vulkan"),
-        ["gpu", device] => gpu(&root, device),
+        ["gpu", device @ ("vulkan" | "wgpu")] => gpu(&root, device),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
-        ["siim-twin", shared, out] => {
-            let done = twin::make(Path::new(shared), Path::new(out));
-            if let Err(why) = &done {
-                eprintln!("{why}");
-            }
-            done.is_ok()
-        }
+        ["siim-twin", shared, out] => told(twin::make(Path::new(shared), Path::new(out))),
         ["interop", python] => interop(&root, python),
-        ["paper-tables", folders @ ..] => {
-            let done = paper_tables::print(folders);
-            if let Err(why) = &done {
-                eprintln!("{why}");
-            }
-            done.is_ok()
-        }
-        [
-            "bench",
-            what @ ("peers" | "augment" | "methods"),
-            arguments @ ..,
-        ] => {
-            let done = match *what {
-                "augment" => augment::bench(&root, arguments),
-                "methods" => methods::bench(&root, arguments),
-                _ => peers::bench(&root, arguments),
-            };
-            if let Err(why) = &done {
-                eprintln!("{why}");
-            }
-            done.is_ok()
-        }
+        ["paper-tables", folders @ ..] => told(paper_tables::print(folders)),
+        ["bench", "peers", arguments @ ..] => told(peers::bench(&root, arguments)),
+        ["bench", "augment", arguments @ ..] => told(augment::bench(&root, arguments)),
+        ["bench", "methods", arguments @ ..] => told(methods::bench(&root, arguments)),
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [DEVICE] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON …"
             );
             return ExitCode::from(2);
         }
@@ -110,36 +86,23 @@ fn shared(root: &Path, folder: &Path) -> bool {
     )
 }
 
+/// Whether a chore was done; says why if not.
+fn told(done: Result<(), String>) -> bool {
+    if let Err(why) = &done {
+        eprintln!("{why}");
+    }
+    done.is_ok()
+}
+
 /// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each other's.
 fn gpu(root: &Path, device: &str) -> bool {
-    let features = format!("weakseg-cli/{device},weakseg-models/{device}");
+    let build = format!(
+        "test --release -p weakseg-cli -p weakseg-kernels -p weakseg-models --test it \
+         --features weakseg-cli/{device},weakseg-models/{device}"
+    );
+    let tests = "-- --test-threads 1 affinity blocks conv norm planes updates parity";
     let mut test = cargo();
-    test.args([
-        "test",
-        "--release",
-        "-p",
-        "weakseg-cli",
-        "-p",
-        "weakseg-kernels",
-    ]);
-    test.args([
-        "-p",
-        "weakseg-models",
-        "--features",
-        &features,
-        "--test",
-        "it",
-    ]);
-    test.args([
-        "--",
-        "--test-threads",
-        "1",
-        "affinity",
-        "blocks",
-        "conv",
-        "norm",
-    ]);
-    test.args(["planes", "updates", "parity"]);
+    test.args(build.split(' ')).args(tests.split(' '));
     run(test.env("WEAKSEG_TEST_DEVICE", device), root)
 }
 
