@@ -343,17 +343,30 @@ impl<'a> Product<'a> {
             let (image, row) = (line / lines.per_image, line % lines.per_image);
             let y = correlation.place[0] + row * correlation.spread[0];
             let x = correlation.place[1] + column * correlation.spread[1];
-            for (at, channel) in channels.clone().enumerate() {
-                let from = &sums[at * row_stride + pixel - pixels.start..][..count];
-                let plane = (image * self.planes.rows + channel) * height * width;
-                // SAFETY: the pixels lie in this plane of the destination, where whole planes are
-                // lines one behind the other, and are this task's alone.
-                unsafe {
-                    let to = destination.get().add(plane + y * width + x);
-                    if correlation.spread[1] == 1 {
-                        to.copy_from_nonoverlapping(from.as_ptr(), count);
-                    } else {
-                        for (at, value) in from.iter().enumerate() {
+            let from = &sums[pixel - pixels.start..];
+            let plane = height * width;
+            let to = (image * self.planes.rows + channels.start) * plane + y * width + x;
+            assert!((channels.len() - 1) * row_stride + count <= from.len());
+            // SAFETY: the pixels lie in these planes of the destination, where whole planes are lines one behind the
+            // other, and are this task's alone; the sums' last value was just found.
+            unsafe {
+                let to = destination.get().add(to);
+                if correlation.spread[1] == 1 {
+                    let copy = Rows {
+                        rows: channels.len(),
+                        count,
+                        from: from.as_ptr(),
+                        from_stride: row_stride,
+                        step: 1,
+                        to,
+                        to_stride: plane,
+                    };
+                    copy_rows(self.tiles, &copy);
+                } else {
+                    for channel in 0..channels.len() {
+                        let to = to.add(channel * plane);
+                        for (at, value) in from[channel * row_stride..][..count].iter().enumerate()
+                        {
                             *to.add(at * correlation.spread[1]) = *value;
                         }
                     }

@@ -50,6 +50,15 @@ pub(crate) struct PackedWeight {
     taps: usize,
 }
 
+/// Copies a column. The usual one has a length that the compiler knows: a call for each would cost more than the copy.
+#[inline(always)]
+fn copy_column(from: &[f32], to: &mut [f32]) {
+    match (from.as_array::<8>(), to.as_mut_array::<8>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => to.copy_from_slice(from),
+    }
+}
+
 impl PackedWeight {
     /// Packs all `taps` taps.
     #[allow(unsafe_code)] // Columns are written by tasks of their own.
@@ -80,7 +89,7 @@ impl PackedWeight {
                 if taps > 1 {
                     transpose(weight, strides.row, rows, taps, to, tiles.rows);
                 } else {
-                    to[..rows].copy_from_slice(&weight[..rows]);
+                    copy_column(&weight[..rows], &mut to[..rows]);
                     to[rows..].fill(0.0);
                 }
             }
@@ -128,7 +137,7 @@ impl PackedWeight {
                 .for_each(|(to, from)| {
                     let columns = to.chunks_exact_mut(self.rows);
                     for (to, tap) in columns.zip(&correlation.taps) {
-                        to.copy_from_slice(&from[tap.weight * self.rows..][..self.rows]);
+                        copy_column(&from[tap.weight * self.rows..][..self.rows], to);
                     }
                 });
             body(some)

@@ -7,11 +7,52 @@ use crate::bf16::x86::transposed;
 pub(super) const SIDE: usize = 4;
 /// Pixels of a cache line.
 const LINE: usize = 16;
+/// Channels of a block of packed weights where vectors have 16 lanes.
+#[cfg(target_arch = "x86_64")]
+const EIGHT: usize = LINE / 2;
 
 /// Writes `from[channel * stride + pixel]` to `to[pixel * width + channel]`, and zeros to the
 /// channels from `channels` up to `width`.
-#[allow(unsafe_code)] // Blocks by vector instructions.
+#[allow(unsafe_code)] // As below.
 pub(super) fn transpose(
+    from: &[f32],
+    stride: usize,
+    channels: usize,
+    pixels: usize,
+    to: &mut [f32],
+    width: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if channels == EIGHT && is_x86_feature_detected!("avx512f") {
+        assert!(width >= EIGHT && pixels * width <= to.len());
+        assert!((EIGHT - 1) * stride + pixels <= from.len());
+        for first in (0..pixels).step_by(2 * LINE) {
+            let some = (pixels - first).min(2 * LINE);
+            let to = &mut to[first * width..][..some * width];
+            // SAFETY: these pixels of all channels lie in both, just asserted; the machine has the set.
+            unsafe {
+                transpose_eight(
+                    from.as_ptr().add(first),
+                    stride,
+                    some,
+                    to.as_mut_ptr(),
+                    width,
+                )
+            };
+            if width > EIGHT {
+                for pixel in to.chunks_exact_mut(width) {
+                    pixel[EIGHT..].fill(0.0);
+                }
+            }
+        }
+        return;
+    }
+    transpose_blocks(from, stride, channels, pixels, to, width);
+}
+
+/// [`transpose`] of any number of channels, in square blocks.
+#[allow(unsafe_code)] // Blocks by vector instructions.
+fn transpose_blocks(
     from: &[f32],
     stride: usize,
     channels: usize,
@@ -76,12 +117,58 @@ pub(super) fn transpose(
 #[target_feature(enable = "avx512f")]
 #[allow(unsafe_code)] // Loads and stores of whole registers.
 unsafe fn transpose_line(from: *const f32, stride: usize, to: *mut f32, width: usize) {
-    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_storeu_si512};
+    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_setzero_si512, _mm512_storeu_si512};
     // SAFETY: the caller's contract.
     unsafe {
-        let rows = std::array::from_fn(|row| _mm512_loadu_si512(from.add(row * stride).cast()));
+        let mut rows = [_mm512_setzero_si512(); LINE];
+        for (row, values) in rows.iter_mut().enumerate() {
+            *values = _mm512_loadu_si512(from.add(row * stride).cast());
+        }
         for (row, values) in transposed(rows).into_iter().enumerate() {
             _mm512_storeu_si512(to.add(row * width).cast(), values);
+        }
+    }
+}
+
+/// A block of [`EIGHT`] channels and up to 32 pixels.
+///
+/// # Safety
+///
+/// So many values must be readable in each of 8 rows and 8 writable in each of so many, and the machine have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[allow(unsafe_code)] // Loads and stores of registers.
+unsafe fn transpose_eight(
+    from: *const f32,
+    stride: usize,
+    pixels: usize,
+    to: *mut f32,
+    width: usize,
+) {
+    use std::arch::x86_64::{
+        _mm256_storeu_si256, _mm512_castsi512_si256, _mm512_extracti64x4_epi64,
+        _mm512_maskz_loadu_epi32, _mm512_setzero_si512,
+    };
+    let masks = (u32::MAX >> (32 - pixels)).to_le_bytes();
+    let [lower, upper] = [[masks[0], masks[1]], [masks[2], masks[3]]].map(u16::from_le_bytes);
+    // SAFETY: the caller's contract; lanes behind the last pixel are not read.
+    unsafe {
+        // The second 16 pixels of the channels as eight more rows: each column is then two pixels' channels.
+        let mut rows = [_mm512_setzero_si512(); LINE];
+        for row in 0..EIGHT {
+            let from = from.add(row * stride);
+            rows[row] = _mm512_maskz_loadu_epi32(lower, from.cast());
+            rows[row + EIGHT] = _mm512_maskz_loadu_epi32(upper, from.wrapping_add(LINE).cast());
+        }
+        for (pixel, values) in transposed(rows).into_iter().enumerate() {
+            if pixel < pixels {
+                let to = to.add(pixel * width);
+                _mm256_storeu_si256(to.cast(), _mm512_castsi512_si256(values));
+            }
+            if pixel + LINE < pixels {
+                let to = to.add((pixel + LINE) * width);
+                _mm256_storeu_si256(to.cast(), _mm512_extracti64x4_epi64::<1>(values));
+            }
         }
     }
 }
@@ -125,6 +212,11 @@ mod tests {
             (3, 9, 3),
             (1, 4, 4),
             (16, 16, 16),
+            (8, 32, 8),
+            (8, 75, 8),
+            (8, 64, 11),
+            (8, 9, 8),
+            (8, 17, 8),
             (37, 50, 48),
         ] {
             let stride = pixels + 3;

@@ -7,13 +7,13 @@ use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_i32gather_ps,
     _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_i32gather_ps, _mm512_mask_storeu_epi16,
     _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_mullo_epi32, _mm512_permutexvar_epi16,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_shuffle_i32x4,
-    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_shuffle_i32x4, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
 
-use super::{HALF, Lines, Product, SIDE, STEP, Tile};
+use super::{HALF, Line, Lines, Product, SIDE, STEP, Tile};
 
 pub(super) fn has_avx512_bf16() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -107,18 +107,11 @@ pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], 
     // SAFETY: sources and places by the contract.
     unsafe {
         for line in lines.lines {
-            let sources = planes.map(|plane| {
-                let start = lines.start(line.source?, plane?);
-                Some(lines.values.as_ptr().add(start))
-            });
+            let [first, second] = planes.map(|plane| Source::new(lines, line, plane));
             let to = to.add(line.at);
             for at in (0..line.count).step_by(HALF) {
-                let count = line.count - at;
-                let [first, second] = sources.map(|source| match source {
-                    Some(source) => load_strided(source.add(at * lines.step), lines.step, count),
-                    None => _mm512_setzero_ps(),
-                });
-                _mm512_mask_storeu_epi32(to.add(at).cast(), below(count), paired(first, second));
+                let pairs = paired(first.load(at), second.load(at));
+                _mm512_mask_storeu_epi32(to.add(at).cast(), below(line.count - at), pairs);
             }
         }
     }
@@ -132,23 +125,57 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
     // SAFETY: sources and places by the contract.
     unsafe {
         for line in lines.lines {
-            let source = line.source.zip(plane);
-            let source = source.map(|(source, plane)| lines.start(source, plane));
+            let source = Source::new(lines, line, plane);
             let to = to.add(line.at);
             for at in (0..line.count).step_by(STEP) {
                 let count = line.count - at;
-                let halves = [0, HALF].map(|half| match source {
-                    Some(source) if count > half => {
-                        let from = source + (at + half) * lines.step;
-                        load_strided(lines.values.as_ptr().add(from), lines.step, count - half)
-                    }
-                    _ => _mm512_setzero_ps(),
-                });
-                let values = rounded(halves[0], halves[1]);
+                let values = rounded(source.load(at), source.load(at + HALF));
                 let upper = u32::from(below(count.saturating_sub(HALF))) << 16;
                 let mask = u32::from(below(count)) | upper;
                 _mm512_mask_storeu_epi16(to.add(at).cast(), mask, values);
             }
+        }
+    }
+}
+
+/// Where the values of a line lie.
+struct Source {
+    from: *const f32,
+    step: usize,
+    /// Values: none of zeros.
+    count: usize,
+}
+
+impl Source {
+    #[inline(always)]
+    fn new(lines: &Lines<'_>, line: &Line, plane: Option<usize>) -> Self {
+        let from = lines.values.as_ptr();
+        match line.source.zip(plane) {
+            Some((source, plane)) => Self {
+                from: from.wrapping_add(lines.start(source, plane)),
+                step: lines.step,
+                count: line.count,
+            },
+            None => Self {
+                from,
+                step: 1,
+                count: 0,
+            },
+        }
+    }
+
+    /// 16 values from `at` on, zeros behind the last.
+    ///
+    /// # Safety
+    ///
+    /// All values must be readable.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load(&self, at: usize) -> __m512 {
+        // SAFETY: no value behind the last is read.
+        unsafe {
+            let from = self.from.wrapping_add(at * self.step);
+            load_strided(from, self.step, self.count.saturating_sub(at))
         }
     }
 }
@@ -215,24 +242,26 @@ pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
             for row in 0..HALF {
                 let from = tile.from.wrapping_add(row * tile.row_stride);
                 let count = if row < tile.rows { tile.columns } else { 0 };
-                let [first, second] = [0, HALF].map(|column| {
-                    let from = from.wrapping_add(column * tile.column_stride);
-                    load_strided(from, tile.column_stride, count.saturating_sub(column))
-                });
-                let values = rounded(first, second);
+                let row_of = Source {
+                    from,
+                    step: tile.column_stride,
+                    count,
+                };
+                let values = rounded(row_of.load(0), row_of.load(HALF));
                 _mm512_storeu_si512(to.add(row * STEP).cast(), values);
             }
             return;
         }
         // A column's values lie closer together than a row's.
-        let pairs: [__m512i; HALF] = std::array::from_fn(|pair| {
-            let [first, second] = [2 * pair, 2 * pair + 1].map(|column| {
-                let from = tile.from.wrapping_add(column * tile.column_stride);
-                let count = if column < tile.columns { tile.rows } else { 0 };
-                load_strided(from, tile.row_stride, count)
-            });
-            paired(first, second)
-        });
+        let column = |column: usize| Source {
+            from: tile.from.wrapping_add(column * tile.column_stride),
+            step: tile.row_stride,
+            count: if column < tile.columns { tile.rows } else { 0 },
+        };
+        let mut pairs = [_mm512_setzero_si512(); HALF];
+        for (pair, values) in pairs.iter_mut().enumerate() {
+            *values = paired(column(2 * pair).load(0), column(2 * pair + 1).load(0));
+        }
         for (row, values) in transposed(pairs).into_iter().enumerate() {
             _mm512_storeu_si512(to.add(row * STEP).cast(), values);
         }

@@ -3,6 +3,10 @@
 
 use super::pass::Pass;
 use super::transform::{PRODUCTS, TILE, Weight, both_axes};
+#[cfg(target_arch = "x86_64")]
+use crate::bf16::x86::transposed;
+#[cfg(target_arch = "x86_64")]
+use crate::tile::Set;
 use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
@@ -55,6 +59,63 @@ unsafe fn part<V: Vector>(part: &Part) {
     }
 }
 
+/// The kernel of a lane that has none.
+const NONE: [f32; TAPS] = [0.0; TAPS];
+
+/// Tap `t` of every kernel as `to[t]`.
+fn side_by_side(tiles: &Tiles, kernels: &[&[f32; TAPS]; RUN], to: &mut [[f32; RUN]; TAPS]) {
+    #[cfg(target_arch = "x86_64")]
+    if tiles.set == Set::Avx512 {
+        // SAFETY: tiles are only handed out where the machine runs their set.
+        unsafe { transpose_taps(kernels, to) };
+        return;
+    }
+    for (lane, kernel) in kernels.iter().enumerate() {
+        for (tap, to) in to.iter_mut().enumerate() {
+            to[lane] = kernel[tap];
+        }
+    }
+}
+
+/// As [`side_by_side`].
+///
+/// # Safety
+///
+/// The machine must have AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose_taps(kernels: &[&[f32; TAPS]; RUN], to: &mut [[f32; RUN]; TAPS]) {
+    use std::arch::x86_64::{_mm512_maskz_loadu_epi32, _mm512_setzero_si512, _mm512_storeu_si512};
+    let mut rows = [_mm512_setzero_si512(); RUN];
+    for (row, kernel) in rows.iter_mut().zip(kernels) {
+        // SAFETY: the mask lets the kernel's own values be read.
+        *row = unsafe { _mm512_maskz_loadu_epi32((1 << TAPS) - 1, kernel.as_ptr().cast()) };
+    }
+    for (to, values) in to.iter_mut().zip(transposed(rows)) {
+        // SAFETY: a row of 16 values.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), values) };
+    }
+}
+
+/// Channels between those that are transformed and those that are fetched.
+const AHEAD: usize = 16;
+
+/// Fetches `length` values in each of some rows, the first at `at`. The kernels of a turned pass's channels lie too far
+/// apart for the processor to see by itself which come next.
+fn prefetch(values: &[f32], at: usize, rows: usize, stride: usize, length: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for row in 0..rows {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let values = values.get(at + row * stride..).unwrap_or_default();
+        for line in values[..length.min(values.len())].chunks(RUN) {
+            // SAFETY: only a hint.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, at, rows, stride, length);
+}
+
 /// Transforms the weights of the block of destination channels from `block * tiles.rows` on; rows
 /// behind the last one are zero.
 pub(super) fn transform(
@@ -73,19 +134,29 @@ pub(super) fn transform(
         stride: columns.product,
     };
     for channel in (0..pass.channels).step_by(RUN / columns.rows) {
-        for lane in 0..RUN {
+        if pass.turned {
+            let ahead = (first * pass.row_stride) + (channel + AHEAD) * pass.channel_stride;
+            prefetch(
+                pass.weight,
+                ahead,
+                RUN / columns.rows,
+                pass.channel_stride,
+                rows * TAPS,
+            );
+        }
+        let mut kernels = [&NONE; RUN];
+        for (lane, kernel) in kernels.iter_mut().enumerate() {
             let (row, channel) = (lane % columns.rows, channel + lane / columns.rows);
-            if row >= rows || channel >= pass.channels {
-                continue;
+            if row < rows && channel < pass.channels {
+                let at = (first + row) * pass.row_stride + channel * pass.channel_stride;
+                *kernel = pass.weight[at..at + TAPS]
+                    .try_into()
+                    .expect("a slice of TAPS");
             }
-            let at = (first + row) * pass.row_stride + channel * pass.channel_stride;
-            let kernel: &[f32; TAPS] = pass.weight[at..at + TAPS]
-                .try_into()
-                .expect("a slice of TAPS");
-            for tap in 0..TAPS {
-                let from = if pass.turned { TAPS - 1 - tap } else { tap };
-                part.taps[tap][lane] = kernel[from];
-            }
+        }
+        side_by_side(tiles, &kernels, &mut part.taps);
+        if pass.turned {
+            part.taps.reverse();
         }
         part.to = to[channel * columns.rows..].as_mut_ptr();
         // SAFETY: a product holds whole runs up to the last channel, and `to` all products.
