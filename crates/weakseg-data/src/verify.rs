@@ -13,6 +13,7 @@ use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
+use crate::true_instance::Objects;
 use crate::truth::Masks;
 use crate::{Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Truth};
 
@@ -96,6 +97,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         report.faults.push(unreadable(error));
         TruthPlaces {
             masks: None,
+            objects: None,
             boxes: None,
         }
     });
@@ -116,7 +118,17 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     if let Some(Masks::Folder(folder)) = &places.masks {
         report.faults.extend(masks_without_case(folder, &cases));
     }
-    let truth = Truth::new(&cases, places.masks, boxes);
+    let mut objects = None;
+    if let Some(place) = places.objects {
+        match place.open(&cases) {
+            Ok(opened) => {
+                report.faults.extend(objects_without_case(&opened, &cases));
+                objects = Some(opened);
+            }
+            Err(error) => report.faults.push(unreadable(error)),
+        }
+    }
+    let truth = Truth::new(&cases, places.masks, objects, boxes);
     let looks: Vec<Look> = cases
         .cases
         .par_iter()
@@ -159,6 +171,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         .read(&case.image)
         .ok()
         .map(|bytes| Sha256::digest(bytes).into());
+    let mut masks = true;
     match truth.mask(&case.id) {
         Ok(None) => {}
         Ok(Some(mask)) => {
@@ -168,19 +181,28 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
                 .extend(disagreements(case, classes, &mask, &present));
         }
         Err(error) => {
-            let rule = match error {
-                DataError::MaskSize { .. } => Rule::MaskSize,
-                DataError::MaskValues { .. } => Rule::MaskValues,
-                _ => Rule::ReadableMask,
-            };
-            look.faults.push(Fault::error(rule, error));
+            masks = false;
+            look.faults.push(of_mask(error));
         }
+    }
+    // Objects may be told by masks; what is wrong with those was said.
+    if masks && let Err(error) = truth.instances(&case.id) {
+        look.faults.push(of_mask(error));
     }
     for found in truth.boxes(&case.id) {
         look.faults
             .extend(outside(case, found, image.height(), image.width()));
     }
     look
+}
+
+fn of_mask(error: DataError) -> Fault {
+    let rule = match error {
+        DataError::MaskSize { .. } => Rule::MaskSize,
+        DataError::MaskValues { .. } | DataError::ObjectClass { .. } => Rule::MaskValues,
+        _ => Rule::ReadableMask,
+    };
+    Fault::error(rule, error)
 }
 
 fn odd(case: &Case, problem: String) -> Fault {
@@ -283,6 +305,31 @@ fn boxes_without_case(
             remedy: "they are left out; add the images, or remove the rows".into(),
         };
         Fault::warning(Rule::CaseOfBox, error)
+    })
+}
+
+fn objects_without_case(objects: &Objects, cases: &Cases) -> Option<Fault> {
+    let Objects::Document(document) = objects else {
+        return None;
+    };
+    let known: std::collections::BTreeSet<&str> =
+        cases.cases.iter().map(|case| case.id.as_str()).collect();
+    let strays: Vec<String> = document
+        .names()
+        .filter(|name| !known.contains(name))
+        .map(str::to_owned)
+        .collect();
+    (!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: document.path().to_owned(),
+            problem: format!(
+                "{} images that are no cases: {}",
+                strays.len(),
+                some_of(&strays)
+            ),
+            remedy: "their objects are left out; name each image as in the table".into(),
+        };
+        Fault::warning(Rule::CaseOfMask, error)
     })
 }
 
