@@ -11,7 +11,8 @@ use super::make_pseudo_labels::{DISPLACEMENTS, EDGES};
 use crate::config::InstanceStep;
 use crate::files;
 use crate::instance::coco::{Described, Document, Seen};
-use crate::instance::{Evidence, InstanceRule, detect};
+use crate::instance::detect::MOST;
+use crate::instance::{Evidence, Instance, InstanceRule, detect};
 use crate::pipeline::{Bench, StepError};
 
 /// Folder of each case's instances, and with `.json` the document of all, in the step's folder.
@@ -23,6 +24,37 @@ struct CaseInstances {
     /// Height and width of the image as it came.
     size: [usize; 2],
     instances: Vec<Described>,
+    /// Pairs of a class and a cluster that were not looked at.
+    #[serde(default)]
+    left_out: usize,
+}
+
+impl CaseInstances {
+    /// Where those of case `id` lie in the step's folder.
+    fn path(folder: &Path, id: &str) -> PathBuf {
+        folder.join(INSTANCES).join(format!("{id}.json"))
+    }
+
+    /// Reads what the step wrote.
+    fn read(folder: &Path, id: &str) -> Result<Self, StepError> {
+        let path = Self::path(folder, id);
+        serde_json::from_slice(&files::read(&path)?).map_err(|e| broken(&path, &e))
+    }
+}
+
+/// The instances of case `id` in the step's folder.
+pub(super) fn read_instances(folder: &Path, id: &str) -> Result<Vec<Instance>, StepError> {
+    let found = CaseInstances::read(folder, id)?;
+    let of = |described: &Described| described.instance(found.size);
+    let instances: Result<_, _> = found.instances.iter().map(of).collect();
+    instances.map_err(|e| broken(&CaseInstances::path(folder, id), &e))
+}
+
+fn broken(path: &Path, problem: &dyn std::error::Error) -> StepError {
+    StepError::Other(format!(
+        "{}: {problem}; remove the file and repeat make-pseudo-labels with --from",
+        path.display()
+    ))
 }
 
 /// Writes the instances that the image-level labels of some `cases` allow: `instances/CASE.json`, each as soon as it is
@@ -45,8 +77,7 @@ pub(super) fn make_instances(
     };
     let of = |index: usize| -> (&Case, PathBuf) {
         let case = &bench.cases.cases[index];
-        let path = folder.join(INSTANCES).join(format!("{}.json", case.id));
-        (case, path)
+        (case, CaseInstances::path(folder, &case.id))
     };
     super::per_case(
         bench,
@@ -61,14 +92,12 @@ pub(super) fn make_instances(
         },
     )?;
     let mut seen = Vec::with_capacity(cases.len());
+    let (mut noisy, mut left_out) = (0, 0);
     for &index in cases {
-        let (case, path) = of(index);
-        let found: CaseInstances = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
-            StepError::Other(format!(
-                "{}: {e}; remove the file and call again",
-                path.display()
-            ))
-        })?;
+        let case = &bench.cases.cases[index];
+        let found = CaseInstances::read(folder, &case.id)?;
+        noisy += usize::from(found.left_out > 0);
+        left_out += found.left_out;
         let file_name = case.image.file_name().unwrap_or(case.image.as_os_str());
         seen.push(Seen {
             name: case.id.clone(),
@@ -76,6 +105,13 @@ pub(super) fn make_instances(
             size: found.size,
             instances: found.instances,
         });
+    }
+    if noisy > 0 {
+        bench.progress.note(&format!(
+            "warning: IRNet's displacements are noisy: in {noisy} of {} cases they have more than {MOST} clusters with something \
+             of a class in them, of which the fullest were taken and {left_out} left out; train IRNet for longer",
+            cases.len()
+        ));
     }
     let document = Document::new(&bench.cases.classes.names, seen);
     let text = serde_json::to_string(&document).expect("no NaN among scores");
@@ -96,6 +132,7 @@ fn instances(
     let mut found = CaseInstances {
         size: cams.size,
         instances: Vec::new(),
+        left_out: 0,
     };
     // Nothing was kept of a case that shows nothing.
     if keys.is_empty() {
@@ -110,12 +147,14 @@ fn instances(
         edges: &edges,
         field: &field,
     };
-    let instances = detect(bench.cases.classes.space, &evidence, cams.size, rule)
+    let seen = detect(bench.cases.classes.space, &evidence, cams.size, rule)
         .map_err(|e| StepError::Other(format!("instances of case {}: {e}", case.id)))?;
-    let described = instances
+    let described = seen
+        .instances
         .iter()
         .map(|instance| Described::of(instance, step.masks));
     found.instances.extend(described);
+    found.left_out = seen.left_out;
     Ok(found)
 }
 
