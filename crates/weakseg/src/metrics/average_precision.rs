@@ -1,18 +1,11 @@
 //! Average precision of instances.
 
+pub use weakseg_data::TrueInstance;
+
 use weakseg_data::Plane;
 
 use super::{MetricError, VOID, mean};
 use crate::instance::{Instance, Region};
-
-/// A true object: its class and its mask of the whole image, 1 inside, 0 outside, [`VOID`] where nothing counts. H × W.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrueInstance {
-    /// Index of its class.
-    pub class: usize,
-    /// Its mask.
-    pub mask: Plane<u8>,
-}
 
 /// Average precision of each class and their mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,15 +22,23 @@ pub struct AveragePrecision {
 /// Each object is found once, by the instance with the highest score; every further instance on it is a mistake
 /// (PASCAL VOC's rule, Everingham et al. 2010, §4.4, with masks for boxes).
 ///
-/// Precision is taken over all images in the order of the scores; those of [`Instance`] are relative to their image, which is
-/// as IRNet's code has it and is no confidence. No step and no command calls this yet: it is for the library's users.
+/// Precision is taken over all images in the order of the scores; those of [`Instance`] that a run finds are relative to their
+/// image, which is as IRNet's code has it and is no confidence. Void pixels count in neither instance nor object, as everywhere
+/// in [`metrics`](super); the border of VOC's objects is void.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceScores {
     iou: f64,
+    classes: usize,
+    images: Vec<ImageScores>,
+}
+
+/// What was found of the objects of an image.
+#[derive(Debug, Clone, PartialEq)]
+struct ImageScores {
     /// True objects of each class.
     truths: Vec<u64>,
-    /// Instances of each class: score, and whether an object was found.
-    found: Vec<Vec<(f32, bool)>>,
+    /// Instances: class, score, and whether an object was found.
+    found: Vec<(usize, f32, bool)>,
 }
 
 impl InstanceScores {
@@ -54,9 +55,25 @@ impl InstanceScores {
         }
         Ok(Self {
             iou,
-            truths: vec![0; classes],
-            found: vec![Vec::new(); classes],
+            classes,
+            images: Vec::new(),
         })
+    }
+
+    /// Number of images.
+    pub fn images(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Number of true objects of a class.
+    pub fn objects(&self, class: usize) -> u64 {
+        self.images.iter().map(|image| image.truths[class]).sum()
+    }
+
+    /// Number of instances of a class.
+    pub fn found(&self, class: usize) -> u64 {
+        let found = self.images.iter().flat_map(|image| &image.found);
+        found.filter(|(of, ..)| *of == class).count() as u64
     }
 
     /// Adds an image; either list may be empty. A true object without a pixel that counts is none.
@@ -68,20 +85,27 @@ impl InstanceScores {
         self.check(found, truth)?;
         let mut order: Vec<&Instance> = found.iter().collect();
         order.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let truth: Vec<&TrueInstance> = truth
+        let area =
+            |object: &TrueInstance| object.mask.as_slice().iter().filter(|&&v| v == 1).count();
+        let truth: Vec<(&TrueInstance, u64)> = truth
             .iter()
-            .filter(|object| object.mask.as_slice().contains(&1))
+            .map(|object| (object, area(object) as u64))
+            .filter(|(_, area)| *area > 0)
             .collect();
         let mut taken = vec![false; truth.len()];
-        for object in &truth {
-            self.truths[object.class] += 1;
+        let mut image = ImageScores {
+            truths: vec![0; self.classes],
+            found: Vec::with_capacity(order.len()),
+        };
+        for (object, _) in &truth {
+            image.truths[object.class] += 1;
         }
         for instance in order {
             let best = truth
                 .iter()
                 .enumerate()
-                .filter(|(_, object)| object.class == instance.class)
-                .map(|(place, object)| (iou(&instance.region, &object.mask), place))
+                .filter(|(_, (object, _))| object.class == instance.class)
+                .map(|(place, (object, area))| (iou(&instance.region, &object.mask, *area), place))
                 // Of equal ones the first.
                 .fold(None, |best: Option<(f64, usize)>, new| match best {
                     Some(best) if best.0 >= new.0 => Some(best),
@@ -93,13 +117,14 @@ impl InstanceScores {
                 }
                 _ => false,
             };
-            self.found[instance.class].push((instance.score, hit));
+            image.found.push((instance.class, instance.score, hit));
         }
+        self.images.push(image);
         Ok(())
     }
 
     fn check(&self, found: &[Instance], truth: &[TrueInstance]) -> Result<(), MetricError> {
-        let classes = self.truths.len();
+        let classes = self.classes;
         let of_found = found
             .iter()
             .map(|i| ("an instance found", i.class, i.region.size()));
@@ -144,11 +169,30 @@ impl InstanceScores {
     /// Departs from the published evaluators, which rank equal scores in the order they come in: because no threshold tells
     /// them apart, and every image's best instance has the score 1, equal scores are one point of the curve here.
     pub fn average_precision(&self) -> AveragePrecision {
-        let per_class: Vec<Option<f64>> = self
-            .truths
-            .iter()
-            .zip(&self.found)
-            .map(|(&truths, found)| (truths > 0).then(|| area(found, truths)))
+        let all: Vec<usize> = (0..self.images.len()).collect();
+        self.of_images(&all)
+    }
+
+    /// That of some of the images, by their places, each as often as it is named: what a bootstrap draws.
+    ///
+    /// # Panics
+    /// If there is no such image, as indexing a slice does.
+    pub fn of_images(&self, places: &[usize]) -> AveragePrecision {
+        let mut truths = vec![0; self.classes];
+        let mut found: Vec<Vec<(f32, bool)>> = vec![Vec::new(); self.classes];
+        for image in places.iter().map(|&place| &self.images[place]) {
+            truths
+                .iter_mut()
+                .zip(&image.truths)
+                .for_each(|(all, here)| *all += here);
+            for &(class, score, hit) in &image.found {
+                found[class].push((score, hit));
+            }
+        }
+        let per_class: Vec<Option<f64>> = truths
+            .into_iter()
+            .zip(found)
+            .map(|(truths, found)| (truths > 0).then(|| area(found, truths)))
             .collect();
         AveragePrecision {
             mean: mean(per_class.iter().flatten().copied()),
@@ -157,20 +201,20 @@ impl InstanceScores {
     }
 }
 
-/// Intersection over union, in `0.0..=1.0`; void pixels count in neither, 0 where nothing counts.
-fn iou(region: &Region, truth: &Plane<u8>) -> f64 {
+/// Intersection over union, in `0.0..=1.0`, with an object of `area` pixels; void pixels count in neither.
+fn iou(region: &Region, truth: &Plane<u8>, area: u64) -> f64 {
     let (mut both, mut found) = (0u64, 0u64);
     for (y, x) in region.pixels() {
         let value = truth.get(y, x);
         both += u64::from(value == 1);
         found += u64::from(value != VOID);
     }
-    let truth = truth.as_slice().iter().filter(|&&v| v == 1).count() as u64;
-    super::ratio(both, truth + found - both).unwrap_or(0.0)
+    super::ratio(both, area + found - both).unwrap_or(0.0)
 }
 
-fn area(found: &[(f32, bool)], truths: u64) -> f64 {
-    let mut order = found.to_vec();
+/// The area below the curve of precision over recall.
+fn area(found: Vec<(f32, bool)>, truths: u64) -> f64 {
+    let mut order = found;
     order.sort_by(|a, b| b.0.total_cmp(&a.0));
     // Objects found and precision from each score upwards.
     let mut points = vec![(0u64, 0.0)];
@@ -191,6 +235,7 @@ fn area(found: &[(f32, bool)], truths: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Bootstrap, Interval};
     use super::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -302,6 +347,33 @@ mod tests {
             |object| ap(&[(vec![found(0, 1.0, [0, 0, 4, 10])], vec![object])]).per_class[0];
         assert_eq!(scores(truth(0, A)), Some(0.0), "16 of 40");
         assert_eq!(scores(object), Some(1.0));
+    }
+
+    /// Of two images, one with its object found and one with it missed, a draw has AP 1, 1/2 (a hit and a miss) or 0.
+    #[test]
+    fn images_are_drawn_again_as_wholes() {
+        let mut scores = InstanceScores::new(2, 0.5).unwrap();
+        scores.add(&[found(0, 1.0, A)], &[truth(0, A)]).unwrap();
+        scores.add(&[found(1, 1.0, A)], &[truth(0, B)]).unwrap();
+        let of = |places: &[usize]| scores.of_images(places).mean;
+        assert_eq!(
+            [of(&[0, 0]), of(&[1, 0]), of(&[1, 1])],
+            [Some(1.0), Some(0.5), Some(0.0)]
+        );
+        assert_eq!(of(&[]), None);
+        assert_eq!(
+            (scores.images(), scores.objects(0), scores.objects(1)),
+            (2, 2, 0)
+        );
+        assert_eq!((scores.found(0), scores.found(1)), (1, 1));
+        let interval = Bootstrap::default().of_average_precision(&scores);
+        assert_eq!(
+            interval,
+            Some(Interval {
+                low: 0.0,
+                high: 1.0
+            })
+        );
     }
 
     #[test]

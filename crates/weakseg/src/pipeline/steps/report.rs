@@ -12,7 +12,7 @@ use super::image_notes;
 use super::make_pseudo_labels::SCORES;
 use super::maps::upsample;
 use super::scoring::read_rows;
-use super::{ClassMaps, indices};
+use super::{ClassMaps, indices, instance_figures};
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
 use crate::pipeline::{Bench, METHOD, Outcome, StepError};
@@ -90,6 +90,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
             started: String::new(),
         },
         report: figures,
+        instances: instance_figures(bench.run.root())?,
         curves,
         gallery: gallery(bench, truth)?,
         config_toml: crate::config::to_toml(bench.config),
