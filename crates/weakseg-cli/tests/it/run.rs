@@ -297,6 +297,11 @@ fn from_images_to_a_report_and_a_model() {
         "{}",
         last.stderr
     );
+    let text = std::fs::read_to_string(program.path("runs/tiny/report.json")).expect("a report");
+    assert!(
+        text.contains("in 1 of 20 cases more than 100 clusters"),
+        "{text}"
+    );
 
     // The run is found by its own folder, and its data by the run, wherever both are moved to.
     std::fs::remove_file(program.path("runs/tiny/report.html")).expect("was there");
@@ -419,7 +424,9 @@ fn scores_instances(program: &Program) {
         &only,
         &["phantom-00000.json", "repeat make-pseudo-labels"],
     );
-    std::fs::write(broken, r#"{"size": [48, 48], "instances": []}"#).expect("written");
+    // As after a field of noise.
+    let noise = r#"{"size": [48, 48], "instances": [], "left_out": 3}"#;
+    std::fs::write(broken, noise).expect("written");
     program.ok(&only);
 }
 

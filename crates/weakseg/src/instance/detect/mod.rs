@@ -78,7 +78,7 @@ pub struct Found {
 /// because a fragment that is still in the list is still a detection, it is left out, and nothing is an empty list.
 ///
 /// Departs from it again in effort: because each pair of a class and a cluster costs a walk, and a field of noise on 128 × 128
-/// cells has a thousand clusters and more, at most [`MOST`] pairs compete with each other. How many were left out is told.
+/// cells has up to a thousand clusters, at most [`MOST`] pairs compete with each other. How many were left out is told.
 ///
 /// # Errors
 /// See [`InstanceError`]. Whatever comes back holds no NaN.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use weakseg_data::{Case, DataError, Plane, atomic, npy};
+use weakseg_data::{Case, DataError, Plane, Split, atomic, npy};
 use weakseg_kernels::walk::WalkOptions;
 
 use super::ClassMaps;
@@ -92,12 +92,9 @@ pub(super) fn make_instances(
         },
     )?;
     let mut seen = Vec::with_capacity(cases.len());
-    let (mut noisy, mut left_out) = (0, 0);
     for &index in cases {
         let case = &bench.cases.cases[index];
         let found = CaseInstances::read(folder, &case.id)?;
-        noisy += usize::from(found.left_out > 0);
-        left_out += found.left_out;
         let file_name = case.image.file_name().unwrap_or(case.image.as_os_str());
         seen.push(Seen {
             name: case.id.clone(),
@@ -106,17 +103,39 @@ pub(super) fn make_instances(
             instances: found.instances,
         });
     }
-    if noisy > 0 {
-        bench.progress.note(&format!(
-            "warning: IRNet's displacements are noisy: in {noisy} of {} cases they have more than {MOST} clusters with something \
-             of a class in them, of which the fullest were taken and {left_out} left out; train IRNet for longer",
-            cases.len()
-        ));
-    }
     let document = Document::new(&bench.cases.classes.names, seen);
     let text = serde_json::to_string(&document).expect("no NaN among scores");
     let path = folder.join(INSTANCES).with_extension("json");
-    Ok(atomic::write_durably(&path, text.as_bytes())?)
+    atomic::write_durably(&path, text.as_bytes())?;
+    if let Some(warning) = noise(bench, folder)? {
+        bench.progress.note(&format!("warning: {warning}"));
+    }
+    Ok(())
+}
+
+/// What is to be told of a run whose displacements are noise: in how many cases not all was looked at. None where all was, or
+/// no instances were asked for.
+pub(super) fn noise(bench: &Bench<'_>, folder: &Path) -> Result<Option<String>, StepError> {
+    if bench.config.pseudo_labels.instances.is_none() {
+        return Ok(None);
+    }
+    let (mut cases, mut noisy, mut left_out) = (0, 0, 0);
+    for case in [Split::Train, Split::Val]
+        .into_iter()
+        .flat_map(|split| bench.cases.of(split))
+    {
+        let found = CaseInstances::read(folder, &case.id)?;
+        cases += 1;
+        noisy += usize::from(found.left_out > 0);
+        left_out += found.left_out;
+    }
+    Ok((noisy > 0).then(|| {
+        format!(
+            "IRNet's displacements are noisy: in {noisy} of {cases} cases more than {MOST} clusters of theirs hold something of a \
+             class; the fullest were taken, {left_out} left out; train IRNet for longer, or set \
+             pseudo_labels.instances.weak_displacement for the size of the images"
+        )
+    }))
 }
 
 /// The instances of a case.
