@@ -8,7 +8,7 @@ use weakseg::instance::{Instance, Region};
 use weakseg::metrics::{Bootstrap, InstanceScores, TrueInstance};
 use weakseg::pipeline::precision_of;
 use weakseg::report::{ImageLabels, InstanceFigures};
-use weakseg_data::coco::{CocoCategory, CocoFile, CocoImage, CocoInstance, Head};
+use weakseg_data::coco::{CocoCategory, CocoFile, CocoHead, CocoImage, CocoInstance};
 use weakseg_data::{Limits, Split};
 
 /// Least intersection over union of an instance with the object it finds.
@@ -95,7 +95,7 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn of(truth: &Head, pred: Option<&'a Head>, path: &Path) -> Result<Self> {
+    fn of(truth: &CocoHead, pred: Option<&'a CocoHead>, path: &Path) -> Result<Self> {
         let Some(pred) = pred else {
             let categories = truth.categories.iter().enumerate();
             return Ok(Self {
@@ -133,7 +133,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// How many images of the predictions the truth does not speak of.
-    fn extra(&self, found: &CocoFile, truth: &Head) -> usize {
+    fn extra(&self, found: &CocoFile, truth: &CocoHead) -> usize {
         let known: Vec<u64> = truth.images.iter().filter_map(|i| self.image(i)).collect();
         match &self.images {
             Some(images) => images.len() - known.len(),
@@ -149,7 +149,7 @@ impl<'a> Numbers<'a> {
 fn true_instances(
     image: &CocoImage,
     objects: &[CocoInstance],
-    head: &Head,
+    head: &CocoHead,
     limits: &Limits,
 ) -> Result<Vec<TrueInstance>> {
     let factors = [image.height, image.width, objects.len()];

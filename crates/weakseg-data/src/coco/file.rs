@@ -40,7 +40,7 @@ pub struct CocoCategory {
 
 /// Images and categories, which a list of results lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct CocoHead {
     /// The images, each id and name once.
     pub images: Vec<CocoImage>,
     /// The categories by their ids, each id and name once.
@@ -51,7 +51,7 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CocoFile {
     /// Images and categories; `None` of a list of results.
-    pub head: Option<Head>,
+    pub head: Option<CocoHead>,
     /// The instances of each image that has some, by the image's id, in the order of the file.
     pub instances: BTreeMap<u64, Vec<CocoInstance>>,
 }
@@ -82,7 +82,7 @@ impl CocoFile {
             });
         }
         let document: Document = reading.json(text)?;
-        let mut head = Head {
+        let mut head = CocoHead {
             images: document.images,
             categories: document.categories,
         };
@@ -146,7 +146,7 @@ impl Reading<'_> {
     fn instances(
         &self,
         written: Vec<Written>,
-        head: Option<&Head>,
+        head: Option<&CocoHead>,
     ) -> Result<BTreeMap<u64, Vec<CocoInstance>>, DataError> {
         let sizes: Option<BTreeMap<u64, [usize; 2]>> = head.map(|head| {
             let images = head.images.iter();

@@ -8,5 +8,5 @@ mod file;
 mod truth;
 
 pub use annotation::CocoInstance;
-pub use file::{CocoCategory, CocoFile, CocoImage, Head};
+pub use file::{CocoCategory, CocoFile, CocoHead, CocoImage};
 pub(crate) use truth::CocoTruth;

@@ -37,7 +37,7 @@ pub enum Segmentation {
 /// What an annotation says of its instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Described {
-    /// [`Category::id`] of its class.
+    /// [`Category::id`](super::Category::id) of its class.
     pub category_id: u64,
     /// Its pixels.
     pub segmentation: Segmentation,
