@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boxes::read_boxes;
+use crate::coco::CocoTruth;
 use crate::fault::refuse;
 use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
+use crate::true_instance::Objects;
 use crate::truth::Masks;
 use crate::verify::{VerifyReport, verify};
 use crate::{Cases, DataError, SiimConfig, TableConfig, Tone, Truth, VocConfig};
@@ -40,10 +42,11 @@ impl DataConfig {
         self.list(base)?.into_cases()
     }
 
-    /// Opens what a scoring step compares with: the masks and boxes of `cases`.
+    /// Opens what a scoring step compares with: the masks, objects and boxes of `cases`.
     ///
     /// # Errors
-    /// If a folder of masks or a table of boxes that was named does not exist, or the table cannot be understood.
+    /// If a folder of masks or a table of boxes that was named does not exist, or the table or a document of objects
+    /// cannot be understood.
     pub fn open_truth(&self, base: &Path, cases: &Cases) -> Result<Truth, DataError> {
         let places = self.truth_places(base)?;
         let mut boxes = None;
@@ -52,7 +55,8 @@ impl DataConfig {
             refuse(std::mem::take(&mut table.faults))?;
             boxes = Some(table);
         }
-        Ok(Truth::new(cases, places.masks, boxes))
+        let objects = places.objects.map(|place| place.open(cases)).transpose()?;
+        Ok(Truth::new(cases, places.masks, objects, boxes))
     }
 
     /// Looks at every file of the set and lists every fault at once.
@@ -81,21 +85,25 @@ impl DataConfig {
     }
 
     pub(crate) fn truth_places(&self, base: &Path) -> Result<TruthPlaces, DataError> {
-        let of_table = |table: &TableConfig| {
+        let of_table = |table: &TableConfig, objects: Option<ObjectPlace>| {
             Ok(TruthPlaces {
                 masks: table.mask_folder(base)?.map(Masks::Folder),
+                objects,
                 boxes: table.box_file(base)?,
             })
         };
         match self {
-            Self::Phantom(set) => of_table(&set.table(base)?),
-            Self::Table(set) => of_table(set),
+            // A phantom has at most one pneumothorax.
+            Self::Phantom(set) => of_table(&set.table(base)?, Some(ObjectPlace::Masks)),
+            Self::Table(set) => of_table(set, set.object_file(base).map(ObjectPlace::Document)),
             Self::Voc(set) => Ok(TruthPlaces {
                 masks: set.mask_folder(base)?.map(Masks::Folder),
+                objects: set.object_folder(base).map(ObjectPlace::Folder),
                 boxes: None,
             }),
             Self::Siim(set) => Ok(TruthPlaces {
                 masks: Some(Masks::Runs(set.runs(base)?)),
+                objects: None,
                 boxes: None,
             }),
         }
@@ -105,5 +113,27 @@ impl DataConfig {
 /// Where the truth of a set lies.
 pub(crate) struct TruthPlaces {
     pub(crate) masks: Option<Masks>,
+    pub(crate) objects: Option<ObjectPlace>,
     pub(crate) boxes: Option<PathBuf>,
+}
+
+/// Where the true objects of a set lie.
+pub(crate) enum ObjectPlace {
+    /// In a folder of index PNGs.
+    Folder(PathBuf),
+    /// In a COCO document.
+    Document(PathBuf),
+    /// In the masks: one object of a class at most.
+    Masks,
+}
+
+impl ObjectPlace {
+    /// Opens them, a document with the names of its classes and images.
+    pub(crate) fn open(self, cases: &Cases) -> Result<Objects, DataError> {
+        Ok(match self {
+            Self::Folder(folder) => Objects::Folder(folder),
+            Self::Document(path) => Objects::Document(CocoTruth::read(&path, &cases.classes)?),
+            Self::Masks => Objects::One,
+        })
+    }
 }

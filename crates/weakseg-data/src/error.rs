@@ -94,6 +94,20 @@ pub enum DataError {
         /// The allowed values, in words.
         allowed: String,
     },
+    /// An object that is not of one class.
+    #[error(
+        "{}: object {object} lies over {found} in the class map; more than half of its pixels must be of one class, \
+         correct one of the two maps",
+        path.display()
+    )]
+    ObjectClass {
+        /// The object map.
+        path: PathBuf,
+        /// The object's number in it.
+        object: u8,
+        /// What the class map has on its pixels, in words.
+        found: String,
+    },
     /// A table without a column it needs.
     #[error(
         "{}: expected the columns {}, found {}; check the header line and that the delimiter is a comma",

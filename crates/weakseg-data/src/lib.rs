@@ -1,7 +1,7 @@
 //! Everything that reads, makes, checks or writes a case of a weakly supervised segmentation run.
 //!
 //! A set is described by a [`DataConfig`] and opened twice: [`DataConfig::open_cases`] gives the images and image-level
-//! labels a training step may see ([`Cases`]), [`DataConfig::open_truth`] the masks and boxes a scoring step compares
+//! labels a training step may see ([`Cases`]), [`DataConfig::open_truth`] the masks, objects and boxes a scoring step compares
 //! with ([`Truth`]). Nothing leads from the first to the second. [`DataConfig::verify`] lists every fault of a set at
 //! once. Pixels change hands as [`Plane`] (H×W) and [`Stack`] (C×H×W); random decisions depend on nothing but
 //! (seed, epoch, index). No part of this crate needs a network, a GPU or Burn.
@@ -13,6 +13,7 @@ mod boxes;
 mod case;
 mod chance;
 mod cls_labels;
+pub mod coco;
 pub mod components;
 mod config;
 mod contain;
@@ -43,6 +44,7 @@ mod siim;
 mod split;
 mod split_file;
 mod table;
+mod true_instance;
 mod truth;
 mod verify;
 mod voc;
@@ -67,6 +69,7 @@ pub use run_table::{RunTable, TableForm, write_run_table};
 pub use siim::SiimConfig;
 pub use split_file::write_splits;
 pub use table::TableConfig;
+pub use true_instance::TrueInstance;
 pub use truth::Truth;
 pub use verify::VerifyReport;
 pub use voc::{VOC_CLASSES, VocConfig};

@@ -15,6 +15,9 @@ use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, Split, Tone};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
+///
+/// An `instances.json` beside the table, a COCO document with run lengths, tells the objects of one finding apart, for
+/// scoring only: its `file_name`s are the images', its categories the findings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TableConfig {
@@ -79,6 +82,12 @@ impl TableConfig {
     pub(crate) fn box_file(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
         let root = below(base, &self.root);
         optional(&root, self.boxes.as_deref(), "boxes.csv", Path::is_file)
+    }
+
+    /// The document of the true objects, if there is one.
+    pub(crate) fn object_file(&self, base: &Path) -> Option<PathBuf> {
+        let path = below(base, &self.root).join("instances.json");
+        path.is_file().then_some(path)
     }
 
     /// Reads the table and divides its cases.

@@ -1,4 +1,4 @@
-//! [`Truth`]: masks and boxes, for scoring only.
+//! [`Truth`]: masks, objects and boxes, for scoring only.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,13 @@ use crate::boxes::{BoundingBox, Boxes};
 use crate::mask::{VOID, binary, check_indices};
 use crate::mask_store::mask_paths;
 use crate::run_table::RunTable;
+use crate::true_instance::{self, Objects, TrueInstance};
 use crate::{
     Cases, Classes, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, read_image_size,
     read_index_png,
 };
 
-/// The masks and boxes of a set: what results are compared with, and what no training step may see.
+/// The masks, objects and boxes of a set: what results are compared with, and what no training step may see.
 ///
 /// Only [`DataConfig::open_truth`](crate::DataConfig::open_truth) makes one; [`Cases`] does not lead here. Masks are
 /// read and checked when they are asked for.
@@ -20,6 +21,7 @@ use crate::{
 pub struct Truth {
     classes: Classes,
     masks: Option<Masks>,
+    objects: Option<Objects>,
     known: BTreeMap<String, Known>,
     boxes: BTreeMap<String, Vec<BoundingBox>>,
     limits: Limits,
@@ -43,7 +45,12 @@ struct Known {
 }
 
 impl Truth {
-    pub(crate) fn new(cases: &Cases, masks: Option<Masks>, boxes: Option<Boxes>) -> Self {
+    pub(crate) fn new(
+        cases: &Cases,
+        masks: Option<Masks>,
+        objects: Option<Objects>,
+        boxes: Option<Boxes>,
+    ) -> Self {
         let known = cases
             .cases
             .iter()
@@ -59,6 +66,7 @@ impl Truth {
         Self {
             classes: cases.classes.clone(),
             masks,
+            objects,
             known,
             boxes: boxes.map(|boxes| boxes.of).unwrap_or_default(),
             limits: Limits::default(),
@@ -114,6 +122,47 @@ impl Truth {
         }))
     }
 
+    /// The objects of a case, of its image's size; `None` if the set does not tell them apart, or not those of this case,
+    /// or has no such case.
+    ///
+    /// Where they come from is the set's: PASCAL VOC's `SegmentationObject/ID.png` (each object has the class that the
+    /// class map has on most of its pixels), a table's `instances.json`, a phantom's mask, which is one pneumothorax.
+    ///
+    /// # Errors
+    /// [`DataError::ObjectClass`] for an object of no class or of several, [`DataError::MaskSize`] if it is not of the
+    /// image's size, [`DataError::TooLarge`] if all masks together are, those of [`Truth::mask`] and of
+    /// [`read_index_png`].
+    pub fn instances(&self, id: &str) -> Result<Option<Vec<TrueInstance>>, DataError> {
+        let (Some(objects), Some(known)) = (&self.objects, self.known.get(id)) else {
+            return Ok(None);
+        };
+        match objects {
+            Objects::One => Ok(self.mask(id)?.map(|mask| {
+                true_instance::of_classes(self.classes.space, self.classes.len(), &mask)
+            })),
+            Objects::Document(document) => {
+                let (height, width) = read_image_size(&known.image, &self.limits)?;
+                document.instances(id, height, width, &self.limits)
+            }
+            Objects::Folder(folder) => {
+                let path = folder.join(format!("{id}.png"));
+                if !path.is_file() {
+                    return Ok(None);
+                }
+                let mask = self.mask(id)?.ok_or_else(|| {
+                    DataError::unreadable(
+                        &path,
+                        "there is no class map that tells the classes of these objects",
+                        "add the class map, or remove this file",
+                    )
+                })?;
+                let class_map = mask.planes.to_plane(0);
+                let objects = self.index_map(&path, class_map.height(), class_map.width())?;
+                true_instance::of_map(&path, &objects, &self.classes, &class_map).map(Some)
+            }
+        }
+    }
+
     /// The boxes of a case, in the order of their table.
     #[must_use]
     pub fn boxes(&self, id: &str) -> &[BoundingBox] {
@@ -167,6 +216,18 @@ impl Truth {
     }
 
     fn read(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {
+        let plane = self.index_map(path, height, width)?;
+        match self.classes.space {
+            LabelSpace::Findings => binary(path, &plane),
+            LabelSpace::Exclusive => {
+                check_indices(path, &plane, self.classes.len())?;
+                Ok(plane)
+            }
+        }
+    }
+
+    /// An index PNG of the image's size, whatever its values mean.
+    fn index_map(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {
         let plane = read_index_png(path, &self.limits)?;
         if (plane.height(), plane.width()) != (height, width) {
             return Err(DataError::MaskSize {
@@ -177,12 +238,6 @@ impl Truth {
                 found_width: plane.width(),
             });
         }
-        match self.classes.space {
-            LabelSpace::Findings => binary(path, &plane),
-            LabelSpace::Exclusive => {
-                check_indices(path, &plane, self.classes.len())?;
-                Ok(plane)
-            }
-        }
+        Ok(plane)
     }
 }

@@ -55,7 +55,8 @@ pub struct VocConfig {
     /// names in `Annotations/*.xml`.
     pub labels: Option<PathBuf>,
     /// The folder of the index maps, for scoring: such as `SegmentationClassAug`, the PNGs that the augmented lists have from the
-    /// Semantic Boundaries Dataset. If not given, `SegmentationClass` is used where it exists.
+    /// Semantic Boundaries Dataset. If not given, `SegmentationClass` is used where it exists. Objects are those of
+    /// `SegmentationObject`, where it exists.
     pub masks: Option<PathBuf>,
     /// The classes, in the order of their numbers in the masks.
     pub classes: Vec<String>,
@@ -85,6 +86,12 @@ impl VocConfig {
             "SegmentationClass",
             Path::is_dir,
         )
+    }
+
+    /// The folder of the object maps, if there is one.
+    pub(crate) fn object_folder(&self, base: &Path) -> Option<PathBuf> {
+        let folder = below(base, &self.root).join("SegmentationObject");
+        folder.is_dir().then_some(folder)
     }
 
     /// Reads the lists and the labels of their images.

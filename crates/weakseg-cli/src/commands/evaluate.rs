@@ -1,6 +1,6 @@
 //! `weakseg evaluate`: the metrics table of predictions anybody made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -10,28 +10,35 @@ use weakseg::report::{self, DataSummary, Report};
 use weakseg_data::LabelSpace;
 
 use crate::args::Settings;
-use crate::evaluation::{ClassList, Pairs, Reading, Void, png_stems, score_boxes, score_masks};
-use crate::exit::Done;
+use crate::evaluation::{
+    ClassList, Pairs, Reading, Void, png_stems, score_boxes, score_instances, score_masks,
+};
+use crate::exit::{Done, usage};
 use crate::output;
 
-/// Score masks that anybody made, beside the trivial baselines.
+/// Score masks that anybody made, beside the trivial baselines; or instances.
 ///
 /// Compares the index PNGs of two folders that have one name. Masks of one class may be 0/1 or 0/255. An empty
 /// prediction of an empty truth counts as 1 in per-image figures; intervals are 95 % bootstraps over images.
+///
+/// Instances in COCO's JSON, their masks as run lengths, are scored by average precision at an intersection over union of
+/// 0.5: the area below the curve, equal scores being one point of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   weakseg evaluate --pred masks --truth SegmentationClass --classes voc
   weakseg evaluate --pred masks --truth truth --json > scores.json
   weakseg evaluate --pred masks --boxes boxes.csv --classes pneumonia
+  weakseg evaluate --coco found.json --coco-truth instances.json
 
-Rows of --json are those of report.json, with step `segmentation` and split `test`.")]
+Rows of --json are those of report.json, with step `segmentation` and split `test`; of instances it prints a document as a
+run's 07-eval-pseudo-labels/instances.json.")]
 pub struct Evaluate {
     /// The masks to judge: NAME.png.
-    #[arg(long, value_name = "DIR")]
-    pred: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "coco")]
+    pred: Option<PathBuf>,
     /// The true masks: NAME.png.
-    #[arg(long, value_name = "DIR", required_unless_present = "boxes")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["boxes", "coco"])]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
     /// default as many as the masks hold.
@@ -43,7 +50,19 @@ pub struct Evaluate {
     /// Score against boxes too: a CSV of image,label,x,y,width,height in pixels.
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
-    /// True masks that may lack a prediction before the program ends with exit code 3.
+    /// Score instances instead of masks: a list of COCO's results, told by ids of images and categories, or a document with
+    /// scores, told by the names of both.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "coco_truth",
+        conflicts_with_all = ["pred", "truth", "classes", "void", "boxes"]
+    )]
+    coco: Option<PathBuf>,
+    /// The true instances: a COCO document.
+    #[arg(long, value_name = "FILE", requires = "coco")]
+    coco_truth: Option<PathBuf>,
+    /// True masks, or images with true instances, that may lack a prediction before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
 }
@@ -56,10 +75,37 @@ impl Evaluate {
             seed: settings.seed.unwrap_or_default(),
             ..Bootstrap::default()
         };
+        match (&self.coco, &self.coco_truth, &self.pred) {
+            (Some(coco), Some(truth), _) => self.instances(coco, truth, &bootstrap, settings),
+            (_, _, Some(pred)) => self.masks(pred, &bootstrap, settings),
+            _ => usage("name what to judge: --pred DIR, or --coco FILE --coco-truth FILE"),
+        }
+    }
+
+    fn instances(
+        &self,
+        coco: &Path,
+        truth: &Path,
+        bootstrap: &Bootstrap,
+        settings: &Settings,
+    ) -> Result<Done> {
+        let scores = score_instances(coco, truth, bootstrap)?;
+        tell_extra(scores.extra, settings);
+        if settings.json {
+            output::json(&scores.figures)?;
+        } else {
+            for table in scores.figures.tables() {
+                output::line(table.text().trim_end())?;
+            }
+        }
+        self.end(&scores.missing, coco, settings)
+    }
+
+    fn masks(&self, pred: &Path, bootstrap: &Bootstrap, settings: &Settings) -> Result<Done> {
         let ui = &settings.ui;
         let found = match &self.truth {
-            Some(truth) => Pairs::find(&self.pred, truth)?,
-            None => Pairs::alone(png_stems(&self.pred)?),
+            Some(truth) => Pairs::find(pred, truth)?,
+            None => Pairs::alone(png_stems(pred)?),
         };
         let reading = Reading::settle(&found.pairs, self.classes.clone(), self.void, ui)?;
         let mut rows = Vec::new();
@@ -78,14 +124,14 @@ impl Evaluate {
         let mut data = DataSummary::new(name, space, names);
         data.seed = Some(bootstrap.seed);
         if self.truth.is_some() {
-            let scores = score_masks(&found.pairs, &reading, &bootstrap, ui)?;
+            let scores = score_masks(&found.pairs, &reading, bootstrap, ui)?;
             data.counts.test.cases = scores.images;
             data.counts.test.masks = scores.images;
             data.counts.test.positive = scores.positive;
             rows.extend(scores.rows);
         }
         if let Some(file) = &self.boxes {
-            let (scored, without) = score_boxes(&self.pred, file, &reading, &bootstrap)?;
+            let (scored, without) = score_boxes(pred, file, &reading, bootstrap)?;
             data.counts.test.boxes = scored.iter().map(|row| row.n()).max().unwrap_or(0);
             rows.extend(scored);
             missing.extend(
@@ -95,12 +141,7 @@ impl Evaluate {
                     .collect::<Vec<_>>(),
             );
         }
-        if found.extra > 0 {
-            ui.note(&format!(
-                "{} predictions have no truth and are not scored",
-                found.extra
-            ));
-        }
+        tell_extra(found.extra, settings);
         for stem in &missing {
             data.skipped.push(report::Skipped {
                 case: stem.clone(),
@@ -114,10 +155,10 @@ impl Evaluate {
         } else {
             output::line(report::text(&report).trim_end())?;
         }
-        self.end(&missing, settings)
+        self.end(&missing, pred, settings)
     }
 
-    fn end(&self, missing: &[String], settings: &Settings) -> Result<Done> {
+    fn end(&self, missing: &[String], pred: &Path, settings: &Settings) -> Result<Done> {
         if missing.is_empty() {
             return Ok(Done::Whole);
         }
@@ -125,7 +166,7 @@ impl Evaluate {
         settings.ui.warn(&format!(
             "{} of the truth have no prediction in {} ({}{}); they are not in the figures",
             missing.len(),
-            self.pred.display(),
+            pred.display(),
             some.join(", "),
             if missing.len() > some.len() {
                 ", …"
@@ -138,5 +179,13 @@ impl Evaluate {
         } else {
             Done::Whole
         })
+    }
+}
+
+fn tell_extra(extra: usize, settings: &Settings) {
+    if extra > 0 {
+        settings.ui.note(&format!(
+            "{extra} predictions have no truth and are not scored"
+        ));
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use weakseg::config::{self, Config, PRESETS};
+use weakseg::pipeline::steps::instance_figures;
 use weakseg::pipeline::{self, Job, METHOD, Span, StepError};
 use weakseg::pretrained::{self, WeightsChoice};
 use weakseg::report::{self, Report, Row};
@@ -271,6 +272,11 @@ fn print(out: &Path, skipped: Vec<(String, String)>, settings: &Settings) -> Res
                 .filter(|table| table.corner == "Step")
             {
                 output::line(table.text())?;
+            }
+            if let Some(figures) = instance_figures(out)? {
+                for table in figures.short_tables() {
+                    output::line(table.text())?;
+                }
             }
             output::line(format!("report: {}", html.display()))
         }

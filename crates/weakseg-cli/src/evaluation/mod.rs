@@ -1,8 +1,9 @@
-//! Scores of masks that anybody made: two folders of index PNGs, matched by stem.
+//! Scores of masks that anybody made: two folders of index PNGs, matched by stem; and of [`instances`].
 //!
 //! Images are read one at a time and only their counts are kept, so that any number of them fits into memory.
 
 mod boxes;
+mod instances;
 mod pairs;
 mod prior;
 mod reading;
@@ -18,6 +19,7 @@ use weakseg::report::{Row, Step};
 use weakseg_data::Plane;
 
 pub use boxes::score_boxes;
+pub use instances::score_instances;
 pub use pairs::{Pair, Pairs, png_stems};
 pub use reading::{ClassList, Reading, Void};
 

@@ -277,3 +277,166 @@ fn folders_that_do_not_fit_are_named() {
         &["large", "3x3", "2x2"],
     );
 }
+
+/// pycocotools' figures, by `tests/oracle/coco_files.py`.
+fn oracle() -> Value {
+    serde_json::from_str(include_str!("../oracle/coco_files.json")).expect("the oracle")
+}
+
+const INSTANCES: [&str; 5] = [
+    "evaluate",
+    "--coco",
+    "found.json",
+    "--coco-truth",
+    "truth.json",
+];
+
+/// A list of results as a document that has other numbers and names its images and categories.
+fn document(oracle: &Value) -> Value {
+    let (truth, mut results) = (&oracle["truth"], oracle["results"].clone());
+    let mut lists = [truth["images"].clone(), truth["categories"].clone()];
+    for (list, key) in lists.iter_mut().zip(["image_id", "category_id"]) {
+        let list = list.as_array_mut().expect("a list");
+        let numbers: Vec<Value> = list.iter().map(|one| one["id"].clone()).collect();
+        for (number, one) in (1..).zip(list) {
+            one["id"] = Value::from(number);
+        }
+        for result in results.as_array_mut().expect("a list") {
+            let place = numbers.iter().position(|id| *id == result[key]);
+            result[key] = Value::from(place.expect("a known one") + 1);
+        }
+    }
+    let [mut images, categories] = lists;
+    for image in images.as_array_mut().expect("a list") {
+        let name = image["file_name"]
+            .as_str()
+            .expect("a name")
+            .replace("jpg", "png");
+        image["file_name"] = Value::from(format!("elsewhere/{name}"));
+    }
+    serde_json::json!({ "images": images, "categories": categories, "annotations": results })
+}
+
+/// Its quotients are those of these very whole numbers in f64, but for its 2^-52 beside a denominator.
+#[test]
+fn instances_have_the_figures_of_pycocotools() {
+    let oracle = oracle();
+    let program = Program::new();
+    program.write("truth.json", oracle["truth"].to_string().as_bytes());
+    for found in [oracle["results"].clone(), document(&oracle)] {
+        program.write("found.json", found.to_string().as_bytes());
+        let json = program.ok(&[&INSTANCES[..], &["--json"]].concat()).json();
+        assert_eq!(
+            (&json["iou"], json["results"].as_array().map(Vec::len)),
+            (&0.5.into(), Some(1))
+        );
+        let result = &json["results"][0];
+        assert_eq!(
+            (&result["split"], &result["images"]),
+            (&"test".into(), &5.into())
+        );
+        let classes = result["classes"].as_array().expect("classes");
+        assert_eq!(classes.len(), 4);
+        let (mut sum, mut n) = (0.0, 0.0);
+        for class in classes {
+            let theirs = &oracle["average_precision"][class["class"].as_str().expect("a name")];
+            match (class["average_precision"].as_f64(), theirs.as_f64()) {
+                (Some(ours), Some(theirs)) => {
+                    close(ours, theirs);
+                    (sum, n) = (sum + theirs, n + 1.0);
+                }
+                (ours, theirs) => assert_eq!(ours, theirs, "{class}"),
+            }
+        }
+        close(
+            result["average_precision"].as_f64().expect("a mean"),
+            sum / n,
+        );
+        let ends = result["ci95"]
+            .as_array()
+            .expect("an interval of five images");
+        assert!(
+            ends[0].as_f64() < Some(sum / n) && Some(sum / n) < ends[1].as_f64(),
+            "{ends:?}"
+        );
+    }
+    let text = program.ok(&INSTANCES).stdout;
+    for part in [
+        "Instances, test (5 images",
+        "AP at IoU 0.5",
+        "all classes",
+        "cat",
+        "0.222",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn images_without_found_instances_are_told_from_images_not_looked_at() {
+    let oracle = oracle();
+    let program = Program::new();
+    program.write("truth.json", oracle["truth"].to_string().as_bytes());
+    // Nothing found anywhere, in a list that cannot say where one looked.
+    program.write("found.json", b"[]");
+    let json = program.ok(&[&INSTANCES[..], &["--json"]].concat()).json();
+    assert_eq!(json["results"][0]["average_precision"], 0.0);
+    // A document that lacks an image, and has another one.
+    let mut found = document(&oracle);
+    found["images"][0]["file_name"] = "another.png".into();
+    program.write("found.json", found.to_string().as_bytes());
+    let end = program.call(&INSTANCES);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    for part in [
+        "1 of the truth have no prediction in found.json (090)",
+        "1 predictions have no truth",
+    ] {
+        assert!(end.stderr.contains(part), "{}", end.stderr);
+    }
+    assert!(end.stdout.contains("(4 images"), "{}", end.stdout);
+    program.ok(&[&INSTANCES[..], &["--allow-skips", "1"]].concat());
+}
+
+#[test]
+fn instances_that_cannot_be_compared_are_named() {
+    let oracle = oracle();
+    let program = Program::new();
+    let results = oracle["results"].to_string();
+    let truth = oracle["truth"].to_string();
+    let size = r#""size":[16,16]"#;
+    assert!(results.contains(size) && results.contains(r#""category_id":17"#));
+    for (found, known, words) in [
+        (&results, &results, &["truth.json", "a list of results"][..]),
+        (&truth, &truth, &["found.json", "has no score"]),
+        (
+            &results.replace(r#""category_id":17"#, r#""category_id":18"#),
+            &truth,
+            &["found.json", "has the category 18"],
+        ),
+        (
+            &document(&oracle).to_string().replace("cow", "ox"),
+            &truth,
+            &["found.json", "the category `ox` is not in the truth"],
+        ),
+        (
+            &document(&oracle).to_string().replace("elsewhere/", "x"),
+            &truth,
+            &["found.json", "no image of truth.json"],
+        ),
+        (
+            &results.replace(r#""image_id":33"#, r#""image_id":5"#),
+            &truth,
+            &["found.json", "image `005`", "16x16"],
+        ),
+    ] {
+        program.write("found.json", found.as_bytes());
+        program.write("truth.json", known.as_bytes());
+        program.fails(1, &INSTANCES, words);
+    }
+    let empty = r#"{"images": [], "categories": [], "annotations": []}"#;
+    program.write("truth.json", empty.as_bytes());
+    program.fails(1, &INSTANCES, &["no image of truth.json"]);
+    program.fails(2, &["evaluate", "--coco", "found.json"], &["--coco-truth"]);
+    program.fails(2, &[&INSTANCES[..], &["--pred", "x"]].concat(), &["--pred"]);
+    program.fails(2, &["evaluate"], &["--pred"]);
+}

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
-use weakseg_data::{npy, rle};
+use weakseg_data::{Limits, npy, read_index_png, rle};
 use weakseg_kernels::bf16_instruction_set;
 
 use crate::dicom_file::dicom;
@@ -289,12 +289,18 @@ fn from_images_to_a_report_and_a_model() {
         &["make-pseudo-labels", "pseudo_labels.instances was {"],
     );
     lists_instances(&program);
+    scores_instances(&program);
 
     let last = program.ok(&["run", "tiny.toml", "--instances", "--only", "report"]);
     assert!(
         last.stderr.contains("10/10 report:") && !last.stderr.contains("9/10"),
         "{}",
         last.stderr
+    );
+    let text = std::fs::read_to_string(program.path("runs/tiny/report.json")).expect("a report");
+    assert!(
+        text.contains("in 1 of 20 cases more than 100 clusters"),
+        "{text}"
     );
 
     // The run is found by its own folder, and its data by the run, wherever both are moved to.
@@ -357,6 +363,71 @@ fn lists_instances(program: &Program) {
         .map(|entry| npy::read_f32(&entry.expect("an entry").path()).expect("an array"))
         .collect();
     assert!(!fields.is_empty() && fields.iter().all(|(shape, _)| *shape == [2, 8, 8]));
+}
+
+/// The instances are scored by the phantoms' masks, each of which is one object, in a document of their own and in the report;
+/// with the true masks for instances nothing is missed.
+fn scores_instances(program: &Program) {
+    let scores = || {
+        let path = program.path("runs/tiny/07-eval-pseudo-labels/instances.json");
+        let text = std::fs::read_to_string(path).expect("there");
+        let figures: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        figures["results"].as_array().expect("a list").clone()
+    };
+    let (mut images, mut objects) = (0, 0);
+    for result in scores() {
+        images += result["images"].as_u64().expect("a number");
+        objects += result["classes"][0]["objects"].as_u64().expect("a number");
+        assert_eq!(result["classes"][0]["class"], "pneumothorax");
+        assert_eq!(result["image_labels"], "truth");
+    }
+    assert_eq!((images, objects), (20, 10), "half of the phantoms have one");
+    let html = std::fs::read_to_string(program.path("runs/tiny/report.html")).expect("a report");
+    assert!(html.contains("Objects of one class told apart"));
+
+    let labels = std::fs::read_to_string(program.path("set/labels.csv")).expect("labels");
+    for line in labels.lines().skip(1) {
+        let id = line.split(['.', ',']).next().expect("a name");
+        let path = program.path(&format!("set/masks/{id}.png"));
+        let mut instances = Vec::new();
+        if path.exists() {
+            let mask = read_index_png(&path, &Limits::default()).expect("a mask");
+            if mask.as_slice().contains(&255) || mask.as_slice().contains(&1) {
+                instances.push(serde_json::json!({
+                    "category_id": 1, "score": 0.5, "area": 0, "bbox": [0, 0, 0, 0], "iscrowd": 0,
+                    "segmentation": {"size": [48, 48], "counts": rle::coco::encode(&mask)},
+                }));
+            }
+        }
+        let text = serde_json::json!({"size": [48, 48], "instances": instances}).to_string();
+        let case = format!("runs/tiny/06-make-pseudo-labels/instances/{id}.json");
+        assert!(program.path(&case).is_file(), "{case}");
+        program.write(&case, text.as_bytes());
+    }
+    let only = [
+        "run",
+        "tiny.toml",
+        "--instances",
+        "--only",
+        "eval-pseudo-labels",
+    ];
+    program.ok(&only);
+    for result in scores() {
+        assert_eq!(result["average_precision"], 1.0, "{result}");
+    }
+    let broken = program.write(
+        "runs/tiny/06-make-pseudo-labels/instances/phantom-00000.json",
+        br#"{"size": [48, 48], "instances": 7}"#,
+    );
+    program.fails(
+        1,
+        &only,
+        &["phantom-00000.json", "repeat make-pseudo-labels"],
+    );
+    // As after a field of noise.
+    let noise = r#"{"size": [48, 48], "instances": [], "left_out": 3}"#;
+    std::fs::write(broken, noise).expect("written");
+    program.ok(&only);
 }
 
 /// SIGTERM and Ctrl-C end a run with 130 at a place from which the same command goes on.

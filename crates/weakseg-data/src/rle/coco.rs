@@ -31,6 +31,16 @@ pub fn counts(mask: &Plane<u8>) -> Vec<u64> {
 /// # Errors
 /// [`RleError::Total`] if the counts do not add up to `height * width`; [`RleError::Size`].
 pub fn from_counts(counts: &[u64], height: usize, width: usize) -> Result<Plane<u8>, RleError> {
+    let pixels = check_counts(counts, height, width)?;
+    let mut columns = Vec::with_capacity(pixels);
+    for (index, &count) in counts.iter().enumerate() {
+        columns.resize(columns.len() + count as usize, (index % 2) as u8);
+    }
+    Ok(transposed(&columns, height, width))
+}
+
+/// The number of pixels, if counts are of so many.
+pub(crate) fn check_counts(counts: &[u64], height: usize, width: usize) -> Result<usize, RleError> {
     let pixels = check_size(height, width)?;
     let total = counts
         .iter()
@@ -42,11 +52,7 @@ pub fn from_counts(counts: &[u64], height: usize, width: usize) -> Result<Plane<
             width,
         });
     }
-    let mut columns = Vec::with_capacity(pixels);
-    for (index, &count) in counts.iter().enumerate() {
-        columns.resize(columns.len() + count as usize, (index % 2) as u8);
-    }
-    Ok(transposed(&columns, height, width))
+    Ok(pixels)
 }
 
 /// Packs counts into COCO's string.

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod augment;
+mod coco_file;
 mod coco_rle;
 mod dicom;
 mod dicom_file;

@@ -1,8 +1,8 @@
-//! Masks and boxes: how they are found, what their values mean, and what is refused.
+//! Masks, objects and boxes: how they are found, what their values mean, and what is refused.
 
 use weakseg_data::{
-    BoundingBox, DataConfig, Plane, Split, TableConfig, Truth, VOID, write_gray_png,
-    write_index_png,
+    BoundingBox, DataConfig, DataError, PhantomSetConfig, Plane, Split, TableConfig, TrueInstance,
+    Truth, VOID, VocConfig, write_gray_png, write_index_png,
 };
 
 use crate::set::Set;
@@ -167,4 +167,149 @@ fn boxes_that_cannot_be_understood_are_refused() {
         error.contains("`width`") && error.contains("`w`"),
         "{error}"
     );
+}
+
+fn truth_of_kit(set: &Set, config: &VocConfig) -> Truth {
+    let config = DataConfig::Voc(config.clone());
+    let cases = config.open_cases(set.root()).unwrap();
+    config.open_truth(set.root(), &cases).unwrap()
+}
+
+#[test]
+fn a_kits_objects_are_told_by_its_object_maps() {
+    let (set, config) = Set::voc();
+    let without = truth_of_kit(&set, &config);
+    assert_eq!(without.instances("2007_000000").unwrap(), None);
+    // Two cats, and a dog between void.
+    let class_map = Plane::from_fn(6, 8, |y, _| [1, 1, 1, 255, 2, 0][y]);
+    write_index_png(&set.at("SegmentationClass/2007_000000.png"), &class_map).unwrap();
+    let objects = Plane::from_fn(6, 8, |y, x| [1 + u8::from(x > 3), 1, 2, 255, 4, 0][y]);
+    let path = set.at("SegmentationObject/2007_000000.png");
+    write_index_png(&path, &objects).unwrap();
+    let truth = truth_of_kit(&set, &config);
+    let found = truth.instances("2007_000000").unwrap().unwrap();
+    let of = |class, number| TrueInstance {
+        class,
+        mask: objects.map(|&v| if v == VOID { v } else { u8::from(v == number) }),
+    };
+    assert_eq!(found, [of(0, 1), of(0, 2), of(1, 4)]);
+    // An image without an object map, and none at all.
+    assert_eq!(truth.instances("2007_000001").unwrap(), None);
+    assert_eq!(truth.instances("2007_999999").unwrap(), None);
+    // Half of an object, 24 of 48 pixels, is not most of it.
+    write_index_png(&path, &objects.map(|_| 9)).unwrap();
+    let error = truth.instances("2007_000000").unwrap_err();
+    assert!(matches!(error, DataError::ObjectClass { object: 9, .. }));
+    let text = error.to_string();
+    for part in [
+        "SegmentationObject",
+        "object 9",
+        "8 pixels of the background",
+        "24 of `cat`",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn object_maps_that_fit_nothing_are_refused_and_listed() {
+    let (set, config) = Set::voc();
+    let object = "SegmentationObject/2007_000000.png";
+    write_index_png(&set.at(object), &Plane::filled(6, 7, 1)).unwrap();
+    let truth = truth_of_kit(&set, &config);
+    let error = truth.instances("2007_000000").unwrap_err();
+    assert!(matches!(error, DataError::MaskSize { .. }), "{error}");
+    set.mask(object, 1);
+    assert_eq!(truth.instances("2007_000000").unwrap().unwrap().len(), 1);
+    std::fs::remove_file(set.at("SegmentationClass/2007_000000.png")).unwrap();
+    let error = truth.instances("2007_000000").unwrap_err().to_string();
+    assert!(error.contains("no class map"), "{error}");
+    set.mask("SegmentationClass/2007_000000.png", 1);
+    write_index_png(&set.at(object), &Plane::filled(6, 8, 3)).unwrap();
+    let report = DataConfig::Voc(config).verify(set.root());
+    let faults: Vec<String> = report.errors().map(ToString::to_string).collect();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].contains("object 3 lies over"), "{faults:?}");
+}
+
+/// The left half of the first rows of a 6x8 image, as run lengths down its columns.
+const DOCUMENT: &str = r#"{
+    "images": [
+        {"id": 11, "file_name": "images/p0_0.png", "height": 6, "width": 8},
+        {"id": 12, "file_name": "p9_0", "height": 6, "width": 8}
+    ],
+    "categories": [{"id": 5, "name": "Mass"}],
+    "annotations": [
+        {"id": 1, "image_id": 11, "category_id": 5, "iscrowd": 0,
+         "segmentation": {"size": [6, 8], "counts": [0, 2, 46]}},
+        {"id": 2, "image_id": 11, "category_id": 5,
+         "segmentation": {"size": [6, 8], "counts": [4, 2, 42]}}
+    ]
+}"#;
+
+#[test]
+fn a_tables_objects_are_those_of_a_document_beside_it() {
+    let (set, config) = Set::table();
+    assert_eq!(truth(&set, &config).instances("p0_0").unwrap(), None);
+    set.text("instances.json", DOCUMENT);
+    let known = truth(&set, &config);
+    let column = |rows: std::ops::Range<usize>| TrueInstance {
+        class: 0,
+        mask: Plane::from_fn(6, 8, |y, x| u8::from(x == 0 && rows.contains(&y))),
+    };
+    let found = known.instances("p0_0").unwrap().unwrap();
+    assert_eq!(found, [column(0..2), column(4..6)]);
+    assert_eq!(known.instances("p9_0").unwrap(), Some(Vec::new()));
+    assert_eq!(known.instances("p1_0").unwrap(), None);
+    let data = DataConfig::Table(config.clone());
+    assert_eq!(data.verify(set.root()).faults.len(), 0);
+
+    // What is of another size, of nobody, or of no class.
+    set.text("instances.json", &DOCUMENT.replace("p9_0", "p77"));
+    let strays = data.verify(set.root()).faults;
+    assert_eq!(strays.len(), 1);
+    assert!(
+        strays[0]
+            .to_string()
+            .contains("1 images that are no cases: `p77`")
+    );
+    set.text(
+        "instances.json",
+        &DOCUMENT
+            .replace("[6, 8]", "[8, 6]")
+            .replace("\"height\": 6, \"width\": 8", "\"height\": 8, \"width\": 6"),
+    );
+    let error = truth(&set, &config).instances("p0_0").unwrap_err();
+    assert!(matches!(error, DataError::MaskSize { .. }), "{error}");
+    set.text("instances.json", &DOCUMENT.replace("Mass", "node"));
+    let cases = data.open_cases(set.root()).unwrap();
+    let error = data.open_truth(set.root(), &cases).unwrap_err().to_string();
+    assert!(
+        error.contains("the category `node` is none of the classes `mass`"),
+        "{error}"
+    );
+    assert_eq!(data.verify(set.root()).errors().count(), 1);
+    set.text("instances.json", "[]");
+    let error = data.open_truth(set.root(), &cases).unwrap_err().to_string();
+    assert!(error.contains("a list of results"), "{error}");
+}
+
+#[test]
+fn a_phantoms_mask_is_one_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = DataConfig::Phantom(PhantomSetConfig {
+        count: 8,
+        size: 64,
+        ..PhantomSetConfig::default()
+    });
+    let cases = set.open_cases(folder.path()).unwrap();
+    let truth = set.open_truth(folder.path(), &cases).unwrap();
+    for case in &cases.cases {
+        let mask = truth.mask(&case.id).unwrap().unwrap().planes.to_plane(0);
+        let expected = case
+            .is_positive()
+            .then_some(TrueInstance { class: 0, mask });
+        let found = truth.instances(&case.id).unwrap().unwrap();
+        assert_eq!(found, Vec::from_iter(expected));
+    }
 }

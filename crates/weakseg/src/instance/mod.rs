@@ -13,7 +13,7 @@ pub mod detect;
 pub mod polygon;
 mod region;
 
-pub use detect::{Evidence, InstanceRule, detect};
+pub use detect::{Evidence, Found, InstanceRule, detect};
 pub use region::Region;
 
 use weakseg_data::Stack;

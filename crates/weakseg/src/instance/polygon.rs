@@ -50,6 +50,35 @@ pub fn polygons(mask: &Plane<u8>) -> Vec<Polygon> {
     found
 }
 
+/// The mask that [`polygons`] gave these of: the pixels of an image of `[height, width]` with an odd number of upright
+/// sides to their left. `None` if a corner lies outside of the image, or a side is neither level nor upright.
+pub fn fill(polygons: &[Polygon], [height, width]: [usize; 2]) -> Option<Plane<u8>> {
+    // 1 right of an odd number of sides that begin at a column; the last column is the image's right border.
+    let mut sides = Plane::filled(height, width + 1, 0_u8);
+    for polygon in polygons {
+        let next = polygon.iter().cycle().skip(1);
+        for (&[x, y], &[to, down]) in polygon.iter().zip(next) {
+            if x > width || y > height || (x != to && y != down) {
+                return None;
+            }
+            if x == to {
+                for row in y.min(down)..y.max(down).min(height) {
+                    sides.set(row, x, 1 - sides.get(row, x));
+                }
+            }
+        }
+    }
+    let mut filled = Plane::filled(height, width, 0);
+    for y in 0..height {
+        let mut inside = 0;
+        for x in 0..width {
+            inside ^= sides.get(y, x);
+            filled.set(y, x, inside);
+        }
+    }
+    Some(filled)
+}
+
 /// The first row of an outline.
 fn upper(outline: &Polygon) -> usize {
     outline.iter().map(|corner| corner[1]).min().unwrap_or(0)
@@ -168,6 +197,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_outlines_along_pixels_are_filled() {
+        let square = vec![[0, 0], [2, 0], [2, 2], [0, 2]];
+        assert_eq!(
+            fill(std::slice::from_ref(&square), [2, 2]),
+            Some(Plane::filled(2, 2, 1))
+        );
+        assert_eq!(
+            fill(std::slice::from_ref(&square), [2, 1]),
+            None,
+            "too wide"
+        );
+        assert_eq!(fill(&[square], [1, 2]), None, "too high");
+        assert_eq!(fill(&[vec![[0, 0], [2, 1], [0, 1]]], [2, 2]), None, "askew");
+        assert_eq!(fill(&[], [2, 2]), Some(Plane::filled(2, 2, 0)));
+    }
+
     /// By the rule that a pixel is inside where a ray from its centre crosses an odd number of sides.
     #[test]
     fn polygons_cover_the_mask_once_and_nothing_else() {
@@ -181,6 +227,7 @@ mod tests {
             let mask = Plane::new(height, width, values).unwrap();
             let found = polygons(&mask);
             assert_eq!(filled(&found, height, width), mask, "{found:?}");
+            assert_eq!(fill(&found, [height, width]), Some(mask), "{found:?}");
             assert!(
                 found
                     .iter()

@@ -1,6 +1,6 @@
 //! Bootstrap confidence intervals over images.
 
-use super::{Confusion, LabelScores, mean};
+use super::{Confusion, InstanceScores, LabelScores, mean};
 use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -86,6 +86,11 @@ impl Bootstrap {
             rows.iter().try_for_each(|&r| all.merge(&images[r])).ok()?;
             all.mean_iou().map(|m| m.value)
         })
+    }
+
+    /// Interval of the mean average precision, by drawing the images of the scores.
+    pub fn of_average_precision(&self, scores: &InstanceScores) -> Option<Interval> {
+        self.interval(scores.images(), |rows| scores.of_images(rows).mean)
     }
 
     /// Interval of a classification figure, by drawing the images of the table.

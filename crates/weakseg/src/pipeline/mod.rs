@@ -27,7 +27,7 @@ use crate::train::TrainError;
 use steps::learner::Learner;
 
 pub use baselines::{PriorMask, baseline_rows};
-pub use rows::{Who, class_rows, finding_rows, mean_iou_row};
+pub use rows::{Who, class_rows, finding_rows, mean_iou_row, precision_of};
 pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
 pub use scores::{ScoreError, score_boxes, score_masks};
 

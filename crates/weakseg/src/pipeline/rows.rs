@@ -1,7 +1,9 @@
-//! From the counts of images to rows of the report: of a step of a run, or of somebody's masks.
+//! From the counts of images to figures of the report: of a step of a run, or of what somebody predicted.
 
-use crate::metrics::{BinaryCounts, Bootstrap, Columns, Confusion, Overlap, mean};
-use crate::report::{ImageLabels, Metric, ReportError, Row, Step, Subset};
+use crate::metrics::{BinaryCounts, Bootstrap, Columns, Confusion, InstanceScores, Overlap, mean};
+use crate::report::{
+    ClassPrecision, ImageLabels, Metric, ReportError, Row, SplitPrecision, Step, Subset,
+};
 use weakseg_data::Split;
 
 /// Who is scored: the first three columns of a row.
@@ -165,4 +167,32 @@ pub fn finding_rows(
         }
     }
     Ok(rows)
+}
+
+/// The average precision of instances of the classes `names`, with the interval of its mean; none where there is no true
+/// object.
+pub fn precision_of(
+    split: Split,
+    image_labels: ImageLabels,
+    names: &[String],
+    scores: &InstanceScores,
+    bootstrap: &Bootstrap,
+) -> Option<SplitPrecision> {
+    let all = scores.average_precision();
+    let ci95 = bootstrap.of_average_precision(scores);
+    let classes = names.iter().zip(&all.per_class).enumerate();
+    let classes = classes.map(|(class, (name, value))| ClassPrecision {
+        class: name.clone(),
+        average_precision: *value,
+        objects: scores.objects(class),
+        found: scores.found(class),
+    });
+    Some(SplitPrecision {
+        split,
+        image_labels,
+        images: scores.images() as u64,
+        average_precision: all.mean?,
+        ci95: ci95.map(|i| [i.low, i.high]),
+        classes: classes.filter(|c| c.objects + c.found > 0).collect(),
+    })
 }

@@ -226,11 +226,7 @@ impl RunDir {
 
     /// Folder of a step, `NN-NAME`.
     pub fn folder(&self, name: &str) -> PathBuf {
-        let number = METHOD
-            .iter()
-            .position(|s| s.name == name)
-            .expect("steps are named in the table");
-        self.root.join(format!("{:02}-{name}", number + 1))
+        folder_of(&self.root, name)
     }
 
     /// The manifest of a finished step, none if it is not finished.
@@ -429,6 +425,15 @@ impl RunDir {
             text.as_bytes(),
         )?)
     }
+}
+
+/// Folder of a step in the run's folder, `NN-NAME`.
+pub(super) fn folder_of(run: &Path, name: &str) -> PathBuf {
+    let number = METHOD
+        .iter()
+        .position(|s| s.name == name)
+        .expect("steps are named in the table");
+    run.join(format!("{:02}-{name}", number + 1))
 }
 
 /// Removes files that a kill left half-written beside their places; nobody else writes here, for the run is locked.

@@ -10,6 +10,7 @@ use super::curves::Curve;
 use super::data::{DataSummary, Skipped, SplitCounts};
 use super::error::ReportError;
 use super::gallery::{GalleryRow, MAX_ROWS};
+use super::instances::InstanceFigures;
 use super::keys::Subset;
 use super::plot;
 use super::reading::{self, Reading};
@@ -57,6 +58,8 @@ pub struct ReportInput {
     pub run: RunInfo,
     /// The figures.
     pub report: Report,
+    /// The figures of instances, where objects were told apart and scored.
+    pub instances: Option<InstanceFigures>,
     /// The training curves.
     pub curves: Vec<Curve>,
     /// The rows of pictures; the first [`MAX_ROWS`] are shown.
@@ -95,6 +98,7 @@ struct Page<'a> {
     plots: Vec<(String, String)>,
     open_tables: Vec<Table>,
     folded_tables: Vec<Table>,
+    instance_tables: Vec<Table>,
     gallery: Vec<&'a GalleryRow>,
     gallery_hidden: usize,
     ramp: String,
@@ -150,6 +154,11 @@ impl<'a> Page<'a> {
             plots: plots(report),
             open_tables,
             folded_tables,
+            instance_tables: input
+                .instances
+                .iter()
+                .flat_map(InstanceFigures::tables)
+                .collect(),
             gallery: input.gallery[..shown].iter().collect(),
             gallery_hidden: input.gallery.len() - shown,
             ramp: ramp(),
@@ -324,6 +333,7 @@ fn interval(cell: &Cell) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::gallery::{Panel, Role};
+    use super::super::instances::{ClassPrecision, SplitPrecision};
     use super::super::keys::{ImageLabels, Metric, Step};
     use super::super::rows::Row;
     use super::super::{data, sample};
@@ -338,6 +348,7 @@ mod tests {
                 ..RunInfo::default()
             },
             report,
+            instances: None,
             curves: vec![],
             gallery: vec![],
             config_toml: "seed = 7\n".to_owned(),
@@ -421,6 +432,41 @@ mod tests {
         );
         assert!(!html.contains("'&\""), "quotes do not end attributes");
         assert!(html.matches("alert(1)").count() >= 15, "each is still told");
+    }
+
+    #[test]
+    fn objects_told_apart_have_their_own_table() {
+        const TITLE: &str = "Objects of one class told apart";
+        let mut input = input(sample::full());
+        assert!(!input.html().expect("a page").contains(TITLE));
+        let class = ClassPrecision {
+            class: "<b>".to_owned(),
+            average_precision: Some(0.375),
+            objects: 8,
+            found: 5,
+        };
+        input.instances = Some(InstanceFigures {
+            iou: 0.5,
+            results: vec![SplitPrecision {
+                split: Split::Val,
+                image_labels: ImageLabels::Truth,
+                images: 6,
+                average_precision: 0.375,
+                ci95: None,
+                classes: vec![class],
+            }],
+        });
+        let html = input.html().expect("a page");
+        for part in [
+            TITLE,
+            "Instances, val (6 images",
+            "AP at IoU 0.5",
+            "0.375",
+            "5 found, 8 true",
+        ] {
+            assert!(html.contains(part), "{part}");
+        }
+        assert!(!html.contains("<th><b>"), "names are escaped");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! * [`rows`], [`keys`] and [`data`]: every figure with its keys, and what it was measured on.
 //! * [`standing`]: what a figure is worth beside the masks that look at no image.
+//! * [`instances`]: average precision of objects told apart, beside them.
 //! * [`table`] and [`mod@text`]: the step table of the paper, as text and Markdown.
 //! * [`curves`] and [`plot`]: training curves and intervals as SVG.
 //! * [`colour`], [`figures`] and [`gallery`]: pictures, and which cases to show.
@@ -16,6 +17,7 @@ pub mod error;
 pub mod figures;
 pub mod gallery;
 pub mod html;
+pub mod instances;
 pub mod keys;
 pub mod plot;
 pub mod reading;
@@ -33,6 +35,7 @@ pub use error::ReportError;
 pub use figures::Picture;
 pub use gallery::{CasePictures, CaseScore, GalleryRow, Panel, Role, choose};
 pub use html::{ReportInput, RunInfo};
+pub use instances::{ClassPrecision, InstanceFigures, SplitPrecision};
 pub use keys::{ImageLabels, Metric, Step, Subset};
 pub use rows::{Report, Row, Timing};
 pub use table::{Table, tables};

@@ -1,4 +1,4 @@
-"""Records SciPy's and pycocotools' answers for the tests of src/instance and src/metrics/average_precision.rs.
+"""Records SciPy's and pycocotools' answers for the tests of src/instance and src/metrics/average_precision.
 
 Run: python instances.py > instances.json   (needs numpy, scipy and pycocotools 2.0.11)
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use weakseg_data::Truth;
 
 use super::make_pseudo_labels::{SCORES, mask_of};
+use super::score_instances::score_instances;
 use super::scoring::{map_rows, write_rows};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::report::Step;
 
-/// Writes `rows.json`: the walked maps as masks, by the same rule as the pseudo-labels.
+/// Writes `rows.json`: the walked maps as masks, by the same rule as the pseudo-labels. With `[pseudo_labels.instances]`, and
+/// where the set tells objects apart, `instances.json` too: the average precision of their instances.
 pub fn eval_pseudo_labels(
     bench: &Bench<'_>,
     truth: &Truth,
@@ -25,6 +27,9 @@ pub fn eval_pseudo_labels(
         |case, maps, size, allowed| mask_of(bench, case, maps, size, allowed),
     )?;
     write_rows(folder, &rows)?;
+    if bench.config.pseudo_labels.instances.is_some() {
+        score_instances(bench, truth, folder)?;
+    }
     Ok(Outcome {
         cases: bench.cases.cases.len(),
         ..Outcome::default()

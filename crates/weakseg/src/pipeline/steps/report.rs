@@ -9,10 +9,11 @@ use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth};
 
 use super::image_notes;
+use super::make_instances::noise;
 use super::make_pseudo_labels::SCORES;
 use super::maps::upsample;
 use super::scoring::read_rows;
-use super::{ClassMaps, indices};
+use super::{ClassMaps, indices, instance_figures};
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
 use crate::pipeline::{Bench, METHOD, Outcome, StepError};
@@ -68,6 +69,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.skipped = skipped;
     data.warnings = bench.cases.warnings.clone();
     data.warnings.extend(image_notes::summary(bench)?);
+    let pseudo_labels = bench.run.folder("make-pseudo-labels");
+    data.warnings.extend(noise(bench, &pseudo_labels)?);
     let seconds = timings.iter().map(|t| t.seconds).sum();
     let figures = Report::new(data, rows, timings)?;
     let [json, html] = REPORT.map(|name| bench.run.root().join(name));
@@ -90,6 +93,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
             started: String::new(),
         },
         report: figures,
+        instances: instance_figures(bench.run.root())?,
         curves,
         gallery: gallery(bench, truth)?,
         config_toml: crate::config::to_toml(bench.config),

@@ -1,87 +1,12 @@
 //! Instances as the JSON of the COCO data set (Lin et al. 2014), which most tools for detection read.
 
+mod described;
+
 use std::collections::HashSet;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use weakseg_data::rle::coco;
 
-use super::Instance;
-use super::polygon::polygons;
-
-/// How the pixels of an instance are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum MaskForm {
-    /// Compressed run lengths.
-    #[default]
-    Rle,
-    /// Outlines along the sides of pixels, without tolerance.
-    Polygons,
-}
-
-/// The pixels of an instance, exactly, in either form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Segmentation {
-    /// Compressed run lengths, see [`coco`].
-    Rle {
-        /// Height and width of the image.
-        size: [usize; 2],
-        /// The compressed counts.
-        counts: String,
-    },
-    /// Outlines as x, y, x, y, … in pixels from the image's upper left corner.
-    Polygons(Vec<Vec<usize>>),
-}
-
-/// What an annotation says of its instance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Described {
-    /// [`Category::id`] of its class.
-    pub category_id: u64,
-    /// Its pixels.
-    pub segmentation: Segmentation,
-    /// Number of its pixels.
-    pub area: usize,
-    /// The box around them: left, top, width, height.
-    pub bbox: [usize; 4],
-    /// Always 0: one object, not a crowd.
-    pub iscrowd: u8,
-    /// How sure it is, above 0 and at most 1.
-    pub score: f32,
-}
-
-impl Described {
-    /// Describes an instance.
-    pub fn of(instance: &Instance, form: MaskForm) -> Self {
-        let region = &instance.region;
-        let [top, left] = region.corner();
-        let segmentation = match form {
-            MaskForm::Rle => Segmentation::Rle {
-                size: region.size(),
-                counts: coco::encode(&region.whole()),
-            },
-            MaskForm::Polygons => Segmentation::Polygons(
-                polygons(region.mask())
-                    .iter()
-                    .map(|polygon| {
-                        let corners = polygon.iter().flat_map(|[x, y]| [left + x, top + y]);
-                        corners.collect()
-                    })
-                    .collect(),
-            ),
-        };
-        Self {
-            category_id: category_id(instance.class),
-            segmentation,
-            area: region.area(),
-            bbox: [left, top, region.mask().width(), region.mask().height()],
-            iscrowd: 0,
-            score: instance.score,
-        }
-    }
-}
+pub use described::{Described, DescriptionError, MaskForm, Segmentation};
 
 /// An instance of an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -200,7 +125,7 @@ pub fn image_ids(names: &[&str]) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Region;
+    use super::super::{Instance, Region};
     use super::*;
     use weakseg_data::Plane;
 
@@ -220,21 +145,6 @@ mod tests {
             size: [4, 5],
             instances,
         }
-    }
-
-    #[test]
-    fn both_forms_describe_the_same_pixels() {
-        let rle = Described::of(&instance(), MaskForm::Rle);
-        let Segmentation::Rle { size, counts } = &rle.segmentation else {
-            panic!("run lengths were asked for");
-        };
-        let read = coco::decode(counts, size[0], size[1]).unwrap();
-        assert_eq!(read, instance().region.whole());
-        assert_eq!((rle.area, rle.bbox), (6, [2, 1, 3, 2]));
-        let polygons = Described::of(&instance(), MaskForm::Polygons);
-        let corners = vec![vec![2, 1, 5, 1, 5, 3, 2, 3]];
-        assert_eq!(polygons.segmentation, Segmentation::Polygons(corners));
-        assert_eq!((polygons.area, polygons.bbox), (rle.area, rle.bbox));
     }
 
     #[test]

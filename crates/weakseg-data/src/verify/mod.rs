@@ -1,5 +1,7 @@
 //! Every fault of a set at once, before hours are spent on it.
 
+mod strays;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -11,10 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::boxes::{BoundingBox, read_boxes};
 use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
-use crate::listing::is_ending;
-use crate::mask_store::mask_paths;
 use crate::truth::Masks;
-use crate::{Case, Cases, Classes, DataConfig, DataError, LabelSpace, Limits, Split, Truth};
+use crate::{Case, Cases, Classes, DataConfig, DataError, Limits, Split, Truth};
+use strays::{boxes_without_case, masks_without_case, objects_without_case};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -96,6 +97,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         report.faults.push(unreadable(error));
         TruthPlaces {
             masks: None,
+            objects: None,
             boxes: None,
         }
     });
@@ -116,7 +118,17 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     if let Some(Masks::Folder(folder)) = &places.masks {
         report.faults.extend(masks_without_case(folder, &cases));
     }
-    let truth = Truth::new(&cases, places.masks, boxes);
+    let mut objects = None;
+    if let Some(place) = places.objects {
+        match place.open(&cases) {
+            Ok(opened) => {
+                report.faults.extend(objects_without_case(&opened, &cases));
+                objects = Some(opened);
+            }
+            Err(error) => report.faults.push(unreadable(error)),
+        }
+    }
+    let truth = Truth::new(&cases, places.masks, objects, boxes);
     let looks: Vec<Look> = cases
         .cases
         .par_iter()
@@ -159,6 +171,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         .read(&case.image)
         .ok()
         .map(|bytes| Sha256::digest(bytes).into());
+    let mut masks = true;
     match truth.mask(&case.id) {
         Ok(None) => {}
         Ok(Some(mask)) => {
@@ -168,19 +181,28 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
                 .extend(disagreements(case, classes, &mask, &present));
         }
         Err(error) => {
-            let rule = match error {
-                DataError::MaskSize { .. } => Rule::MaskSize,
-                DataError::MaskValues { .. } => Rule::MaskValues,
-                _ => Rule::ReadableMask,
-            };
-            look.faults.push(Fault::error(rule, error));
+            masks = false;
+            look.faults.push(of_mask(error));
         }
+    }
+    // Objects may be told by masks; what is wrong with those was said.
+    if masks && let Err(error) = truth.instances(&case.id) {
+        look.faults.push(of_mask(error));
     }
     for found in truth.boxes(&case.id) {
         look.faults
             .extend(outside(case, found, image.height(), image.width()));
     }
     look
+}
+
+fn of_mask(error: DataError) -> Fault {
+    let rule = match error {
+        DataError::MaskSize { .. } => Rule::MaskSize,
+        DataError::MaskValues { .. } | DataError::ObjectClass { .. } => Rule::MaskValues,
+        _ => Rule::ReadableMask,
+    };
+    Fault::error(rule, error)
 }
 
 fn odd(case: &Case, problem: String) -> Fault {
@@ -258,78 +280,6 @@ fn outside(case: &Case, found: &BoundingBox, height: usize, width: usize) -> Opt
         remedy: "give boxes in pixels of this very image, not of a larger original".into(),
     };
     Some(Fault::error(Rule::BoxInImage, error))
-}
-
-fn boxes_without_case(
-    path: &Path,
-    boxes: &BTreeMap<String, Vec<BoundingBox>>,
-    cases: &Cases,
-) -> Option<Fault> {
-    let known: std::collections::BTreeSet<&str> =
-        cases.cases.iter().map(|case| case.id.as_str()).collect();
-    let strays: Vec<String> = boxes
-        .keys()
-        .filter(|id| !known.contains(id.as_str()))
-        .cloned()
-        .collect();
-    (!strays.is_empty()).then(|| {
-        let error = DataError::Set {
-            path: path.to_owned(),
-            problem: format!(
-                "boxes of {} images that are no cases: {}",
-                strays.len(),
-                some_of(&strays)
-            ),
-            remedy: "they are left out; add the images, or remove the rows".into(),
-        };
-        Fault::warning(Rule::CaseOfBox, error)
-    })
-}
-
-fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
-    // A kit's folder of masks serves many lists; one beside a table serves that table.
-    if cases.classes.space == LabelSpace::Exclusive {
-        return None;
-    }
-    let known: std::collections::BTreeSet<_> = cases
-        .cases
-        .iter()
-        .flat_map(|case| mask_paths(folder, &cases.classes, &case.id))
-        .collect();
-    let mut folders: std::collections::BTreeSet<_> =
-        known.iter().filter_map(|path| path.parent()).collect();
-    folders.insert(folder);
-    let mut strays: Vec<String> = folders
-        .into_iter()
-        .filter_map(|folder| std::fs::read_dir(folder).ok())
-        .flatten()
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| {
-            let ending = path.extension().and_then(|ending| ending.to_str());
-            ending.is_some_and(is_ending) && !known.contains(&path.with_extension("png"))
-        })
-        .map(|path| {
-            path.strip_prefix(folder)
-                .unwrap_or(&path)
-                .display()
-                .to_string()
-        })
-        .collect();
-    strays.sort();
-    (!strays.is_empty()).then(|| {
-        let error = DataError::Set {
-            path: folder.to_owned(),
-            problem: format!(
-                "{} masks that belong to no case: {}",
-                strays.len(),
-                some_of(&strays)
-            ),
-            remedy:
-                "name each mask as its image, in the folder of its finding if there are several"
-                    .into(),
-        };
-        Fault::warning(Rule::CaseOfMask, error)
-    })
 }
 
 fn patients_across_splits(cases: &Cases) -> Vec<Fault> {
