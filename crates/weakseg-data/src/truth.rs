@@ -9,7 +9,7 @@ use crate::mask_store::mask_paths;
 use crate::run_table::RunTable;
 use crate::{
     Cases, Classes, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, read_image_size,
-    read_index_png,
+    read_index_map,
 };
 
 /// The masks and boxes of a set: what results are compared with, and what no training step may see.
@@ -28,7 +28,7 @@ pub struct Truth {
 /// Where masks come from.
 #[derive(Debug)]
 pub(crate) enum Masks {
-    /// PNGs in a folder.
+    /// PNGs in a folder; of index maps `.mat` files of the Semantic Boundaries Dataset too.
     Folder(PathBuf),
     /// Run lengths in a table.
     Runs(RunTable),
@@ -76,10 +76,12 @@ impl Truth {
     /// For findings, a case labelled as free of a finding needs no file for it: that plane is 0 everywhere. A finding
     /// that is labelled present and has no file is [`VOID`] everywhere if other findings of the case have theirs.
     ///
+    /// An index map is `ID.png` or, where that is not there, `ID.mat` of the Semantic Boundaries Dataset.
+    ///
     /// # Errors
     /// [`DataError::MaskSize`] if it is not of the image's size, [`DataError::MaskValues`] if it holds values that
     /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), [`DataError::Row`] for run lengths that
-    /// are no mask, and those of [`read_index_png`].
+    /// are no mask, and those of [`read_index_map`].
     pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
         let (Some(masks), Some(known)) = (&self.masks, self.known.get(id)) else {
             return Ok(None);
@@ -94,7 +96,7 @@ impl Truth {
                 }));
             }
         };
-        let paths = mask_paths(folder, &self.classes, id);
+        let paths = self.paths(folder, id);
         if !self.covered(&paths, known)? {
             return Ok(None);
         }
@@ -126,7 +128,7 @@ impl Truth {
         self.of(split).any(|(id, _)| match &self.masks {
             None => false,
             Some(Masks::Folder(folder)) => {
-                let paths = mask_paths(folder, &self.classes, id);
+                let paths = self.paths(folder, id);
                 paths.iter().any(|path| path.is_file())
             }
             Some(Masks::Runs(runs)) => runs.is_positive(id),
@@ -144,6 +146,20 @@ impl Truth {
             .iter()
             .filter(move |(_, known)| known.split == split)
             .map(|(id, known)| (id.as_str(), known))
+    }
+
+    /// The mask files of an id, whether they are there or not.
+    fn paths(&self, folder: &Path, id: &str) -> Vec<PathBuf> {
+        let mut paths = mask_paths(folder, &self.classes, id);
+        if self.classes.space == LabelSpace::Exclusive {
+            for path in &mut paths {
+                let packed = path.with_file_name(format!("{id}.mat"));
+                if !path.is_file() && packed.is_file() {
+                    *path = packed;
+                }
+            }
+        }
+        paths
     }
 
     /// Whether the files say anything of a case: one of them exists, or its labels make all of them needless.
@@ -167,7 +183,7 @@ impl Truth {
     }
 
     fn read(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {
-        let plane = read_index_png(path, &self.limits)?;
+        let plane = read_index_map(path, &self.limits)?;
         if (plane.height(), plane.width()) != (height, width) {
             return Err(DataError::MaskSize {
                 path: path.to_owned(),

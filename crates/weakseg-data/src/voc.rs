@@ -54,8 +54,9 @@ pub struct VocConfig {
     /// `cls_labels.npy`. If not given, `image_labels.csv` is used where it exists, else `cls_labels.npy`, else the object
     /// names in `Annotations/*.xml`.
     pub labels: Option<PathBuf>,
-    /// The folder of the index maps, for scoring: such as `SegmentationClassAug`, the PNGs that the augmented lists have from the
-    /// Semantic Boundaries Dataset. If not given, `SegmentationClass` is used where it exists.
+    /// The folder of the index maps, for scoring: `ID.png`, or `ID.mat` as the Semantic Boundaries Dataset has them in its
+    /// `dataset/cls`; where both are there the PNG is read. Such as `SegmentationClassAug`, the PNGs that the augmented lists have
+    /// from that dataset. If not given, `SegmentationClass` is used where it exists.
     pub masks: Option<PathBuf>,
     /// The classes, in the order of their numbers in the masks.
     pub classes: Vec<String>,

@@ -30,7 +30,7 @@ pub struct Evaluate {
     /// The masks to judge: NAME.png.
     #[arg(long, value_name = "DIR")]
     pred: PathBuf,
-    /// The true masks: NAME.png.
+    /// The true masks: NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries Dataset.
     #[arg(long, value_name = "DIR", required_unless_present = "boxes")]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by

@@ -1,4 +1,4 @@
-//! Scores of masks that anybody made: two folders of index PNGs, matched by stem.
+//! Scores of masks that anybody made: two folders of index maps, matched by stem.
 //!
 //! Images are read one at a time and only their counts are kept, so that any number of them fits into memory.
 

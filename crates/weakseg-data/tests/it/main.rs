@@ -9,6 +9,7 @@ mod dicom_file;
 mod files;
 mod phantom_set;
 mod resize;
+mod sbd;
 mod set;
 mod shared;
 mod siim;
