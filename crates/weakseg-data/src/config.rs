@@ -11,7 +11,7 @@ use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
 use crate::truth::Masks;
 use crate::verify::{VerifyReport, verify};
-use crate::{Cases, DataError, SiimConfig, TableConfig, Tone, Truth, VocConfig};
+use crate::{Cases, DataError, SiimConfig, TableConfig, Truth, View, VocConfig};
 
 /// Which set a run works on, told apart by `kind`. Relative paths are relative to the configuration file's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,13 +61,13 @@ impl DataConfig {
         verify(self, base)
     }
 
-    /// How the stored values of grey DICOM images become 8 bits.
+    /// What is to be seen of its DICOM images.
     #[must_use]
-    pub fn tone(&self) -> Tone {
+    pub fn view(&self) -> View {
         match self {
-            Self::Phantom(_) | Self::Voc(_) => Tone::default(),
-            Self::Table(set) => set.tone,
-            Self::Siim(set) => set.tone,
+            Self::Phantom(_) | Self::Voc(_) => View::default(),
+            Self::Table(set) => set.view(),
+            Self::Siim(set) => set.view(),
         }
     }
 

@@ -47,6 +47,7 @@ mod split_file;
 mod table;
 mod truth;
 mod verify;
+mod view;
 mod voc;
 
 pub use augment::{Augment, AugmentStep, Scope};
@@ -72,4 +73,5 @@ pub use split_file::write_splits;
 pub use table::TableConfig;
 pub use truth::Truth;
 pub use verify::VerifyReport;
+pub use view::View;
 pub use voc::{VOC_CLASSES, VocConfig};

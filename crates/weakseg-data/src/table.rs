@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
 use crate::split::{Candidate, by_group, check_shares};
-use crate::{Case, Classes, DataError, LabelSpace, Split, Tone};
+use crate::{Case, Classes, DataError, LabelSpace, Split, Tone, View};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +46,9 @@ pub struct TableConfig {
     /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
     /// `raw` as they are stored, as the published code reads them.
     pub tone: Tone,
+    /// Which frame of DICOM files of several, counted from 1; where it is not said, such files are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<NonZeroU32>,
 }
 
 impl Default for TableConfig {
@@ -61,6 +65,7 @@ impl Default for TableConfig {
             split_seed: 0,
             boxed_patients_held_out: false,
             tone: Tone::Window,
+            frame: None,
         }
     }
 }
@@ -69,6 +74,14 @@ impl Default for TableConfig {
 const RESERVED: [&str; 3] = ["image", "patient", "split"];
 
 impl TableConfig {
+    /// What is to be seen of its images.
+    pub(crate) fn view(&self) -> View {
+        View {
+            tone: self.tone,
+            frame: self.frame,
+        }
+    }
+
     /// The folder of the masks, if there is one.
     pub(crate) fn mask_folder(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
         let root = below(base, &self.root);
@@ -201,7 +214,7 @@ impl TableConfig {
                     image: path,
                     labels,
                     split,
-                    tone: self.tone,
+                    view: self.view(),
                 });
             }
         }

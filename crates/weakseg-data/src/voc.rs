@@ -12,7 +12,7 @@ use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of};
 use crate::table::optional;
-use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, View};
 
 /// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
 pub const VOC_CLASSES: [&str; 20] = [
@@ -199,7 +199,7 @@ impl VocConfig {
             image,
             labels,
             split,
-            tone: Tone::default(),
+            view: View::default(),
         })
     }
 

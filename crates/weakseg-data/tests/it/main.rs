@@ -7,6 +7,7 @@ mod coco_rle;
 mod dicom;
 mod dicom_file;
 mod files;
+mod frames;
 mod phantom_set;
 mod resize;
 mod sbd;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Case, DataError, Limits, Stack, Tone, read_picture};
+use weakseg_data::{Case, DataError, Limits, Stack, View, read_picture};
 use weakseg_models::Normalisation;
 
 use super::disk_cache::DiskCache;
@@ -23,7 +23,7 @@ pub struct ImageStore {
     limit: usize,
     kept: AtomicUsize,
     cache: Option<DiskCache>,
-    files: Vec<(PathBuf, Tone)>,
+    files: Vec<(PathBuf, View)>,
     images: Vec<OnceLock<Arc<Stack<u8>>>>,
 }
 
@@ -35,7 +35,7 @@ impl ImageStore {
             limit: settings.memory.saturating_mul(1 << 20),
             kept: AtomicUsize::new(0),
             cache: settings.cache.as_deref().map(DiskCache::new),
-            files: cases.iter().map(|c| (c.image.clone(), c.tone)).collect(),
+            files: cases.iter().map(|c| (c.image.clone(), c.view)).collect(),
             images: cases.iter().map(|_| OnceLock::new()).collect(),
         }
     }
@@ -48,11 +48,11 @@ impl ImageStore {
         if let Some(image) = self.images[index].get() {
             return Ok(image.clone());
         }
-        let (path, tone) = &self.files[index];
-        let (tone, size) = (*tone, self.size);
+        let (path, view) = &self.files[index];
+        let (view, size) = (*view, self.size);
         let image = Arc::new(match &self.cache {
-            Some(cache) => cache.get(path, tone, size, || read_resized(path, tone, size))?,
-            None => read_resized(path, tone, size)?,
+            Some(cache) => cache.get(path, view, size, || read_resized(path, view, size))?,
+            None => read_resized(path, view, size)?,
         });
         let bytes = image.as_slice().len();
         if self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
@@ -80,9 +80,9 @@ impl ImageStore {
 ///
 /// # Errors
 /// When the file cannot be read whole.
-pub fn read_resized(path: &Path, tone: Tone, size: usize) -> Result<Stack<u8>, DataError> {
+pub fn read_resized(path: &Path, view: View, size: usize) -> Result<Stack<u8>, DataError> {
     Ok(resize_u8(
-        &read_picture(path, &Limits::default(), tone)?.pixels,
+        &read_picture(path, &Limits::default(), view)?.pixels,
         size,
         size,
         Filter::Area,

@@ -55,7 +55,7 @@ mod tests {
     use crate::config::LoaderConfig;
     use crate::progress::Stop;
     use crate::train::loader::{Closing, Loader};
-    use weakseg_data::{Case, Plane, Scope, Split, Tone, write_gray_png};
+    use weakseg_data::{Case, Plane, Scope, Split, View, write_gray_png};
 
     /// A folder of `count` images that differ, of 48 pixels.
     fn cases(folder: &std::path::Path, count: usize) -> Vec<Case> {
@@ -69,7 +69,7 @@ mod tests {
                 id: number.to_string(),
                 patient: None,
                 image,
-                tone: Tone::default(),
+                view: View::default(),
                 labels: vec![number.is_multiple_of(2)],
                 split: Split::Train,
             }
