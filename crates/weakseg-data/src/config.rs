@@ -11,7 +11,7 @@ use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
 use crate::truth::Masks;
 use crate::verify::{VerifyReport, verify};
-use crate::{Cases, DataError, SiimConfig, TableConfig, Truth, View, VocConfig};
+use crate::{Cases, DataError, MaskResize, SiimConfig, TableConfig, Truth, View, VocConfig};
 
 /// Which set a run works on, told apart by `kind`. Relative paths are relative to the configuration file's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +52,7 @@ impl DataConfig {
             refuse(std::mem::take(&mut table.faults))?;
             boxes = Some(table);
         }
-        Ok(Truth::new(cases, places.masks, boxes))
+        Ok(Truth::new(cases, places.masks, boxes, places.resize))
     }
 
     /// Looks at every file of the set and lists every fault at once.
@@ -85,6 +85,7 @@ impl DataConfig {
             Ok(TruthPlaces {
                 masks: table.mask_folder(base)?.map(Masks::Folder),
                 boxes: table.box_file(base)?,
+                resize: table.resize_masks,
             })
         };
         match self {
@@ -93,10 +94,13 @@ impl DataConfig {
             Self::Voc(set) => Ok(TruthPlaces {
                 masks: set.mask_folder(base)?.map(Masks::Folder),
                 boxes: None,
+                resize: set.resize_masks,
             }),
             Self::Siim(set) => Ok(TruthPlaces {
                 masks: Some(Masks::Runs(set.runs(base)?)),
                 boxes: None,
+                // Run lengths are laid out in the image's own size.
+                resize: None,
             }),
         }
     }
@@ -106,4 +110,5 @@ impl DataConfig {
 pub(crate) struct TruthPlaces {
     pub(crate) masks: Option<Masks>,
     pub(crate) boxes: Option<PathBuf>,
+    pub(crate) resize: Option<MaskResize>,
 }

@@ -91,7 +91,7 @@ pub enum DataError {
     /// A mask of another size than its image.
     #[error(
         "{}: the mask is {found_height}x{found_width} (height x width), its image is {height}x{width}; \
-         save the mask on the image's own grid",
+         save the mask on the image's own grid, or let it be resized (`data.resize_masks = \"nearest\"`)",
         path.display()
     )]
     MaskSize {

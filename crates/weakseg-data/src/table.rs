@@ -13,7 +13,7 @@ use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
 use crate::split::{Candidate, by_group, check_shares};
-use crate::{Case, Classes, DataError, LabelSpace, Split, Tone, View};
+use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,10 @@ pub struct TableConfig {
     /// The folder of the masks, for scoring only: `ID.png`, or `FINDING/ID.png` if there are several findings.
     /// If not given, `masks` is used where it exists.
     pub masks: Option<PathBuf>,
+    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said, they are
+    /// errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize_masks: Option<MaskResize>,
     /// The CSV of boxes `image,label,x,y,width,height` in pixels of the image, for scoring only.
     /// If not given, `boxes.csv` is used where it exists.
     pub boxes: Option<PathBuf>,
@@ -58,6 +62,7 @@ impl Default for TableConfig {
             csv: "labels.csv".into(),
             images: "images".into(),
             masks: None,
+            resize_masks: None,
             boxes: None,
             findings: None,
             val_fraction: 0.2,

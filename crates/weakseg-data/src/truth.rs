@@ -8,8 +8,8 @@ use crate::mask::{VOID, binary, check_indices};
 use crate::mask_store::mask_paths;
 use crate::run_table::RunTable;
 use crate::{
-    Cases, Classes, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, read_image_size,
-    read_index_map,
+    Cases, Classes, DataError, LabelSpace, Limits, Mask, MaskResize, Plane, Split, Stack,
+    read_image_size, read_index_map,
 };
 
 /// The masks and boxes of a set: what results are compared with, and what no training step may see.
@@ -22,6 +22,7 @@ pub struct Truth {
     masks: Option<Masks>,
     known: BTreeMap<String, Known>,
     boxes: BTreeMap<String, Vec<BoundingBox>>,
+    resize: Option<MaskResize>,
     limits: Limits,
 }
 
@@ -43,7 +44,12 @@ struct Known {
 }
 
 impl Truth {
-    pub(crate) fn new(cases: &Cases, masks: Option<Masks>, boxes: Option<Boxes>) -> Self {
+    pub(crate) fn new(
+        cases: &Cases,
+        masks: Option<Masks>,
+        boxes: Option<Boxes>,
+        resize: Option<MaskResize>,
+    ) -> Self {
         let known = cases
             .cases
             .iter()
@@ -61,6 +67,7 @@ impl Truth {
             masks,
             known,
             boxes: boxes.map(|boxes| boxes.of).unwrap_or_default(),
+            resize,
             limits: Limits::default(),
         }
     }
@@ -79,7 +86,7 @@ impl Truth {
     /// An index map is `ID.png` or, where that is not there, `ID.mat` of the Semantic Boundaries Dataset.
     ///
     /// # Errors
-    /// [`DataError::MaskSize`] if it is not of the image's size, [`DataError::MaskValues`] if it holds values that
+    /// [`DataError::MaskSize`] if its file is not of the image's size and masks are not to be resized, [`DataError::MaskValues`] if it holds values that
     /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), [`DataError::Row`] for run lengths that
     /// are no mask, and those of [`read_index_map`].
     pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
@@ -184,15 +191,19 @@ impl Truth {
 
     fn read(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {
         let plane = read_index_map(path, &self.limits)?;
-        if (plane.height(), plane.width()) != (height, width) {
-            return Err(DataError::MaskSize {
-                path: path.to_owned(),
-                height,
-                width,
-                found_height: plane.height(),
-                found_width: plane.width(),
-            });
-        }
+        let plane = match self.resize {
+            _ if (plane.height(), plane.width()) == (height, width) => plane,
+            Some(resize) => resize.apply(&plane, height, width),
+            None => {
+                return Err(DataError::MaskSize {
+                    path: path.to_owned(),
+                    height,
+                    width,
+                    found_height: plane.height(),
+                    found_width: plane.width(),
+                });
+            }
+        };
         match self.classes.space {
             LabelSpace::Findings => binary(path, &plane),
             LabelSpace::Exclusive => {

@@ -97,6 +97,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         TruthPlaces {
             masks: None,
             boxes: None,
+            resize: None,
         }
     });
     let mut boxes = None;
@@ -116,7 +117,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     if let Some(Masks::Folder(folder)) = &places.masks {
         report.faults.extend(masks_without_case(folder, &cases));
     }
-    let truth = Truth::new(&cases, places.masks, boxes);
+    let truth = Truth::new(&cases, places.masks, boxes, places.resize);
     let looks: Vec<Look> = cases
         .cases
         .par_iter()

@@ -7,7 +7,7 @@ use clap::Args;
 use weakseg::metrics::Bootstrap;
 use weakseg::progress::Progress;
 use weakseg::report::{self, DataSummary, Report};
-use weakseg_data::LabelSpace;
+use weakseg_data::{LabelSpace, MaskResize};
 
 use crate::args::Settings;
 use crate::evaluation::{ClassList, Pairs, Reading, Void, png_stems, score_boxes, score_masks};
@@ -43,6 +43,9 @@ pub struct Evaluate {
     /// Score against boxes too: a CSV of image,label,x,y,width,height in pixels.
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
+    /// Bring predictions of another size to that of their truth: nearest. By default they are an error.
+    #[arg(long, value_name = "HOW")]
+    resize_masks: Option<MaskResize>,
     /// True masks that may lack a prediction before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
@@ -78,7 +81,7 @@ impl Evaluate {
         let mut data = DataSummary::new(name, space, names);
         data.seed = Some(bootstrap.seed);
         if self.truth.is_some() {
-            let scores = score_masks(&found.pairs, &reading, &bootstrap, ui)?;
+            let scores = score_masks(&found.pairs, &reading, self.resize_masks, &bootstrap, ui)?;
             data.counts.test.cases = scores.images;
             data.counts.test.masks = scores.images;
             data.counts.test.positive = scores.positive;
