@@ -53,7 +53,8 @@ pub fn read_sbd(path: &Path, map: SbdMap, limits: &Limits) -> Result<Plane<u8>, 
 pub fn read_index_map(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataError> {
     let bytes = limits.read(path)?;
     let named = path.extension().is_some_and(is_mat_ending);
-    if mat::is_mat(&bytes) || (named && !png::is_png(&bytes)) {
+    // A MAT-file is known by two bytes in its midst, which a PNG may have there as well.
+    if !png::is_png(&bytes) && (named || mat::is_mat(&bytes)) {
         decode(path, &bytes, SbdMap::Classes, limits)
     } else {
         png::decode_indices(path, &bytes, limits)

@@ -76,6 +76,29 @@ fn what_is_not_the_map_is_told() {
 }
 
 #[test]
+fn a_png_is_no_mat_file_whatever_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let map = Plane::from_fn(3, 4, |y, x| (y * 4 + x) as u8);
+    write_index_png(&path, &map).unwrap();
+    // A comment behind the header chunk that has the mark of a MAT-file in the right place.
+    let mut chunk = b"tEXtcomment\0".to_vec();
+    chunk.resize(126 - 33 - 4, b'x');
+    chunk.extend(b"IM");
+    let mut sum = flate2::Crc::new();
+    sum.update(&chunk);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let rest = bytes.split_off(33);
+    bytes.extend((chunk.len() as u32 - 4).to_be_bytes());
+    bytes.extend(chunk);
+    bytes.extend(sum.sum().to_be_bytes());
+    bytes.extend(rest);
+    assert_eq!(bytes[126..128], *b"IM");
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(read_index_map(&path, &Limits::default()).unwrap(), map);
+}
+
+#[test]
 fn a_map_asks_for_no_more_than_the_limits_allow() {
     let tight = Limits {
         max_pixels: 11 * 14 - 1,
