@@ -3,6 +3,7 @@
 
 mod arrays;
 mod augment;
+mod augment_first;
 mod coco_rle;
 mod dicom;
 mod dicom_file;
