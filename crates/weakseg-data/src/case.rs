@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Limits, Picture, Stack, Tone, read_picture};
+use crate::{DataError, Limits, Picture, Stack, View, read_picture};
 
 /// The part of a set a case belongs to.
 #[derive(
@@ -134,8 +134,8 @@ pub struct Case {
     pub labels: Vec<bool>,
     /// The part of the set it belongs to.
     pub split: Split,
-    /// How its stored values become 8 bits, if it is a grey DICOM image.
-    pub tone: Tone,
+    /// What is to be seen of it, if it is a DICOM image.
+    pub view: View,
 }
 
 impl Case {
@@ -158,7 +158,7 @@ impl Case {
     /// # Errors
     /// Those of [`read_picture`].
     pub fn read_picture(&self, limits: &Limits) -> Result<Picture, DataError> {
-        read_picture(&self.image, limits, self.tone)
+        read_picture(&self.image, limits, self.view)
     }
 }
 

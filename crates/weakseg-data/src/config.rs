@@ -13,7 +13,7 @@ use crate::phantom_set::PhantomSetConfig;
 use crate::true_instance::Objects;
 use crate::truth::Masks;
 use crate::verify::{VerifyReport, verify};
-use crate::{Cases, DataError, SiimConfig, TableConfig, Tone, Truth, VocConfig};
+use crate::{Cases, DataError, MaskResize, SiimConfig, TableConfig, Truth, View, VocConfig};
 
 /// Which set a run works on, told apart by `kind`. Relative paths are relative to the configuration file's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +56,13 @@ impl DataConfig {
             boxes = Some(table);
         }
         let objects = places.objects.map(|place| place.open(cases)).transpose()?;
-        Ok(Truth::new(cases, places.masks, objects, boxes))
+        Ok(Truth::new(
+            cases,
+            places.masks,
+            objects,
+            boxes,
+            places.resize,
+        ))
     }
 
     /// Looks at every file of the set and lists every fault at once.
@@ -65,13 +71,13 @@ impl DataConfig {
         verify(self, base)
     }
 
-    /// How the stored values of grey DICOM images become 8 bits.
+    /// What is to be seen of its DICOM images.
     #[must_use]
-    pub fn tone(&self) -> Tone {
+    pub fn view(&self) -> View {
         match self {
-            Self::Phantom(_) | Self::Voc(_) => Tone::default(),
-            Self::Table(set) => set.tone,
-            Self::Siim(set) => set.tone,
+            Self::Phantom(_) | Self::Voc(_) => View::default(),
+            Self::Table(set) => set.view(),
+            Self::Siim(set) => set.view(),
         }
     }
 
@@ -90,6 +96,7 @@ impl DataConfig {
                 masks: table.mask_folder(base)?.map(Masks::Folder),
                 objects,
                 boxes: table.box_file(base)?,
+                resize: table.resize_masks,
             })
         };
         match self {
@@ -100,11 +107,14 @@ impl DataConfig {
                 masks: set.mask_folder(base)?.map(Masks::Folder),
                 objects: set.object_folder(base).map(ObjectPlace::Folder),
                 boxes: None,
+                resize: set.resize_masks,
             }),
             Self::Siim(set) => Ok(TruthPlaces {
                 masks: Some(Masks::Runs(set.runs(base)?)),
                 objects: None,
                 boxes: None,
+                // Run lengths are laid out in the image's own size.
+                resize: None,
             }),
         }
     }
@@ -115,6 +125,7 @@ pub(crate) struct TruthPlaces {
     pub(crate) masks: Option<Masks>,
     pub(crate) objects: Option<ObjectPlace>,
     pub(crate) boxes: Option<PathBuf>,
+    pub(crate) resize: Option<MaskResize>,
 }
 
 /// Where the true objects of a set lie.

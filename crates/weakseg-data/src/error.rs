@@ -38,6 +38,28 @@ pub enum DataError {
         /// What it is, as a UID.
         class: String,
     },
+    /// A file of several frames, of which none was named.
+    #[error(
+        "{}: a multi-frame image ({frames} frames), expected a single frame; name one with `--frame N`, or in a set with \
+         `data.frame`, counted from 1",
+        path.display()
+    )]
+    MultiFrame {
+        /// The file.
+        path: PathBuf,
+        /// How many there are, by its header.
+        frames: u32,
+    },
+    /// A frame that a file has not.
+    #[error("{}: frame {frame} was asked for, but the number of frames is {frames}; they are counted from 1", path.display())]
+    FrameRange {
+        /// The file.
+        path: PathBuf,
+        /// How many there are.
+        frames: u32,
+        /// The one that was asked for.
+        frame: u32,
+    },
     /// A file asks for more memory than the limits allow; refused before any is allocated.
     #[error(
         "{}: {found} {unit}, but the limit is {limit} (`Limits::{field}`); if the file is genuine, scale it down or cut it \
@@ -69,7 +91,7 @@ pub enum DataError {
     /// A mask of another size than its image.
     #[error(
         "{}: the mask is {found_height}x{found_width} (height x width), its image is {height}x{width}; \
-         save the mask on the image's own grid",
+         save the mask on the image's own grid, or let it be resized (`data.resize_masks = \"nearest\"`)",
         path.display()
     )]
     MaskSize {

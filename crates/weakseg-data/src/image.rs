@@ -3,49 +3,60 @@
 use std::path::Path;
 
 use crate::contain::contained;
-use crate::dicom::{self, Picture, Tone};
-use crate::{DataError, Limits, Stack, jpeg, png};
+use crate::dicom::{self, Picture};
+use crate::view::chosen;
+use crate::{DataError, Limits, Stack, View, jpeg, png};
 
 /// Reads a PNG, JPEG or DICOM file as 1×H×W grey or 3×H×W RGB.
 ///
 /// 16-bit PNGs are scaled to 8 bits, palettes resolved, transparency dropped. An orientation noted in EXIF data is not
-/// applied. Grey DICOM images are brought to 8 bits by [`Tone::Window`]. The format is told by the content, not by the
+/// applied. Grey DICOM images are brought to 8 bits by [`Tone::Window`](crate::Tone::Window). The format is told by the content, not by the
 /// name.
 ///
 /// # Errors
 /// [`DataError::TooLarge`] before anything is allocated; [`DataError::Unreadable`] for another format, a CMYK JPEG, a
-/// DICOM file of several frames or in a transfer syntax that this build does not read, or a file that is cut off (never
-/// a partly filled image); [`DataError::NoImage`] for a DICOM file that holds none; [`DataError::Io`].
+/// DICOM file in a transfer syntax that this build does not read, or a file that is cut off (never a partly filled image);
+/// [`DataError::MultiFrame`] for a DICOM file of several frames; [`DataError::NoImage`] for one that holds none;
+/// [`DataError::Io`].
 pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> {
-    read_picture(path, limits, Tone::default()).map(|picture| picture.pixels)
+    read_picture(path, limits, View::default()).map(|picture| picture.pixels)
 }
 
-/// As [`read_image`], with a choice of how grey DICOM images become 8 bits, and with what was odd about the file.
+/// As [`read_image`], with a choice of how grey DICOM images become 8 bits and of the frame, and with what was odd about the
+/// file. Of several frames only the one is unpacked.
 ///
 /// # Errors
-/// Those of [`read_image`]; [`DataError::Unreadable`] with [`Tone::Raw`] for values that do not fit into 8 bits.
-pub fn read_picture(path: &Path, limits: &Limits, tone: Tone) -> Result<Picture, DataError> {
+/// Those of [`read_image`]; [`DataError::Unreadable`] with [`Tone::Raw`](crate::Tone::Raw) for values that do not fit into 8
+/// bits; [`DataError::FrameRange`] if there is no such frame.
+pub fn read_picture(
+    path: &Path,
+    limits: &Limits,
+    view: impl Into<View>,
+) -> Result<Picture, DataError> {
+    let view = view.into();
     let bytes = limits.read(path)?;
     let mut notes = Vec::new();
     contained(path, || {
         if png::is_png(&bytes) {
+            chosen(path, 1, view.frame)?;
             let pixels = png::decode(path, &bytes, limits, &mut notes)?;
             Ok(Picture { pixels, notes })
         } else if jpeg::is_jpeg(&bytes) {
+            chosen(path, 1, view.frame)?;
             let pixels = jpeg::decode(path, &bytes, limits, &mut notes)?;
             Ok(Picture { pixels, notes })
         } else if dicom::is_dicom(&bytes) {
-            dicom::decode(path, &bytes, limits, tone)
+            dicom::decode(path, &bytes, limits, view)
         } else {
             Err(unknown(path, &bytes))
         }
     })
 }
 
-/// Height and width of a PNG, JPEG or DICOM file, without decoding it.
+/// Height and width of a PNG, JPEG or DICOM file, without decoding it. Those of all frames of a file are the same.
 ///
 /// # Errors
-/// Those of [`read_image`], except for damage inside the coded pixels.
+/// Those of [`read_image`], except for several frames and for damage inside the coded pixels.
 pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), DataError> {
     let bytes = limits.read(path)?;
     contained(path, || {

@@ -67,8 +67,16 @@ pub(crate) fn decode(
 /// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] if the file is no PNG (a JPEG changes class
 /// numbers and is refused), is cut off, is coloured, or has 16 bits and values above 255.
 pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataError> {
-    let bytes = limits.read(path)?;
-    if !is_png(&bytes) {
+    decode_indices(path, &limits.read(path)?, limits)
+}
+
+/// As [`read_index_png`], of bytes.
+pub(crate) fn decode_indices(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Plane<u8>, DataError> {
+    if !is_png(bytes) {
         return Err(DataError::unreadable(
             path,
             "not a PNG file",
@@ -76,7 +84,7 @@ pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataErr
         ));
     }
     let pixels = contained(path, || {
-        read(path, open(path, &bytes, limits, Transformations::IDENTITY)?)
+        read(path, open(path, bytes, limits, Transformations::IDENTITY)?)
     })?;
     let (height, width) = (pixels.height, pixels.width);
     let stored = pixels.color.samples();

@@ -262,7 +262,7 @@ mod tests {
             image: "a.png".into(),
             labels: labels.to_vec(),
             split: Split::Train,
-            tone: crate::Tone::Window,
+            view: crate::View::default(),
         }
     }
 

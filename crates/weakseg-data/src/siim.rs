@@ -4,6 +4,7 @@
 //! image-level label. [`SiimConfig::runs`] takes the masks, for [`Truth`](crate::Truth) alone.
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -19,7 +20,7 @@ use crate::run_table::{RunTable, TableForm};
 use crate::split::{Candidate, Held, by_counts, by_group, check_shares};
 use crate::split_file::read_splits;
 use crate::table::optional;
-use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone, View};
 
 /// SIIM-ACR Pneumothorax as it is downloaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,9 @@ pub struct SiimConfig {
     /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
     /// `raw` as they are stored, as the published code reads them.
     pub tone: Tone,
+    /// Which frame of DICOM files of several, counted from 1; where it is not said, such files are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<NonZeroU32>,
 }
 
 /// Of the 12,047 annotated images the paper holds out 686 twice.
@@ -70,11 +74,20 @@ impl Default for SiimConfig {
             test_counts: None,
             split_seed: 0,
             tone: Tone::Window,
+            frame: None,
         }
     }
 }
 
 impl SiimConfig {
+    /// What is to be seen of its images.
+    pub(crate) fn view(&self) -> View {
+        View {
+            tone: self.tone,
+            frame: self.frame,
+        }
+    }
+
     /// Reads who is ill, finds the images, and divides them.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
         let root = below(base, &self.root);
@@ -104,7 +117,7 @@ impl SiimConfig {
                 image,
                 labels: vec![row.is_positive()],
                 split: Split::Train,
-                tone: self.tone,
+                view: self.view(),
             });
         }
         if !left_out.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
 use crate::split::{Candidate, by_group, check_shares};
-use crate::{Case, Classes, DataError, LabelSpace, Split, Tone};
+use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
 ///
@@ -31,6 +32,10 @@ pub struct TableConfig {
     /// The folder of the masks, for scoring only: `ID.png`, or `FINDING/ID.png` if there are several findings.
     /// If not given, `masks` is used where it exists.
     pub masks: Option<PathBuf>,
+    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said, they are
+    /// errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize_masks: Option<MaskResize>,
     /// The CSV of boxes `image,label,x,y,width,height` in pixels of the image, for scoring only.
     /// If not given, `boxes.csv` is used where it exists.
     pub boxes: Option<PathBuf>,
@@ -48,6 +53,9 @@ pub struct TableConfig {
     /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
     /// `raw` as they are stored, as the published code reads them.
     pub tone: Tone,
+    /// Which frame of DICOM files of several, counted from 1; where it is not said, such files are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<NonZeroU32>,
 }
 
 impl Default for TableConfig {
@@ -57,6 +65,7 @@ impl Default for TableConfig {
             csv: "labels.csv".into(),
             images: "images".into(),
             masks: None,
+            resize_masks: None,
             boxes: None,
             findings: None,
             val_fraction: 0.2,
@@ -64,6 +73,7 @@ impl Default for TableConfig {
             split_seed: 0,
             boxed_patients_held_out: false,
             tone: Tone::Window,
+            frame: None,
         }
     }
 }
@@ -72,6 +82,14 @@ impl Default for TableConfig {
 const RESERVED: [&str; 3] = ["image", "patient", "split"];
 
 impl TableConfig {
+    /// What is to be seen of its images.
+    pub(crate) fn view(&self) -> View {
+        View {
+            tone: self.tone,
+            frame: self.frame,
+        }
+    }
+
     /// The folder of the masks, if there is one.
     pub(crate) fn mask_folder(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
         let root = below(base, &self.root);
@@ -210,7 +228,7 @@ impl TableConfig {
                     image: path,
                     labels,
                     split,
-                    tone: self.tone,
+                    view: self.view(),
                 });
             }
         }

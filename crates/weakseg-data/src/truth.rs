@@ -9,8 +9,8 @@ use crate::mask_store::mask_paths;
 use crate::run_table::RunTable;
 use crate::true_instance::{self, Objects, TrueInstance};
 use crate::{
-    Cases, Classes, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, read_image_size,
-    read_index_png,
+    Cases, Classes, DataError, LabelSpace, Limits, Mask, MaskResize, Plane, Split, Stack,
+    read_image_size, read_index_map,
 };
 
 /// The masks, objects and boxes of a set: what results are compared with, and what no training step may see.
@@ -24,13 +24,14 @@ pub struct Truth {
     objects: Option<Objects>,
     known: BTreeMap<String, Known>,
     boxes: BTreeMap<String, Vec<BoundingBox>>,
+    resize: Option<MaskResize>,
     limits: Limits,
 }
 
 /// Where masks come from.
 #[derive(Debug)]
 pub(crate) enum Masks {
-    /// PNGs in a folder.
+    /// PNGs in a folder; of index maps `.mat` files of the Semantic Boundaries Dataset too.
     Folder(PathBuf),
     /// Run lengths in a table.
     Runs(RunTable),
@@ -50,6 +51,7 @@ impl Truth {
         masks: Option<Masks>,
         objects: Option<Objects>,
         boxes: Option<Boxes>,
+        resize: Option<MaskResize>,
     ) -> Self {
         let known = cases
             .cases
@@ -69,6 +71,7 @@ impl Truth {
             objects,
             known,
             boxes: boxes.map(|boxes| boxes.of).unwrap_or_default(),
+            resize,
             limits: Limits::default(),
         }
     }
@@ -84,10 +87,12 @@ impl Truth {
     /// For findings, a case labelled as free of a finding needs no file for it: that plane is 0 everywhere. A finding
     /// that is labelled present and has no file is [`VOID`] everywhere if other findings of the case have theirs.
     ///
+    /// An index map is `ID.png` or, where that is not there, `ID.mat` of the Semantic Boundaries Dataset.
+    ///
     /// # Errors
-    /// [`DataError::MaskSize`] if it is not of the image's size, [`DataError::MaskValues`] if it holds values that
+    /// [`DataError::MaskSize`] if its file is not of the image's size and masks are not to be resized, [`DataError::MaskValues`] if it holds values that
     /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), [`DataError::Row`] for run lengths that
-    /// are no mask, and those of [`read_index_png`].
+    /// are no mask, and those of [`read_index_map`].
     pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
         let (Some(masks), Some(known)) = (&self.masks, self.known.get(id)) else {
             return Ok(None);
@@ -102,7 +107,7 @@ impl Truth {
                 }));
             }
         };
-        let paths = mask_paths(folder, &self.classes, id);
+        let paths = self.paths(folder, id);
         if !self.covered(&paths, known)? {
             return Ok(None);
         }
@@ -175,7 +180,7 @@ impl Truth {
         self.of(split).any(|(id, _)| match &self.masks {
             None => false,
             Some(Masks::Folder(folder)) => {
-                let paths = mask_paths(folder, &self.classes, id);
+                let paths = self.paths(folder, id);
                 paths.iter().any(|path| path.is_file())
             }
             Some(Masks::Runs(runs)) => runs.is_positive(id),
@@ -193,6 +198,20 @@ impl Truth {
             .iter()
             .filter(move |(_, known)| known.split == split)
             .map(|(id, known)| (id.as_str(), known))
+    }
+
+    /// The mask files of an id, whether they are there or not.
+    fn paths(&self, folder: &Path, id: &str) -> Vec<PathBuf> {
+        let mut paths = mask_paths(folder, &self.classes, id);
+        if self.classes.space == LabelSpace::Exclusive {
+            for path in &mut paths {
+                let packed = path.with_file_name(format!("{id}.mat"));
+                if !path.is_file() && packed.is_file() {
+                    *path = packed;
+                }
+            }
+        }
+        paths
     }
 
     /// Whether the files say anything of a case: one of them exists, or its labels make all of them needless.
@@ -226,18 +245,19 @@ impl Truth {
         }
     }
 
-    /// An index PNG of the image's size, whatever its values mean.
+    /// An index map of the image's size, whatever its values mean.
     fn index_map(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {
-        let plane = read_index_png(path, &self.limits)?;
-        if (plane.height(), plane.width()) != (height, width) {
-            return Err(DataError::MaskSize {
+        let plane = read_index_map(path, &self.limits)?;
+        match self.resize {
+            _ if (plane.height(), plane.width()) == (height, width) => Ok(plane),
+            Some(resize) => Ok(resize.apply(&plane, height, width)),
+            None => Err(DataError::MaskSize {
                 path: path.to_owned(),
                 height,
                 width,
                 found_height: plane.height(),
                 found_width: plane.width(),
-            });
+            }),
         }
-        Ok(plane)
     }
 }

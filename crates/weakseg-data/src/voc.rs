@@ -12,7 +12,7 @@ use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
 use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of};
 use crate::table::optional;
-use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone};
+use crate::{Case, Classes, DataError, LabelSpace, Limits, MaskResize, Split, View};
 
 /// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
 pub const VOC_CLASSES: [&str; 20] = [
@@ -54,10 +54,15 @@ pub struct VocConfig {
     /// `cls_labels.npy`. If not given, `image_labels.csv` is used where it exists, else `cls_labels.npy`, else the object
     /// names in `Annotations/*.xml`.
     pub labels: Option<PathBuf>,
-    /// The folder of the index maps, for scoring: such as `SegmentationClassAug`, the PNGs that the augmented lists have from the
-    /// Semantic Boundaries Dataset. If not given, `SegmentationClass` is used where it exists. Objects are those of
+    /// The folder of the index maps, for scoring: `ID.png`, or `ID.mat` as the Semantic Boundaries Dataset has them in its
+    /// `dataset/cls`; where both are there the PNG is read. Such as `SegmentationClassAug`, the PNGs that the augmented lists have
+    /// from that dataset. If not given, `SegmentationClass` is used where it exists. Objects are those of
     /// `SegmentationObject`, where it exists.
     pub masks: Option<PathBuf>,
+    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said, they are
+    /// errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize_masks: Option<MaskResize>,
     /// The classes, in the order of their numbers in the masks.
     pub classes: Vec<String>,
 }
@@ -71,6 +76,7 @@ impl Default for VocConfig {
             test: None,
             labels: None,
             masks: None,
+            resize_masks: None,
             classes: VOC_CLASSES.iter().map(|&name| name.to_owned()).collect(),
         }
     }
@@ -205,7 +211,7 @@ impl VocConfig {
             image,
             labels,
             split,
-            tone: Tone::default(),
+            view: View::default(),
         })
     }
 

@@ -219,6 +219,8 @@ pub fn statistics(name: NormalisationName) -> Normalisation {
         NormalisationName::Caffe => Normalisation::CAFFE,
         NormalisationName::Pneumothorax => Normalisation::XRAY,
         NormalisationName::Float => Normalisation::UNIT,
+        NormalisationName::Binary => Normalisation::BINARY,
+        NormalisationName::None => Normalisation::NONE,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `weakseg cam`: where a classifier looks.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -9,7 +10,7 @@ use weakseg::cam::CamMethod;
 use weakseg::predict::activation;
 use weakseg_data::{Limits, Tone, npy, read_picture, write_rgb_png};
 
-use super::tone;
+use super::view;
 use crate::args::Settings;
 use crate::exit::Done;
 use crate::{output, overlay};
@@ -48,6 +49,9 @@ pub struct Cam {
     /// How grey DICOM images become 8 bits: window, percentile or raw; by default as in the run that is named as the model.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
+    /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
+    #[arg(long, value_name = "N")]
+    frame: Option<NonZeroU32>,
     /// Path of the files to write, without ending.
     #[arg(long, value_name = "PREFIX")]
     out: PathBuf,
@@ -70,8 +74,8 @@ struct Item {
 impl Cam {
     /// Makes every map.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
-        let tone = tone::of_model(&self.model, self.tone)?;
-        let image = read_picture(&self.image, &Limits::default(), tone)?.pixels;
+        let view = view::of_model(&self.model, self.tone, self.frame)?;
+        let image = read_picture(&self.image, &Limits::default(), view)?.pixels;
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
         if self.out.file_name().is_none() {

@@ -1,5 +1,6 @@
 //! `weakseg crf`: a dense CRF on any label map.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use densecrf::{DenseCrf, Guide, Unary};
 use serde::Serialize;
-use weakseg_data::{Limits, Plane, npy, read_image, read_index_png, write_index_png};
+use weakseg_data::{Limits, Plane, View, npy, read_index_png, read_picture, write_index_png};
 
 use super::numbers;
 use crate::args::Settings;
@@ -28,6 +29,9 @@ pub struct Crf {
     /// The image: PNG, JPEG or DICOM.
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
+    /// The frame of a DICOM file of several, counted from 1.
+    #[arg(long, value_name = "N")]
+    frame: Option<NonZeroU32>,
     /// The label map: a palette or grey PNG of label numbers 0 to K-1, of the image's size.
     #[arg(value_name = "LABELS.png")]
     map: PathBuf,
@@ -107,7 +111,11 @@ impl Crf {
                 self.gt_prob
             ));
         }
-        let image = rgb(&read_image(&self.image, &Limits::default())?);
+        let view = View {
+            frame: self.frame,
+            ..View::default()
+        };
+        let image = rgb(&read_picture(&self.image, &Limits::default(), view)?.pixels);
         let map = read_index_png(&self.map, &Limits::default())?;
         let (height, width) = (map.height(), map.width());
         ensure!(

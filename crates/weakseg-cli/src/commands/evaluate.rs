@@ -7,7 +7,7 @@ use clap::Args;
 use weakseg::metrics::Bootstrap;
 use weakseg::progress::Progress;
 use weakseg::report::{self, DataSummary, Report};
-use weakseg_data::LabelSpace;
+use weakseg_data::{LabelSpace, MaskResize};
 
 use crate::args::Settings;
 use crate::evaluation::{
@@ -37,7 +37,7 @@ pub struct Evaluate {
     /// The masks to judge: NAME.png.
     #[arg(long, value_name = "DIR", required_unless_present = "coco")]
     pred: Option<PathBuf>,
-    /// The true masks: NAME.png.
+    /// The true masks: NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries Dataset.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["boxes", "coco"])]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
@@ -50,13 +50,16 @@ pub struct Evaluate {
     /// Score against boxes too: a CSV of image,label,x,y,width,height in pixels.
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
+    /// Bring predictions of another size to that of their truth: nearest. By default they are an error.
+    #[arg(long, value_name = "HOW")]
+    resize_masks: Option<MaskResize>,
     /// Score instances instead of masks: a list of COCO's results, told by ids of images and categories, or a document with
     /// scores, told by the names of both.
     #[arg(
         long,
         value_name = "FILE",
         requires = "coco_truth",
-        conflicts_with_all = ["pred", "truth", "classes", "void", "boxes"]
+        conflicts_with_all = ["pred", "truth", "classes", "void", "boxes", "resize_masks"]
     )]
     coco: Option<PathBuf>,
     /// The true instances: a COCO document.
@@ -124,7 +127,7 @@ impl Evaluate {
         let mut data = DataSummary::new(name, space, names);
         data.seed = Some(bootstrap.seed);
         if self.truth.is_some() {
-            let scores = score_masks(&found.pairs, &reading, bootstrap, ui)?;
+            let scores = score_masks(&found.pairs, &reading, self.resize_masks, bootstrap, ui)?;
             data.counts.test.cases = scores.images;
             data.counts.test.masks = scores.images;
             data.counts.test.positive = scores.positive;

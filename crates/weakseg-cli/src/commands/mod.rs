@@ -14,8 +14,8 @@ mod rle;
 mod run;
 mod set;
 mod split;
-mod tone;
 mod verify;
+mod view;
 mod walk;
 mod weights;
 

@@ -1,12 +1,13 @@
 //! `weakseg data pixels`: what the program sees in an image, as numbers.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use weakseg::progress::Progress;
-use weakseg_data::{Limits, Tone, npy, read_dicom_values, read_picture};
+use weakseg_data::{Limits, Tone, View, npy, read_dicom_values, read_picture};
 
 use crate::args::Settings;
 use crate::exit::Done;
@@ -20,7 +21,8 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   weakseg data pixels image.dcm --out seen.npy
-  weakseg data pixels image.dcm --out stored.npy --raw")]
+  weakseg data pixels image.dcm --out stored.npy --raw
+  weakseg data pixels run.dcm --out third.npy --frame 3")]
 pub struct Pixels {
     /// The image: PNG, JPEG or DICOM.
     #[arg(value_name = "FILE")]
@@ -34,6 +36,9 @@ pub struct Pixels {
     /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says), raw (as stored).
     #[arg(long, value_name = "TONE", default_value = "window")]
     tone: Tone,
+    /// The frame of a DICOM file of several, counted from 1.
+    #[arg(long, value_name = "N")]
+    frame: Option<NonZeroU32>,
 }
 
 /// What `--json` prints.
@@ -55,12 +60,16 @@ impl Pixels {
             _ => vec![channels, height, width],
         };
         let (shape, notes) = if self.raw {
-            let values = read_dicom_values(&self.image, &limits)?;
+            let values = read_dicom_values(&self.image, &limits, self.frame)?;
             let shape = shape_of(values.channels(), values.height(), values.width());
             npy::write_i32(&self.out, &shape, values.as_slice())?;
             (shape, Vec::new())
         } else {
-            let picture = read_picture(&self.image, &limits, self.tone)?;
+            let view = View {
+                tone: self.tone,
+                frame: self.frame,
+            };
+            let picture = read_picture(&self.image, &limits, view)?;
             let values = picture.pixels.map(|&value| f32::from(value));
             let shape = shape_of(values.channels(), values.height(), values.width());
             npy::write_f32(&self.out, &shape, values.as_slice())?;

@@ -1,5 +1,6 @@
 //! `weakseg predict`: a trained model on images.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,7 +15,7 @@ use weakseg_data::{
     read_picture, write_rgb_png,
 };
 
-use super::tone;
+use super::view;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
 use crate::{interrupt, output, overlay};
@@ -53,6 +54,9 @@ pub struct Predict {
     /// How grey DICOM images become 8 bits: window, percentile or raw; by default as in the run that is named as the model.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
+    /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
+    #[arg(long, value_name = "N")]
+    frame: Option<NonZeroU32>,
     /// Images that may be unreadable, or named here without being images, before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
@@ -122,7 +126,7 @@ impl Predict {
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
         let predictor = Predictor::open(&self.model, &device)?;
-        let tone = tone::of_model(&self.model, self.tone)?;
+        let view = view::of_model(&self.model, self.tone, self.frame)?;
         let store = MaskStore::new(&self.out, predictor.classes().clone());
         let stop = interrupt::stop()?;
         let (mut failed, mut unreadable, mut without) = (0, 0, 0);
@@ -139,7 +143,7 @@ impl Predict {
             }
             let read: Vec<Result<Picture, DataError>> = batch
                 .par_iter()
-                .map(|path| read_picture(path, &Limits::default(), tone))
+                .map(|path| read_picture(path, &Limits::default(), view))
                 .collect();
             let mut images: Vec<(&Path, Stack<u8>)> = Vec::new();
             for (path, image) in batch.iter().zip(read) {

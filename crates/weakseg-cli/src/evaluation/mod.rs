@@ -1,4 +1,4 @@
-//! Scores of masks that anybody made: two folders of index PNGs, matched by stem; and of [`instances`].
+//! Scores of masks that anybody made: two folders of index maps, matched by stem; and of [`instances`].
 //!
 //! Images are read one at a time and only their counts are kept, so that any number of them fits into memory.
 
@@ -10,13 +10,14 @@ mod reading;
 mod rows;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use weakseg::metrics::{Bootstrap, Confusion};
 use weakseg::progress::Progress;
 use weakseg::report::{Row, Step};
-use weakseg_data::Plane;
+use weakseg_data::{MaskResize, Plane};
 
 pub use boxes::score_boxes;
 pub use instances::score_instances;
@@ -39,24 +40,40 @@ pub struct Scores {
 /// and, where there is one class beside the background, the best mask that has not seen the image ([`prior`]).
 ///
 /// # Errors
-/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size.
+/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no way is
+/// given to bring the prediction to that of the truth.
 pub fn score_masks(
     pairs: &[Pair],
     reading: &Reading,
+    resize: Option<MaskResize>,
     bootstrap: &Bootstrap,
     progress: &dyn Progress,
 ) -> Result<Scores> {
     let classes = reading.classes.count();
     let names = reading.classes.names();
+    let resized = AtomicUsize::new(0);
     let images: Vec<Confusion> = read_all(pairs, progress, "comparing masks", |pair| {
         let truth = reading.truth(&pair.truth)?;
-        let pred = same_size(reading.pred(&pair.pred)?, &truth, pair)?;
+        let pred = reading.pred(&pair.pred)?;
+        let pred = match resize {
+            Some(resize) if !alike(&pred, &truth) => {
+                resized.fetch_add(1, Ordering::Relaxed);
+                resize.apply(&pred, truth.height(), truth.width())
+            }
+            _ => same_size(pred, &truth, pair)?,
+        };
         let mut confusion = Confusion::new(classes);
         confusion
             .add(truth.as_slice(), pred.as_slice())
             .with_context(|| format!("{} against {}", pair.pred.display(), pair.truth.display()))?;
         Ok(confusion)
     })?;
+    match resized.into_inner() {
+        0 => {}
+        count => progress.note(&format!(
+            "{count} predictions of another size were brought to that of their truth"
+        )),
+    }
     let constant = |class: u8| {
         images
             .iter()
@@ -119,17 +136,21 @@ fn of_constant(image: &Confusion, class: u8) -> Confusion {
     counts
 }
 
+fn alike(pred: &Plane<u8>, truth: &Plane<u8>) -> bool {
+    (pred.height(), pred.width()) == (truth.height(), truth.width())
+}
+
 fn same_size(pred: Plane<u8>, truth: &Plane<u8>, pair: &Pair) -> Result<Plane<u8>> {
-    let [found, expected] = [&pred, truth].map(|plane| (plane.height(), plane.width()));
-    if found != expected {
+    if !alike(&pred, truth) {
         bail!(
-            "{}: the prediction is {}x{} (height x width), the truth {} is {}x{}; save predictions at the size of the truth",
+            "{}: the prediction is {}x{} (height x width), the truth {} is {}x{}; save predictions at the size of the truth, \
+             or give --resize-masks nearest",
             pair.pred.display(),
-            found.0,
-            found.1,
+            pred.height(),
+            pred.width(),
             pair.truth.display(),
-            expected.0,
-            expected.1
+            truth.height(),
+            truth.width()
         );
     }
     Ok(pred)
@@ -143,15 +164,12 @@ fn read_all<T: Send>(
     work: impl Fn(&Pair) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     progress.begin(what, pairs.len() as u64);
-    let done = std::sync::atomic::AtomicU64::new(0);
+    let done = AtomicU64::new(0);
     let results = pairs
         .par_iter()
         .map(|pair| {
             let result = work(pair);
-            progress.at(
-                1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-                "",
-            );
+            progress.at(1 + done.fetch_add(1, Ordering::Relaxed), "");
             result
         })
         .collect();

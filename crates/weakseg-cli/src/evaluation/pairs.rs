@@ -28,13 +28,14 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Matches the PNGs of two folders by stem.
+    /// Matches the masks of two folders by stem: PNGs, and of the truth `.mat` files of the Semantic Boundaries Dataset too, where
+    /// there is no PNG of their name.
     ///
     /// # Errors
-    /// When a folder cannot be listed, holds no PNG, or the two have no stem in common.
+    /// When a folder cannot be listed, holds no mask, or the two have no stem in common.
     pub fn find(pred: &Path, truth: &Path) -> Result<Self> {
         let mut preds = png_stems(pred)?;
-        let truths = png_stems(truth)?;
+        let truths = stems(truth, &["mat", "png"])?;
         let (mut pairs, mut missing) = (Vec::new(), Vec::new());
         for (stem, truth) in truths {
             match preds.remove(&stem) {
@@ -82,16 +83,25 @@ impl Pairs {
 /// # Errors
 /// When it cannot be listed or holds none.
 pub fn png_stems(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
+    stems(folder, &["png"])
+}
+
+/// The files with one of some endings, by stem, in order; of several with one stem that of the last ending.
+fn stems(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
     let list = || format!("{}: cannot list the folder", folder.display());
     for entry in std::fs::read_dir(folder).with_context(list)? {
         let path = entry.with_context(list)?.path();
-        if path.is_file()
-            && path
-                .extension()
-                .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
-        {
-            found.insert(stem(&path), path);
+        let ending = path.extension().unwrap_or_default();
+        let rank = endings
+            .iter()
+            .position(|known| ending.eq_ignore_ascii_case(known));
+        let Some(rank) = rank.filter(|_| path.is_file()) else {
+            continue;
+        };
+        let stem = stem(&path);
+        if found.get(&stem).is_none_or(|(other, _)| *other <= rank) {
+            found.insert(stem, (rank, path));
         }
     }
     if found.is_empty() {
@@ -100,5 +110,8 @@ pub fn png_stems(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
             folder.display()
         );
     }
-    Ok(found)
+    Ok(found
+        .into_iter()
+        .map(|(stem, (_, path))| (stem, path))
+        .collect())
 }

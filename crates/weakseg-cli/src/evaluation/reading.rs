@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use weakseg::metrics::VOID;
 use weakseg::progress::Progress;
-use weakseg_data::{Limits, Plane, VOC_CLASSES, read_index_png};
+use weakseg_data::{Limits, Plane, VOC_CLASSES, read_index_map, read_index_png};
 
 use super::pairs::Pair;
 use super::read_all;
@@ -167,7 +167,7 @@ impl Reading {
     /// # Errors
     /// When it cannot be read, or holds 255 where that is neither void nor a class.
     pub fn truth(&self, path: &Path) -> Result<Plane<u8>> {
-        let mut plane = read_index_png(path, &Limits::default())?;
+        let mut plane = read_index_map(path, &Limits::default())?;
         if self.white[0] {
             plane
                 .as_mut_slice()
@@ -216,7 +216,7 @@ impl Reading {
 /// Which values a mask holds.
 fn values(path: &Path) -> Result<[bool; 256]> {
     let mut seen = [false; 256];
-    for &value in read_index_png(path, &Limits::default())?.as_slice() {
+    for &value in read_index_map(path, &Limits::default())?.as_slice() {
         seen[usize::from(value)] = true;
     }
     Ok(seen)

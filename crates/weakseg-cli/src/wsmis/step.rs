@@ -31,7 +31,7 @@ pub fn images(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
     let key = "train.transform.images_normalization";
     match leaves.text(key)?.as_deref() {
         None => {}
-        Some(name @ ("default" | "pneumothorax" | "float")) => {
+        Some(name @ ("default" | "pneumothorax" | "float" | "binary" | "none")) => {
             let ours = if name == "default" { "imagenet" } else { name };
             layer.set("image.normalisation", ours);
             leaves.same_text("val.transform.images_normalization", name);

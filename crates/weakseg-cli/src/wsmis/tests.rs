@@ -117,6 +117,23 @@ fn a_classifier_says_what_the_preset_says_by_hand() {
 }
 
 #[test]
+fn every_normalisation_of_that_code_has_its_name_here() {
+    for (theirs, ours) in [
+        ("default", "imagenet"),
+        ("pneumothorax", "pneumothorax"),
+        ("float", "float"),
+        ("binary", "binary"),
+        ("none", "none"),
+    ] {
+        let given = format!("images_normalization: {theirs}");
+        let text = CLASSIFIER.replace("images_normalization: default", &given);
+        let import = import(&text).expect("taken over");
+        let found = value(&import, "image.normalisation").and_then(Value::as_str);
+        assert_eq!(found, Some(ours));
+    }
+}
+
+#[test]
 fn every_leaf_is_in_one_of_the_two_lists() {
     for (text, leaves) in [(CLASSIFIER, 34), (CRF, 24)] {
         let import = imported(text);

@@ -231,3 +231,35 @@ fn the_tone_of_an_image_can_be_chosen() {
         &["window, percentile or raw"],
     );
 }
+
+#[test]
+fn a_frame_of_several_can_be_chosen() {
+    let program = Program::new();
+    let oracle = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../weakseg-data/tests/oracle/frames_8.dcm"
+    );
+    std::fs::copy(oracle, program.path("a.dcm")).expect("a file");
+    let pixels =
+        |more: &[&'static str]| [&["data", "pixels", "a.dcm", "--out", "x.npy"], more].concat();
+    program.fails(
+        1,
+        &pixels(&[]),
+        &["multi-frame image (3 frames)", "--frame N"],
+    );
+    // As pydicom reads the first pixel of each: tests/oracle/dicom_frames.json of weakseg-data.
+    for (frame, first) in [("1", 95), ("2", 69), ("3", 59)] {
+        program.ok(&pixels(&["--frame", frame]));
+        let seen = weakseg_data::npy::read_f32(&program.path("x.npy")).expect("an array");
+        assert_eq!((seen.0, seen.1[0]), (vec![3, 5], first as f32));
+        program.ok(&pixels(&["--frame", frame, "--raw"]));
+        let stored = weakseg_data::npy::read(&program.path("x.npy")).expect("an array");
+        assert_eq!(stored.as_i64().map(|values| values[0]), Some(first));
+    }
+    program.fails(
+        1,
+        &pixels(&["--frame", "4"]),
+        &["frame 4 was asked for, but the number of frames is 3"],
+    );
+    program.fails(2, &pixels(&["--frame", "0"]), &["--frame"]);
+}

@@ -185,6 +185,62 @@ fn several_classes_have_a_pooled_miou_and_void_does_not_count() {
 }
 
 #[test]
+fn a_truth_may_be_a_map_of_the_semantic_boundaries_dataset() {
+    let program = Program::new();
+    let map = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../weakseg-data/tests/oracle/sbd_cls.mat"
+    );
+    std::fs::create_dir(program.path("cls")).expect("a folder");
+    std::fs::copy(map, program.path("cls/a.mat")).expect("a map");
+    // A person at rows 1 to 4, columns 2 to 8, of which the last column is missed; a monitor from row 6, column 10.
+    let pred = Plane::from_fn(11, 14, |y, x| match (y, x) {
+        (1..=4, 2..=7) => 15,
+        (6.., 10..) => 20,
+        _ => 0,
+    });
+    write_index_png(&program.path("pred/a.png"), &pred).expect("a mask");
+    let json = program
+        .ok(&[
+            "evaluate",
+            "--pred",
+            "pred",
+            "--truth",
+            "cls",
+            "--classes",
+            "voc",
+            "--json",
+        ])
+        .json();
+    let iou = |class| value(&json, "segmentation", class, "iou");
+    close(iou("person"), 24.0 / 28.0);
+    close(iou("tvmonitor"), 1.0);
+    close(iou("aeroplane"), 0.0);
+}
+
+#[test]
+fn predictions_of_another_size_are_resized_only_if_that_is_asked_for() {
+    let program = Program::new();
+    one_class(&program);
+    let large = Plane::from_fn(4, 4, |y, x| u8::from(y < 2 && x < 2));
+    write_index_png(&program.path("pred/a.png"), &large).expect("a mask");
+    let folders = ["evaluate", "--pred", "pred", "--truth", "truth", "--json"];
+    program.fails(1, &folders, &["4x4", "2x2", "--resize-masks nearest"]);
+    let end = program.ok(&[&folders[..], &["--resize-masks", "nearest"]].concat());
+    // The quarter that is left of it is the pixel that it was.
+    close(value(&end.json(), "segmentation", "pos", "iou"), 0.25);
+    assert!(
+        end.stderr.contains("1 predictions of another size"),
+        "{end:?}"
+    );
+    program.fails(
+        2,
+        &[&folders[..], &["--resize-masks", "area"]].concat(),
+        &["expected nearest"],
+    );
+}
+
+#[test]
 fn a_truth_without_prediction_is_told_and_ends_with_3() {
     let program = Program::new();
     one_class(&program);

@@ -1,11 +1,11 @@
-//! A part of the image at another scale.
+//! Parts of the image at another scale.
 
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::motion::Motion;
-use super::operation::range;
+use super::operation::{range, within};
 use crate::DataError;
 use crate::chance::{below, between};
 
@@ -43,5 +43,74 @@ impl RandomCrop {
             (scaled as f64 - side as f64) / 2.0 - first
         });
         Motion::new(scale, 0.0, shift)
+    }
+}
+
+/// The middle of the image, brought to the size that the image has (as after torchvision's `CenterCrop`, which leaves it smaller).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CenterCrop {
+    /// The part that is left, as a share of each side.
+    pub share: f64,
+}
+
+impl Default for CenterCrop {
+    /// 224 of 256 pixels, as networks for ImageNet are validated.
+    fn default() -> Self {
+        Self { share: 0.875 }
+    }
+}
+
+impl CenterCrop {
+    pub(super) fn check(&self) -> Result<(), DataError> {
+        within("share", self.share, 0.05, 1.0, " of each side")
+    }
+
+    pub(super) fn motion(&self) -> Motion {
+        Motion::new(1.0 / self.share, 0.0, [0.0; 2])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::{Augment, AugmentStep, Operation};
+    use crate::{Plane, Stack};
+
+    fn cropped(share: f64, image: &Stack<u8>) -> (Stack<u8>, Stack<u8>) {
+        let augment = Augment {
+            steps: vec![AugmentStep::of(
+                1.0,
+                Operation::CenterCrop(CenterCrop { share }),
+            )],
+            ..Augment::default()
+        };
+        let (changed, mask) = augment.apply(0, 0, 0, image, Some(image)).unwrap();
+        (changed, mask.unwrap())
+    }
+
+    #[test]
+    fn the_middle_half_is_doubled() {
+        let image = Plane::from_fn(4, 4, |y, x| (40 * y + 10 * x) as u8).into_stack();
+        let (changed, mask) = cropped(0.5, &image);
+        // Rows and columns come from 0.75, 1.25, 1.75 and 2.25; between four pixels a plane stays one, halves go up.
+        let places = [0.75, 1.25, 1.75, 2.25];
+        let expected = Plane::from_fn(4, 4, |y, x| {
+            (40.0 * places[y] + 10.0 * places[x] + 0.5_f64) as u8
+        });
+        assert_eq!(changed.as_slice(), expected.as_slice());
+        let doubled = [
+            50, 50, 60, 60, 50, 50, 60, 60, 90, 90, 100, 100, 90, 90, 100, 100,
+        ];
+        assert_eq!(mask.as_slice(), doubled);
+    }
+
+    #[test]
+    fn the_whole_is_left_as_it_is_and_nothing_is_no_share() {
+        let image = Plane::from_fn(3, 5, |y, x| (y * 5 + x) as u8).into_stack();
+        assert_eq!(cropped(1.0, &image), (image.clone(), image));
+        for share in [0.0, 1.5, f64::NAN] {
+            assert!(CenterCrop { share }.check().is_err());
+        }
     }
 }

@@ -9,8 +9,9 @@
 //! values (brightness, contrast, gamma, a shift of a colour) gives nearly the same before a move as after it; noise, blur, median,
 //! sharpening and CLAHE look at neighbours or scatter, and then act on the moved image and not on the one that is moved.
 //!
-//! Departs from the reference, which changes images at their original resolution and then resizes: because images are kept in memory
-//! at the network's size, and a change of a quarter of the pixels takes a quarter of the time. So lengths in pixels that are not
+//! Departs from the reference, which changes images at their original resolution and then resizes ([`Augment::apply_then_resize`], on
+//! demand): because images are kept in memory at the network's size, and a change of a quarter of the pixels takes a quarter of the
+//! time. So lengths in pixels that are not
 //! those of an image of a stated size (the sides of `median-blur`, `sigma` of `gaussian-blur`, the 3×3 neighbourhood of `sharpen`,
 //! the grain of `gauss-noise`) are those of the smaller image, and reach further over the body than the same numbers in the
 //! reference.
@@ -49,7 +50,7 @@ pub use affine::{HorizontalFlip, ShiftScaleRotate};
 pub use blur::GaussianBlur;
 pub use clahe::Clahe;
 pub use colour::{HueSaturationValue, RgbShift};
-pub use crop::RandomCrop;
+pub use crop::{CenterCrop, RandomCrop};
 pub use elastic::Elastic;
 pub use median::MedianBlur;
 pub use noise::GaussNoise;
@@ -63,6 +64,7 @@ pub use tone::{BrightnessContrast, Gamma};
 use self::change::Change;
 use self::warp::Warp;
 use crate::chance::{Purpose, stream};
+use crate::resize::{Filter, resize_nearest, resize_u8};
 use crate::{DataError, Stack};
 
 /// What may happen to an image: a `scope`, or `steps`, or the keys after them. Nothing where nothing is said.
@@ -275,6 +277,40 @@ impl Augment {
         Ok((image, moved))
     }
 
+    /// As [`Augment::apply`], of an image at its own size, which is brought to `size` × `size` afterwards: the image by area
+    /// averaging, its mask by nearest. The mask may be of another size than the image, as one at the network's is: it is brought to
+    /// the image's first.
+    ///
+    /// # Shapes
+    /// Image C×H×W → C×size×size; mask P×h×w → P×size×size.
+    ///
+    /// # Errors
+    /// [`DataError::Shape`] if image or mask have no pixels.
+    pub fn apply_then_resize(
+        &self,
+        seed: u64,
+        epoch: u64,
+        index: u64,
+        image: &Stack<u8>,
+        mask: Option<&Stack<u8>>,
+        size: usize,
+    ) -> Result<(Stack<u8>, Option<Stack<u8>>), DataError> {
+        let (height, width) = (image.height(), image.width());
+        for (what, stack) in [("image", Some(image)), ("mask", mask)] {
+            if stack.is_some_and(|stack| stack.as_slice().is_empty()) {
+                return Err(DataError::Shape {
+                    what: format!("{what} to augment"),
+                    expected: "at least one pixel".into(),
+                    found: "none".into(),
+                });
+            }
+        }
+        let mask = mask.map(|mask| nearest(mask, height, width)).transpose()?;
+        let (image, mask) = self.apply(seed, epoch, index, image, mask.as_ref())?;
+        let mask = mask.map(|mask| nearest(&mask, size, size)).transpose()?;
+        Ok((resize_u8(&image, size, size, Filter::Area), mask))
+    }
+
     fn draw(&self, seed: u64, epoch: u64, index: u64, height: usize, width: usize) -> Vec<Change> {
         let mut rng = stream(Purpose::Augment, seed, epoch, index);
         let mut changes = Vec::new();
@@ -286,4 +322,12 @@ impl Augment {
         }
         changes
     }
+}
+
+/// Every plane of a mask at another size.
+fn nearest(mask: &Stack<u8>, height: usize, width: usize) -> Result<Stack<u8>, DataError> {
+    let planes: Vec<_> = (0..mask.channels())
+        .map(|plane| resize_nearest(&mask.to_plane(plane), height, width))
+        .collect();
+    Stack::from_planes(&planes)
 }

@@ -9,7 +9,7 @@ use super::blur::GaussianBlur;
 use super::change::Change;
 use super::clahe::Clahe;
 use super::colour::{HueSaturationValue, RgbShift};
-use super::crop::RandomCrop;
+use super::crop::{CenterCrop, RandomCrop};
 use super::elastic::Elastic;
 use super::median::MedianBlur;
 use super::noise::GaussNoise;
@@ -32,6 +32,8 @@ pub enum Operation {
     OpticalDistortion(OpticalDistortion),
     /// Another scale and a part of it, padded where it is smaller.
     RandomCrop(RandomCrop),
+    /// The middle of the image.
+    CenterCrop(CenterCrop),
     /// Brightness and contrast.
     BrightnessContrast(BrightnessContrast),
     /// A power of the grey values.
@@ -64,6 +66,7 @@ impl Operation {
             Self::Elastic(op) => op.check(),
             Self::OpticalDistortion(op) => op.check(),
             Self::RandomCrop(op) => op.check(),
+            Self::CenterCrop(op) => op.check(),
             Self::BrightnessContrast(op) => op.check(),
             Self::Gamma(op) => op.check(),
             Self::Clahe(op) => op.check(),
@@ -87,6 +90,7 @@ impl Operation {
             }
             Self::OpticalDistortion(op) => vec![Change::Look(op.draw(rng, width))],
             Self::RandomCrop(op) => vec![Change::Cut(op.draw(rng, height, width))],
+            Self::CenterCrop(op) => vec![Change::Move(op.motion())],
             Self::BrightnessContrast(op) => vec![Change::Table(Box::new(op.draw(rng)))],
             Self::Gamma(op) => vec![Change::Table(Box::new(op.draw(rng)))],
             Self::Clahe(op) => vec![op.draw(rng)],

@@ -54,11 +54,13 @@ impl Photometric {
     }
 }
 
-/// The image pixel module of a single frame.
+/// The image pixel module; what it says holds for every frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
+    /// How many frames it says there are, at least 1; not compared with the pixel data yet.
+    pub(crate) frames: u32,
     /// Samples a pixel, 1 or 3.
     pub(crate) samples: usize,
     pub(crate) photometric: Photometric,
@@ -100,12 +102,6 @@ impl Header {
         let columns = side(path, object, tags::COLUMNS, "Columns")?;
         limits.check_size(path, rows.into(), columns.into())?;
         let frames = number(tags::NUMBER_OF_FRAMES, "Number of Frames")?.unwrap_or(1);
-        if frames > 1 {
-            return Err(unread(
-                format!("a multi-frame image ({frames} frames), expected a single frame"),
-                "split it into single frames",
-            ));
-        }
         let samples = number(tags::SAMPLES_PER_PIXEL, "Samples per Pixel")?.unwrap_or(1);
         let photometric = photometric(path, object)?;
         if samples != photometric.samples() {
@@ -155,6 +151,7 @@ impl Header {
         Ok(Self {
             rows: rows as usize,
             columns: columns as usize,
+            frames: frames.max(1),
             samples: samples as usize,
             photometric,
             allocated,
@@ -175,7 +172,7 @@ impl Header {
         }
     }
 
-    /// Pixels of the image.
+    /// Pixels of a frame.
     pub(crate) fn pixels(&self) -> usize {
         self.rows * self.columns
     }
@@ -185,7 +182,7 @@ impl Header {
         self.allocated as usize / 8
     }
 
-    /// Bytes of the image.
+    /// Bytes of a frame.
     pub(crate) fn frame_bytes(&self) -> usize {
         self.pixels() * self.samples * self.bytes()
     }

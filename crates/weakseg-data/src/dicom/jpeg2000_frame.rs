@@ -4,19 +4,26 @@
 
 use std::path::Path;
 
+use dicom_core::value::{PixelFragmentSequence, Value};
+use dicom_core::{DataElement, VR};
+use dicom_dictionary_std::tags;
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
+use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::data_set::{DataSet, chain};
-use super::frame::fragments;
 use super::header::Header;
 use crate::DataError;
 
-/// Decodes to interleaved samples, little endian.
-pub(crate) fn read(path: &Path, object: &DataSet, header: &Header) -> Result<Vec<u8>, DataError> {
+/// Decodes a frame to interleaved samples, little endian.
+pub(crate) fn read(
+    path: &Path,
+    object: &DataSet,
+    coded: Vec<u8>,
+    header: &Header,
+) -> Result<Vec<u8>, DataError> {
     let damaged =
         |problem: String| DataError::unreadable(path, problem, "copy or export the file again");
-    let coded = fragments(path, object)?.concat();
     let size = codestream_size(&coded)
         .ok_or_else(|| damaged("the pixel data is no JPEG 2000 codestream".into()))?;
     let expected = [
@@ -35,9 +42,25 @@ pub(crate) fn read(path: &Path, object: &DataSet, header: &Header) -> Result<Vec
     else {
         return Err(damaged("this build has no decoder for JPEG 2000".into()));
     };
+    // The decoder looks for the frame itself; it gets an image that has no other.
+    let mut single = InMemDicomObject::new_empty();
+    let size = [
+        tags::ROWS,
+        tags::COLUMNS,
+        tags::SAMPLES_PER_PIXEL,
+        tags::BITS_ALLOCATED,
+    ];
+    for element in size.iter().filter_map(|&tag| object.get(tag)) {
+        single.put(element.clone());
+    }
+    let sequence: PixelFragmentSequence<Vec<u8>> =
+        PixelFragmentSequence::new(Vec::<u32>::new(), vec![coded]);
+    let sequence = Value::PixelSequence(sequence);
+    single.put(DataElement::new(tags::PIXEL_DATA, VR::OB, sequence));
+    let single = single.with_exact_meta(object.meta().clone());
     let mut bytes = Vec::new();
     decoder
-        .decode_frame(object, 0, &mut bytes)
+        .decode_frame(&single, 0, &mut bytes)
         .map_err(|error| {
             damaged(format!(
                 "the JPEG 2000 inside is damaged: {}",

@@ -1,4 +1,4 @@
-//! DICOM: single-frame images of 8 and 16 bits allocated, in every transfer syntax that is read without C.
+//! DICOM: images of 8 and 16 bits allocated, one frame at a time, in every transfer syntax that is read without C.
 //!
 //! dicom-rs reads the data set; what it would do to a hostile file is looked at before (`data_set`). Nothing of its
 //! pixel pipeline's defaults is relied on. From stored values to the 8 bits that networks see there is one road: the
@@ -21,13 +21,15 @@ mod voi;
 
 use std::fs;
 use std::io::Read;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use crate::contain::contained;
-use crate::{DataError, Limits, Stack, jpeg, png};
+use crate::view::chosen;
+use crate::{DataError, Limits, Stack, View, jpeg, png};
 
 pub(crate) use data_set::is_dicom;
 pub use tone::Tone;
@@ -89,15 +91,21 @@ pub(crate) fn decode(
     path: &Path,
     bytes: &[u8],
     limits: &Limits,
-    tone: Tone,
+    view: View,
 ) -> Result<Picture, DataError> {
     let mut notes = Vec::new();
     let object = data_set::read(path, bytes, limits, &mut notes)?;
     let header = Header::read(path, &object, limits)?;
-    let stored = stored(path, &object, &header, &mut notes)?;
+    let stored = stored(path, &object, &header, view.frame, &mut notes)?;
     let pixels = match header.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
-            tone::grey(path, &object, &header, &stored, tone, &mut notes)?
+            if view.tone != Tone::Raw && has_functional_groups(&object) {
+                notes.push(
+                    "rescale and window in its functional groups are not read; it is shown as if it had none there"
+                        .into(),
+                );
+            }
+            tone::grey(path, &object, &header, &stored, view.tone, &mut notes)?
         }
         _ => {
             notes.push(format!(
@@ -110,18 +118,22 @@ pub(crate) fn decode(
     Ok(Picture { pixels, notes })
 }
 
-/// Reads the stored values of a DICOM file, C×H×W: neither LUT nor window nor inversion, colours as they are
+/// Reads the stored values of a DICOM file, or of the frame that is named, C×H×W: neither LUT nor window nor inversion, colours as they are
 /// stored (palette indices; of JPEG files RGB). They are the numbers of pydicom's `pixel_array`.
 ///
 /// # Errors
-/// Those of [`read_image`](crate::read_image), and [`DataError::Unreadable`] for a file that is no DICOM file.
-pub fn read_dicom_values(path: &Path, limits: &Limits) -> Result<Stack<i32>, DataError> {
+/// Those of [`read_picture`](crate::read_picture), and [`DataError::Unreadable`] for a file that is no DICOM file.
+pub fn read_dicom_values(
+    path: &Path,
+    limits: &Limits,
+    frame: Option<NonZeroU32>,
+) -> Result<Stack<i32>, DataError> {
     let bytes = limits.read(path)?;
     contained(path, || {
         let mut notes = Vec::new();
         let object = data_set::read(path, &bytes, limits, &mut notes)?;
         let header = Header::read(path, &object, limits)?;
-        stored(path, &object, &header, &mut notes)
+        stored(path, &object, &header, frame, &mut notes)
     })
 }
 
@@ -153,13 +165,24 @@ pub(crate) fn identity(path: &Path, limits: &Limits) -> Result<Identity, DataErr
     })
 }
 
+/// Whether a data set is of the enhanced kind, which says of each frame what others say of the image.
+fn has_functional_groups(object: &DataSet) -> bool {
+    let groups = [
+        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+    ];
+    groups.iter().any(|&tag| object.get(tag).is_some())
+}
+
 fn stored(
     path: &Path,
     object: &DataSet,
     header: &Header,
+    frame: Option<NonZeroU32>,
     notes: &mut Vec<String>,
 ) -> Result<Stack<i32>, DataError> {
-    let frame = frame::read(path, object, header, notes)?;
+    let number = chosen(path, header.frames, frame)?;
+    let frame = frame::read(path, object, header, number, notes)?;
     let values = samples::stored(header, &frame);
     Stack::new(header.samples, header.rows, header.columns, values)
 }

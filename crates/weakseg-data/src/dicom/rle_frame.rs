@@ -5,13 +5,15 @@
 
 use std::path::Path;
 
-use super::data_set::DataSet;
-use super::frame::fragments;
 use super::header::Header;
 use crate::DataError;
 
-/// Decodes to interleaved samples, little endian.
-pub(crate) fn read(path: &Path, object: &DataSet, header: &Header) -> Result<Vec<u8>, DataError> {
+/// Decodes the fragments of a frame to interleaved samples, little endian.
+pub(crate) fn read(
+    path: &Path,
+    fragments: &[&[u8]],
+    header: &Header,
+) -> Result<Vec<u8>, DataError> {
     let damaged = |problem: String| {
         DataError::unreadable(
             path,
@@ -19,8 +21,7 @@ pub(crate) fn read(path: &Path, object: &DataSet, header: &Header) -> Result<Vec
             "copy or export the file again",
         )
     };
-    let fragments = fragments(path, object)?;
-    let [frame] = fragments.as_slice() else {
+    let [frame] = fragments else {
         return Err(damaged(format!(
             "it lies in {} fragments, expected one",
             fragments.len()

@@ -99,6 +99,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             masks: None,
             objects: None,
             boxes: None,
+            resize: None,
         }
     });
     let mut boxes = None;
@@ -128,7 +129,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             Err(error) => report.faults.push(unreadable(error)),
         }
     }
-    let truth = Truth::new(&cases, places.masks, objects, boxes);
+    let truth = Truth::new(&cases, places.masks, objects, boxes, places.resize);
     let looks: Vec<Look> = cases
         .cases
         .par_iter()

@@ -23,7 +23,7 @@ fn on_disk<T>(bytes: &[u8], work: impl FnOnce(&std::path::Path) -> T) -> T {
 
 fn values(file: &DicomFile) -> Vec<i32> {
     on_disk(&file.encode(), |path| {
-        read_dicom_values(path, &Limits::default())
+        read_dicom_values(path, &Limits::default(), None)
             .unwrap()
             .into_vec()
     })
@@ -49,7 +49,7 @@ fn refused(bytes: &[u8]) -> String {
         assert!(error.to_string().contains("a.dcm: "), "{error}");
         assert_eq!(
             error.to_string(),
-            read_dicom_values(path, &Limits::default())
+            read_dicom_values(path, &Limits::default(), None)
                 .unwrap_err()
                 .to_string()
         );
@@ -507,7 +507,7 @@ fn lossless_jpegs_of_every_number_of_bits_are_read() {
             vec![lossless_jpeg(6, 5, precision, &values)],
         );
         let read: Vec<i32> = on_disk(&file.encode(), |path| {
-            read_dicom_values(path, &Limits::default())
+            read_dicom_values(path, &Limits::default(), None)
                 .unwrap()
                 .into_vec()
         });
@@ -565,7 +565,9 @@ fn what_is_not_read_is_named() {
     let frames = |count: &'static str| {
         move |file: &mut DicomFile| file.text(tags::NUMBER_OF_FRAMES, VR::IS, count)
     };
-    assert!(with(&frames("2")).contains("multi-frame image (2 frames)"));
+    assert!(with(&frames("2")).contains(
+        "multi-frame image (2 frames), expected a single frame; name one with `--frame N`"
+    ));
     assert!(with(&frames("1000000000")).contains("multi-frame"));
     assert!(with(&frames("x")).contains("Number of Frames"));
     for tag in [tags::ROWS, tags::COLUMNS] {

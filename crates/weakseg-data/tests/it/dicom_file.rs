@@ -99,7 +99,17 @@ impl DicomFile {
     }
 
     /// Packed pixels: one frame in these fragments.
-    pub fn fragments(mut self, syntax: &'static str, fragments: Vec<Vec<u8>>) -> Self {
+    pub fn fragments(self, syntax: &'static str, fragments: Vec<Vec<u8>>) -> Self {
+        self.packed(syntax, Vec::new(), fragments)
+    }
+
+    /// Packed pixels with an offset table.
+    pub fn packed(
+        mut self,
+        syntax: &'static str,
+        offsets: Vec<u32>,
+        fragments: Vec<Vec<u8>>,
+    ) -> Self {
         let even = fragments.into_iter().map(|mut bytes| {
             if bytes.len() % 2 == 1 {
                 bytes.push(0);
@@ -107,7 +117,7 @@ impl DicomFile {
             bytes
         });
         let sequence: PixelFragmentSequence<Vec<u8>> =
-            PixelFragmentSequence::new(Vec::<u32>::new(), even.collect::<Vec<_>>());
+            PixelFragmentSequence::new(offsets, even.collect::<Vec<_>>());
         self.put(DataElement::new(
             tags::PIXEL_DATA,
             VR::OB,

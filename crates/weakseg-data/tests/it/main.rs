@@ -3,13 +3,16 @@
 
 mod arrays;
 mod augment;
+mod augment_first;
 mod coco_file;
 mod coco_rle;
 mod dicom;
 mod dicom_file;
 mod files;
+mod frames;
 mod phantom_set;
 mod resize;
+mod sbd;
 mod set;
 mod shared;
 mod siim;

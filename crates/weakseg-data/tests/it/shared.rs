@@ -156,7 +156,7 @@ fn compare(path: &std::path::Path, expected: &DicomOracle) -> Ending {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     };
-    let values = match read_dicom_values(path, &limits) {
+    let values = match read_dicom_values(path, &limits, None) {
         Ok(values) => values,
         Err(error) => {
             assert_eq!(

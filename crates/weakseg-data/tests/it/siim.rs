@@ -360,11 +360,11 @@ fn the_tone_of_a_set_is_that_of_its_images() {
             .unwrap()
             .read_image(&Limits::default());
         assert_eq!(image.unwrap().as_slice(), expected, "{tone}");
-        assert_eq!(config.tone(), tone.parse().unwrap());
+        assert_eq!(config.view().tone, tone.parse().unwrap());
     }
     assert!(toml::from_str::<DataConfig>("kind = \"siim\"\ntone = \"lung\"\n").is_err());
     let table: DataConfig = toml::from_str("kind = \"table\"\ntone = \"raw\"\n").unwrap();
-    assert_eq!(table.tone(), Tone::Raw);
+    assert_eq!(table.view().tone, Tone::Raw);
 }
 
 #[test]

@@ -117,6 +117,47 @@ fn values_mean_something_or_are_refused() {
 }
 
 #[test]
+fn masks_of_another_size_are_resized_only_if_that_is_asked_for() {
+    let (set, config) = Set::table();
+    // Twice the height, half the width of the image: the left half is there.
+    let mask = Plane::from_fn(12, 4, |_, x| u8::from(x < 2));
+    write_gray_png(&set.at("masks/p0_0.png"), &mask).unwrap();
+    let refused = truth(&set, &config).mask("p0_0").unwrap_err().to_string();
+    assert!(
+        refused.contains("12x4") && refused.contains("data.resize_masks = \"nearest\""),
+        "{refused}"
+    );
+    let data: DataConfig =
+        toml::from_str("kind = \"table\"\nresize_masks = \"nearest\"\n").unwrap();
+    let cases = data.open_cases(set.root()).unwrap();
+    let found = data.open_truth(set.root(), &cases).unwrap().mask("p0_0");
+    let expected = Plane::from_fn(6, 8, |_, x| u8::from(x < 4));
+    assert_eq!(found.unwrap().unwrap().planes.to_plane(0), expected);
+    assert!(data.verify(set.root()).passes(true));
+    assert!(!DataConfig::Table(config).verify(set.root()).passes(false));
+    for kind in ["table", "voc"] {
+        let other = format!("kind = \"{kind}\"\nresize_masks = \"area\"\n");
+        assert!(toml::from_str::<DataConfig>(&other).is_err());
+        let plain: DataConfig = toml::from_str(&format!("kind = \"{kind}\"\n")).unwrap();
+        assert!(!toml::to_string(&plain).unwrap().contains("resize_masks"));
+    }
+    let (set, config) = Set::voc();
+    let small = Plane::from_fn(3, 4, |_, x| if x < 2 { 2 } else { 255 });
+    write_index_png(&set.at("SegmentationClass/2007_000001.png"), &small).unwrap();
+    let data = DataConfig::Voc(weakseg_data::VocConfig {
+        resize_masks: Some(weakseg_data::MaskResize::Nearest),
+        ..config
+    });
+    let cases = data.open_cases(set.root()).unwrap();
+    let mask = data
+        .open_truth(set.root(), &cases)
+        .unwrap()
+        .mask("2007_000001");
+    let expected = Plane::from_fn(6, 8, |_, x| if x < 4 { 2 } else { 255 });
+    assert_eq!(mask.unwrap().unwrap().planes.to_plane(0), expected);
+}
+
+#[test]
 fn index_maps_are_read_by_index_and_hold_classes_and_void() {
     let (set, config) = Set::voc();
     let data = DataConfig::Voc(config);

@@ -110,6 +110,10 @@ pub enum NormalisationName {
     Pneumothorax,
     /// 0..=255 divided by 255.
     Float,
+    /// 0 stays 0, all above is 1: for images that are masks.
+    Binary,
+    /// 0..=255 as they are.
+    None,
 }
 
 /// Step 1, `train-classifier` (paper §3.1; reference §1).
@@ -253,6 +257,10 @@ pub struct Training {
     pub sampler: SamplerKind,
     /// Random changes to each training image: a `scope` by name, a list of `steps`, or the keys after them.
     pub augment: Augment,
+    /// Whether images are changed at their own size and brought to the network's afterwards, as the reference does. They are then
+    /// kept and changed at their own size, which takes the memory and the time of as many pixels.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub augment_first: bool,
 }
 
 impl Default for Training {
@@ -273,6 +281,7 @@ impl Default for Training {
             keep_every: 0,
             sampler: SamplerKind::Shuffle,
             augment: Augment::default(),
+            augment_first: false,
         }
     }
 }

@@ -125,6 +125,8 @@ fn label(name: NormalisationName) -> &'static str {
         NormalisationName::Caffe => "caffe",
         NormalisationName::Pneumothorax => "pneumothorax",
         NormalisationName::Float => "float",
+        NormalisationName::Binary => "binary",
+        NormalisationName::None => "none",
     }
 }
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use weakseg_data::{DataError, Limits, Stack, Tone, read_image, write_gray_png, write_rgb_png};
+use weakseg_data::{DataError, Limits, Stack, View, read_image, write_gray_png, write_rgb_png};
 
 use crate::digest::digest;
 
 /// Decoded images at a network's size as PNGs, which lose nothing and can be looked at.
 ///
-/// A file's name is the digest of what the image depends on: the program's version, the path, length and time of its source, the tone and the size. So a source
+/// A file's name is the digest of what the image depends on: the program's version, the path, length and time of its source, the tone, the frame and the size. So a source
 /// that changes has another name, and nothing is ever out of date; what is no longer asked for stays until somebody removes the folder.
 pub(super) struct DiskCache {
     folder: PathBuf,
@@ -26,19 +26,19 @@ impl DiskCache {
         }
     }
 
-    /// The image of `source`, read with `tone`, at `size` × `size` pixels: the one in the folder, or the one that `decode` makes, which is then put there.
+    /// The image of `source`, read with `view`, at `size` × `size` pixels: the one in the folder, or the one that `decode` makes, which is then put there.
     ///
     /// # Errors
     /// When there is none and the source cannot be decoded, or the folder not be written.
     pub(super) fn get(
         &self,
         source: &Path,
-        tone: Tone,
+        view: View,
         size: usize,
         decode: impl FnOnce() -> Result<Stack<u8>, DataError>,
     ) -> Result<Stack<u8>, DataError> {
         // A source that cannot be looked at is for the decoder to complain about.
-        let Some(file) = self.file(source, tone, size) else {
+        let Some(file) = self.file(source, view, size) else {
             return decode();
         };
         // A file that cannot be read, or is not what it should be, is made anew.
@@ -55,16 +55,20 @@ impl DiskCache {
         Ok(image)
     }
 
-    fn file(&self, source: &Path, tone: Tone, size: usize) -> Option<PathBuf> {
+    fn file(&self, source: &Path, view: View, size: usize) -> Option<PathBuf> {
         let path = source.canonicalize().ok()?;
         let about = path.metadata().ok()?;
         let time = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        let text = format!(
+        let View { tone, frame } = view;
+        let mut text = format!(
             "{VERSION}\n{}\n{}\n{}\n{tone:?}\n{size}",
             path.display(),
             about.len(),
             time.as_nanos()
         );
+        if let Some(frame) = frame {
+            text += &format!("\nframe {frame}");
+        }
         let name = digest(text.as_bytes());
         // Two letters a folder: some file systems are slow with tens of thousands in one.
         Some(
@@ -79,7 +83,8 @@ impl DiskCache {
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use weakseg_data::Plane;
+    use std::num::NonZeroU32;
+    use weakseg_data::{Plane, Tone};
 
     #[test]
     fn an_image_is_decoded_once_until_its_file_changes() {
@@ -98,7 +103,7 @@ mod tests {
                 Ok(image(value, channels))
             };
             cache
-                .get(&source, Tone::Window, 8, decode)
+                .get(&source, View::default(), 8, decode)
                 .expect("readable")
         };
         for channels in [1, 3] {
@@ -111,9 +116,14 @@ mod tests {
         }
         std::fs::write(&source, b"another length").expect("written");
         assert_eq!(get(9, 1), image(9, 1));
-        let raw = cache.file(&source, Tone::Raw, 8);
-        assert_ne!(raw, cache.file(&source, Tone::Window, 8));
-        let damaged = cache.file(&source, Tone::Window, 8).expect("a name");
+        let damaged = cache.file(&source, View::default(), 8).expect("a name");
+        let raw = cache.file(&source, Tone::Raw.into(), 8).expect("a name");
+        let second = View {
+            frame: NonZeroU32::new(2),
+            ..View::default()
+        };
+        let second = cache.file(&source, second, 8).expect("a name");
+        assert!(raw != damaged && second != damaged && raw != second);
         std::fs::write(&damaged, b"no image").expect("written");
         assert_eq!(get(9, 1), image(9, 1));
         assert_eq!(decoded.get(), 3);
@@ -124,7 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = DiskCache::new(folder.path());
         let missing = folder.path().join("missing.png");
-        let error = cache.get(&missing, Tone::Window, 8, || {
+        let error = cache.get(&missing, View::default(), 8, || {
             read_image(&missing, &Limits::default())
         });
         let message = error.expect_err("no such file").to_string();

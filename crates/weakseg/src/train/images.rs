@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Case, DataError, Limits, Stack, Tone, read_picture};
+use weakseg_data::{Case, DataError, Limits, Stack, View, read_picture};
 use weakseg_models::Normalisation;
 
 use super::disk_cache::DiskCache;
@@ -19,11 +19,13 @@ use crate::config::LoaderConfig;
 /// when it is asked for again.
 pub struct ImageStore {
     size: usize,
+    /// Whether images are kept at their own size, and brought to the store's whenever they are asked for.
+    own_size: bool,
     /// Bytes that may be kept.
     limit: usize,
     kept: AtomicUsize,
     cache: Option<DiskCache>,
-    files: Vec<(PathBuf, Tone)>,
+    files: Vec<(PathBuf, View)>,
     images: Vec<OnceLock<Arc<Stack<u8>>>>,
 }
 
@@ -32,12 +34,27 @@ impl ImageStore {
     pub fn new(cases: &[Case], size: usize, settings: &LoaderConfig) -> Self {
         Self {
             size,
+            own_size: false,
             limit: settings.memory.saturating_mul(1 << 20),
             kept: AtomicUsize::new(0),
             cache: settings.cache.as_deref().map(DiskCache::new),
-            files: cases.iter().map(|c| (c.image.clone(), c.tone)).collect(),
+            files: cases.iter().map(|c| (c.image.clone(), c.view)).collect(),
             images: cases.iter().map(|_| OnceLock::new()).collect(),
         }
+    }
+
+    /// The same, with images kept at their own size; the folder of decoded images, which has them at the network's, is not used.
+    pub fn at_own_size(self) -> Self {
+        Self {
+            own_size: true,
+            cache: None,
+            ..self
+        }
+    }
+
+    /// Side of the network's input.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The image of case `index`: 1 or 3 channels, `size` × `size`.
@@ -45,14 +62,31 @@ impl ImageStore {
     /// # Errors
     /// When the file cannot be read whole, or the cache not written.
     pub fn get(&self, index: usize) -> Result<Arc<Stack<u8>>, DataError> {
+        let image = self.kept_or_read(index)?;
+        Ok(match self.own_size {
+            true => Arc::new(resize_u8(&image, self.size, self.size, Filter::Area)),
+            false => image,
+        })
+    }
+
+    /// The image of case `index` at its own size, 1 or 3 channels, if the store keeps such.
+    ///
+    /// # Errors
+    /// When the file cannot be read whole.
+    pub fn original(&self, index: usize) -> Result<Option<Arc<Stack<u8>>>, DataError> {
+        self.own_size.then(|| self.kept_or_read(index)).transpose()
+    }
+
+    fn kept_or_read(&self, index: usize) -> Result<Arc<Stack<u8>>, DataError> {
         if let Some(image) = self.images[index].get() {
             return Ok(image.clone());
         }
-        let (path, tone) = &self.files[index];
-        let (tone, size) = (*tone, self.size);
+        let (path, view) = &self.files[index];
+        let (view, size) = (*view, self.size);
         let image = Arc::new(match &self.cache {
-            Some(cache) => cache.get(path, tone, size, || read_resized(path, tone, size))?,
-            None => read_resized(path, tone, size)?,
+            _ if self.own_size => read_picture(path, &Limits::default(), view)?.pixels,
+            Some(cache) => cache.get(path, view, size, || read_resized(path, view, size))?,
+            None => read_resized(path, view, size)?,
         });
         let bytes = image.as_slice().len();
         if self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
@@ -80,9 +114,9 @@ impl ImageStore {
 ///
 /// # Errors
 /// When the file cannot be read whole.
-pub fn read_resized(path: &Path, tone: Tone, size: usize) -> Result<Stack<u8>, DataError> {
+pub fn read_resized(path: &Path, view: View, size: usize) -> Result<Stack<u8>, DataError> {
     Ok(resize_u8(
-        &read_picture(path, &Limits::default(), tone)?.pixels,
+        &read_picture(path, &Limits::default(), view)?.pixels,
         size,
         size,
         Filter::Area,
@@ -104,10 +138,11 @@ pub fn to_tensor(
         .for_each(|(out, image)| {
             let image = image.as_ref();
             for channel in 0..3 {
-                let (mean, std) = (normalisation.mean[channel], normalisation.std[channel]);
+                let normalised: [f32; 256] =
+                    std::array::from_fn(|pixel| normalisation.value(channel, pixel as f32));
                 let plane = image.plane(channel.min(image.channels() - 1));
                 for (value, &pixel) in out[channel * area..][..area].iter_mut().zip(plane) {
-                    *value = (f32::from(pixel) - mean) / std;
+                    *value = normalised[usize::from(pixel)];
                 }
             }
         });

@@ -23,14 +23,20 @@ impl Draw for Pictures {
     type Sample = (Arc<Stack<u8>>, Option<Stack<u8>>);
 
     fn sample(&self, index: usize, at: Place, slot: usize) -> Result<Self::Sample, DataError> {
-        let image = self.images.get(self.cases[index])?;
-        let (image, mask) = self.augment.apply(
-            stream_seed(self.seed, at, purpose::AUGMENT),
-            at.epoch as u64,
-            slot as u64,
-            &image,
-            self.masks.get(index),
-        )?;
+        let (case, mask) = (self.cases[index], self.masks.get(index));
+        let seed = stream_seed(self.seed, at, purpose::AUGMENT);
+        let (epoch, slot) = (at.epoch as u64, slot as u64);
+        let (image, mask) = match self.images.original(case)? {
+            Some(image) => {
+                let size = self.images.size();
+                self.augment
+                    .apply_then_resize(seed, epoch, slot, &image, mask, size)?
+            }
+            None => {
+                let image = self.images.get(case)?;
+                self.augment.apply(seed, epoch, slot, &image, mask)?
+            }
+        };
         Ok((Arc::new(image), mask))
     }
 
@@ -55,7 +61,7 @@ mod tests {
     use crate::config::LoaderConfig;
     use crate::progress::Stop;
     use crate::train::loader::{Closing, Loader};
-    use weakseg_data::{Case, Plane, Scope, Split, Tone, write_gray_png};
+    use weakseg_data::{Case, Plane, Scope, Split, View, write_gray_png};
 
     /// A folder of `count` images that differ, of 48 pixels.
     fn cases(folder: &std::path::Path, count: usize) -> Vec<Case> {
@@ -69,7 +75,7 @@ mod tests {
                 id: number.to_string(),
                 patient: None,
                 image,
-                tone: Tone::default(),
+                view: View::default(),
                 labels: vec![number.is_multiple_of(2)],
                 split: Split::Train,
             }
@@ -132,6 +138,36 @@ mod tests {
             assert_eq!(one.len(), 6);
             assert!(one[0] != one[3], "another epoch, other changes");
         }
+    }
+
+    #[test]
+    fn images_are_changed_at_their_own_size_if_that_is_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cases = cases(folder.path(), 6);
+        let own_size = |mebibytes: usize| Pictures {
+            images: Arc::new(ImageStore::new(&cases, 32, &keeping(mebibytes)).at_own_size()),
+            ..pictures(&cases, Scope::Strong, 0)
+        };
+        let one = epochs(&own_size(1), 1).expect("readable");
+        for mebibytes in [1, 0] {
+            assert!(epochs(&own_size(mebibytes), 8).expect("readable") == one);
+        }
+        assert!(epochs(&pictures(&cases, Scope::Strong, 1), 1).expect("readable") != one);
+        let (image, mask) = &one[0][0];
+        assert_eq!((image.height(), image.width()), (32, 32));
+        assert_eq!(mask.as_ref().map(|mask| mask.height()), Some(32));
+        // Whoever changes nothing sees the same either way.
+        let plain = ImageStore::new(&cases, 32, &keeping(1));
+        let kept = own_size(1).images;
+        assert_eq!(
+            kept.original(2).expect("readable").map(|i| i.height()),
+            Some(48)
+        );
+        assert_eq!(plain.original(2).expect("readable"), None);
+        assert_eq!(
+            kept.get(2).expect("readable"),
+            plain.get(2).expect("readable")
+        );
     }
 
     /// [`Draw`] must not enter the pool: here every thread of it waits for the samples, as that of a pool of one thread does

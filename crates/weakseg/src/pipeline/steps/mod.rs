@@ -106,6 +106,14 @@ pub(crate) fn image_store(bench: &Bench<'_>) -> ImageStore {
     ImageStore::new(&bench.cases.cases, config.image.size, &settings)
 }
 
+/// The images of the run's cases, as a training changes them.
+pub(crate) fn training_images(bench: &Bench<'_>, training: &Training) -> ImageStore {
+    match training.augment_first {
+        true => image_store(bench).at_own_size(),
+        false => image_store(bench),
+    }
+}
+
 /// Works on cases in parallel. A case that is `done` already, by a run that was stopped, is not worked on again.
 pub(crate) fn per_case(
     bench: &Bench<'_>,

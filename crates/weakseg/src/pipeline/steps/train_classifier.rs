@@ -11,7 +11,7 @@ use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
 use super::learner::Learner;
-use super::{MODEL, image_store, indices, optimizer, plan, training_seed};
+use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::ClassifierStep;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
@@ -29,7 +29,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
     let device = bench.device.clone().autodiff();
     let network =
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
-    let images = Arc::new(image_store(bench));
+    let images = Arc::new(training_images(bench, &config.training));
     let train = Learner::Classifier.cases(bench.cases);
     read_all(bench, &images)?;
     let card = ModelCard::classifier(bench.config, &bench.cases.classes);

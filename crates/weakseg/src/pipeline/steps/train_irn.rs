@@ -12,7 +12,7 @@ use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Irnet, IrnetHeads, Normalisation};
 
 use super::learner::Learner;
-use super::{MODEL, image_store, optimizer, plan, training_seed};
+use super::{MODEL, optimizer, plan, training_images, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
@@ -47,7 +47,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
         bench,
         sampler: Learner::Irn.sampler(bench.config, bench.cases)?,
         pictures: Arc::new(Pictures {
-            images: Arc::new(image_store(bench)),
+            images: Arc::new(training_images(bench, &config.training)),
             cases: train,
             masks: labels,
             augment: config.training.augment.clone(),

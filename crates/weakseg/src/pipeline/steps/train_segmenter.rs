@@ -13,7 +13,7 @@ use weakseg_models::weights::save_safetensors;
 use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
 use super::learner::Learner;
-use super::{MODEL, image_store, indices, optimizer, plan, training_seed};
+use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
@@ -40,7 +40,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
         let mask = store.read(&cases[index].id)?;
         masks.push(shrink(&mask.planes, side));
     }
-    let images = Arc::new(image_store(bench));
+    let images = Arc::new(training_images(bench, &config.training));
     let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
     let pos_weight = match config.pos_weight {
         PosWeight::Value(value) => vec![value as f32; card.outputs()],
