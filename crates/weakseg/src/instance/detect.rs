@@ -285,6 +285,7 @@ fn boxes(owners: &Plane<u32>, count: usize) -> Vec<Option<[usize; 4]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cam::Threshold;
     use crate::irn::propagate::{self, MaskRule};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -450,9 +451,9 @@ mod tests {
                 names: ["a", "b"].map(String::from).to_vec(),
                 space,
             };
-            let threshold = 0.6;
+            let threshold = 0.6f32;
             let rule = MaskRule {
-                threshold,
+                threshold: Threshold::Fixed(f64::from(threshold)),
                 min_area: 0.0,
                 min_confidence: 0.0,
             };

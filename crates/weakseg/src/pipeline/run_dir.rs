@@ -431,6 +431,27 @@ impl RunDir {
     }
 }
 
+/// The record of a run that is only looked at.
+pub(crate) fn record(root: &Path) -> Result<RunRecord, RunError> {
+    parse(&root.join("run.json"))
+}
+
+/// Folder of a step that is finished, in the folder of such a run.
+pub(crate) fn finished_folder(root: &Path, step: &str) -> Option<PathBuf> {
+    let number = METHOD.iter().position(|s| s.name == step)?;
+    let folder = root.join(format!("{:02}-{step}", number + 1));
+    folder.join(MANIFEST).is_file().then_some(folder)
+}
+
+/// Digest of what a finished step of such a run has written.
+pub(crate) fn finished_outputs(root: &Path, step: &str) -> Result<Option<String>, RunError> {
+    let Some(folder) = finished_folder(root, step) else {
+        return Ok(None);
+    };
+    let manifest: Manifest = parse(&folder.join(MANIFEST))?;
+    Ok(Some(manifest.outputs))
+}
+
 /// Removes files that a kill left half-written beside their places; nobody else writes here, for the run is locked.
 fn sweep(folder: &Path) -> Result<(), RunError> {
     for entry in std::fs::read_dir(folder).map_err(io(folder, "list"))? {

@@ -57,6 +57,8 @@ pub struct ReportInput {
     pub run: RunInfo,
     /// The figures.
     pub report: Report,
+    /// What a few masks bought, if `weakseg tune` has looked at the run.
+    pub tuning: Vec<Table>,
     /// The training curves.
     pub curves: Vec<Curve>,
     /// The rows of pictures; the first [`MAX_ROWS`] are shown.
@@ -95,6 +97,7 @@ struct Page<'a> {
     plots: Vec<(String, String)>,
     open_tables: Vec<Table>,
     folded_tables: Vec<Table>,
+    tuning: &'a [Table],
     gallery: Vec<&'a GalleryRow>,
     gallery_hidden: usize,
     ramp: String,
@@ -150,6 +153,7 @@ impl<'a> Page<'a> {
             plots: plots(report),
             open_tables,
             folded_tables,
+            tuning: &input.tuning,
             gallery: input.gallery[..shown].iter().collect(),
             gallery_hidden: input.gallery.len() - shown,
             ramp: ramp(),
@@ -338,6 +342,7 @@ mod tests {
                 ..RunInfo::default()
             },
             report,
+            tuning: vec![],
             curves: vec![],
             gallery: vec![],
             config_toml: "seed = 7\n".to_owned(),
