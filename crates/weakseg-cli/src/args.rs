@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     Bench, Cam, Config, Crf, DataSplit, Demo, Evaluate, Phantom, Pixels, Predict, Report, Rle, Run,
-    Verify, Walk, Weights,
+    Tune, Verify, Walk, Weights,
 };
 use crate::device::Choice;
 use crate::ui::{Level, Ui};
@@ -80,6 +80,8 @@ pub enum Command {
     Predict(Predict),
     /// Score masks that anybody made, beside the trivial baselines.
     Evaluate(Evaluate),
+    /// Choose thresholds of a finished run by a few masks, and tell what these buy.
+    Tune(Tune),
     /// Show where a classifier looks: activation maps of an image.
     Cam(Cam),
     /// Refine a label map along the edges of its image by a dense CRF.

@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Result<Done> {
         Command::Run(run) => run.run(&settings),
         Command::Predict(predict) => predict.run(&settings),
         Command::Evaluate(evaluate) => evaluate.run(&settings),
+        Command::Tune(tune) => tune.run(&settings),
         Command::Cam(cam) => cam.run(&settings),
         Command::Crf(crf) => crf.run(&settings),
         Command::Walk(walk) => walk.run(&settings),

@@ -12,7 +12,8 @@
 //! | [`instance`] | objects of one class told apart, by IRNet's displacements |
 //! | [`loss`], [`optim`], [`train`] | training |
 //! | [`metrics`], [`report`] | figures that cannot flatter |
-//! | [`predict`], [`networks`] | trained models on new images |
+//! | [`predict`], [`finding_rule`], [`networks`] | trained models on new images |
+//! | [`tuning`] | what a few masks buy: thresholds, gate and triplet rule chosen by them |
 //! | [`pretrained`] | the trunks that real data starts from |
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod cam;
 pub mod config;
 mod digest;
 mod files;
+pub mod finding_rule;
 pub mod instance;
 pub mod irn;
 pub mod loss;
@@ -32,3 +34,4 @@ pub mod pretrained;
 pub mod progress;
 pub mod report;
 pub mod train;
+pub mod tuning;

@@ -15,7 +15,7 @@ use weakseg_models::{
     ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
-use crate::config::{Config, EncoderStart, NormalisationName};
+use crate::config::{Config, EncoderStart, NormalisationName, Triplet};
 use crate::pipeline::{Bench, StepError};
 use crate::pretrained::{WeightsChoice, entry};
 use crate::progress::Progress;
@@ -74,6 +74,9 @@ pub struct ModelCard {
     pub normalisation: NormalisationName,
     /// Probability above which a pixel belongs to a finding.
     pub threshold: f64,
+    /// Triplet rule of findings, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triplet: Option<Triplet>,
     /// Regions below this share of the image are removed.
     pub min_area: f64,
     /// Classifier probability below which the mask stays empty; 0 for no gate.
@@ -104,6 +107,7 @@ impl ModelCard {
             size: config.image.size,
             normalisation: config.image.normalisation,
             threshold: config.segmenter.threshold,
+            triplet: config.segmenter.triplet,
             min_area: config.segmenter.min_area,
             gate: if role == Role::Segmenter {
                 config.segmenter.gate

@@ -10,8 +10,9 @@ use weakseg_data::{Classes, LabelSpace, Mask, Plane, Stack};
 use weakseg_models::{Classifier, Normalisation, Segmenter};
 
 use crate::cam::{CamMethod, autograd, closed_form};
-use crate::irn::filter;
+use crate::finding_rule::FindingRule;
 use crate::networks::{self, ModelCard, NetworkError, Role};
+use crate::pipeline::finished_folder;
 use crate::train::to_tensor;
 
 /// Why a model cannot be opened or used.
@@ -77,11 +78,24 @@ impl Predictor {
     /// # Errors
     /// When there is no model, it is of another kind, or its file is damaged.
     pub fn open(path: &Path, device: &Device) -> Result<Self, PredictError> {
+        Self::open_asking(path, device, false)
+    }
+
+    /// As [`Predictor::open`] of a run's folder, with its classifier even where its settings have no gate, so that predictions
+    /// have probabilities. Masks stay the same.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::open`].
+    pub fn open_with_classifier(run: &Path, device: &Device) -> Result<Self, PredictError> {
+        Self::open_asking(run, device, true)
+    }
+
+    fn open_asking(path: &Path, device: &Device, always: bool) -> Result<Self, PredictError> {
         let file = model_file(path, "train-segmenter")?;
         let card = ModelCard::read(&file)?;
         expect_role(&file, &card, Role::Segmenter)?;
         let segmenter = networks::open_segmenter(&file, &card, device)?;
-        let gate = if card.gate > 0.0 && path.is_dir() {
+        let gate = if (always || card.gate > 0.0) && path.is_dir() {
             let file = model_file(path, "train-classifier")?;
             let classifier = ModelCard::read(&file)?;
             Some((
@@ -164,16 +178,17 @@ impl Predictor {
     }
 
     fn mask(&self, scores: &Stack<f32>, probabilities: Option<&[f32]>) -> Mask {
+        // Without a gate even a probability that is too small for its number is let through.
+        let gate = self.card.gate;
         let open =
-            |class: usize| probabilities.is_none_or(|p| f64::from(p[class]) > self.card.gate);
+            |class: usize| gate == 0.0 || probabilities.is_none_or(|p| f64::from(p[class]) > gate);
+        let rule = FindingRule::of(&self.card);
         let (height, width) = (scores.height(), scores.width());
         let planes: Vec<Plane<u8>> = match self.card.classes.space {
             LabelSpace::Findings => (0..self.card.classes.len())
-                .map(|class| {
-                    let plane = scores.to_plane(class);
-                    let mask =
-                        plane.map(|&v| u8::from(open(class) && f64::from(v) > self.card.threshold));
-                    filter::remove_weak_regions(&mask, &plane, self.card.min_area as f32, 0.0)
+                .map(|class| match open(class) {
+                    true => rule.mask(&scores.to_plane(class)),
+                    false => Plane::filled(height, width, 0),
                 })
                 .collect(),
             LabelSpace::Exclusive => vec![Plane::from_fn(height, width, |y, x| {
@@ -276,18 +291,10 @@ fn model_file(path: &Path, step_name: &'static str) -> Result<PathBuf, PredictEr
     if path.is_file() {
         return Ok(path.to_owned());
     }
-    let number = crate::pipeline::METHOD
-        .iter()
-        .position(|s| s.name == step_name)
-        .ok_or_else(missing)?;
-    let folder = path.join(format!("{:02}-{step_name}", number + 1));
-    let file = folder.join(crate::pipeline::steps::MODEL);
     // A model without its manifest is of a step that is not finished.
-    if folder.join("manifest.json").is_file() && file.is_file() {
-        Ok(file)
-    } else {
-        Err(missing())
-    }
+    let folder = finished_folder(path, step_name).ok_or_else(missing)?;
+    let file = folder.join(crate::pipeline::steps::MODEL);
+    file.is_file().then_some(file).ok_or_else(missing)
 }
 
 fn expect_role(path: &Path, card: &ModelCard, expected: Role) -> Result<(), PredictError> {

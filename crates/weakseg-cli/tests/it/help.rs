@@ -1,10 +1,11 @@
 use crate::program::Program;
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 27] = [
     &["demo"],
     &["run"],
     &["predict"],
     &["evaluate"],
+    &["tune"],
     &["cam"],
     &["crf"],
     &["walk"],

@@ -11,5 +11,6 @@ mod help;
 mod program;
 mod run;
 mod shared;
+mod tune;
 mod walk;
 mod weights;

@@ -10,6 +10,7 @@ use weakseg_kernels::bf16_instruction_set;
 
 use crate::dicom_file::dicom;
 use crate::program::Program;
+use crate::tune::tunes;
 
 const CONFIG: &str = r#"
 title = "Tiny"
@@ -324,6 +325,7 @@ fn from_images_to_a_report_and_a_model() {
 
     predicts(&program);
     looks(&program);
+    tunes(&program);
 }
 
 /// The step's COCO document holds every case of the splits that are learnt from, and its numbers lead somewhere. What the

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use weakseg_data::DataError;
 
 use super::{Config, ConfigError, EncoderStart, PosWeight, SamplerKind, Training};
+use crate::cam::Threshold;
 use crate::loss::SegmentationLoss;
 use crate::networks;
 use crate::pipeline::METHOD;
@@ -149,7 +150,9 @@ impl Config {
             positive("cams.scales", *scale)?;
         }
         share("cams.gate", self.cams.gate)?;
-        share("cams.threshold", self.cams.threshold)?;
+        if let Threshold::Fixed(threshold) = self.cams.threshold {
+            share("cams.threshold", threshold)?;
+        }
         let ir = &self.ir_labels;
         share("ir_labels.foreground", ir.foreground.into())?;
         share("ir_labels.background", ir.background.into())?;
@@ -199,6 +202,10 @@ impl Config {
         }
         share("segmenter.threshold", self.segmenter.threshold)?;
         share("segmenter.gate", self.segmenter.gate)?;
+        share("segmenter.min_area", self.segmenter.min_area)?;
+        if let Some(triplet) = &self.segmenter.triplet {
+            self.check_triplet(triplet)?;
+        }
         if let PosWeight::Value(weight) = self.segmenter.pos_weight {
             positive("segmenter.pos_weight", weight)?;
         }
@@ -357,7 +364,7 @@ fn not_negative(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
-fn share(name: &str, value: f64) -> Result<(), String> {
+pub(super) fn share(name: &str, value: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
@@ -509,7 +516,7 @@ mod training {
             .skip(1)
             .map(|rest| rest.split("```").next().expect("a block"))
             .collect();
-        assert_eq!(examples.len(), 7);
+        assert_eq!(examples.len(), 8);
         for example in examples {
             let table = format!("{example}\n[data]\nkind = \"phantom\"\n");
             resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
@@ -701,5 +708,37 @@ mod instances {
         // Runs from before there were instances keep their digests.
         let without = serde_json::to_value(set(&[]).expect("valid").pseudo_labels);
         assert!(without.expect("JSON").get("instances").is_none());
+    }
+}
+
+#[cfg(test)]
+mod maps {
+    use super::super::{Config, ConfigError, resolve, to_toml};
+    use crate::cam::Threshold;
+
+    fn of(kind: &str, set: &str) -> Result<Config, ConfigError> {
+        let table = format!("[data]\nkind = \"{kind}\"\nroot = \"set\"");
+        resolve(table.parse().expect("TOML"), "t", None, &[set.to_owned()])
+    }
+
+    #[test]
+    fn a_map_is_cut_at_a_number_or_by_otsu() {
+        for (value, expected) in [
+            ("0.25", Threshold::Fixed(0.25)),
+            ("0", Threshold::Fixed(0.0)),
+            ("otsu", Threshold::OTSU),
+        ] {
+            for kind in ["phantom", "voc"] {
+                let config = of(kind, &format!("cams.threshold={value}")).expect(value);
+                assert_eq!(config.cams.threshold, expected);
+                let read = resolve(to_toml(&config).parse().expect("TOML"), "t", None, &[]);
+                assert_eq!(read.expect("valid"), config, "the resolved file holds it");
+            }
+        }
+        for value in ["1.5", "ozu", "true"] {
+            let set = format!("cams.threshold={value}");
+            let message = of("phantom", &set).expect_err(value).to_string();
+            assert!(message.contains("threshold"), "{value}: {message}");
+        }
     }
 }

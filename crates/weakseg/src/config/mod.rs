@@ -8,6 +8,7 @@ mod layers;
 mod loader;
 mod precision;
 mod presets;
+mod triplet;
 mod weights;
 
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ use weakseg_models::layers::DropBlockForm;
 use weakseg_models::weights::ChannelOrder;
 use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind, SegmenterArch};
 
-use crate::cam::{CamMethod, Normalise};
+use crate::cam::{CamMethod, Normalise, Threshold};
 use crate::instance::InstanceRule;
 use crate::instance::coco::MaskForm;
 use crate::loss::{ClassifierLoss, SegmentationLoss};
@@ -30,6 +31,7 @@ pub use layers::{ConfigError, load, resolve, schema, to_toml};
 pub use loader::LoaderConfig;
 pub use precision::Precision;
 pub use presets::{PRESETS, preset};
+pub use triplet::Triplet;
 
 /// Everything that decides a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -304,8 +306,9 @@ pub struct CamStep {
     pub normalise: Normalise,
     /// Probability above which a class counts as predicted.
     pub gate: f64,
-    /// Where a map ends when it is scored as a mask: the constant background of the exclusive kind, the threshold of findings.
-    pub threshold: f64,
+    /// Where a map ends when it is scored as a mask: the constant background of the exclusive kind, the threshold of findings. A
+    /// number, or `"otsu"` for Otsu's threshold of each map, which needs none.
+    pub threshold: Threshold,
 }
 
 impl Default for CamStep {
@@ -317,7 +320,7 @@ impl Default for CamStep {
             flip: true,
             normalise: Normalise::Max,
             gate: 0.5,
-            threshold: 0.3,
+            threshold: Threshold::Fixed(0.3),
         }
     }
 }
@@ -505,6 +508,11 @@ pub struct SegmenterStep {
     pub pos_weight: PosWeight,
     /// Probability above which a pixel belongs to a finding.
     pub threshold: f64,
+    /// Triplet rule: a finding that is nowhere sure gets an empty mask; not asked where nothing is said. For findings alone. The
+    /// empty table will do.
+    // Left out where there is none: runs that were made before there was such a key stay the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub triplet: Option<Triplet>,
     /// Predicted regions smaller than this share of the image are removed.
     pub min_area: f64,
     /// An image whose classifier probability lies below this gets an empty mask; 0 asks only the segmentation network.
@@ -528,6 +536,7 @@ impl Default for SegmenterStep {
             losses: vec![SegmentationLoss::CrossEntropy { weight: 1.0 }],
             pos_weight: PosWeight::Rule(PosWeightRule::FromPixels),
             threshold: 0.5,
+            triplet: None,
             min_area: 0.0,
             gate: 0.0,
             flip: true,

@@ -4,13 +4,13 @@ use weakseg_data::resize::resize_f32;
 use weakseg_data::{Classes, LabelSpace, Mask, Plane, Stack};
 
 use super::filter::remove_weak_regions;
-use crate::cam::binarise;
+use crate::cam::{Threshold, binarise};
 
 /// How maps become masks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaskRule {
     /// After division by the maximum: the value of the background (exclusive classes) or the threshold of a finding.
-    pub threshold: f32,
+    pub threshold: Threshold,
     /// Regions smaller than this share of the image are removed.
     pub min_area: f32,
     /// Regions whose mean score is below this are removed.
@@ -82,7 +82,7 @@ pub fn cut(classes: &Classes, keys: &[usize], maps: &Stack<f32>, rule: &MaskRule
         LabelSpace::Findings => {
             for (place, &key) in keys.iter().enumerate() {
                 let map = maps.to_plane(place);
-                let above = binarise::above(&map, rule.threshold);
+                let above = binarise::above(&map, rule.threshold.of(map.as_slice()));
                 let kept = remove_weak_regions(&above, &map, rule.min_area, rule.min_confidence);
                 mask.planes.plane_mut(key).copy_from_slice(kept.as_slice());
             }
@@ -98,7 +98,7 @@ fn empty(classes: &Classes, [height, width]: [usize; 2]) -> Mask {
 }
 
 fn exclusive(keys: &[usize], maps: &Stack<f32>, rule: &MaskRule) -> Plane<u8> {
-    let mut places = binarise::with_background(maps, rule.threshold);
+    let mut places = binarise::with_background(maps, rule.threshold.of_greatest(maps));
     if rule.min_area > 0.0 || rule.min_confidence > 0.0 {
         for place in 0..keys.len() {
             let label = place as u8 + 1;
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     const RULE: MaskRule = MaskRule {
-        threshold: 0.25,
+        threshold: Threshold::Fixed(0.25),
         min_area: 0.0,
         min_confidence: 0.0,
     };
@@ -171,6 +171,36 @@ mod tests {
             &RULE,
         );
         assert_eq!(mask.planes.as_slice(), [1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn otsu_cuts_every_map_by_itself() {
+        let rule = MaskRule {
+            threshold: Threshold::OTSU,
+            ..RULE
+        };
+        // Divided by 10 and 4: 0, .04, .9, 1 and .5, .5, .52, 1. Each is cut between its heaps, where .25 takes all of the second.
+        let maps = Stack::new(2, 1, 4, vec![0.0, 0.4, 9.0, 10.0, 2.0, 2.0, 2.08, 4.0]).unwrap();
+        let findings = mask(
+            &classes(LabelSpace::Findings),
+            &[0, 2],
+            &maps,
+            [1, 4],
+            &rule,
+        );
+        assert_eq!(
+            findings.planes.as_slice(),
+            [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+        );
+        // Divided by 10, the greatest at each pixel: .2, .2, .9, 1.
+        let exclusive = mask(
+            &classes(LabelSpace::Exclusive),
+            &[0, 2],
+            &maps,
+            [1, 4],
+            &rule,
+        );
+        assert_eq!(exclusive.planes.as_slice(), [0, 0, 1, 1]);
     }
 
     #[test]

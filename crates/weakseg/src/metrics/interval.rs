@@ -104,7 +104,7 @@ impl Bootstrap {
 }
 
 /// Percentile `q` (`0.0..=1.0`) of sorted, non-empty values, linear between neighbours.
-fn percentile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], q: f64) -> f64 {
     let position = q * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

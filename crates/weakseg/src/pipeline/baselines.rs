@@ -8,6 +8,7 @@ use weakseg_data::{Cases, DataError, LabelSpace, Limits, Mask, Plane, Split, Sta
 
 use super::rows::Who;
 use super::scores::{ScoreError, score_boxes, score_masks};
+use crate::cam::Threshold;
 use crate::config::Prior;
 use crate::metrics::Bootstrap;
 use crate::metrics::prior::{self, GRID};
@@ -136,7 +137,7 @@ pub fn baseline_rows(
             cases,
             truth,
             bootstrap,
-            0.5,
+            Threshold::Fixed(0.5),
             |case, finding| {
                 let (height, width) =
                     weakseg_data::read_image_size(&case.image, &Limits::default())?;

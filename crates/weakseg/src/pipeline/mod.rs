@@ -29,6 +29,7 @@ use steps::learner::Learner;
 pub use baselines::{PriorMask, baseline_rows};
 pub use rows::{Who, class_rows, finding_rows, mean_iou_row, precision_of};
 pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
+pub(crate) use run_dir::{finished_folder, finished_outputs, record};
 pub use scores::{ScoreError, score_boxes, score_masks};
 
 /// One step of the method.
@@ -272,12 +273,8 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         job.progress.note(&format!("warning: {warning}"));
     }
     check_span(job)?;
-    choose_precision(job)?;
-    let data = digest(
-        serde_json::to_string(&listing(&cases))
-            .expect("plain fields")
-            .as_bytes(),
-    );
+    choose_precision(job.config, &job.device, job.device_name)?;
+    let data = data_digest(&cases);
     let from = if job.span.again {
         job.span.from
     } else {
@@ -380,22 +377,26 @@ fn clear(run: &RunDir, span: Span, progress: &dyn Progress) -> Result<(), StepEr
     Ok(())
 }
 
-/// What a set is, for its digest: every id, label and split, but not the folder it lies in.
-fn listing(cases: &Cases) -> Vec<(&str, &[bool], weakseg_data::Split)> {
-    cases
+/// Digest of what a set is: every id, label and split, but not the folder it lies in.
+pub(crate) fn data_digest(cases: &Cases) -> String {
+    let listing: Vec<(&str, &[bool], weakseg_data::Split)> = cases
         .cases
         .iter()
         .map(|c| (c.id.as_str(), c.labels.as_slice(), c.split))
-        .collect()
+        .collect();
+    let text = serde_json::to_string(&listing).expect("plain fields");
+    digest(text.as_bytes())
 }
 
 /// Makes the run's arithmetic that of the process.
-fn choose_precision(job: &Job<'_>) -> Result<(), StepError> {
-    let chosen = job.config.precision.choose(&job.device);
-    chosen.map_err(|why| {
+pub(crate) fn choose_precision(
+    config: &Config,
+    device: &Device,
+    device_name: &str,
+) -> Result<(), StepError> {
+    config.precision.choose(device).map_err(|why| {
         StepError::Other(format!(
-            "precision = \"bf16\" on {}: {why}; set precision = \"fp32\"",
-            job.device_name
+            "precision = \"bf16\" on {device_name}: {why}; set precision = \"fp32\""
         ))
     })
 }

@@ -436,6 +436,26 @@ pub(super) fn folder_of(run: &Path, name: &str) -> PathBuf {
     run.join(format!("{:02}-{name}", number + 1))
 }
 
+/// The record of a run that is only looked at.
+pub(crate) fn record(root: &Path) -> Result<RunRecord, RunError> {
+    parse(&root.join("run.json"))
+}
+
+/// Folder of a step that is finished, in the folder of such a run.
+pub(crate) fn finished_folder(root: &Path, step: &str) -> Option<PathBuf> {
+    let folder = folder_of(root, step);
+    folder.join(MANIFEST).is_file().then_some(folder)
+}
+
+/// Digest of what a finished step of such a run has written.
+pub(crate) fn finished_outputs(root: &Path, step: &str) -> Result<Option<String>, RunError> {
+    let Some(folder) = finished_folder(root, step) else {
+        return Ok(None);
+    };
+    let manifest: Manifest = parse(&folder.join(MANIFEST))?;
+    Ok(Some(manifest.outputs))
+}
+
 /// Removes files that a kill left half-written beside their places; nobody else writes here, for the run is locked.
 fn sweep(folder: &Path) -> Result<(), RunError> {
     for entry in std::fs::read_dir(folder).map_err(io(folder, "list"))? {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use weakseg_data::{Case, Cases, DataError, LabelSpace, Mask, Plane, Truth};
 
 use super::rows::{Who, class_rows, finding_rows, mean_iou_row};
+use crate::cam::Threshold;
 use crate::metrics::localisation::{Rectangle, box_iou, pointing_hit};
 use crate::metrics::{BinaryCounts, Bootstrap, Confusion, MetricError, Overlap};
 use crate::report::{Metric, ReportError, Row, Subset};
@@ -138,7 +139,7 @@ pub fn score_boxes(
     cases: &Cases,
     truth: &Truth,
     bootstrap: &Bootstrap,
-    threshold: f32,
+    threshold: Threshold,
     map: impl Fn(&Case, usize) -> Result<Option<Plane<f32>>, DataError> + Sync,
 ) -> Result<Vec<Row>, ScoreError> {
     let mut hits = Vec::new();
@@ -166,8 +167,14 @@ pub fn score_boxes(
             let (hit, overlap) = match map(case, finding)? {
                 Some(map) => (
                     pointing_hit(map.as_slice(), map.height(), map.width(), &boxes).map_err(of)?,
-                    box_iou(map.as_slice(), map.height(), map.width(), threshold, &boxes)
-                        .map_err(of)?,
+                    box_iou(
+                        map.as_slice(),
+                        map.height(),
+                        map.width(),
+                        threshold.of(map.as_slice()),
+                        &boxes,
+                    )
+                    .map_err(of)?,
                 ),
                 None => (Some(0.0), Some(0.0)),
             };

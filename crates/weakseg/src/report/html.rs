@@ -60,6 +60,8 @@ pub struct ReportInput {
     pub report: Report,
     /// The figures of instances, where objects were told apart and scored.
     pub instances: Option<InstanceFigures>,
+    /// What a few masks bought, if `weakseg tune` has looked at the run.
+    pub tuning: Vec<Table>,
     /// The training curves.
     pub curves: Vec<Curve>,
     /// The rows of pictures; the first [`MAX_ROWS`] are shown.
@@ -99,6 +101,7 @@ struct Page<'a> {
     open_tables: Vec<Table>,
     folded_tables: Vec<Table>,
     instance_tables: Vec<Table>,
+    tuning: &'a [Table],
     gallery: Vec<&'a GalleryRow>,
     gallery_hidden: usize,
     ramp: String,
@@ -159,6 +162,7 @@ impl<'a> Page<'a> {
                 .iter()
                 .flat_map(InstanceFigures::tables)
                 .collect(),
+            tuning: &input.tuning,
             gallery: input.gallery[..shown].iter().collect(),
             gallery_hidden: input.gallery.len() - shown,
             ramp: ramp(),
@@ -349,6 +353,7 @@ mod tests {
             },
             report,
             instances: None,
+            tuning: vec![],
             curves: vec![],
             gallery: vec![],
             config_toml: "seed = 7\n".to_owned(),

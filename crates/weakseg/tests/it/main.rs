@@ -11,3 +11,4 @@ mod schedules;
 mod tiny;
 mod toy;
 mod training;
+mod tuning;

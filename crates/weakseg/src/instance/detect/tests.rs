@@ -1,6 +1,7 @@
 //! What is found in made evidence, and what evidence is refused.
 
 use super::*;
+use crate::cam::Threshold;
 use crate::irn::propagate::{self, MaskRule};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -170,9 +171,9 @@ fn one_cluster_gives_the_pseudo_label() {
             names: ["a", "b"].map(String::from).to_vec(),
             space,
         };
-        let threshold = 0.6;
+        let threshold = 0.6f32;
         let rule = MaskRule {
-            threshold,
+            threshold: Threshold::Fixed(f64::from(threshold)),
             min_area: 0.0,
             min_confidence: 0.0,
         };

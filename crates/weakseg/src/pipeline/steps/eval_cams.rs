@@ -29,7 +29,7 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outc
     for split in Split::ALL {
         rows.extend(classifier_rows(bench, &cams, split)?);
     }
-    let threshold = bench.config.cams.threshold as f32;
+    let threshold = bench.config.cams.threshold;
     let rule = MaskRule {
         threshold,
         min_area: 0.0,

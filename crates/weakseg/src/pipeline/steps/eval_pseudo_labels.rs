@@ -7,6 +7,7 @@ use weakseg_data::Truth;
 use super::make_pseudo_labels::{SCORES, mask_of};
 use super::score_instances::score_instances;
 use super::scoring::{map_rows, write_rows};
+use crate::cam::Threshold;
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::report::Step;
 
@@ -23,7 +24,7 @@ pub fn eval_pseudo_labels(
         truth,
         Step::Irn,
         &scores,
-        bench.config.pseudo_labels.threshold,
+        Threshold::Fixed(bench.config.pseudo_labels.threshold.into()),
         |case, maps, size, allowed| mask_of(bench, case, maps, size, allowed),
     )?;
     write_rows(folder, &rows)?;

@@ -8,6 +8,7 @@ use weakseg_data::{LabelSpace, Limits, Split, Stack, Truth};
 
 use super::indices;
 use super::scoring::{bootstrap, write_rows};
+use crate::cam::Threshold;
 use crate::pipeline::rows::Who;
 use crate::pipeline::scores::{score_boxes, score_masks};
 use crate::pipeline::{Bench, Outcome, StepError};
@@ -90,7 +91,7 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
             &bootstrap(bench),
             |case, _| Ok(store.read(&case.id)?),
         )?);
-        let threshold = bench.config.segmenter.threshold as f32;
+        let threshold = Threshold::Fixed(bench.config.segmenter.threshold);
         rows.extend(score_boxes(
             who,
             bench.cases,

@@ -13,6 +13,7 @@ use weakseg_kernels::walk::{WalkOptions, random_walk};
 use super::make_instances::make_instances;
 use super::maps::upsample;
 use super::{ClassMaps, MODEL, indices};
+use crate::cam::Threshold;
 use crate::cam::multi_scale::{Sampling, unmirror};
 use crate::irn::propagate;
 use crate::irn::refine::refine;
@@ -181,7 +182,7 @@ pub(crate) fn mask_of(
     let classes = &bench.cases.classes;
     let (keys, planes) = maps.of(allowed);
     let rule = propagate::MaskRule {
-        threshold: config.threshold,
+        threshold: Threshold::Fixed(config.threshold.into()),
         min_area: config.min_area,
         min_confidence: config.min_confidence,
     };
@@ -202,7 +203,7 @@ pub(crate) fn mask_of(
     let refined = resize_f32(&refined, size[0], size[1]);
     // What it gives back is above one half where a class is likelier than background.
     let rule = propagate::MaskRule {
-        threshold: 0.5,
+        threshold: Threshold::Fixed(0.5),
         ..rule
     };
     Ok(propagate::cut(classes, &keys, &refined, &rule))

@@ -18,7 +18,10 @@ use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
 use crate::pipeline::{Bench, METHOD, Outcome, StepError};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
-use crate::report::{Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Timing};
+use crate::report::{
+    Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
+};
+use crate::tuning::{self, Tuning};
 
 /// Longest side of a picture in the report.
 const PICTURE: usize = 256;
@@ -71,6 +74,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.warnings.extend(image_notes::summary(bench)?);
     let pseudo_labels = bench.run.folder("make-pseudo-labels");
     data.warnings.extend(noise(bench, &pseudo_labels)?);
+    let (tuning, outdated) = tuning(bench)?;
+    data.warnings.extend(outdated);
     let seconds = timings.iter().map(|t| t.seconds).sum();
     let figures = Report::new(data, rows, timings)?;
     let [json, html] = REPORT.map(|name| bench.run.root().join(name));
@@ -94,6 +99,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         },
         report: figures,
         instances: instance_figures(bench.run.root())?,
+        tuning,
         curves,
         gallery: gallery(bench, truth)?,
         config_toml: crate::config::to_toml(bench.config),
@@ -103,6 +109,32 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         cases: bench.cases.cases.len(),
         ..Outcome::default()
     })
+}
+
+/// The tables of `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of them.
+fn tuning(bench: &Bench<'_>) -> Result<(Vec<Table>, Option<String>), StepError> {
+    let file = bench.run.root().join(tuning::FILE);
+    if !file.exists() {
+        return Ok((Vec::new(), None));
+    }
+    let tuned = match Tuning::read(&file) {
+        Ok(tuned) => tuned,
+        Err(error) => return Ok((Vec::new(), Some(error.to_string()))),
+    };
+    for (name, outputs) in &tuned.inputs {
+        let now = match crate::pipeline::step(name) {
+            Some(step) => bench.run.finished(step)?,
+            None => None,
+        };
+        if now.is_none_or(|manifest| manifest.outputs != *outputs) {
+            let outdated = format!(
+                "{} tells of another {name} than there is now; write it anew with `weakseg tune`",
+                tuning::FILE
+            );
+            return Ok((Vec::new(), Some(outdated)));
+        }
+    }
+    Ok((tuning::tables(&tuned), None))
 }
 
 /// The kind of the set and the folder it lies in.

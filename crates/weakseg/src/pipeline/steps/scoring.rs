@@ -6,6 +6,7 @@ use weakseg_data::{Case, Mask, Split, Truth, atomic};
 
 use super::ClassMaps;
 use super::maps::{predicted, upsample};
+use crate::cam::Threshold;
 use crate::files;
 use crate::metrics::Bootstrap;
 use crate::pipeline::rows::Who;
@@ -48,7 +49,7 @@ pub(crate) fn map_rows(
     truth: &Truth,
     step: Step,
     folder: &Path,
-    threshold: f32,
+    threshold: Threshold,
     mask: impl Fn(&Case, &ClassMaps, [usize; 2], &dyn Fn(usize) -> bool) -> Result<Mask, ScoreError>
     + Sync,
 ) -> Result<Vec<Row>, StepError> {

@@ -1,0 +1,187 @@
+//! From a run's maps to curves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use weakseg_data::resize::resize_f32;
+use weakseg_data::{Case, Cases, Limits, Mask, Plane, Split, Stack, Truth};
+
+use super::Job;
+use super::curve::{CaseCurves, Curve};
+use super::cuts::Cuts;
+use super::document::Stage;
+use super::error::TuneError;
+use super::rule::Rule;
+use crate::cam::Threshold;
+use crate::irn::propagate::scaled;
+use crate::metrics::MetricError;
+use crate::pipeline::finished_folder;
+use crate::pipeline::steps::ClassMaps;
+use crate::predict::Predictor;
+
+/// What is measured: a run, and the masks that it is measured with.
+pub struct Source<'a> {
+    /// The run.
+    pub job: &'a Job<'a>,
+    /// Its images and labels.
+    pub cases: &'a Cases,
+    /// Its masks.
+    pub truth: &'a Truth,
+}
+
+/// Curves of a split.
+#[derive(Debug)]
+pub struct Measured {
+    /// Of the cases that have a mask, in order.
+    pub curves: Vec<CaseCurves>,
+    /// How many have none.
+    pub without: usize,
+}
+
+impl Source<'_> {
+    /// Curves of every case of a split that has a mask, at the mask's size. Their cuts are those that are tried and those of the
+    /// run's `own` rule.
+    ///
+    /// # Errors
+    /// When a map, an image or a mask cannot be read, they do not fit, or it was asked to stop.
+    pub fn measure(&self, stage: Stage, split: Split, own: &Rule) -> Result<Measured, TuneError> {
+        let mut known = Vec::new();
+        if let Threshold::Fixed(cut) = own.threshold {
+            known.push(cut);
+        }
+        known.extend(own.triplet.map(|triplet| triplet.top));
+        let cases: Vec<&Case> = self.cases.of(split).collect();
+        let what = match stage {
+            Stage::Cam => format!("tune: maps of {split}"),
+            Stage::Segmentation => format!("tune: network on {split}"),
+        };
+        self.job.progress.begin(&what, cases.len() as u64);
+        let curves = match stage {
+            Stage::Cam => self.of_maps(&cases, &Arc::new(Cuts::of_maps(&known))),
+            Stage::Segmentation => self.of_network(&cases, &Arc::new(Cuts::of_scores(&known))),
+        };
+        self.job.progress.end();
+        let curves: Vec<CaseCurves> = curves?.into_iter().flatten().collect();
+        Ok(Measured {
+            without: cases.len() - curves.len(),
+            curves,
+        })
+    }
+
+    /// Of class maps as `eval-cams` makes masks of them: each finding that the classifier predicts, divided by its maximum.
+    fn of_maps(
+        &self,
+        cases: &[&Case],
+        cuts: &Arc<Cuts>,
+    ) -> Result<Vec<Option<CaseCurves>>, TuneError> {
+        let step = Stage::Cam.step();
+        let folder = finished_folder(self.job.run, step).ok_or_else(|| TuneError::Unfinished {
+            run: self.job.run.to_owned(),
+            step,
+        })?;
+        let gate = self.job.config.cams.gate;
+        let space = self.cases.classes.space;
+        let over = AtomicU64::new(0);
+        cases
+            .par_iter()
+            .map(|case| {
+                if self.job.stop.asked() {
+                    return Err(stopped(over.load(Ordering::Relaxed), cases.len()));
+                }
+                let curves = self.truth.mask(&case.id)?.map(|mask| {
+                    let maps = ClassMaps::read(&folder, &case.id)?;
+                    let (height, width) = (mask.planes.height(), mask.planes.width());
+                    curves(case, &mask, |finding| {
+                        let probability = maps.probabilities[finding];
+                        let seen = f64::from(probability) > gate;
+                        let (keys, plane) = maps.of(|class| class == finding && seen);
+                        let plane = match keys.is_empty() {
+                            true => Plane::filled(height, width, 0.0),
+                            false => scaled(space, resize_f32(&plane, height, width)).to_plane(0),
+                        };
+                        let truth = mask.planes.plane(finding);
+                        Curve::new(&plane, truth, probability, cuts, 0.0)
+                    })
+                });
+                let done = over.fetch_add(1, Ordering::Relaxed) + 1;
+                self.job.progress.at(done, &case.id);
+                curves.transpose()
+            })
+            .collect()
+    }
+
+    /// Of the segmentation network's probabilities, as `evaluate` makes masks of them.
+    fn of_network(
+        &self,
+        cases: &[&Case],
+        cuts: &Arc<Cuts>,
+    ) -> Result<Vec<Option<CaseCurves>>, TuneError> {
+        let config = &self.job.config.segmenter;
+        let predictor = Predictor::open_with_classifier(self.job.run, &self.job.device)?;
+        let mut all = Vec::with_capacity(cases.len());
+        for batch in cases.chunks(config.training.batch) {
+            if self.job.stop.asked() {
+                return Err(stopped(all.len() as u64, cases.len()));
+            }
+            let mut masked = Vec::with_capacity(batch.len());
+            for &case in batch {
+                match self.truth.mask(&case.id)? {
+                    Some(mask) => masked.push((case, mask)),
+                    None => all.push(None),
+                }
+            }
+            let images: Vec<Stack<u8>> = masked
+                .iter()
+                .map(|(case, _)| case.read_image(&Limits::default()))
+                .collect::<Result<_, _>>()?;
+            let predictions = predictor.predict(&images)?;
+            let made: Vec<CaseCurves> = masked
+                .par_iter()
+                .zip(&predictions)
+                .map(|((case, mask), prediction)| {
+                    curves(case, mask, |finding| {
+                        let known = prediction.probabilities.as_ref();
+                        Curve::new(
+                            &prediction.scores.to_plane(finding),
+                            mask.planes.plane(finding),
+                            known.map_or(1.0, |probabilities| probabilities[finding]),
+                            cuts,
+                            config.min_area as f32,
+                        )
+                    })
+                })
+                .collect::<Result<_, _>>()?;
+            all.extend(made.into_iter().map(Some));
+            let last = batch.last().map_or("", |case| case.id.as_str());
+            self.job.progress.at(all.len() as u64, last);
+        }
+        Ok(all)
+    }
+}
+
+/// The curves of all findings of a case.
+fn curves(
+    case: &Case,
+    mask: &Mask,
+    of: impl Fn(usize) -> Result<Curve, MetricError>,
+) -> Result<CaseCurves, TuneError> {
+    let curves = (0..mask.planes.channels()).map(of);
+    Ok(CaseCurves {
+        id: case.id.clone(),
+        positive: case.is_positive(),
+        curves: curves
+            .collect::<Result<_, _>>()
+            .map_err(|source| TuneError::Case {
+                case: case.id.clone(),
+                source,
+            })?,
+    })
+}
+
+fn stopped(done: u64, total: usize) -> TuneError {
+    TuneError::Stopped {
+        done: done as usize,
+        total,
+    }
+}

@@ -1,0 +1,158 @@
+//! What a few masks buy: thresholds, gate and triplet rule chosen by them, and scored on cases that had no part in it.
+//!
+//! Read from top to bottom: [`measure`] turns the maps of a finished run into a [`Curve`] for each case and finding, from which
+//! every [`Rule`] is scored without the maps; [`draw()`] says which cases get a mask; [`search`] tries rules on these;
+//! [`experiment()`] repeats both and scores what was chosen; [`document`] is `tuning.json`; [`table`] shows it.
+//!
+//! Masks choose numbers here, never weights: the networks are those of the run, which saw none.
+
+mod curve;
+mod cuts;
+pub mod document;
+mod draw;
+mod error;
+mod experiment;
+pub mod measure;
+mod rule;
+#[cfg(test)]
+mod sample;
+pub mod search;
+pub mod table;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use weakseg_data::{LabelSpace, Split};
+
+use crate::cam::Threshold;
+use crate::config::Config;
+use crate::pipeline::{StepError, choose_precision, data_digest, finished_outputs, record};
+use crate::progress::{Progress, Stop};
+use measure::{Measured, Source};
+
+pub use curve::{CaseCurves, Curve};
+pub use cuts::Cuts;
+pub use document::{Stage, StageTuning, Tuning};
+pub use draw::draw;
+pub use error::TuneError;
+pub use experiment::{Material, Plan, experiment};
+pub use rule::{Rule, Scores};
+pub use search::Freedom;
+pub use table::tables;
+
+/// File of the document in a run's folder.
+pub const FILE: &str = "tuning.json";
+
+/// A finished run, and how much is tried on it.
+pub struct Job<'a> {
+    /// The run's settings.
+    pub config: &'a Config,
+    /// Folder that relative paths of the configuration start from.
+    pub base: &'a Path,
+    /// The run's folder, which is only looked at.
+    pub run: &'a Path,
+    /// What is tried.
+    pub plan: Plan,
+    /// Where the networks run.
+    pub device: Device,
+    /// Its name.
+    pub device_name: &'a str,
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+    /// Who may stop it.
+    pub stop: &'a Stop,
+}
+
+/// Tunes the maps of a run and, where it has one, its segmentation network: rules are chosen on cases of the validation split
+/// and scored on the test split, or on the rest of the validation split where that has no masks.
+///
+/// # Errors
+/// See [`TuneError`].
+pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
+    let cases = job.config.data.open_cases(job.base)?;
+    if cases.classes.space == LabelSpace::Exclusive {
+        return Err(TuneError::Exclusive);
+    }
+    if record(job.run).map_err(StepError::from)?.data != data_digest(&cases) {
+        return Err(TuneError::OtherData {
+            run: job.run.to_owned(),
+        });
+    }
+    let truth = job.config.data.open_truth(job.base, &cases)?;
+    if !truth.has_masks(Split::Val) {
+        return Err(TuneError::NoMasks { split: Split::Val });
+    }
+    choose_precision(job.config, &job.device, job.device_name)?;
+    let source = Source {
+        job,
+        cases: &cases,
+        truth: &truth,
+    };
+    let mut tuning = Tuning {
+        format: document::FORMAT,
+        seed: job.plan.seed,
+        draws: job.plan.draws,
+        inputs: BTreeMap::new(),
+        stages: Vec::new(),
+    };
+    for stage in [Stage::Cam, Stage::Segmentation] {
+        let step = stage.step();
+        let Some(outputs) = finished_outputs(job.run, step).map_err(StepError::from)? else {
+            if stage == Stage::Cam {
+                return Err(TuneError::Unfinished {
+                    run: job.run.to_owned(),
+                    step,
+                });
+            }
+            job.progress
+                .note(&format!("{step} is not finished: the maps alone are tuned"));
+            continue;
+        };
+        tuning.inputs.insert(step.to_owned(), outputs);
+        let (own, lowest_gate) = own_rule(job.config, stage);
+        let of = |split| -> Result<Vec<CaseCurves>, TuneError> {
+            let Measured { curves, without } = source.measure(stage, split, &own)?;
+            if without > 0 {
+                job.progress.note(&format!(
+                    "{without} cases of the {split} split have no mask and are left out"
+                ));
+            }
+            Ok(curves)
+        };
+        let material = Material {
+            tuning: of(Split::Val)?,
+            scoring: match truth.has_masks(Split::Test) {
+                true => Some(of(Split::Test)?),
+                false => None,
+            },
+        };
+        let tuned = experiment(stage, &own, lowest_gate, &material, &job.plan);
+        tuning.stages.push(tuned);
+    }
+    Ok(tuning)
+}
+
+/// The rule that a run is set to, and the lowest gate that can be tried: there are no maps of findings that the classifier gave
+/// less than `cams.gate`.
+fn own_rule(config: &Config, stage: Stage) -> (Rule, f64) {
+    match stage {
+        Stage::Cam => {
+            let rule = Rule {
+                threshold: config.cams.threshold,
+                gate: config.cams.gate,
+                triplet: None,
+            };
+            (rule, config.cams.gate)
+        }
+        Stage::Segmentation => {
+            let rule = Rule {
+                threshold: Threshold::Fixed(config.segmenter.threshold),
+                gate: config.segmenter.gate,
+                triplet: config.segmenter.triplet,
+            };
+            (rule, 0.0)
+        }
+    }
+}
