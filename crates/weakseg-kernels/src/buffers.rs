@@ -17,8 +17,8 @@ const LARGE: usize = 1 << 14;
 /// What may be kept beyond the most that was used, as a part of it: all that was used at the peak, at the end of the
 /// forward pass, is wanted again by the next, and the backward pass in between wants other lengths.
 const SPARE: usize = 4;
-/// How many times longer than asked a buffer may be. With these two the traces of four networks' steps
-/// came to ask the system for nothing from the second step on; with none, for a tenth of all values.
+/// How many times longer than asked a buffer may be: so many that the few lengths of a backward pass find room in
+/// what the forward pass has left. Such a buffer counts as used with all its length.
 const LONGER: usize = 2;
 
 /// Buffers that nobody uses, the longest kept first, and counts of values that they have room for.
@@ -175,8 +175,9 @@ mod tests {
     /// Far longer than what any other test asks for: the pool is one for all of them.
     const LENGTH: usize = (1 << 22) + 4321;
 
+    /// One test, because the pool is one for all threads.
     #[test]
-    fn a_buffer_comes_back_once_its_tensor_is_gone() {
+    fn a_buffer_comes_back_for_the_next() {
         let mut values = take(LENGTH);
         assert_eq!(values.len(), LENGTH);
         values[7] = 3.0;
@@ -188,18 +189,14 @@ mod tests {
         let copy = bytes.clone();
         drop(bytes);
         let again = take(LENGTH);
-        assert_eq!(again.as_ptr(), place);
+        assert_eq!(again.as_ptr(), place, "its tensor is gone");
         assert_eq!(copy[28..32], 3f32.to_ne_bytes());
-    }
-
-    #[test]
-    fn a_recycled_buffer_is_there_for_the_next() {
-        let length = 3 * LENGTH;
-        let values = take(length);
-        let place = values.as_ptr();
-        recycle(values);
-        let again = take(length);
-        assert_eq!(again.as_ptr(), place);
+        recycle(again);
+        let shorter = take(LENGTH - 5);
+        assert_eq!((shorter.as_ptr(), shorter.len()), (place, LENGTH - 5));
+        recycle(shorter);
+        let whole = take(LENGTH);
+        assert_eq!((whole.as_ptr(), whole.len()), (place, LENGTH));
     }
 
     #[test]

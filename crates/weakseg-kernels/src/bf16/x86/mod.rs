@@ -168,7 +168,7 @@ impl Source {
     ///
     /// # Safety
     ///
-    /// All values must be readable.
+    /// All values must be readable; a step of less than 2^24.
     #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn load(&self, at: usize) -> __m512 {
