@@ -38,6 +38,68 @@ pub fn conv2d(
     })
 }
 
+/// [`channel_affine`] of a [`conv2d`] without bias: what a convolution and a batch norm with given statistics are. On the
+/// CPU in one pass where no gradient is asked for, with the same bytes as in two.
+///
+/// # Panics
+///
+/// As [`conv2d`], or if scale or shift has not one value for each output channel.
+#[must_use]
+pub fn conv2d_affine(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    options: &ConvOptions,
+    relu: bool,
+) -> Tensor<4> {
+    check_conv2d(&x, &weight, None, options);
+    check_outputs("conv2d_affine", &weight, [&scale, &shift]);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::convolve_affine(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        *options,
+        relu,
+    ))
+}
+
+/// [`channel_affine_add_relu`] of a [`conv2d`] without bias, see [`conv2d_affine`]: the end of a residual block.
+///
+/// # Panics
+///
+/// As there, or if the shortcut's shape is not the convolution's.
+#[must_use]
+pub fn conv2d_affine_add_relu(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    shortcut: Tensor<4>,
+    options: &ConvOptions,
+) -> Tensor<4> {
+    check_conv2d(&x, &weight, None, options);
+    check_outputs("conv2d_affine_add_relu", &weight, [&scale, &shift]);
+    let [images, _, height, width] = x.dims();
+    let [outputs, _, kernel_height, kernel_width] = weight.dims();
+    let [height, width] = options.output_size([height, width], [kernel_height, kernel_width]);
+    assert!(
+        shortcut.dims() == [images, outputs, height, width],
+        "conv2d_affine_add_relu: the convolution is {:?} and its shortcut {:?}; expected equal shapes",
+        [images, outputs, height, width],
+        shortcut.dims()
+    );
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::convolve_affine_add(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        shortcut.into_dispatch(),
+        *options,
+    ))
+}
+
 /// Affinity of every pixel pair of `paths`: one minus the largest edge on the pair's path.
 ///
 /// `edge` is `[B, H, W]`, probabilities from 0 to 1; the result is `[B, D, S]` with one row for
@@ -317,6 +379,15 @@ fn check_equal(name: &str, a: &Tensor<4>, b: &Tensor<4>) {
         "{name}: expected two equal shapes, found {:?} and {:?}",
         a.dims(),
         b.dims()
+    );
+}
+
+fn check_outputs(name: &str, weight: &Tensor<4>, vectors: [&Tensor<1>; 2]) {
+    let outputs = weight.dims()[0];
+    let lengths = vectors.map(|vector| vector.dims()[0]);
+    assert!(
+        lengths == [outputs; 2],
+        "{name}: the convolution has {outputs} output channels and its vectors {lengths:?} values; expected one for each"
     );
 }
 

@@ -96,7 +96,8 @@ per_instruction_set! {
 }
 
 per_instruction_set! {
-    fn update_plane[](x: &mut [f32], f: impl Fn(f32) -> f32) {
+    /// [`update`] of one plane, or a part of it.
+    pub(crate) fn update_plane[](x: &mut [f32], f: impl Fn(f32) -> f32) {
         for x in x {
             *x = f(*x);
         }
@@ -104,7 +105,8 @@ per_instruction_set! {
 }
 
 per_instruction_set! {
-    fn zip_update_plane[](a: &mut [f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
+    /// [`zip_update`] of one plane, or a part of it.
+    pub(crate) fn zip_update_plane[](a: &mut [f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
         for (a, b) in a.iter_mut().zip(b) {
             *a = f(*a, *b);
         }

@@ -32,6 +32,14 @@ pub(crate) struct ChannelMap {
 }
 
 impl ChannelMap {
+    /// Every value as it is.
+    pub const SAME: Self = Self {
+        center: 0.0,
+        scale: 1.0,
+        shift: 0.0,
+        floor: f32::NEG_INFINITY,
+    };
+
     /// y of a value of the channel.
     #[inline(always)]
     pub fn output(&self, x: f32) -> f32 {

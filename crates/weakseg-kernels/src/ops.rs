@@ -31,6 +31,26 @@ pub trait NetworkOps: Backend {
         options: ConvOptions,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::conv2d_affine`].
+    fn convolve_affine(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: ConvOptions,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::conv2d_affine_add_relu`].
+    fn convolve_affine_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self>;
+
     /// See [`crate::path_affinity`].
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self>;
 
@@ -111,6 +131,32 @@ pub trait Kernels: Backend {
         options: ConvOptions,
     ) -> FloatTensor<Self> {
         default::conv2d_forward::<Self>(x, weight, bias, options)
+    }
+
+    /// [`channel_affine_forward`](Self::channel_affine_forward) of a convolution without bias.
+    fn conv2d_affine_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: ConvOptions,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let output = Self::conv2d_forward(x, weight, None, options);
+        Self::channel_affine_forward(output, scale, shift, relu)
+    }
+
+    /// [`channel_affine_add_forward`](Self::channel_affine_add_forward) of a convolution without bias.
+    fn conv2d_affine_add_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        let output = Self::conv2d_forward(x, weight, None, options);
+        Self::channel_affine_add_forward(output, scale, shift, shortcut)
     }
 
     /// Gradient with respect to `x`, of which only the shape is read.

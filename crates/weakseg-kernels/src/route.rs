@@ -23,6 +23,28 @@ macro_rules! route_to_kernels {
                 Self::conv2d_forward(x, weight, Some(bias), options)
             }
 
+            fn convolve_affine(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                options: ConvOptions,
+                relu: bool,
+            ) -> FloatTensor<Self> {
+                Self::conv2d_affine_forward(x, weight, scale, shift, options, relu)
+            }
+
+            fn convolve_affine_add(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                shortcut: FloatTensor<Self>,
+                options: ConvOptions,
+            ) -> FloatTensor<Self> {
+                Self::conv2d_affine_add_forward(x, weight, scale, shift, shortcut, options)
+            }
+
             fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
                 Self::path_affinity_forward(edge, &paths)
             }

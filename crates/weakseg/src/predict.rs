@@ -119,11 +119,14 @@ impl Predictor {
         &self.card.classes
     }
 
-    /// Masks of some images, whatever their sizes.
+    /// Masks of some images, whatever their sizes; of none if there are none.
     ///
     /// # Errors
     /// When a mask cannot be built, which no image of at least one pixel causes.
     pub fn predict(&self, images: &[Stack<u8>]) -> Result<Vec<Prediction>, PredictError> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
         let side = self.card.size;
         let small: Vec<Arc<Stack<u8>>> = images
             .iter()

@@ -128,6 +128,30 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         record!(x, weight, options, nodes, Some(bias.into_primitive()))
     }
 
+    /// As two operations: the gradients need the convolution's output.
+    fn convolve_affine(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: ConvOptions,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        Self::affine(Self::convolve(x, weight, options), scale, shift, relu)
+    }
+
+    fn convolve_affine_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        let output = Self::convolve(x, weight, options);
+        Self::affine_add(output, scale, shift, shortcut)
+    }
+
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
         record_unary!(edge, AffinityBackward, paths, |edge| {
             B::path_affinity_forward(edge, &paths)

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::division::Division;
 use super::lattice::Correlation;
 use super::planes::Planes;
+use crate::instructions::Instructions;
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
 
@@ -166,6 +167,16 @@ impl Task<'_> {
                     unsafe { self.place(sums, rows, destination.get().add(at)) };
                 }
             }
+            if planes.ending.maps.is_some() {
+                let first_channel = self.group * planes.rows + first_channel;
+                for output in 0..outputs {
+                    // SAFETY: as above.
+                    unsafe {
+                        let at = base + output * plane;
+                        self.follow(first_channel + output, at, rows, destination);
+                    }
+                }
+            }
         });
     }
 
@@ -223,7 +234,7 @@ impl Task<'_> {
         let all_blocks = planes.rows.div_ceil(tiles.rows);
         for (at, block) in blocks.enumerate() {
             let mut first = [0.0; 16];
-            if let Some(bias) = planes.bias {
+            if let Some(bias) = planes.ending.bias {
                 let from = block * tiles.rows;
                 let until = planes.rows.min(from + tiles.rows);
                 let bias = &bias[self.group * planes.rows..][from..until];
@@ -261,6 +272,30 @@ impl Task<'_> {
                     );
                 }
             }
+        }
+    }
+
+    /// Follows up what was written of one channel, whose plane begins at `at`.
+    ///
+    /// # Safety
+    ///
+    /// The plane must lie in the destination, and nobody else may use its pixels of this task's rows.
+    unsafe fn follow(&self, channel: usize, at: usize, rows: usize, destination: Shared) {
+        let (correlation, width) = (self.correlation, self.planes.destination_size[1]);
+        assert_eq!(correlation.spread, [1, 1], "a forward pass");
+        let set = Instructions::detect();
+        let whole = correlation.extent[1] == width;
+        let (lines, count) = match whole {
+            true => (1, rows * width),
+            false => (rows, correlation.extent[1]),
+        };
+        for line in 0..lines {
+            let y = correlation.place[0] + self.first_row + line;
+            let at = at + y * width + correlation.place[1];
+            // SAFETY: `count` pixels from `place` in this task's rows of the plane.
+            let values =
+                unsafe { std::slice::from_raw_parts_mut(destination.get().add(at), count) };
+            self.planes.ending.follow(set, channel, at, values);
         }
     }
 

@@ -24,6 +24,7 @@ mod depthwise;
 mod direct;
 mod division;
 mod dots;
+mod ending;
 mod lattice;
 mod options;
 mod panels;
@@ -38,6 +39,7 @@ mod weight_division;
 mod weight_gradient;
 mod winograd;
 
+pub(crate) use ending::Ending;
 pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
 
@@ -64,30 +66,44 @@ fn correlate_by_shape(planes: &Planes<'_>, correlation: &Correlation) -> Correla
     }
 }
 
-/// `[B, O, OH, OW]` from x `[B, I, H, W]`, weight `[O, I / groups, KH, KW]` and bias `[O]`.
+/// `[B, O, OH, OW]` from x `[B, I, H, W]` and weight `[O, I / groups, KH, KW]`, with what follows.
 pub(crate) fn forward(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    ending: &Ending<'_>,
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    if let Some(maps) = ending.maps {
+        assert_eq!(maps.len(), shape.outputs, "one map a channel");
+    }
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
-        return forward(tiles, &plain, &thin, weight, bias);
+        return forward(tiles, &plain, &thin, weight, ending);
     }
-    let rounded = |bf16| bf16::forward(bf16, shape, x, weight, bias);
+    let early = &ending.without_place();
+    let pixels = shape.output_size[0] * shape.output_size[1];
+    // What these could not do, for want of a place.
+    let followed = |mut output: Vec<f32>| {
+        if ending.shortcut.is_some() {
+            ending.follow_all(&mut output, pixels);
+        }
+        output
+    };
+    let rounded = |bf16| bf16::forward(bf16, shape, x, weight, early);
     if let Some(output) = tiles.bf16.and_then(rounded) {
-        return output;
+        return followed(output);
     }
     if depthwise::serves(shape) {
-        return depthwise::forward(tiles, shape, x, weight, bias);
+        let mut output = depthwise::forward(tiles, shape, x, weight, ending.bias);
+        ending.follow_all(&mut output, pixels);
+        return output;
     }
     if winograd::choice::serves(shape) {
-        winograd::forward(tiles, shape, x, weight, bias)
+        followed(winograd::forward(tiles, shape, x, weight, early))
     } else {
-        forward_by(correlate_by_shape, tiles, shape, x, weight, bias)
+        forward_by(correlate_by_shape, tiles, shape, x, weight, ending)
     }
 }
 
@@ -97,7 +113,7 @@ fn forward_by(
     shape: &ConvShape,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    ending: &Ending<'_>,
 ) -> Vec<f32> {
     let correlations = Correlation::forward(shape).without_outside(shape.size);
     let planes = Planes {
@@ -108,7 +124,7 @@ fn forward_by(
         source: x,
         source_size: shape.size,
         destination_size: shape.output_size,
-        bias,
+        ending: *ending,
     };
     let row = shape.group_inputs() * shape.taps();
     let strides = WeightStrides {
@@ -170,7 +186,7 @@ fn input_gradient_by(
         source: output_gradient,
         source_size: shape.output_size,
         destination_size: shape.size,
-        bias: None,
+        ending: Ending::default(),
     };
     let column = shape.group_inputs() * shape.taps();
     let strides = WeightStrides {
@@ -260,6 +276,8 @@ fn lane_sum(values: &[f32]) -> f32 {
 mod tests {
     use super::reference::{Case, cases, error};
     use super::*;
+    use crate::bf16::Bf16;
+    use crate::norm::affine;
 
     /// Sums of up to some thousand products in another order than the definition's.
     const DIRECT: f64 = 2e-6;
@@ -283,7 +301,7 @@ mod tests {
             bias,
             upstream,
         } = case;
-        let bias = Some(bias.as_slice());
+        let bias = &Ending::bias(Some(bias.as_slice()));
         let grouped = shape.options.groups > 1;
         let mut all = Vec::new();
         let correlates: [(&str, Correlate); 2] =
@@ -336,6 +354,54 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
+        let mut with_shortcut = 0;
+        for (number, case) in cases(60).into_iter().enumerate() {
+            let (shape, pixels) = (&case.shape, case.shape.output_size.iter().product());
+            let bias = Some(case.bias.as_slice());
+            let values = |step: f32| -> Vec<f32> {
+                (0..shape.outputs)
+                    .map(|at| (at as f32 * step).sin())
+                    .collect()
+            };
+            let maps = affine(&values(1.3), &values(0.7), number % 3 > 0);
+            // Any values of the output's size.
+            let shortcut = (number % 2 == 0).then_some(case.upstream.as_slice());
+            with_shortcut += usize::from(shortcut.is_some());
+            let ending = Ending {
+                bias,
+                maps: Some(&maps),
+                shortcut,
+            };
+            let rounding = |bf16| {
+                let mut tiles = *Tiles::detect();
+                tiles.bf16 = Some(bf16);
+                tiles
+            };
+            let bf16 = Bf16::available().into_iter().map(rounding);
+            for tiles in Tiles::available().into_iter().chain(bf16) {
+                let run =
+                    |ending: &Ending<'_>| forward(&tiles, shape, &case.x, &case.weight, ending);
+                let plain = Ending::bias(bias);
+                let mut expected = run(&plain);
+                ending.follow_all(&mut expected, pixels);
+                assert_eq!(run(&ending), expected, "{} for {shape:?}", tiles.name);
+            }
+            if shape.options.groups == 1 {
+                let by = |ending: &Ending<'_>| {
+                    let way = |_: &Planes<'_>, _: &Correlation| panels::correlate as Correlate;
+                    forward_by(way, Tiles::detect(), shape, &case.x, &case.weight, ending)
+                };
+                let plain = Ending::bias(bias);
+                let mut expected = by(&plain);
+                ending.follow_all(&mut expected, pixels);
+                assert_eq!(by(&ending), expected, "panels for {shape:?}");
+            }
+        }
+        assert!(with_shortcut > 20);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use super::lattice::{Correlation, Phase};
 use super::planes::Planes;
 use super::rows::{Rows, copy_rows};
+use crate::instructions::Instructions;
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
 
@@ -275,7 +276,7 @@ impl<'a> Product<'a> {
         let row_stride = round_up(pixels.len(), RUN);
         let channels = blocks.start * rows..self.planes.rows.min(blocks.end * rows);
         let mut firsts = vec![0.0; blocks.len() * rows];
-        if let Some(bias) = self.planes.bias {
+        if let Some(bias) = self.planes.ending.bias {
             firsts[..channels.len()].copy_from_slice(&bias[channels.clone()]);
         }
         with_buffers([blocks.len() * rows * row_stride], |[sums]| {
@@ -316,6 +317,13 @@ impl<'a> Product<'a> {
                     }
                 }
             }
+            let ending = &self.planes.ending;
+            let set = Instructions::detect();
+            if ending.maps.is_some() && ending.shortcut.is_none() {
+                for (sums, channel) in sums.chunks_exact_mut(row_stride).zip(channels.clone()) {
+                    ending.follow(set, channel, 0, sums);
+                }
+            }
             // SAFETY: the caller's contract.
             unsafe { self.place(channels, pixels, sums, row_stride, destination) };
         });
@@ -345,12 +353,12 @@ impl<'a> Product<'a> {
             let x = correlation.place[1] + column * correlation.spread[1];
             let from = &sums[pixel - pixels.start..];
             let plane = height * width;
-            let to = (image * self.planes.rows + channels.start) * plane + y * width + x;
+            let first = (image * self.planes.rows + channels.start) * plane + y * width + x;
             assert!((channels.len() - 1) * row_stride + count <= from.len());
             // SAFETY: the pixels lie in these planes of the destination, where whole planes are lines one behind the
             // other, and are this task's alone; the sums' last value was just found.
             unsafe {
-                let to = destination.get().add(to);
+                let to = destination.get().add(first);
                 if correlation.spread[1] == 1 {
                     let copy = Rows {
                         rows: channels.len(),
@@ -362,6 +370,14 @@ impl<'a> Product<'a> {
                         to_stride: plane,
                     };
                     copy_rows(self.tiles, &copy);
+                    if self.planes.ending.shortcut.is_some() {
+                        let set = Instructions::detect();
+                        for (at, channel) in channels.clone().enumerate() {
+                            let first = first + at * plane;
+                            let values = std::slice::from_raw_parts_mut(to.add(at * plane), count);
+                            self.planes.ending.follow(set, channel, first, values);
+                        }
+                    }
                 } else {
                     for channel in 0..channels.len() {
                         let to = to.add(channel * plane);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::ending::Ending;
 use super::lattice::Correlation;
 use super::transpose::transpose;
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
@@ -27,8 +28,8 @@ pub(crate) struct Planes<'a> {
     pub source_size: [usize; 2],
     /// Whole destination, `[batch, groups * rows, height, width]`.
     pub destination_size: [usize; 2],
-    /// One value for each destination channel to start its sums from.
-    pub bias: Option<&'a [f32]>,
+    /// What follows: of all destination channels. The bias is what sums start from.
+    pub ending: Ending<'a>,
 }
 
 /// How the weight `[O, I, KH, KW]` is read: value of (destination channel, source channel, tap).

@@ -6,7 +6,7 @@ use burn::backend::{DType, Flex, TensorData, TensorMetadata};
 use crate::affinity;
 use crate::buffers;
 use crate::channels::Channels;
-use crate::conv::{self, ConvOptions, ConvShape};
+use crate::conv::{self, ConvOptions, ConvShape, Ending};
 use crate::default;
 use crate::elementwise;
 use crate::gate;
@@ -51,6 +51,18 @@ fn conv_shape(
 ) -> Option<ConvShape> {
     let f32s = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
     f32s.then(|| ConvShape::new(x.shape().dims(), weight.shape().dims(), options))?
+}
+
+/// The convolution of contiguous tensors, and what follows.
+fn convolved(
+    shape: &ConvShape,
+    x: &FloatTensor<Flex>,
+    weight: &FloatTensor<Flex>,
+    ending: &Ending<'_>,
+) -> FloatTensor<Flex> {
+    let output = conv::forward(&Tiles::chosen(), shape, values(x), values(weight), ending);
+    let [height, width] = shape.output_size;
+    tensor(output, &[shape.batch, shape.outputs, height, width])
 }
 
 /// Whether the elementwise kernels serve this call: f32 and no empty tensor.
@@ -193,9 +205,55 @@ impl Kernels for Flex {
         let (x, weight) = (contiguous(&x), contiguous(&weight));
         let bias = bias.as_ref().map(contiguous);
         let bias = bias.as_ref().map(values);
-        let output = conv::forward(&Tiles::chosen(), &shape, values(&x), values(&weight), bias);
-        let [height, width] = shape.output_size;
-        tensor(output, &[shape.batch, shape.outputs, height, width])
+        convolved(&shape, &x, &weight, &Ending::bias(bias))
+    }
+
+    fn conv2d_affine_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: ConvOptions,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let shape = conv_shape(&x, &weight, options);
+        let Some(shape) = shape.filter(|_| elementwise_serves(&[&scale, &shift])) else {
+            let output = Self::conv2d_forward(x, weight, None, options);
+            return Self::channel_affine_forward(output, scale, shift, relu);
+        };
+        let (x, weight) = (contiguous(&x), contiguous(&weight));
+        let (scale, shift) = (contiguous(&scale), contiguous(&shift));
+        let maps = norm::affine(values(&scale), values(&shift), relu);
+        let ending = Ending {
+            maps: Some(&maps),
+            ..Ending::default()
+        };
+        convolved(&shape, &x, &weight, &ending)
+    }
+
+    fn conv2d_affine_add_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        let shape = conv_shape(&x, &weight, options);
+        let Some(shape) = shape.filter(|_| elementwise_serves(&[&scale, &shift, &shortcut])) else {
+            let output = Self::conv2d_forward(x, weight, None, options);
+            return Self::channel_affine_add_forward(output, scale, shift, shortcut);
+        };
+        let (x, weight) = (contiguous(&x), contiguous(&weight));
+        let (scale, shift) = (contiguous(&scale), contiguous(&shift));
+        let shortcut = contiguous(&shortcut);
+        let maps = norm::affine(values(&scale), values(&shift), true);
+        let ending = Ending {
+            maps: Some(&maps),
+            shortcut: Some(values(&shortcut)),
+            ..Ending::default()
+        };
+        convolved(&shape, &x, &weight, &ending)
     }
 
     fn conv2d_input_gradient(

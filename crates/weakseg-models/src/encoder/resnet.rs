@@ -108,9 +108,9 @@ impl BasicBlock {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
-        self.bn2
-            .forward_add_relu(self.conv2.forward(y), shortcut(&self.downsample, x))
+        let y = self.bn1.after(&self.conv1, x.clone(), true);
+        let shortcut = shortcut(&self.downsample, x);
+        self.bn2.after_add_relu(&self.conv2, y, shortcut)
     }
 }
 
@@ -151,17 +151,17 @@ impl Bottleneck {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
-        let y = self.bn2.forward_relu(self.conv2.forward(y));
-        self.bn3
-            .forward_add_relu(self.conv3.forward(y), shortcut(&self.downsample, x))
+        let y = self.bn1.after(&self.conv1, x.clone(), true);
+        let y = self.bn2.after(&self.conv2, y, true);
+        let shortcut = shortcut(&self.downsample, x);
+        self.bn3.after_add_relu(&self.conv3, y, shortcut)
     }
 }
 
 /// What a block adds to its convolutions' output.
 pub(super) fn shortcut(downsample: &Option<(Conv2d, BatchNorm)>, x: Tensor<4>) -> Tensor<4> {
     match downsample {
-        Some((conv, norm)) => norm.forward(conv.forward(x)),
+        Some((conv, norm)) => norm.after(conv, x, false),
         None => x,
     }
 }
@@ -277,7 +277,7 @@ impl Encoder for ResNet {
     fn stage(&self, index: usize, x: Tensor<4>) -> Tensor<4> {
         let run = |layer: &[ResidualBlock], x| layer.iter().fold(x, |x, block| block.forward(x));
         match index {
-            0 => self.bn1.forward_relu(self.conv1.forward(x)),
+            0 => self.bn1.after(&self.conv1, x, true),
             1 => run(&self.layer1, Self::pool_stem(x)),
             2 => run(&self.layer2, x),
             3 => run(&self.layer3, x),

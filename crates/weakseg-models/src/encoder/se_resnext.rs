@@ -102,9 +102,9 @@ impl SeBottleneck {
     /// # Shapes
     /// `[B, I, H, W]` → `[B, O, ⌈H/stride⌉, ⌈W/stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.bn1.forward_relu(self.conv1.forward(x.clone()));
-        let y = self.bn2.forward_relu(self.conv2.forward(y));
-        let y = self.bn3.forward(self.conv3.forward(y));
+        let y = self.bn1.after(&self.conv1, x.clone(), true);
+        let y = self.bn2.after(&self.conv2, y, true);
+        let y = self.bn3.after(&self.conv3, y, false);
         let gate = self.se_module.gate(y.clone());
         gate_add_relu(y, gate, shortcut(&self.downsample, x))
     }
@@ -205,7 +205,7 @@ impl Encoder for SeResnext {
     fn stage(&self, index: usize, x: Tensor<4>) -> Tensor<4> {
         let run = |layer: &[SeBottleneck], x| layer.iter().fold(x, |x, block| block.forward(x));
         match index {
-            0 => self.layer0.bn1.forward_relu(self.layer0.conv1.forward(x)),
+            0 => self.layer0.bn1.after(&self.layer0.conv1, x, true),
             1 => run(&self.layer1, Self::pool_stem(x)),
             2 => run(&self.layer2, x),
             3 => run(&self.layer3, x),

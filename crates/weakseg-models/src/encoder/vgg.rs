@@ -173,18 +173,26 @@ impl Vgg {
 
     /// Runs the layers of a range of numbers.
     pub(crate) fn run(&self, layers: Range<usize>, x: Tensor<4>) -> Tensor<4> {
+        let is_relu = |layer: &&VggLayer| matches!(layer, VggLayer::Relu(_));
         let mut layers = self.features[layers].iter().peekable();
         let mut x = x;
         while let Some(layer) = layers.next() {
             x = match layer {
-                VggLayer::Conv(conv) => conv.forward(x),
-                VggLayer::Norm(norm) => {
-                    // One pass for both.
-                    match layers.next_if(|next| matches!(next, VggLayer::Relu(_))) {
-                        Some(_) => norm.forward_relu(x),
-                        None => norm.forward(x),
+                // One pass for what belongs together.
+                VggLayer::Conv(conv) => {
+                    let is_norm = |layer: &&VggLayer| matches!(layer, VggLayer::Norm(_));
+                    let norm = layers.next_if(is_norm);
+                    let relu = layers.next_if(is_relu).is_some();
+                    match (norm, relu) {
+                        (Some(VggLayer::Norm(norm)), relu) => norm.after(conv, x, relu),
+                        (_, true) => conv.forward_relu(x),
+                        (_, false) => conv.forward(x),
                     }
                 }
+                VggLayer::Norm(norm) => match layers.next_if(is_relu) {
+                    Some(_) => norm.forward_relu(x),
+                    None => norm.forward(x),
+                },
                 VggLayer::Relu(relu) => relu.forward(x),
                 VggLayer::Pool(pool) => pool.forward(x),
             };

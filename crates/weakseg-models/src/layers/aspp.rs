@@ -85,9 +85,9 @@ impl Aspp {
     pub fn forward(&self, x: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let (mean, conv, norm) = &self.convs.4;
-        let image = norm.forward_relu(conv.forward(mean.forward(x.clone())));
+        let image = norm.after(conv, mean.forward(x.clone()), true);
         let [batch, channels, _, _] = image.dims();
-        let dilated = |(conv, norm): &Dilated| norm.forward_relu(conv.forward(x.clone()));
+        let dilated = |(conv, norm): &Dilated| conv.forward_norm_relu(norm, x.clone());
         let pyramid = vec![
             conv_bn_relu(&self.convs.0, x.clone()),
             dilated(&self.convs.1),

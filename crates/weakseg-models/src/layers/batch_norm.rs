@@ -6,8 +6,8 @@ use weakseg_kernels::{
     NormOptions, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu,
 };
 
-use super::Init;
 use super::init::Law;
+use super::{Conv2d, Init};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
@@ -50,6 +50,36 @@ impl BatchNorm {
     /// `[B, C, H, W]` → the same
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.normalize(x, false)
+    }
+
+    /// [`forward`](Self::forward) of a convolution of x, then ReLU if asked for; with the running statistics one pass.
+    ///
+    /// # Shapes
+    /// `[B, I, H, W]` → `[B, C, H', W']`
+    pub(crate) fn after(&self, conv: &Conv2d, x: Tensor<4>, relu: bool) -> Tensor<4> {
+        if self.uses_batch(&x) {
+            return self.normalize(conv.forward(x), relu);
+        }
+        let (scale, shift) = self.affine(&x);
+        conv.forward_affine(x, scale, shift, relu)
+    }
+
+    /// max([`forward`](Self::forward) of a convolution of x + shortcut, 0), the end of a residual block; with the running
+    /// statistics one pass.
+    ///
+    /// # Shapes
+    /// `[B, I, H, W]`, `[B, C, H', W']` → `[B, C, H', W']`
+    pub(crate) fn after_add_relu(
+        &self,
+        conv: &Conv2d,
+        x: Tensor<4>,
+        shortcut: Tensor<4>,
+    ) -> Tensor<4> {
+        if self.uses_batch(&x) {
+            return self.forward_add_relu(conv.forward(x), shortcut);
+        }
+        let (scale, shift) = self.affine(&x);
+        conv.forward_affine_add_relu(x, scale, shift, shortcut)
     }
 
     /// [`forward`](Self::forward) and ReLU in one pass.

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use weakseg_kernels::{ConvOptions, conv2d};
+use weakseg_kernels::{ConvOptions, conv2d, conv2d_affine, conv2d_affine_add_relu, relu};
 
 use super::Init;
 use super::init::Law;
@@ -169,6 +169,58 @@ impl Conv2d {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
         conv2d(x, self.weight.val(), bias, &self.options)
+    }
+
+    /// max([`forward`](Self::forward), 0), in one pass where no gradient is asked for.
+    ///
+    /// # Shapes
+    /// As there.
+    pub(crate) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.bias {
+            Some(bias) if !x.is_autodiff() => {
+                let one = Tensor::ones([self.outputs()], &x.device());
+                conv2d_affine(x, self.weight.val(), one, bias.val(), &self.options, true)
+            }
+            _ => relu(self.forward(x)),
+        }
+    }
+
+    /// [`forward`](Self::forward)·scale + shift of each channel, then ReLU if asked for.
+    ///
+    /// # Shapes
+    /// As there; scale and shift `[outputs]`.
+    pub(crate) fn forward_affine(
+        &self,
+        x: Tensor<4>,
+        scale: Tensor<1>,
+        shift: Tensor<1>,
+        relu: bool,
+    ) -> Tensor<4> {
+        let shift = self.shifted(&scale, shift);
+        conv2d_affine(x, self.weight.val(), scale, shift, &self.options, relu)
+    }
+
+    /// max([`forward`](Self::forward)·scale + shift + shortcut, 0).
+    ///
+    /// # Shapes
+    /// As there; scale and shift `[outputs]`, the shortcut as the result.
+    pub(crate) fn forward_affine_add_relu(
+        &self,
+        x: Tensor<4>,
+        scale: Tensor<1>,
+        shift: Tensor<1>,
+        shortcut: Tensor<4>,
+    ) -> Tensor<4> {
+        let shift = self.shifted(&scale, shift);
+        conv2d_affine_add_relu(x, self.weight.val(), scale, shift, shortcut, &self.options)
+    }
+
+    /// A shift that the bias, if any, has gone into.
+    fn shifted(&self, scale: &Tensor<1>, shift: Tensor<1>) -> Tensor<1> {
+        match &self.bias {
+            Some(bias) => bias.val() * scale.clone() + shift,
+            None => shift,
+        }
     }
 
     /// Number of output channels.

@@ -17,5 +17,5 @@ pub(crate) fn conv_bn(init: &Init<'_>, spec: ConvSpec) -> ConvBn {
 /// # Shapes
 /// `[B, I, H, W]` → `[B, O, H', W']`
 pub(crate) fn conv_bn_relu((conv, norm): &ConvBn, x: Tensor<4>) -> Tensor<4> {
-    norm.forward_relu(conv.forward(x))
+    norm.after(conv, x, true)
 }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Conv2d, ConvSpec, Init};
+use super::{BatchNorm, Conv2d, ConvSpec, Init};
 
 /// A k x k convolution, whole or separable. In a checkpoint's keys the kind leaves no trace.
 #[derive(Module, Debug)]
@@ -45,6 +45,19 @@ impl SpatialConv {
             Self::Separable(SeparableConv {
                 body: (depthwise, pointwise),
             }) => pointwise.forward(depthwise.forward(x)),
+        }
+    }
+
+    /// Batch norm of [`forward`](Self::forward), and ReLU.
+    ///
+    /// # Shapes
+    /// As there.
+    pub(crate) fn forward_norm_relu(&self, norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Dense(conv) => norm.after(conv, x, true),
+            Self::Separable(SeparableConv {
+                body: (depthwise, pointwise),
+            }) => norm.after(pointwise, depthwise.forward(x), true),
         }
     }
 }

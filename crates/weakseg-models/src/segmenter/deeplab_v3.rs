@@ -59,7 +59,7 @@ impl DeeplabV3 {
         let deep = self.backbone.features(images).pop();
         let (aspp, conv, norm, _, last) = &self.classifier;
         let x = aspp.forward(deep.expect("trunks have stages"), noise);
-        let x = last.forward(norm.forward_relu(conv.forward(x)));
+        let x = last.forward(norm.after(conv, x, true));
         bilinear(x, [height, width])
     }
 }

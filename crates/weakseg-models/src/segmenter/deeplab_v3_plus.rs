@@ -77,7 +77,7 @@ impl DeeplabV3Plus {
         let deep = self.classifier.aspp.forward(features[4].clone(), noise);
         let x = Tensor::cat(vec![low, bilinear(deep, [low_h, low_w])], 1);
         let (conv, norm, _, last) = &self.classifier.classifier;
-        let x = last.forward(norm.forward_relu(conv.forward(x)));
+        let x = last.forward(conv.forward_norm_relu(norm, x));
         bilinear(x, [height, width])
     }
 }

@@ -14,6 +14,7 @@ use super::grid::{Grid, Tap};
 use super::weight::PackedWeight;
 use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
 use crate::instructions::{Instructions, per_instruction_set};
+use crate::norm::ChannelMap;
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::round_up;
 
@@ -199,14 +200,16 @@ impl Stretch<'_> {
     ) {
         let pixels = self.planes.destination_size[0] * self.planes.destination_size[1];
         for (sums, channel) in sums.chunks_exact(width).zip(channels) {
-            let bias = self.planes.bias.map_or(0.0, |bias| bias[channel]);
+            let ending = &self.planes.ending;
+            let bias = ending.bias_of(channel);
+            let map = ending.map_of(channel).unwrap_or(ChannelMap::SAME);
             let plane = Plane {
                 destination,
                 first: channel * pixels,
                 image: self.planes.rows * pixels,
                 step: self.grid.destination.step[1],
             };
-            place_row(self.set, lines, sums, bias, &plane);
+            place_row(self.set, lines, sums, bias, map, &plane);
         }
     }
 }
@@ -223,7 +226,7 @@ struct Plane {
 
 per_instruction_set! {
     /// Writes the sums of one channel to its pixels.
-    fn place_row[](lines: &[Line], sums: &[f32], bias: f32, plane: &Plane) {
+    fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane) {
         for line in lines {
             let Some((image, pixel)) = line.source else {
                 continue;
@@ -237,11 +240,11 @@ per_instruction_set! {
                 if plane.step == 1 {
                     let to = std::slice::from_raw_parts_mut(to, line.count);
                     for (to, sum) in to.iter_mut().zip(sums) {
-                        *to = sum + bias;
+                        *to = map.output(sum + bias);
                     }
                 } else {
                     for (at, sum) in sums.iter().enumerate() {
-                        *to.add(at * plane.step) = sum + bias;
+                        *to.add(at * plane.step) = map.output(sum + bias);
                     }
                 }
             }

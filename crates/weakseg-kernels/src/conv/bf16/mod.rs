@@ -7,6 +7,7 @@ mod tests;
 mod weight;
 mod weight_gradient;
 
+use super::ending::Ending;
 use super::lattice::Correlation;
 use super::planes::{Planes, WeightStrides};
 use super::shape::ConvShape;
@@ -35,7 +36,7 @@ pub(super) fn forward(
     shape: &ConvShape,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    ending: &Ending<'_>,
 ) -> Option<Vec<f32>> {
     let (correlation, grid) = forward_pass(shape)?;
     let planes = Planes {
@@ -46,7 +47,7 @@ pub(super) fn forward(
         source: x,
         source_size: shape.size,
         destination_size: shape.output_size,
-        bias,
+        ending: *ending,
     };
     let strides = WeightStrides {
         group: 0,
@@ -87,7 +88,7 @@ pub(super) fn input_gradient(
         source: output_gradient,
         source_size: shape.output_size,
         destination_size: shape.size,
-        bias: None,
+        ending: Ending::default(),
     };
     let strides = WeightStrides {
         group: 0,

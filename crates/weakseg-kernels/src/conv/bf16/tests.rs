@@ -1,6 +1,7 @@
 //! Every pass on every instruction set beside the definition, of operands that were rounded before.
 
 use super::super::ConvOptions;
+use super::super::ending::Ending;
 use super::super::reference::{Case, Numbers, convolve, error};
 use super::super::shape::ConvShape;
 use super::{forward, input_gradient, weight_gradient};
@@ -71,7 +72,7 @@ fn every_pass_on_every_instruction_set_equals_the_definition() {
         // The bias is not rounded.
         let (output, input, weights) = convolve(&case.shape, &x, &weight, &case.bias, &upstream);
         for bf16 in Bf16::available() {
-            let (shape, bias) = (&case.shape, Some(case.bias.as_slice()));
+            let (shape, bias) = (&case.shape, &Ending::bias(Some(&case.bias)));
             let passes = [
                 (forward(bf16, shape, &case.x, &case.weight, bias), &output),
                 (
@@ -111,7 +112,7 @@ fn the_number_of_threads_changes_nothing() {
             pool.expect("a thread pool").install(|| {
                 let (shape, x, up) = (&case.shape, &case.x, &case.upstream);
                 [
-                    forward(best, shape, x, &case.weight, None),
+                    forward(best, shape, x, &case.weight, &Ending::default()),
                     input_gradient(best, shape, &case.weight, up),
                     weight_gradient(best, shape, x, up),
                 ]

@@ -5,6 +5,7 @@ use super::super::transpose::{SIDE, transpose_block};
 use super::source::prefetch;
 use super::tiling::TileBlock;
 use super::transform::{Destination, STEP, both_axes};
+use crate::norm::ChannelMap;
 use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// The sums of a block's tiles of one destination channel, and where its pixels go.
@@ -14,6 +15,8 @@ pub(super) struct Sums<'a> {
     pub from: *const f32,
     pub stride: usize,
     pub bias: f32,
+    /// What the channel's values go through.
+    pub map: Option<ChannelMap>,
     /// The channel's plane in image 0.
     pub plane: *mut f32,
     /// Values to the next channel's plane.
@@ -69,7 +72,12 @@ unsafe fn sums<V: Vector>(sums: &Sums<'_>) {
                             continue;
                         }
                         let to = sums.plane.add(place.at + i * sums.steps[0]);
-                        let tile = tile.map(|value| value + sums.bias);
+                        let mut tile = tile.map(|value| value + sums.bias);
+                        if let Some(map) = sums.map {
+                            for value in &mut tile {
+                                *value = map.output(*value);
+                            }
+                        }
                         if place.columns == STEP && sums.steps[1] == 1 {
                             to.cast::<[f32; STEP]>().write_unaligned(tile);
                         } else {

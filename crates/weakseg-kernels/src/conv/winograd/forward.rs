@@ -292,7 +292,8 @@ impl Work<'_> {
                             block,
                             from: sums.as_ptr().add((row - first_row) * lanes),
                             stride: sums_stride,
-                            bias: pass.bias.map_or(0.0, |bias| bias[row]),
+                            bias: pass.ending.bias_of(row),
+                            map: pass.ending.map_of(row),
                             plane: destination.get().add(row * pass.destination_plane()),
                             next: pass.destination_plane(),
                             steps: [

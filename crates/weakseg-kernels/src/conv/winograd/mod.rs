@@ -17,6 +17,7 @@ mod transform;
 mod weight;
 mod weight_gradient;
 
+use super::ending::Ending;
 use super::shape::ConvShape;
 use crate::tile::Tiles;
 use pass::Pass;
@@ -26,16 +27,16 @@ pub(super) fn possible(shape: &ConvShape) -> bool {
     shape.kernel == [3, 3] && shape.options.stride == [1, 1] && shape.options.groups == 1
 }
 
-/// `[B, O, OH, OW]` from x `[B, I, H, W]`, weight `[O, I, 3, 3]` and bias `[O]`.
+/// `[B, O, OH, OW]` from x `[B, I, H, W]` and weight `[O, I, 3, 3]`, with what follows but a shortcut.
 pub(super) fn forward(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    ending: &Ending<'_>,
 ) -> Vec<f32> {
     assert!(possible(shape), "3x3, stride 1, one group");
-    forward::run(tiles, &Pass::forward(shape, x, weight, bias))
+    forward::run(tiles, &Pass::forward(shape, x, weight, ending))
 }
 
 /// Gradient with respect to x, `[B, I, H, W]`.

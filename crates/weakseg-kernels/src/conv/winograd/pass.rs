@@ -1,5 +1,6 @@
 //! What a forward pass or an input gradient works on.
 
+use super::super::ending::Ending;
 use super::super::shape::ConvShape;
 
 /// A convolution with a 3x3 kernel and stride 1: `channels` source planes of each image become
@@ -14,8 +15,8 @@ pub(super) struct Pass<'a> {
     pub dilation: [usize; 2],
     /// Source pixel that the first tap of destination pixel 0 reads, on each axis.
     pub start: [isize; 2],
-    /// One value for each destination plane.
-    pub bias: Option<&'a [f32]>,
+    /// What follows, of which no shortcut.
+    pub ending: Ending<'a>,
     pub weight: &'a [f32],
     /// Values of the weight from one destination plane, or source plane, to the next.
     pub row_stride: usize,
@@ -30,7 +31,7 @@ impl<'a> Pass<'a> {
         shape: &ConvShape,
         x: &'a [f32],
         weight: &'a [f32],
-        bias: Option<&'a [f32]>,
+        ending: &Ending<'a>,
     ) -> Self {
         Self {
             batch: shape.batch,
@@ -41,7 +42,7 @@ impl<'a> Pass<'a> {
             destination_size: shape.output_size,
             dilation: shape.options.dilation,
             start: shape.options.padding.map(|padding| -(padding as isize)),
-            bias,
+            ending: *ending,
             weight,
             row_stride: shape.inputs * shape.taps(),
             channel_stride: shape.taps(),
@@ -69,7 +70,7 @@ impl<'a> Pass<'a> {
             start: std::array::from_fn(|axis| {
                 options.padding[axis] as isize - 2 * options.dilation[axis] as isize
             }),
-            bias: None,
+            ending: Ending::default(),
             weight,
             row_stride: shape.taps(),
             channel_stride: shape.inputs * shape.taps(),
@@ -86,7 +87,9 @@ impl<'a> Pass<'a> {
             self.rows * self.channels * 9,
             "weight size"
         );
-        assert!(self.bias.is_none_or(|b| b.len() == self.rows), "bias size");
+        let bias = self.ending.bias;
+        assert!(bias.is_none_or(|b| b.len() == self.rows), "bias size");
+        assert!(self.ending.shortcut.is_none(), "no shortcut");
         self
     }
 

@@ -74,7 +74,10 @@ fn every_instruction_set_equals_the_definition() {
         let (output, input, weights) = convolve(shape, x, weight, bias, upstream);
         for tiles in Tiles::available() {
             let errors = [
-                error(&forward(&tiles, shape, x, weight, Some(bias)), &output),
+                error(
+                    &forward(&tiles, shape, x, weight, &Ending::bias(Some(bias))),
+                    &output,
+                ),
                 error(&input_gradient(&tiles, shape, weight, upstream), &input),
                 error(&weight_gradient(&tiles, shape, x, upstream), &weights),
             ];
@@ -100,7 +103,13 @@ fn the_number_of_threads_changes_nothing() {
             pool.expect("a thread pool").install(|| {
                 let tiles = Tiles::detect();
                 [
-                    forward(tiles, &case.shape, &case.x, &case.weight, None),
+                    forward(
+                        tiles,
+                        &case.shape,
+                        &case.x,
+                        &case.weight,
+                        &Ending::default(),
+                    ),
                     input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
                     weight_gradient(tiles, &case.shape, &case.x, &case.upstream),
                 ]
@@ -130,8 +139,8 @@ fn convolutions_use_it_where_it_pays() {
         let tiles = Tiles::detect();
         // The two methods round differently.
         let same = [
-            super::super::forward(tiles, &shape, x, weight, None)
-                == forward(tiles, &shape, x, weight, None),
+            super::super::forward(tiles, &shape, x, weight, &Ending::default())
+                == forward(tiles, &shape, x, weight, &Ending::default()),
             super::super::input_gradient(tiles, &shape, weight, upstream)
                 == input_gradient(tiles, &shape, weight, upstream),
             super::super::weight_gradient(tiles, &shape, x, upstream)
