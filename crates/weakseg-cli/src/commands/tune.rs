@@ -29,16 +29,19 @@ Examples:
   weakseg tune runs/first --masks 0,5,20,100 --draws 50
   weakseg tune runs/first --json > tuning.json
 
-Dice is the mean over images, an empty mask of a healthy image counting 1. A gain is beside the rule as it is set. In brackets
-stands the middle 95 % of the draws, or for a rule that is not drawn a 95 % interval over images; ~ says that it does not clear 0.
-The last lines of a table are settings for another run, or for this one with --from make-cams (cams.…) or --from train-segmenter
-(segmenter.…), which do that step and all after it again. cams.threshold and cams.gate change how eval-cams scores the maps, not
-the pseudo-labels and not the network. A healthy image's mask is empty and needs nobody to draw it.")]
+Dice is the mean over images, an empty mask of a healthy image counting 1. A gain is beside the
+rule as it is set. In brackets stands the middle 95 % of the draws, or for a rule that is not drawn
+a 95 % interval over images; ~ says that it reaches 0.
+
+The last lines of a table are settings for another run, or for this one with --from make-cams
+(cams.…) or --from train-segmenter (segmenter.…), which do that step and all after it again.
+cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not
+the network. A healthy image's mask is empty and needs nobody to draw it.")]
 pub struct Tune {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Numbers of masks to choose by, with commas between; what needs none is told in any case, and with 0 that alone.
+    /// Numbers of masks to choose by, with commas between; what needs none is always told, and 0 asks for it alone.
     #[arg(
         long,
         value_name = "N,N",
