@@ -37,17 +37,36 @@ pub fn write_with(
     replace(path, false, content)
 }
 
+/// Whether a file could be written at `path`, for work that ends in one: tried beside it, the folder being made if there is none.
+///
+/// # Errors
+/// As [`write()`], and if `path` is a folder.
+pub fn check(path: &Path) -> Result<(), DataError> {
+    if path.is_dir() {
+        let folder = io::Error::from(io::ErrorKind::IsADirectory);
+        return Err(DataError::io(path, "write")(folder));
+    }
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(DataError::io(folder, "make the folder"))?;
+    let scratch = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder);
+    scratch.map(drop).map_err(DataError::io(path, "write"))
+}
+
 fn replace(
     path: &Path,
     durable: bool,
     content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
 ) -> Result<(), DataError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(DataError::io(folder, "make the folder"))?;
     write_beside(path, folder, durable, content).map_err(DataError::io(path, "write"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 fn write_beside(
@@ -101,5 +120,25 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         write_durably(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/a.txt");
+        check(&file).unwrap();
+        assert!(!file.exists());
+        assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 0);
+        write(&file, b"old").unwrap();
+        check(&file).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        for bad in [folder.path().to_owned(), file.join("below-a-file")] {
+            let message = check(&bad).unwrap_err().to_string();
+            assert!(
+                message.contains("a.txt") || message.contains("write"),
+                "{message}"
+            );
+            assert!(write(&bad, b"new").is_err(), "{message}");
+        }
     }
 }

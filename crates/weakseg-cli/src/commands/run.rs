@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use weakseg::config::{self, Config, PRESETS};
-use weakseg::pipeline::steps::instance_figures;
+use weakseg::pipeline::steps::{instance_figures, tuning_tables};
 use weakseg::pipeline::{self, Job, METHOD, Span, StepError};
 use weakseg::pretrained::{self, WeightsChoice};
 use weakseg::report::{self, Report, Row};
@@ -277,6 +277,10 @@ fn print(out: &Path, skipped: Vec<(String, String)>, settings: &Settings) -> Res
                 for table in figures.short_tables() {
                     output::line(table.text())?;
                 }
+            }
+            // That they are outdated stands in the report.
+            for table in tuning_tables(out)?.0 {
+                output::line(table.text())?;
             }
             output::line(format!("report: {}", html.display()))
         }

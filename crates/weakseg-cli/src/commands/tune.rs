@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use weakseg::config;
 use weakseg::tuning::{self, Job, Plan, TuneError};
+use weakseg_data::atomic;
 
 use crate::args::Settings;
 use crate::exit::{Done, Stopped};
@@ -16,8 +17,9 @@ use crate::{base, interrupt, output};
 ///
 /// Maps and probabilities become masks by a rule: a threshold, a gate of the classifier that keeps healthy images empty, and for the
 /// segmentation network a triplet rule. Here masks of a few val cases, drawn several times over, choose the rule, and the test split
-/// scores it (or the val cases that were not drawn, where test has no masks), beside the rule as it is set and beside Otsu's
-/// threshold, which needs no mask. Networks are not trained and the run is not changed; RUN/tuning.json tells all of it.
+/// scores it (or the val cases that were not drawn, where test has no masks; never those of drawn patients), beside the rule as it is
+/// set and beside Otsu's threshold, which needs no mask. Networks are not trained and the run is not changed; RUN/tuning.json tells
+/// all of it.
 ///
 /// Reads what make-cams has written and, if the run came so far, train-segmenter. For findings; not for VOC's classes.
 #[derive(Debug, Args)]
@@ -27,14 +29,19 @@ Examples:
   weakseg tune runs/first --masks 0,5,20,100 --draws 50
   weakseg tune runs/first --json > tuning.json
 
-Dice is the mean over images, an empty mask of a healthy image counting 1. A gain is beside the rule as it is set. The last
-lines of a table are settings for another run, or for this one with --from make-cams (cams.…) or --from train-segmenter
-(segmenter.…), which do that step and all after it again. A healthy image's mask is empty and needs nobody to draw it.")]
+Dice is the mean over images, an empty mask of a healthy image counting 1. A gain is beside the
+rule as it is set. In brackets stands the middle 95 % of the draws, or for a rule that is not drawn
+a 95 % interval over images; ~ says that it reaches 0.
+
+The last lines of a table are settings for another run, or for this one with --from make-cams
+(cams.…) or --from train-segmenter (segmenter.…), which do that step and all after it again.
+cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not
+the network. A healthy image's mask is empty and needs nobody to draw it.")]
 pub struct Tune {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Numbers of masks to choose by, with commas between; 0 is the run's own rule and Otsu's.
+    /// Numbers of masks to choose by, with commas between; what needs none is always told, and 0 asks for it alone.
     #[arg(
         long,
         value_name = "N,N",
@@ -55,6 +62,11 @@ impl Tune {
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         let base = base::noted(&self.run)?;
         let config = config::load(&self.run.join("config.toml"), None, &[])?;
+        let file = self
+            .out
+            .clone()
+            .unwrap_or_else(|| self.run.join(tuning::FILE));
+        atomic::check(&file)?;
         let (device, device_name) = settings.device.open()?;
         settings.ui.detail(&format!("device {device_name}"));
         let stop = interrupt::stop()?;
@@ -73,20 +85,11 @@ impl Tune {
             stop: &stop,
         };
         let tuning = match tuning::tune(&job) {
-            Err(TuneError::Stopped { done, total }) => {
-                return Err(Stopped {
-                    done,
-                    total,
-                    what: "cases",
-                }
-                .into());
+            Err(TuneError::Stopped { done, total, what }) => {
+                return Err(Stopped { done, total, what }.into());
             }
             other => other?,
         };
-        let file = self
-            .out
-            .clone()
-            .unwrap_or_else(|| self.run.join(tuning::FILE));
         tuning.write(&file)?;
         if settings.json {
             output::json(&tuning)?;

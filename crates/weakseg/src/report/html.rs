@@ -15,7 +15,7 @@ use super::keys::Subset;
 use super::plot;
 use super::reading::{self, Reading};
 use super::rows::{Report, Timing};
-use super::table::{Cell, Table, tables};
+use super::table::{Cell, Table, digits, tables};
 
 /// At most so many skipped cases are named; `report.json` has all.
 const MAX_SKIPPED: usize = 50;
@@ -324,14 +324,14 @@ fn has_subtitles(table: &Table) -> bool {
     table.columns.iter().any(|column| !column.title.is_empty())
 }
 
-fn three(cell: &Cell) -> String {
-    format!("{:.3}", cell.value)
-}
-
 fn interval(cell: &Cell) -> String {
-    cell.shown_ci95()
-        .map(|[low, high]| format!("{low:.3}–{high:.3}"))
-        .unwrap_or_default()
+    let Some([low, high]) = cell.shown_ci95() else {
+        return String::new();
+    };
+    let [from, to] = [low, high].map(digits);
+    // A dash before a sign would be read as two.
+    let between = if low < 0.0 { " to " } else { "–" };
+    format!("{from}{between}{to}")
 }
 
 #[cfg(test)]
@@ -340,6 +340,7 @@ mod tests {
     use super::super::instances::{ClassPrecision, SplitPrecision};
     use super::super::keys::{ImageLabels, Metric, Step};
     use super::super::rows::Row;
+    use super::super::standing::Standing;
     use super::super::{data, sample};
     use super::*;
 
@@ -536,6 +537,22 @@ mod tests {
                 .expect("a page")
                 .contains("reading bad")
         );
+    }
+
+    #[test]
+    fn ranges_may_begin_below_0() {
+        let of = |low, high| {
+            interval(&Cell {
+                value: 0.0,
+                ci95: Some([low, high]),
+                n: 0,
+                standing: Standing::Alone,
+            })
+        };
+        assert_eq!(of(0.25, 0.5), "0.250–0.500");
+        assert_eq!(of(-0.25, -0.125), "-0.250 to -0.125");
+        assert_eq!(of(-0.0001, 0.125), "0.000 to 0.125");
+        assert_eq!(of(0.5, 0.5), "", "no width");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::standing::{Baselines, Standing};
 /// One figure in a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// The figure, in 0..=1.
+    /// The figure, in 0..=1, or a difference of two such, in -1..=1.
     pub value: f64,
     /// The ends of its 95 % interval.
     pub ci95: Option<[f64; 2]>,
@@ -21,10 +21,24 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// The figure in three digits.
+    pub fn digits(&self) -> String {
+        digits(self.value)
+    }
+
     /// The interval to show: none where it has no width, as that of a mask that never errs and of
     /// one that always does. No number of images makes such a figure certain.
     pub fn shown_ci95(&self) -> Option<[f64; 2]> {
         self.ci95.filter(|[low, high]| low < high)
+    }
+}
+
+/// A figure in three digits; what these cannot tell from 0 has no sign.
+pub fn digits(value: f64) -> String {
+    let text = format!("{value:.3}");
+    match text.as_str() {
+        "-0.000" => "0.000".to_owned(),
+        _ => text,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tables as aligned text for a terminal and as Markdown.
 
 use super::rows::Report;
-use super::table::{Cell, Column, Table, tables};
+use super::table::{Cell, Column, Table, digits, tables};
 
 /// A terminal's width; wider tables are broken between columns.
 const WIDTH: usize = 100;
@@ -143,7 +143,7 @@ fn figure(cell: Option<&Cell>) -> String {
     let Some(cell) = cell else {
         return "–".to_owned();
     };
-    let mut text = format!("{:.3}", cell.value);
+    let mut text = cell.digits();
     if let Some([low, high]) = cell.shown_ci95() {
         text.push_str(&format!(" [{} {}]", short(low), short(high)));
     }
@@ -153,11 +153,15 @@ fn figure(cell: Option<&Cell>) -> String {
     }
 }
 
-/// A proportion in four characters: `.789`, `1.00`.
+/// A proportion in four characters, `.789`, `1.00`, and a sign where it is below 0: `-.004`.
 fn short(value: f64) -> String {
-    let text = format!("{value:.3}");
-    match text.strip_prefix('0') {
-        Some(rest) => rest.to_owned(),
+    let text = digits(value);
+    let (sign, size) = match text.strip_prefix('-') {
+        Some(size) => ("-", size),
+        None => ("", text.as_str()),
+    };
+    match size.strip_prefix('0') {
+        Some(rest) => format!("{sign}{rest}"),
         None => format!("{value:.2}"),
     }
 }
@@ -296,6 +300,22 @@ Segmentation  0.162        0.930        0.768 ▼
         assert!(
             markdown.ends_with("\n▼ Segmentation: below the empty mask (0.789) in IoU all 0.768\n")
         );
+    }
+
+    #[test]
+    fn short_figures_may_be_below_0() {
+        for (value, text) in [
+            (0.789, ".789"),
+            (1.0, "1.00"),
+            (0.9996, "1.00"),
+            (0.0, ".000"),
+            (-0.0004, ".000"),
+            (-0.004, "-.004"),
+            (-0.5, "-.500"),
+            (-1.0, "-1.00"),
+        ] {
+            assert_eq!(short(value), text, "{value}");
+        }
     }
 
     #[test]

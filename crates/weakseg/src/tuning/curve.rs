@@ -1,20 +1,17 @@
 //! What every rule would make of one case, in a few thousand bytes instead of its maps.
 
-use std::sync::Arc;
-
 use weakseg_data::Plane;
 
 use super::cuts::Cuts;
-use super::rule::Rule;
+use super::rule::Placed;
 use crate::cam::{Threshold, binarise};
 use crate::irn::filter::remove_weak_regions;
 use crate::metrics::{MetricError, Overlap, VOID};
 
-/// One finding of one case: how many pixels lie above each cut, and how many of them are truth. Every [`Rule`] of these cuts is
-/// scored from it, exactly as if its mask had been made.
+/// One finding of one case: how many pixels lie above each cut, and how many of them are truth. Every [`Rule`](super::Rule) of
+/// these cuts is scored from it, exactly as if its mask had been made.
 #[derive(Debug, Clone)]
 pub struct Curve {
-    cuts: Arc<Cuts>,
     /// The classifier's probability of the finding.
     probability: f32,
     /// Pixels of the image.
@@ -43,6 +40,8 @@ struct Above {
 pub struct CaseCurves {
     /// The case.
     pub id: String,
+    /// Whose image it is, where known.
+    pub patient: Option<String>,
     /// Whether its label names a finding.
     pub positive: bool,
     /// One for each finding, in order.
@@ -59,7 +58,7 @@ impl Curve {
         values: &Plane<f32>,
         truth: &[u8],
         probability: f32,
-        cuts: &Arc<Cuts>,
+        cuts: &Cuts,
         min_area: f32,
     ) -> Result<Self, MetricError> {
         let empty = vec![0; values.len()];
@@ -75,7 +74,6 @@ impl Curve {
         }
         let otsu = Threshold::OTSU.of(values.as_slice());
         Ok(Self {
-            cuts: Arc::clone(cuts),
             probability,
             pixels: values.len() as u64,
             truth: count,
@@ -95,16 +93,16 @@ impl Curve {
     /// Pixels of the mask that the rule makes, of the truth, and of both.
     ///
     /// # Panics
-    /// If the rule's thresholds are none of the cuts.
-    pub fn overlap(&self, rule: &Rule) -> Overlap {
+    /// If the rule was placed among more cuts than these.
+    pub fn overlap(&self, rule: &Placed) -> Overlap {
         let open = rule.gate == 0.0 || f64::from(self.probability) > rule.gate;
-        let sure = rule.triplet.is_none_or(|triplet| {
-            triplet.is_met(self.above[self.cuts.place(triplet.top)].sure, self.pixels)
-        });
+        let sure = rule
+            .triplet
+            .is_none_or(|(top, triplet)| triplet.is_met(self.above[top].sure, self.pixels));
         let above = match rule.threshold {
             _ if !open || !sure => Above::default(),
-            Threshold::Fixed(cut) => self.above[self.cuts.place(cut)],
-            Threshold::Rule(_) => self.otsu,
+            Some(cut) => self.above[cut],
+            None => self.otsu,
         };
         Overlap {
             intersection: above.intersection,
@@ -154,6 +152,7 @@ mod tests {
     use super::*;
     use crate::config::Triplet;
     use crate::finding_rule::FindingRule;
+    use crate::tuning::Rule;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -171,10 +170,11 @@ mod tests {
     fn eight_pixels_by_hand() {
         let values = Plane::new(2, 4, vec![0.9, 0.5, 0.1, 0.0, 0.7, 0.3, 0.3, 0.9]).unwrap();
         let truth = [1, 1, 1, 0, 0, 0, 1, VOID];
-        let cuts = Arc::new(Cuts::of_scores(&[]));
+        let cuts = Cuts::of_scores(&[]);
         let curve = Curve::new(&values, &truth, 0.6, &cuts, 0.0).unwrap();
         let of = |cut: f64, gate: f64, triplet| {
-            let o = curve.overlap(&rule(Threshold::Fixed(cut), gate, triplet));
+            let rule = rule(Threshold::Fixed(cut), gate, triplet);
+            let o = curve.overlap(&rule.placed(&cuts));
             (o.intersection, o.prediction, o.truth)
         };
         // The void pixel lies above most cuts and is never predicted.
@@ -207,7 +207,6 @@ mod tests {
                     .map(|_| [0, 0, 1, VOID][random.random_range(0..4)])
                     .collect();
                 let of_maps = cuts == Cuts::of_maps(&[OWN]);
-                let cuts = Arc::new(cuts);
                 let curve = Curve::new(&values, &truth, 0.5, &cuts, min_area as f32).unwrap();
                 for cut in Cuts::grid().into_iter().chain([OWN]) {
                     let mask = match of_maps {
@@ -223,14 +222,16 @@ mod tests {
                         .mask(&values),
                     };
                     let made = Overlap::of(mask.as_slice(), &truth).unwrap();
-                    let read = curve.overlap(&rule(Threshold::Fixed(cut), 0.0, None));
+                    let read = rule(Threshold::Fixed(cut), 0.0, None);
+                    let read = curve.overlap(&read.placed(&cuts));
                     assert_eq!(read, made, "{cut} {min_area}");
                     some += made.prediction;
                 }
                 let above = binarise::above(&values, Threshold::OTSU.of(values.as_slice()));
                 let kept = remove_weak_regions(&above, &values, min_area as f32, 0.0);
                 let made = Overlap::of(kept.as_slice(), &truth).unwrap();
-                assert_eq!(curve.overlap(&rule(Threshold::OTSU, 0.0, None)), made);
+                let read = rule(Threshold::OTSU, 0.0, None).placed(&cuts);
+                assert_eq!(curve.overlap(&read), made);
             }
         }
         assert!(some > 1000);
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn triplets_as_if_every_mask_had_been_made() {
         let mut random = ChaCha8Rng::seed_from_u64(4);
-        let cuts = Arc::new(Cuts::of_scores(&[]));
+        let cuts = Cuts::of_scores(&[]);
         let mut emptied = 0;
         for _ in 0..20 {
             let peak = random.random::<f32>();
@@ -257,7 +258,7 @@ mod tests {
                     .mask(&values);
                     let made = Overlap::of(made.as_slice(), &truth).unwrap();
                     let read = rule(Threshold::Fixed(threshold), 0.0, triplet);
-                    assert_eq!(curve.overlap(&read), made);
+                    assert_eq!(curve.overlap(&read.placed(&cuts)), made);
                     emptied += u32::from(made.prediction == 0);
                 }
             }
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn another_size_is_refused() {
-        let cuts = Arc::new(Cuts::of_scores(&[]));
+        let cuts = Cuts::of_scores(&[]);
         let values = Plane::filled(2, 2, 0.5);
         assert!(Curve::new(&values, &[0; 3], 0.5, &cuts, 0.0).is_err());
         assert!(Curve::new(&values, &[0, 1, 2, 0], 0.5, &cuts, 0.0).is_err());

@@ -1,5 +1,9 @@
 //! The thresholds that are tried.
 
+use super::document::Stage;
+use super::rule::Rule;
+use crate::cam::Threshold;
+
 /// Cuts of the grid in 0..1.
 const STEPS: u32 = 50;
 
@@ -15,6 +19,18 @@ pub struct Cuts {
 }
 
 impl Cuts {
+    /// Those of a stage whose run is set to the rule `own`.
+    pub fn of_stage(stage: Stage, own: &Rule) -> Self {
+        let mut known: Vec<f64> = own.triplet.map(|triplet| triplet.top).into_iter().collect();
+        if let Threshold::Fixed(cut) = own.threshold {
+            known.push(cut);
+        }
+        match stage {
+            Stage::Cam => Self::of_maps(&known),
+            Stage::Segmentation => Self::of_scores(&known),
+        }
+    }
+
     /// For maps, which are compared with the threshold in single precision
     /// ([`Threshold::of`](crate::cam::Threshold::of)).
     pub fn of_maps(own: &[f64]) -> Self {
@@ -35,7 +51,8 @@ impl Cuts {
 
     fn new(own: &[f64], level: impl Fn(f64) -> f32) -> Self {
         let mut cuts = Self::grid();
-        cuts.extend_from_slice(own);
+        // -0 is 0, and would be another cut beside it.
+        cuts.extend(own.iter().map(|cut| cut + 0.0));
         cuts.sort_by(f64::total_cmp);
         cuts.dedup();
         let levels = cuts.iter().map(|&cut| level(cut)).collect();
@@ -75,7 +92,7 @@ impl Cuts {
     /// If it is none of these: rules are made from them and from what the run is set to.
     pub fn place(&self, cut: f64) -> usize {
         self.cuts
-            .binary_search_by(|known| known.total_cmp(&cut))
+            .binary_search_by(|known| known.total_cmp(&(cut + 0.0)))
             .expect("one of the cuts")
     }
 }
@@ -91,6 +108,34 @@ mod tests {
         assert_eq!((cuts.place(0.0), cuts.place(0.02)), (0, 1));
         assert_eq!(cuts.place(0.123), cuts.place(0.12) + 1);
         assert_eq!(cuts.below(0.5), cuts.place(0.5), "not above itself");
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        for cuts in [Cuts::of_scores(&[-0.0, 0.0]), Cuts::of_maps(&[0.0, -0.0])] {
+            assert_eq!(cuts.len(), 49 + 1);
+            assert_eq!((cuts.place(-0.0), cuts.place(0.0)), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_stage_has_the_cuts_of_its_rule() {
+        let own = Rule {
+            threshold: Threshold::Fixed(0.111),
+            gate: 0.0,
+            triplet: Some(crate::config::Triplet {
+                top: 0.777,
+                min_area: 0.1,
+            }),
+        };
+        let cuts = Cuts::of_stage(Stage::Segmentation, &own);
+        assert_eq!(cuts, Cuts::of_scores(&[0.111, 0.777]));
+        let own = Rule {
+            threshold: Threshold::OTSU,
+            triplet: None,
+            ..own
+        };
+        assert_eq!(Cuts::of_stage(Stage::Cam, &own), Cuts::of_maps(&[]));
     }
 
     /// 0.3 is no single number: the nearest is a little above it, and 0.7's a little below.

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use weakseg_data::{Split, atomic};
 
 use super::error::TuneError;
+use super::refusal::Refusal;
 use super::rule::Rule;
+use super::scores::Scores;
 use super::search::Freedom;
 use crate::files::read;
 use crate::metrics::interval::percentile;
 
 /// Version of the document's form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub struct Tuning {
     pub inputs: BTreeMap<String, String>,
     /// The stages that the run has finished.
     pub stages: Vec<StageTuning>,
+    /// Steps that it has not, whose work was therefore not tuned.
+    pub unfinished: Vec<String>,
 }
 
 /// Whose maps were made masks of.
@@ -46,6 +50,14 @@ impl Stage {
         match self {
             Self::Cam => "Maps, predicted labels",
             Self::Segmentation => "Segmentation network",
+        }
+    }
+
+    /// What is made masks of, in a progress line.
+    pub fn works(self) -> &'static str {
+        match self {
+            Self::Cam => "maps",
+            Self::Segmentation => "the network",
         }
     }
 
@@ -75,20 +87,22 @@ pub struct StageTuning {
     pub own: Rule,
     /// Cases that masks were drawn from.
     pub tuned_on: Set,
-    /// Cases that were scored on. If they are the same, those that were drawn are left out of each draw's score.
+    /// Cases that were scored on. Those that were drawn, and others of their patients, are left out of each draw's score.
     pub scored_on: Set,
     /// From no masks to many, the bound last.
     pub lines: Vec<Line>,
-    /// Numbers of masks that could not be drawn.
+    /// Numbers of masks that were not drawn.
     pub left_out: Vec<LeftOut>,
     /// What came of it, in words.
     pub verdict: String,
-    /// Settings to go on with, as for `--set`; empty where tuning bought nothing.
+    /// Settings to go on with, as for `--set`; empty where there is nothing to gain.
     pub settings: Vec<String>,
+    /// What is to be known of these, in words.
+    pub remarks: Vec<String>,
 }
 
 /// Some cases with masks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Set {
     /// Their split.
     pub split: Split,
@@ -96,6 +110,11 @@ pub struct Set {
     pub cases: usize,
     /// How many of them are labelled with a finding.
     pub positive: usize,
+    /// Cases of the split that have no mask and are left out.
+    pub without: usize,
+    /// Share of pairs of image and finding that show the finding, in 0..=1: where masks are drawn, of the whole split by its
+    /// labels; where rules are scored, of the cases here by their masks. Means over all images weigh the two kinds by it.
+    pub share: f64,
 }
 
 /// One way to choose a rule.
@@ -103,6 +122,8 @@ pub struct Set {
 pub struct Line {
     /// Masks that the rule was chosen by.
     pub masks: usize,
+    /// How many of them are of cases that are labelled with a finding.
+    pub positive: usize,
     /// What was chosen.
     pub tuned: Tuned,
     /// Chosen on the very cases it is scored on: a bound, for nobody has their masks.
@@ -113,8 +134,23 @@ pub struct Line {
     pub gain: Dice,
     /// Difference of the Dice of all images from that of empty masks for the same cases, over the draws.
     pub beyond_empty: Option<Spread>,
-    /// The rule of each draw; none of empty masks.
-    pub rules: Vec<Rule>,
+    /// Each draw; one of rules that nothing was drawn for.
+    pub draws: Vec<Draw>,
+}
+
+/// What was chosen by one draw, and what that scored.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Draw {
+    /// The rule; none of empty masks.
+    pub rule: Option<Rule>,
+    /// Cases that it was scored on: all that the draw left.
+    pub scored: usize,
+    /// Mean per-image Dice on these.
+    pub dice: Scores,
+    /// Its difference from that of the run's own rule on the same cases.
+    pub gain: Scores,
+    /// Difference of the Dice of all images from that of empty masks for the same cases.
+    pub beyond_empty: Option<f64>,
 }
 
 /// What of a rule was chosen.
@@ -132,6 +168,11 @@ pub enum Tuned {
 }
 
 impl Line {
+    /// The rules of its draws.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.draws.iter().filter_map(|draw| draw.rule.as_ref())
+    }
+
     /// Whether it scores no better than empty masks on the mean of all images; what is less than rounding leaves is nothing.
     pub fn is_no_better_than_empty(&self) -> bool {
         self.beyond_empty.is_none_or(|beyond| beyond.mean < 1e-9)
@@ -161,17 +202,18 @@ pub struct Dice {
     pub neg: Option<Spread>,
 }
 
-/// A figure over several draws.
+/// A figure over several draws, or of the only one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Mean.
     pub mean: f64,
-    /// 2.5 and 97.5 % percentiles; none of a single draw.
+    /// 2.5 and 97.5 % percentiles: of several draws, how much luck there was in which masks were drawn; of a single one, by the
+    /// bootstrap over its images, how much in which images it was scored on. None of an image that stands alone.
     pub range: Option<[f64; 2]>,
 }
 
 impl Spread {
-    /// Of some values; none of no value.
+    /// Of the values of several draws; none of no value.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         let mean = crate::metrics::mean(values.iter().copied())?;
         values.sort_by(f64::total_cmp);
@@ -181,15 +223,20 @@ impl Spread {
             range: (values.len() > 1).then_some(range),
         })
     }
+
+    /// Whether the whole range lies above 0.
+    pub fn is_clear(&self) -> bool {
+        self.range.is_some_and(|[low, _]| low > 0.0)
+    }
 }
 
-/// A number of masks that could not be drawn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A number of masks that was not drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The number.
     pub masks: usize,
     /// Why.
-    pub reason: String,
+    pub reason: Refusal,
 }
 
 impl Tuning {
@@ -232,5 +279,7 @@ mod tests {
         // 41 values 0 to 40: the 2.5 % percentile is the second.
         let many = Spread::of((0..41).rev().map(f64::from).collect()).unwrap();
         assert_eq!((many.mean, many.range), (20.0, Some([1.0, 39.0])));
+        let clear = |values: &[f64]| Spread::of(values.to_vec()).unwrap().is_clear();
+        assert!(clear(&[0.1, 0.2]) && !clear(&[-0.1, 0.2]) && !clear(&[0.1]));
     }
 }

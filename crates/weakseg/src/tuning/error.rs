@@ -46,12 +46,14 @@ pub enum TuneError {
         split: Split,
     },
     /// Asked to stop.
-    #[error("stopped after {done} of {total} cases")]
+    #[error("stopped after {done} of {total} {what}")]
     Stopped {
-        /// Cases looked at.
+        /// What is over.
         done: usize,
         /// Of so many.
         total: usize,
+        /// Cases or draws.
+        what: &'static str,
     },
     /// A mask that does not fit its case.
     #[error("case {case}: {source}")]

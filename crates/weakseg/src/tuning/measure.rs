@@ -1,19 +1,18 @@
 //! From a run's maps to curves.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use weakseg_data::resize::resize_f32;
-use weakseg_data::{Case, Cases, Limits, Mask, Plane, Split, Stack, Truth};
+use weakseg_data::{Case, Cases, DataError, Limits, Mask, Plane, Split, Stack, Truth};
 
 use super::Job;
 use super::curve::{CaseCurves, Curve};
 use super::cuts::Cuts;
 use super::document::Stage;
 use super::error::TuneError;
-use super::rule::Rule;
-use crate::cam::Threshold;
+use super::material::Measured;
 use crate::irn::propagate::scaled;
 use crate::metrics::MetricError;
 use crate::pipeline::finished_folder;
@@ -30,36 +29,18 @@ pub struct Source<'a> {
     pub truth: &'a Truth,
 }
 
-/// Curves of a split.
-#[derive(Debug)]
-pub struct Measured {
-    /// Of the cases that have a mask, in order.
-    pub curves: Vec<CaseCurves>,
-    /// How many have none.
-    pub without: usize,
-}
-
 impl Source<'_> {
-    /// Curves of every case of a split that has a mask, at the mask's size. Their cuts are those that are tried and those of the
-    /// run's `own` rule.
+    /// Curves of every case of a split that has a mask, at the mask's size, among `cuts`.
     ///
     /// # Errors
     /// When a map, an image or a mask cannot be read, they do not fit, or it was asked to stop.
-    pub fn measure(&self, stage: Stage, split: Split, own: &Rule) -> Result<Measured, TuneError> {
-        let mut known = Vec::new();
-        if let Threshold::Fixed(cut) = own.threshold {
-            known.push(cut);
-        }
-        known.extend(own.triplet.map(|triplet| triplet.top));
+    pub fn measure(&self, stage: Stage, split: Split, cuts: &Cuts) -> Result<Measured, TuneError> {
         let cases: Vec<&Case> = self.cases.of(split).collect();
-        let what = match stage {
-            Stage::Cam => format!("tune: maps of {split}"),
-            Stage::Segmentation => format!("tune: network on {split}"),
-        };
+        let what = format!("tune: {} on {split}", stage.works());
         self.job.progress.begin(&what, cases.len() as u64);
         let curves = match stage {
-            Stage::Cam => self.of_maps(&cases, &Arc::new(Cuts::of_maps(&known))),
-            Stage::Segmentation => self.of_network(&cases, &Arc::new(Cuts::of_scores(&known))),
+            Stage::Cam => self.of_maps(&cases, cuts),
+            Stage::Segmentation => self.of_network(&cases, cuts),
         };
         self.job.progress.end();
         let curves: Vec<CaseCurves> = curves?.into_iter().flatten().collect();
@@ -70,11 +51,7 @@ impl Source<'_> {
     }
 
     /// Of class maps as `eval-cams` makes masks of them: each finding that the classifier predicts, divided by its maximum.
-    fn of_maps(
-        &self,
-        cases: &[&Case],
-        cuts: &Arc<Cuts>,
-    ) -> Result<Vec<Option<CaseCurves>>, TuneError> {
+    fn of_maps(&self, cases: &[&Case], cuts: &Cuts) -> Result<Vec<Option<CaseCurves>>, TuneError> {
         let step = Stage::Cam.step();
         let folder = finished_folder(self.job.run, step).ok_or_else(|| TuneError::Unfinished {
             run: self.job.run.to_owned(),
@@ -90,7 +67,7 @@ impl Source<'_> {
                     return Err(stopped(over.load(Ordering::Relaxed), cases.len()));
                 }
                 let curves = self.truth.mask(&case.id)?.map(|mask| {
-                    let maps = ClassMaps::read(&folder, &case.id)?;
+                    let maps = self.class_maps(&folder, &case.id)?;
                     let (height, width) = (mask.planes.height(), mask.planes.width());
                     curves(case, &mask, |finding| {
                         let probability = maps.probabilities[finding];
@@ -111,11 +88,29 @@ impl Source<'_> {
             .collect()
     }
 
+    /// The maps of a case, whole enough to be read: the file may be damaged.
+    fn class_maps(&self, folder: &Path, id: &str) -> Result<ClassMaps, TuneError> {
+        let maps = ClassMaps::read(folder, id)?;
+        let (classes, found) = (self.cases.classes.len(), maps.probabilities.len());
+        let problem = if found != classes {
+            format!("{found} probabilities for {classes} findings")
+        } else if maps.maps.height() * maps.maps.width() == 0 {
+            "maps without pixels".to_owned()
+        } else {
+            return Ok(maps);
+        };
+        Err(TuneError::Data(DataError::Unreadable {
+            path: ClassMaps::path(folder, id),
+            problem,
+            remedy: "make the maps again with --from make-cams".to_owned(),
+        }))
+    }
+
     /// Of the segmentation network's probabilities, as `evaluate` makes masks of them.
     fn of_network(
         &self,
         cases: &[&Case],
-        cuts: &Arc<Cuts>,
+        cuts: &Cuts,
     ) -> Result<Vec<Option<CaseCurves>>, TuneError> {
         let config = &self.job.config.segmenter;
         let predictor = Predictor::open_with_classifier(self.job.run, &self.job.device)?;
@@ -169,6 +164,7 @@ fn curves(
     let curves = (0..mask.planes.channels()).map(of);
     Ok(CaseCurves {
         id: case.id.clone(),
+        patient: case.patient.clone(),
         positive: case.is_positive(),
         curves: curves
             .collect::<Result<_, _>>()
@@ -183,5 +179,6 @@ fn stopped(done: u64, total: usize) -> TuneError {
     TuneError::Stopped {
         done: done as usize,
         total,
+        what: "cases",
     }
 }

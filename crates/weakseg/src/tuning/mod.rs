@@ -1,22 +1,29 @@
 //! What a few masks buy: thresholds, gate and triplet rule chosen by them, and scored on cases that had no part in it.
 //!
 //! Read from top to bottom: [`measure`] turns the maps of a finished run into a [`Curve`] for each case and finding, from which
-//! every [`Rule`] is scored without the maps; [`draw()`] says which cases get a mask; [`search`] tries rules on these;
-//! [`experiment()`] repeats both and scores what was chosen; [`document`] is `tuning.json`; [`table`] shows it.
+//! every [`Rule`] is scored without the maps; [`draw()`] says which cases get a mask, [`Material`] which are left to score on;
+//! [`search`] tries rules on the drawn ones; [`experiment()`] repeats both and compares what was chosen ([`Comparison`]);
+//! the verdict says what to go on with; [`document`] is `tuning.json`; [`table`] shows it.
 //!
 //! Masks choose numbers here, never weights: the networks are those of the run, which saw none.
 
+mod comparison;
 mod curve;
 mod cuts;
 pub mod document;
 mod draw;
 mod error;
 mod experiment;
+mod material;
 pub mod measure;
+mod notes;
+mod refusal;
 mod rule;
 #[cfg(test)]
 mod sample;
+mod scores;
 pub mod search;
+mod settings;
 pub mod table;
 mod verdict;
 
@@ -24,21 +31,26 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use weakseg_data::{LabelSpace, Split};
+use weakseg_data::{Cases, LabelSpace, Split};
 
 use crate::cam::Threshold;
 use crate::config::Config;
+use crate::metrics::Bootstrap;
 use crate::pipeline::{StepError, choose_precision, data_digest, finished_outputs, record};
 use crate::progress::{Progress, Stop};
-use measure::{Measured, Source};
+use measure::Source;
 
+pub use comparison::Comparison;
 pub use curve::{CaseCurves, Curve};
 pub use cuts::Cuts;
 pub use document::{Stage, StageTuning, Tuning};
 pub use draw::draw;
 pub use error::TuneError;
-pub use experiment::{Material, Plan, experiment};
-pub use rule::{Rule, Scores};
+pub use experiment::{Plan, Trial, experiment};
+pub use material::{Drawn, Material, Measured};
+pub use refusal::Refusal;
+pub use rule::{Placed, Rule};
+pub use scores::{Scores, Tally};
 pub use search::Freedom;
 pub use table::tables;
 
@@ -96,6 +108,7 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
         draws: job.plan.draws,
         inputs: BTreeMap::new(),
         stages: Vec::new(),
+        unfinished: Vec::new(),
     };
     for stage in [Stage::Cam, Stage::Segmentation] {
         let step = stage.step();
@@ -108,30 +121,54 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
             }
             job.progress
                 .note(&format!("{step} is not finished: the maps alone are tuned"));
+            tuning.unfinished.push(step.to_owned());
             continue;
         };
         tuning.inputs.insert(step.to_owned(), outputs);
         let (own, lowest_gate) = own_rule(job.config, stage);
-        let of = |split| -> Result<Vec<CaseCurves>, TuneError> {
-            let Measured { curves, without } = source.measure(stage, split, &own)?;
-            if without > 0 {
+        let cuts = Cuts::of_stage(stage, &own);
+        let of = |split| -> Result<Measured, TuneError> {
+            let measured = source.measure(stage, split, &cuts)?;
+            if measured.without > 0 {
                 job.progress.note(&format!(
-                    "{without} cases of the {split} split have no mask and are left out"
+                    "{} cases of the {split} split have no mask and are left out",
+                    measured.without
                 ));
             }
-            Ok(curves)
+            Ok(measured)
         };
         let material = Material {
             tuning: of(Split::Val)?,
+            labelled: labelled(&cases, Split::Val),
             scoring: match truth.has_masks(Split::Test) {
                 true => Some(of(Split::Test)?),
                 false => None,
             },
+            cuts,
         };
-        let tuned = experiment(stage, &own, lowest_gate, &material, &job.plan);
-        tuning.stages.push(tuned);
+        tuning.stages.push(experiment(&Trial {
+            stage,
+            own,
+            lowest_gate,
+            material: &material,
+            plan: &job.plan,
+            bootstrap: Bootstrap {
+                draws: job.config.evaluate.bootstrap,
+                seed: job.plan.seed,
+                ..Bootstrap::default()
+            },
+            progress: job.progress,
+            stop: job.stop,
+        })?);
     }
     Ok(tuning)
+}
+
+/// Share of a split's pairs of image and finding whose label says that it is there; 0 without cases.
+fn labelled(cases: &Cases, split: Split) -> f64 {
+    let labels = || cases.of(split).flat_map(|case| &case.labels);
+    let present = labels().filter(|&&label| label).count();
+    present as f64 / labels().count().max(1) as f64
 }
 
 /// The rule that a run is set to, and the lowest gate that can be tried: there are no maps of findings that the classifier gave

@@ -1,11 +1,10 @@
-//! A rule that makes masks, and what it scores.
+//! A rule that makes masks.
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{CaseCurves, Curve};
+use super::cuts::Cuts;
 use crate::cam::Threshold;
 use crate::config::Triplet;
-use crate::metrics::{Columns, Overlap, mean};
 
 /// How the maps or probabilities of a finding become its mask, or an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -19,44 +18,32 @@ pub struct Rule {
     pub triplet: Option<Triplet>,
 }
 
-/// Mean Dice of images, an empty prediction of an empty truth being 1 ([`Overlap::iou`]). None without an image of the kind.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Scores {
-    /// Over all images.
-    pub all: Option<f64>,
-    /// Over images that show the finding.
-    pub pos: Option<f64>,
-    /// Over the others.
-    pub neg: Option<f64>,
+/// A rule with its thresholds looked up among the cuts: once, and not for every curve that it reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placed {
+    /// Place of the threshold; none for Otsu's.
+    pub threshold: Option<usize>,
+    /// As the rule's.
+    pub gate: f64,
+    /// The triplet rule, and the place of its `top`.
+    pub triplet: Option<(usize, Triplet)>,
 }
 
 impl Rule {
-    /// The mean Dice over all findings of some cases: what a search makes great. None without cases.
-    pub fn dice(&self, cases: &[&CaseCurves]) -> Option<f64> {
-        let curves = cases.iter().flat_map(|case| &case.curves);
-        mean(curves.map(|curve| curve.overlap(self).dice()))
-    }
-
-    /// The scores over all findings of some cases.
-    pub fn scores(&self, cases: &[&CaseCurves]) -> Scores {
-        Scores::of(cases, |curve| curve.overlap(self))
-    }
-}
-
-impl Scores {
-    /// Those of an empty mask for every image, which every rule must beat.
-    pub fn of_empty(cases: &[&CaseCurves]) -> Self {
-        Self::of(cases, Curve::empty)
-    }
-
-    fn of(cases: &[&CaseCurves], overlap: impl Fn(&Curve) -> Overlap) -> Self {
-        let curves = cases.iter().flat_map(|case| &case.curves);
-        let overlaps: Vec<Overlap> = curves.map(overlap).collect();
-        let Columns { all, pos, neg } = Columns::of(&overlaps, Overlap::dice);
-        Self {
-            all: mean(all),
-            pos: mean(pos),
-            neg: mean(neg),
+    /// The rule among `cuts`.
+    ///
+    /// # Panics
+    /// If its thresholds are none of these ([`Cuts::place`]).
+    pub fn placed(&self, cuts: &Cuts) -> Placed {
+        Placed {
+            threshold: match self.threshold {
+                Threshold::Fixed(cut) => Some(cuts.place(cut)),
+                Threshold::Rule(_) => None,
+            },
+            gate: self.gate,
+            triplet: self
+                .triplet
+                .map(|triplet| (cuts.place(triplet.top), triplet)),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Cases for tests.
 
-use std::sync::Arc;
-
 use weakseg_data::Plane;
 
 use super::{CaseCurves, Curve, Cuts};
 
-/// A case of one finding, its image one row of pixels.
+/// The cuts of every curve here: the grid's.
+pub fn cuts() -> Cuts {
+    Cuts::of_scores(&[])
+}
+
+/// A case of one finding and of nobody, its image one row of pixels.
 pub fn case(
     id: &str,
     positive: bool,
@@ -15,10 +18,10 @@ pub fn case(
     probability: f32,
 ) -> CaseCurves {
     let values = Plane::new(1, values.len(), values.to_vec()).unwrap();
-    let cuts = Arc::new(Cuts::of_scores(&[]));
     CaseCurves {
         id: id.to_owned(),
+        patient: None,
         positive,
-        curves: vec![Curve::new(&values, truth, probability, &cuts, 0.0).unwrap()],
+        curves: vec![Curve::new(&values, truth, probability, &cuts(), 0.0).unwrap()],
     }
 }

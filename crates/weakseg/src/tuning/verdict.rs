@@ -2,6 +2,10 @@
 
 use super::document::{Line, Stage, Tuned};
 use super::rule::Rule;
+use super::settings::{Settings, settings};
+
+/// Gains below it are none: they would not show in three digits.
+const LEAST: f64 = 0.0005;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,88 +14,158 @@ pub struct Verdict {
     pub words: String,
     /// `KEY=VALUE` of what is to be set otherwise.
     pub settings: Vec<String>,
+    /// What is to be known of these.
+    pub remarks: Vec<String>,
 }
 
-/// Of the lines with most masks, that which gained most on the mean of all images; its settings are those of its first draw, for
-/// a lab has one.
+/// Of the lines with most masks that which gained most on the mean of all images, if it gained more than Otsu's threshold, which
+/// needs no mask; else that, if it gained anything; else the settings as they are. What empty masks for all images have too is no gain.
+///
+/// Of several draws the settings are those of the first, for a lab has one.
 pub fn verdict(stage: Stage, own: &Rule, lines: &[Line]) -> Verdict {
-    let drawn = || {
-        lines
-            .iter()
-            .filter(|line| !line.bound && matches!(line.tuned, Tuned::By(_)))
-    };
-    let gain = |line: &Line| line.gain.all.map_or(0.0, |gain| gain.mean);
-    let most = drawn().map(|line| line.masks).max();
-    let mut best: Option<&Line> = None;
-    for line in drawn().filter(|line| Some(line.masks) == most) {
-        // Of equal ones the first, which chooses fewer parts.
-        if best.is_none_or(|other| gain(line) > gain(other)) {
-            best = Some(line);
+    let best = best_drawn(lines);
+    let otsu = lines
+        .iter()
+        .find(|line| line.tuned == Tuned::Otsu && is_worth_it(line));
+    let free = otsu.map_or(0.0, gain);
+    if let Some(line) = best.filter(|line| is_worth_it(line) && gain(line) - free >= LEAST) {
+        return bought(stage, own, line, otsu);
+    }
+    let paid = best.map(|line| format!("; {} gained {:.3}", masks(line), gain(line)));
+    match (otsu, best) {
+        (Some(otsu), _) => {
+            let words = format!(
+                "Otsu's threshold, which needs no mask, gained {:.3} in Dice of all images{}{}; go on with",
+                free,
+                doubt(otsu),
+                paid.unwrap_or_default()
+            );
+            hand_out(stage, own, otsu, words)
         }
+        (None, Some(line)) => {
+            let why = match gain(line) >= LEAST {
+                true => " that empty masks for all images do not have",
+                false => "",
+            };
+            nothing(format!(
+                "{} bought nothing{why}: stay with the settings as they are.",
+                masks(line)
+            ))
+        }
+        (None, None) => nothing(
+            "No masks were drawn, and without any nothing is better than the settings as they are."
+                .to_owned(),
+        ),
     }
-    let Some((line, rule)) = best.and_then(|line| Some((line, line.rules.first()?))) else {
-        return Verdict {
-            words: "No masks were drawn, so nothing was tuned.".to_owned(),
-            settings: Vec::new(),
-        };
+}
+
+/// Of the largest number of masks that was scored, the line that gained most; of equal ones the first, which chooses fewer parts.
+fn best_drawn(lines: &[Line]) -> Option<&Line> {
+    let drawn = || {
+        lines.iter().filter(|line| {
+            !line.bound && matches!(line.tuned, Tuned::By(_)) && line.gain.all.is_some()
+        })
     };
-    let (masks, words) = (line.masks, line.tuned.words());
-    let nothing = |why: &str| Verdict {
-        words: format!("{masks} masks bought nothing{why}: stay with the settings as they are."),
-        settings: Vec::new(),
-    };
-    if gain(line) <= 0.0 {
-        return nothing("");
+    let most = drawn().map(|line| line.masks).max()?;
+    drawn()
+        .filter(|line| line.masks == most)
+        .reduce(|best, line| match gain(line) > gain(best) {
+            true => line,
+            false => best,
+        })
+}
+
+fn gain(line: &Line) -> f64 {
+    line.gain.all.map_or(0.0, |gain| gain.mean)
+}
+
+fn is_worth_it(line: &Line) -> bool {
+    gain(line) >= LEAST && !line.is_no_better_than_empty()
+}
+
+/// `50 masks (25 with a finding; threshold)`.
+fn masks(line: &Line) -> String {
+    let Line {
+        masks, positive, ..
+    } = line;
+    let words = line.tuned.words();
+    format!("{masks} masks ({positive} with a finding; {words})")
+}
+
+/// Says so where the range of a gain reaches 0.
+fn doubt(line: &Line) -> String {
+    match line.gain.all {
+        Some(gain) if gain.is_clear() => String::new(),
+        Some(gain) => match gain.range {
+            Some([low, high]) => format!(", not clearly ({low:.3} to {high:.3})"),
+            None => ", not clearly".to_owned(),
+        },
+        None => String::new(),
     }
-    if line.is_no_better_than_empty() {
-        return nothing(" that empty masks for all images do not have");
-    }
-    let settings = settings(stage, own, rule);
-    let draws = match line.rules.len() {
+}
+
+fn bought(stage: Stage, own: &Rule, line: &Line, otsu: Option<&Line>) -> Verdict {
+    let draws = match line.draws.len() {
         1 => String::new(),
         draws => format!(" on the mean of {draws} draws"),
     };
-    let then = match (settings.is_empty(), line.rules.len()) {
-        (true, _) => "the first draw stays with the settings as they are",
-        (false, 1) => "go on with",
-        (false, _) => "go on with the first draw's",
+    let free = otsu.map_or(String::new(), |otsu| {
+        let gain = gain(otsu);
+        format!("; Otsu's threshold, which needs no mask, gained {gain:.3}")
+    });
+    let said = format!(
+        "{} bought {:.3} in Dice of all images{draws}{}{free}",
+        masks(line),
+        gain(line),
+        doubt(line)
+    );
+    let Some(first) = line.draws.first() else {
+        return nothing(said);
     };
+    let gained = first.gain.all.unwrap_or(0.0);
+    // A mean of many draws says nothing for one that went wrong.
+    if gained <= 0.0 || first.beyond_empty.is_none_or(|beyond| beyond <= 0.0) {
+        return nothing(format!(
+            "{said}; but the rule of the first draw gained {gained:.3}{}: stay with the settings as they are.",
+            match gained > 0.0 {
+                true => ", nothing that empty masks do not have",
+                false => "",
+            }
+        ));
+    }
+    let then = match line.draws.len() {
+        1 => "; go on with".to_owned(),
+        _ => format!("; go on with the first draw's, which gained {gained:.3}"),
+    };
+    hand_out(stage, own, line, said + &then)
+}
+
+/// With the settings of a line's first draw.
+fn hand_out(stage: Stage, own: &Rule, line: &Line, words: String) -> Verdict {
+    let rule = line.draws.first().and_then(|draw| draw.rule);
+    let Settings { set, remarks } = settings(stage, own, &rule.unwrap_or(*own));
     Verdict {
-        words: format!(
-            "{masks} masks ({words}) bought {:.3} in Dice of all images{draws}; {then}",
-            gain(line)
-        ),
-        settings,
+        words,
+        settings: set,
+        remarks,
     }
 }
 
-/// The keys in which a rule differs from the run's own.
-fn settings(stage: Stage, own: &Rule, rule: &Rule) -> Vec<String> {
-    let section = match stage {
-        Stage::Cam => "cams",
-        Stage::Segmentation => "segmenter",
-    };
-    let mut settings = Vec::new();
-    if rule.threshold != own.threshold {
-        settings.push(format!("{section}.threshold={}", rule.threshold));
+fn nothing(words: String) -> Verdict {
+    Verdict {
+        words,
+        settings: Vec::new(),
+        remarks: Vec::new(),
     }
-    if rule.gate != own.gate {
-        settings.push(format!("{section}.gate={}", rule.gate));
-    }
-    if let Some(triplet) = rule.triplet.filter(|_| rule.triplet != own.triplet) {
-        settings.push(format!("{section}.triplet.top={}", triplet.top));
-        settings.push(format!("{section}.triplet.min_area={}", triplet.min_area));
-    }
-    settings
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::{Dice, Spread};
+    use super::super::document::{Dice, Draw, Spread};
+    use super::super::scores::Scores;
     use super::super::search::Freedom;
     use super::*;
     use crate::cam::Threshold;
-    use crate::config::Triplet;
 
     const OWN: Rule = Rule {
         threshold: Threshold::Fixed(0.5),
@@ -99,75 +173,165 @@ mod tests {
         triplet: None,
     };
 
-    fn line(masks: usize, freedom: Freedom, gain: f64, rules: &[Rule]) -> Line {
-        let of = |value| Dice {
-            all: Spread::of(vec![value]),
+    fn spread(values: &[f64]) -> Option<Spread> {
+        Spread::of(values.to_vec())
+    }
+
+    /// Of draws that gained so much and chose 0.3, 0.1 better than empty masks.
+    fn line(masks: usize, tuned: Tuned, gains: &[f64]) -> Line {
+        let of = |all| Dice {
+            all,
             pos: None,
             neg: None,
         };
+        let draw = |&gain: &f64| Draw {
+            rule: Some(Rule {
+                threshold: match tuned {
+                    Tuned::Otsu => Threshold::OTSU,
+                    _ => Threshold::Fixed(0.3),
+                },
+                ..OWN
+            }),
+            scored: 9,
+            dice: Scores::default(),
+            gain: Scores {
+                all: Some(gain),
+                ..Scores::default()
+            },
+            beyond_empty: Some(0.1),
+        };
         Line {
             masks,
-            tuned: Tuned::By(freedom),
+            positive: masks / 2,
+            tuned,
             bound: false,
-            dice: of(0.5),
-            gain: of(gain),
-            beyond_empty: Spread::of(vec![0.1]),
-            rules: rules.to_vec(),
+            dice: of(spread(&[0.5])),
+            gain: of(spread(gains)),
+            beyond_empty: spread(&[0.1]),
+            draws: gains.iter().map(draw).collect(),
         }
+    }
+
+    fn by(masks: usize, freedom: Freedom, gains: &[f64]) -> Line {
+        line(masks, Tuned::By(freedom), gains)
+    }
+
+    fn of(lines: &[Line]) -> Verdict {
+        verdict(Stage::Cam, &OWN, lines)
     }
 
     #[test]
     fn the_most_masks_decide_and_then_the_gain() {
-        let other = Rule {
-            threshold: Threshold::Fixed(0.3),
-            gate: 0.6,
-            triplet: Some(Triplet {
-                top: 0.8,
-                min_area: 0.005,
-            }),
-        };
-        let mut bound = line(90, Freedom::Triplet, 0.9, &[OWN]);
+        let mut bound = by(90, Freedom::Triplet, &[0.9]);
         bound.bound = true;
+        let mut unscored = by(70, Freedom::Triplet, &[0.9]);
+        unscored.gain.all = None;
         let lines = [
-            line(10, Freedom::Threshold, 0.8, &[OWN]),
-            line(50, Freedom::Threshold, 0.1, &[OWN]),
-            line(50, Freedom::Triplet, 0.2, &[other, OWN]),
+            by(10, Freedom::Threshold, &[0.8, 0.8]),
+            by(50, Freedom::Threshold, &[0.1, 0.1]),
+            by(50, Freedom::Gate, &[0.1, 0.3]),
+            by(50, Freedom::Triplet, &[0.2, 0.2]),
+            unscored,
             bound,
         ];
         let found = verdict(Stage::Segmentation, &OWN, &lines);
         assert_eq!(
             found.words,
-            "50 masks (threshold, gate, triplet) bought 0.200 in Dice of all images on the mean of 2 draws; go on with the first draw's"
+            "50 masks (25 with a finding; threshold, gate) bought 0.200 in Dice of all images on the mean of 2 draws; \
+             go on with the first draw's, which gained 0.100"
         );
-        assert_eq!(
-            found.settings,
-            [
-                "segmenter.threshold=0.3",
-                "segmenter.gate=0.6",
-                "segmenter.triplet.top=0.8",
-                "segmenter.triplet.min_area=0.005"
-            ]
+        assert_eq!(found.settings, ["segmenter.threshold=0.3"]);
+        assert!(found.remarks.is_empty());
+    }
+
+    #[test]
+    fn what_may_be_chance_is_said() {
+        let found = of(&[by(4, Freedom::Threshold, &[0.3, -0.1])]);
+        // 2.5 and 97.5 % between the two.
+        assert!(
+            found.words.contains("bought 0.100 in Dice of all images on the mean of 2 draws, not clearly (-0.090 to 0.290); go on"),
+            "{}",
+            found.words
         );
-        assert!(verdict(Stage::Cam, &OWN, &lines).settings[0].starts_with("cams."));
+        assert_eq!(found.settings, ["cams.threshold=0.3"]);
+        // A single draw without a range.
+        let found = of(&[by(4, Freedom::Threshold, &[0.3])]);
+        assert!(found.words.contains("images, not clearly; go on with"));
+    }
+
+    #[test]
+    fn settings_that_gained_nothing_themselves_are_not_handed_out() {
+        let found = of(&[by(4, Freedom::Threshold, &[-0.1, 0.3])]);
+        assert!(
+            found.words.ends_with(
+                "but the rule of the first draw gained -0.100: stay with the settings as they are."
+            ),
+            "{}",
+            found.words
+        );
+        assert!(found.settings.is_empty() && found.remarks.is_empty());
+        let mut line = by(4, Freedom::Threshold, &[0.2, 0.3]);
+        line.draws[0].beyond_empty = Some(0.0);
+        let found = of(&[line]);
+        assert!(found.words.contains("gained 0.200, nothing that empty"));
+        assert!(found.settings.is_empty());
+    }
+
+    #[test]
+    fn what_needs_no_mask_wins_where_masks_buy_no_more() {
+        let otsu = |gain: f64| {
+            let mut line = line(0, Tuned::Otsu, &[gain]);
+            line.gain.all = spread(&[gain, gain]);
+            line
+        };
+        let drawn = |gain: f64| by(10, Freedom::Threshold, &[gain, gain]);
+        for lines in [
+            vec![otsu(0.2), drawn(0.1)],
+            vec![otsu(0.2), drawn(0.2004)],
+            vec![otsu(0.2)],
+        ] {
+            let found = of(&lines);
+            assert!(
+                found.words.starts_with(
+                    "Otsu's threshold, which needs no mask, gained 0.200 in Dice of all images"
+                ),
+                "{}",
+                found.words
+            );
+            let paid = "; 10 masks (5 with a finding; threshold) gained 0.";
+            assert_eq!(found.words.contains(paid), lines.len() == 2);
+            assert_eq!(found.settings, ["cams.threshold=otsu"]);
+            assert_eq!(found.remarks.len(), 1);
+        }
+        let found = of(&[otsu(0.2), drawn(0.3)]);
+        assert!(
+            found
+                .words
+                .contains("; Otsu's threshold, which needs no mask, gained 0.200; go on with"),
+            "{}",
+            found.words
+        );
+        assert_eq!(found.settings, ["cams.threshold=0.3"]);
+        // An Otsu that is worth nothing is not spoken of.
+        let found = of(&[otsu(-0.2), drawn(0.3)]);
+        assert!(!found.words.contains("Otsu"));
     }
 
     #[test]
     fn nothing_bought_is_said() {
-        let lines = [line(5, Freedom::Threshold, 0.0, &[OWN])];
-        let found = verdict(Stage::Cam, &OWN, &lines);
-        assert!(found.words.starts_with("5 masks bought nothing") && found.settings.is_empty());
-        let lines = [line(5, Freedom::Threshold, 0.1, &[OWN])];
-        let found = verdict(Stage::Cam, &OWN, &lines);
-        assert!(found.words.ends_with("stays with the settings as they are"));
-        assert!(
-            verdict(Stage::Cam, &OWN, &[])
-                .words
-                .contains("No masks were drawn")
-        );
+        for gain in [0.0, 0.0004, -0.2] {
+            let found = of(&[by(5, Freedom::Threshold, &[gain])]);
+            assert_eq!(
+                found.words,
+                "5 masks (2 with a finding; threshold) bought nothing: stay with the settings as they are."
+            );
+            assert!(found.settings.is_empty());
+        }
+        assert!(of(&[]).words.contains("No masks were drawn"));
         // A rule that empties every mask gains beside false alarms, and says nothing of where.
-        let mut line = line(5, Freedom::Gate, 0.3, &[OWN]);
-        line.beyond_empty = Spread::of(vec![0.0]);
-        let found = verdict(Stage::Cam, &OWN, &[line]);
+        let mut line = by(5, Freedom::Gate, &[0.3]);
+        line.beyond_empty = spread(&[0.0]);
+        let found = of(&[line]);
         assert!(
             found
                 .words

@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use weakseg::cam::Threshold;
+use weakseg::pipeline::steps::ClassMaps;
 use weakseg::progress::{Progress, Silent, Stop};
 use weakseg::report::{ImageLabels, Metric, Report, Step, Subset};
 use weakseg::tuning::document::Tuned;
@@ -85,6 +86,23 @@ fn the_runs_own_rule_scores_what_the_run_has_found() {
 
     let error = tune(&job(&soon, &soon.0)).expect_err("asked to");
     assert!(matches!(error, TuneError::Stopped { .. }), "{error}");
+
+    // A file that is not what make-cams wrote is named.
+    let folder_of_maps = run.join("02-make-cams");
+    let id = config.data.open_cases(folder.path()).expect("the set");
+    let id = &id.of(Split::Val).next().expect("held out").id;
+    let maps = ClassMaps::read(&folder_of_maps, id).expect("maps");
+    let damaged = ClassMaps {
+        probabilities: Vec::new(),
+        ..maps.clone()
+    };
+    damaged.write(&folder_of_maps, id).expect("written");
+    let error = tune(&job(&Silent, &never))
+        .expect_err("damaged")
+        .to_string();
+    let words = "0 probabilities for 1 findings; make the maps again";
+    assert!(error.contains(words) && error.contains(id), "{error}");
+    maps.write(&folder_of_maps, id).expect("written");
 
     // A set that is no longer the run's is not scored as if it were.
     let mut other = config.clone();

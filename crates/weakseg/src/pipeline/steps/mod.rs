@@ -36,7 +36,7 @@ pub use make_cams::make_cams;
 pub use make_ir_labels::make_ir_labels;
 pub use make_pseudo_labels::make_pseudo_labels;
 pub use maps::ClassMaps;
-pub use report::report;
+pub use report::{report, tuning_tables};
 pub use score_instances::instance_figures;
 pub use train_classifier::train_classifier;
 pub use train_irn::train_irn;

@@ -16,7 +16,7 @@ use super::scoring::read_rows;
 use super::{ClassMaps, indices, instance_figures};
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
-use crate::pipeline::{Bench, METHOD, Outcome, StepError};
+use crate::pipeline::{Bench, METHOD, Outcome, StepError, finished_outputs};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
@@ -74,7 +74,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.warnings.extend(image_notes::summary(bench)?);
     let pseudo_labels = bench.run.folder("make-pseudo-labels");
     data.warnings.extend(noise(bench, &pseudo_labels)?);
-    let (tuning, outdated) = tuning(bench)?;
+    let (tuning, outdated) = tuning_tables(bench.run.root())?;
     data.warnings.extend(outdated);
     let seconds = timings.iter().map(|t| t.seconds).sum();
     let figures = Report::new(data, rows, timings)?;
@@ -111,9 +111,12 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     })
 }
 
-/// The tables of `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of them.
-fn tuning(bench: &Bench<'_>) -> Result<(Vec<Table>, Option<String>), StepError> {
-    let file = bench.run.root().join(tuning::FILE);
+/// The tables of a run's `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of them.
+///
+/// # Errors
+/// When a step's manifest cannot be read.
+pub fn tuning_tables(run: &Path) -> Result<(Vec<Table>, Option<String>), StepError> {
+    let file = run.join(tuning::FILE);
     if !file.exists() {
         return Ok((Vec::new(), None));
     }
@@ -123,10 +126,10 @@ fn tuning(bench: &Bench<'_>) -> Result<(Vec<Table>, Option<String>), StepError> 
     };
     for (name, outputs) in &tuned.inputs {
         let now = match crate::pipeline::step(name) {
-            Some(step) => bench.run.finished(step)?,
+            Some(step) => finished_outputs(run, step.name)?,
             None => None,
         };
-        if now.is_none_or(|manifest| manifest.outputs != *outputs) {
+        if now.is_none_or(|now| now != *outputs) {
             let outdated = format!(
                 "{} tells of another {name} than there is now; write it anew with `weakseg tune`",
                 tuning::FILE
