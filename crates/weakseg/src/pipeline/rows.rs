@@ -180,12 +180,13 @@ pub fn precision_of(
 ) -> Option<SplitPrecision> {
     let all = scores.average_precision();
     let ci95 = bootstrap.of_average_precision(scores);
+    let (objects, found) = (scores.objects(), scores.found());
     let classes = names.iter().zip(&all.per_class).enumerate();
     let classes = classes.map(|(class, (name, value))| ClassPrecision {
         class: name.clone(),
         average_precision: *value,
-        objects: scores.objects(class),
-        found: scores.found(class),
+        objects: objects[class],
+        found: found[class],
     });
     Some(SplitPrecision {
         split,
