@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boxes::read_boxes;
-use crate::coco::CocoTruth;
+use crate::coco::CocoObjects;
 use crate::fault::refuse;
 use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
@@ -45,8 +45,8 @@ impl DataConfig {
     /// Opens what a scoring step compares with: the masks, objects and boxes of `cases`.
     ///
     /// # Errors
-    /// If a folder of masks or a table of boxes that was named does not exist, or the table or a document of objects
-    /// cannot be understood.
+    /// If a folder of masks, a table of boxes or a document of objects that was named does not exist, or the table cannot be
+    /// understood. The document is read when objects are first asked for.
     pub fn open_truth(&self, base: &Path, cases: &Cases) -> Result<Truth, DataError> {
         let places = self.truth_places(base)?;
         let mut boxes = None;
@@ -55,14 +55,35 @@ impl DataConfig {
             refuse(std::mem::take(&mut table.faults))?;
             boxes = Some(table);
         }
-        let objects = places.objects.map(|place| place.open(cases)).transpose()?;
         Ok(Truth::new(
             cases,
             places.masks,
-            objects,
+            places.objects,
             boxes,
             places.resize,
         ))
+    }
+
+    /// The same set without what only truth is read by: masks, objects, boxes, and what is done about masks of another size.
+    /// What [`open_cases`](Self::open_cases) gives does not depend on them, but for the division of a table by boxes.
+    #[must_use]
+    pub fn without_truth(&self) -> Self {
+        match self.clone() {
+            Self::Table(set) => Self::Table(TableConfig {
+                masks: None,
+                resize_masks: None,
+                boxes: None,
+                instances: None,
+                ..set
+            }),
+            Self::Voc(set) => Self::Voc(VocConfig {
+                masks: None,
+                resize_masks: None,
+                ..set
+            }),
+            // A phantom's are made with it, those of a siim set stand in the table of its labels.
+            whole @ (Self::Phantom(_) | Self::Siim(_)) => whole,
+        }
     }
 
     /// Looks at every file of the set and lists every fault at once.
@@ -91,7 +112,7 @@ impl DataConfig {
     }
 
     pub(crate) fn truth_places(&self, base: &Path) -> Result<TruthPlaces, DataError> {
-        let of_table = |table: &TableConfig, objects: Option<ObjectPlace>| {
+        let of_table = |table: &TableConfig, objects: Option<Objects>| {
             Ok(TruthPlaces {
                 masks: table.mask_folder(base)?.map(Masks::Folder),
                 objects,
@@ -101,11 +122,14 @@ impl DataConfig {
         };
         match self {
             // A phantom has at most one pneumothorax.
-            Self::Phantom(set) => of_table(&set.table(base)?, Some(ObjectPlace::Masks)),
-            Self::Table(set) => of_table(set, set.object_file(base).map(ObjectPlace::Document)),
+            Self::Phantom(set) => of_table(&set.table(base)?, Some(Objects::One)),
+            Self::Table(set) => {
+                let document = set.object_file(base)?.map(CocoObjects::at);
+                of_table(set, document.map(Objects::Document))
+            }
             Self::Voc(set) => Ok(TruthPlaces {
                 masks: set.mask_folder(base)?.map(Masks::Folder),
-                objects: set.object_folder(base).map(ObjectPlace::Folder),
+                objects: set.object_folder(base).map(Objects::Folder),
                 boxes: None,
                 resize: set.resize_masks,
             }),
@@ -123,28 +147,7 @@ impl DataConfig {
 /// Where the truth of a set lies.
 pub(crate) struct TruthPlaces {
     pub(crate) masks: Option<Masks>,
-    pub(crate) objects: Option<ObjectPlace>,
+    pub(crate) objects: Option<Objects>,
     pub(crate) boxes: Option<PathBuf>,
     pub(crate) resize: Option<MaskResize>,
-}
-
-/// Where the true objects of a set lie.
-pub(crate) enum ObjectPlace {
-    /// In a folder of index PNGs.
-    Folder(PathBuf),
-    /// In a COCO document.
-    Document(PathBuf),
-    /// In the masks: one object of a class at most.
-    Masks,
-}
-
-impl ObjectPlace {
-    /// Opens them, a document with the names of its classes and images.
-    pub(crate) fn open(self, cases: &Cases) -> Result<Objects, DataError> {
-        Ok(match self {
-            Self::Folder(folder) => Objects::Folder(folder),
-            Self::Document(path) => Objects::Document(CocoTruth::read(&path, &cases.classes)?),
-            Self::Masks => Objects::One,
-        })
-    }
 }

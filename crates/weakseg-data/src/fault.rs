@@ -61,6 +61,8 @@ pub enum Rule {
     MaskAgreesWithLabel,
     /// Every mask has its case.
     CaseOfMask,
+    /// Every object map has the class map that tells the classes of its objects.
+    ClassOfObjects,
     /// Every box can be understood and is inside its image.
     BoxInImage,
     /// Every box is of a known finding and case.

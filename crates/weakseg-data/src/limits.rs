@@ -61,6 +61,19 @@ impl Limits {
         Ok(())
     }
 
+    /// Refuses so many masks of `height` by `width` as would take too many bytes together, one a pixel.
+    pub(crate) fn check_masks(
+        &self,
+        path: &Path,
+        masks: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<(), DataError> {
+        let factors = [masks, height, width].map(|factor| factor as u64);
+        let bytes = factors.into_iter().fold(1, u64::saturating_mul);
+        self.check_bytes(path, bytes)
+    }
+
     /// Reads a whole file, after a look at its size and kind: a device or a pipe has no size, and no end.
     pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
         let read = DataError::io(path, "read");

@@ -33,6 +33,22 @@ impl Mask {
         }
     }
 
+    /// Whether no pixel of a plane counts.
+    ///
+    /// # Panics
+    /// If there is no such plane, as indexing a slice does.
+    #[must_use]
+    pub fn is_void(&self, plane: usize) -> bool {
+        self.planes.plane(plane).iter().all(|&value| value == VOID)
+    }
+
+    /// Number of planes of which no pixel counts.
+    #[must_use]
+    pub fn void_planes(&self) -> usize {
+        let planes = 0..self.planes.channels();
+        planes.filter(|&plane| self.is_void(plane)).count()
+    }
+
     /// Which of `classes` classes have at least one pixel.
     #[must_use]
     pub fn present(&self, space: LabelSpace, classes: usize) -> Vec<bool> {
@@ -155,5 +171,11 @@ mod tests {
         };
         assert_eq!(findings.of_class(LabelSpace::Findings, 0), plane(&[0, 1]));
         assert_eq!(findings.present(LabelSpace::Findings, 2), [true, false]);
+        assert_eq!(findings.void_planes(), 0);
+        let unknown = Mask {
+            planes: Stack::from_planes(&[plane(&[0, 1]), plane(&[255, 255])]).unwrap(),
+        };
+        assert_eq!([unknown.is_void(0), unknown.is_void(1)], [false, true]);
+        assert_eq!(unknown.void_planes(), 1);
     }
 }

@@ -158,8 +158,8 @@ impl RunTable {
 /// number of rows.
 ///
 /// # Errors
-/// [`DataError::Set`] if there is no PNG, or if two of them have one id; those of [`read_index_png`]; [`DataError::MaskValues`] for a mask of more than two values;
-/// [`DataError::Io`], and `path` is then as before.
+/// [`DataError::Set`] if there is no PNG, or if two of them have one id; those of [`read_index_png`];
+/// [`DataError::MaskValues`] for a mask of more than two values; [`DataError::Io`], and `path` is then as before.
 pub fn write_run_table(folder: &Path, path: &Path, form: TableForm) -> Result<usize, DataError> {
     let limits = Limits::default();
     let mut rows: BTreeMap<String, String> = BTreeMap::new();

@@ -16,9 +16,6 @@ use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
 
 /// A folder of images (PNG, JPEG, DICOM) and a CSV of labels.
-///
-/// An `instances.json` beside the table, a COCO document with run lengths, tells the objects of one finding apart, for
-/// scoring only: its `file_name`s are the images', its categories the findings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TableConfig {
@@ -39,6 +36,11 @@ pub struct TableConfig {
     /// The CSV of boxes `image,label,x,y,width,height` in pixels of the image, for scoring only.
     /// If not given, `boxes.csv` is used where it exists.
     pub boxes: Option<PathBuf>,
+    /// The COCO document with run lengths that tells the objects of one finding apart, for scoring only: its `file_name`s are
+    /// the images', its categories the findings. `none` for none. If not given, `instances.json` is used where it exists.
+    // Left out where there is none: runs that were made before there was such a key stay the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<PathBuf>,
     /// The columns that are findings; if not given, all but `image`, `patient` and `split`.
     pub findings: Option<Vec<String>>,
     /// Share of the cases held out for validation, by patient; not used if there is a `split` column.
@@ -67,6 +69,7 @@ impl Default for TableConfig {
             masks: None,
             resize_masks: None,
             boxes: None,
+            instances: None,
             findings: None,
             val_fraction: 0.2,
             test_fraction: 0.0,
@@ -103,9 +106,13 @@ impl TableConfig {
     }
 
     /// The document of the true objects, if there is one.
-    pub(crate) fn object_file(&self, base: &Path) -> Option<PathBuf> {
-        let path = below(base, &self.root).join("instances.json");
-        path.is_file().then_some(path)
+    pub(crate) fn object_file(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
+        let given = self.instances.as_deref();
+        if given == Some(Path::new("none")) {
+            return Ok(None);
+        }
+        let root = below(base, &self.root);
+        optional(&root, given, "instances.json", Path::is_file)
     }
 
     /// Reads the table and divides its cases.

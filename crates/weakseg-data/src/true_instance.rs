@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::coco::CocoTruth;
-use crate::{Classes, DataError, LabelSpace, Mask, Plane, VOID};
+use crate::coco::CocoObjects;
+use crate::{Classes, DataError, Limits, Mask, Plane, VOID};
 
 /// A true object: its class and its mask of the whole image, 1 inside, 0 outside, [`VOID`] where nothing counts. H×W.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Objects {
     /// By index PNGs in a folder, `ID.png`: 0 background, 1 to 254 objects, 255 void (PASCAL VOC's `SegmentationObject`).
     Folder(PathBuf),
     /// By a COCO document.
-    Document(CocoTruth),
+    Document(CocoObjects),
     /// It need not: an image shows at most one object of a class, its mask.
     One,
 }
@@ -29,12 +29,13 @@ pub(crate) enum Objects {
 /// on more than half of them, for the two maps come from one outline. Void pixels of the object map count in no object.
 ///
 /// # Errors
-/// [`DataError::ObjectClass`] for an object of no class or of several.
+/// [`DataError::ObjectClass`] for an object of no class or of several, [`DataError::TooLarge`] if all masks together are.
 pub(crate) fn of_map(
     path: &Path,
     objects: &Plane<u8>,
     classes: &Classes,
     class_map: &Plane<u8>,
+    limits: &Limits,
 ) -> Result<Vec<TrueInstance>, DataError> {
     let mut pixels = vec![[0_usize; 256]; usize::from(VOID)];
     for (&object, &value) in objects.as_slice().iter().zip(class_map.as_slice()) {
@@ -42,6 +43,9 @@ pub(crate) fn of_map(
             pixels[usize::from(object)][usize::from(value)] += 1;
         }
     }
+    let there = |of_value: &&[usize; 256]| of_value.iter().any(|&pixels| pixels > 0);
+    let number = pixels[1..].iter().filter(there).count();
+    limits.check_masks(path, number, objects.height(), objects.width())?;
     let mut found = Vec::new();
     for (object, of_value) in (0..VOID).zip(&pixels).skip(1) {
         let all: usize = of_value.iter().sum();
@@ -65,16 +69,26 @@ pub(crate) fn of_map(
     Ok(found)
 }
 
-/// The classes of a mask, each of which is one object.
-pub(crate) fn of_classes(space: LabelSpace, classes: usize, mask: &Mask) -> Vec<TrueInstance> {
-    let present = mask.present(space, classes);
-    (0..classes)
+/// The classes of the mask of image `path`, each of which is one object.
+///
+/// # Errors
+/// [`DataError::TooLarge`] if all masks together are.
+pub(crate) fn of_classes(
+    path: &Path,
+    classes: &Classes,
+    mask: &Mask,
+    limits: &Limits,
+) -> Result<Vec<TrueInstance>, DataError> {
+    let present = mask.present(classes.space, classes.len());
+    let number = present.iter().filter(|&&there| there).count();
+    limits.check_masks(path, number, mask.planes.height(), mask.planes.width())?;
+    Ok((0..classes.len())
         .filter(|&class| present[class])
         .map(|class| TrueInstance {
             class,
-            mask: mask.of_class(space, class),
+            mask: mask.of_class(classes.space, class),
         })
-        .collect()
+        .collect())
 }
 
 /// How many pixels have which value: ``12 pixels of `cat`, 3 of the background``.
@@ -97,6 +111,7 @@ fn in_words(of_value: &[usize; 256], classes: &Classes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LabelSpace;
 
     fn classes() -> Classes {
         Classes {
@@ -111,7 +126,12 @@ mod tests {
 
     fn of(objects: &[u8], class_map: &[u8]) -> Result<Vec<TrueInstance>, String> {
         let path = Path::new("o.png");
-        of_map(path, &row(objects), &classes(), &row(class_map)).map_err(|e| e.to_string())
+        let limits = Limits {
+            max_bytes: 24,
+            ..Limits::default()
+        };
+        let found = of_map(path, &row(objects), &classes(), &row(class_map), &limits);
+        found.map_err(|e| e.to_string())
     }
 
     #[test]
@@ -130,6 +150,27 @@ mod tests {
         assert_eq!(found.unwrap(), expected);
         assert_eq!(of(&[0, 255], &[1, 1]).unwrap(), []);
         assert_eq!(of(&[254], &[1]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn objects_whose_masks_would_take_too_much_are_refused_before_there_are_any() {
+        // Three masks of eight pixels are allowed, and four of seven are more.
+        let three = of(&[1, 2, 3, 0, 0, 0, 0, 255], &[1; 8]);
+        assert_eq!(three.unwrap().len(), 3);
+        let text = of(&[1, 2, 3, 4, 0, 0, 0], &[1; 7]).unwrap_err();
+        assert!(
+            text.contains("o.png: 28 bytes, but the limit is 24"),
+            "{text}"
+        );
+        let limits = Limits {
+            max_bytes: 3,
+            ..Limits::default()
+        };
+        let mask = Mask {
+            planes: row(&[1, 2]).into_stack(),
+        };
+        let found = of_classes(Path::new("a.png"), &classes(), &mask, &limits);
+        assert!(matches!(found, Err(DataError::TooLarge { found: 4, .. })));
     }
 
     #[test]
@@ -153,7 +194,10 @@ mod tests {
         let exclusive = Mask {
             planes: row(&[0, 2, 2, 255]).into_stack(),
         };
-        let found = of_classes(LabelSpace::Exclusive, 2, &exclusive);
+        let of = |classes: &Classes, mask: &Mask| {
+            of_classes(Path::new("a.png"), classes, mask, &Limits::default()).unwrap()
+        };
+        let found = of(&classes(), &exclusive);
         let expected = TrueInstance {
             class: 1,
             mask: row(&[0, 1, 1, VOID]),
@@ -166,6 +210,10 @@ mod tests {
             class: 0,
             mask: row(&[0, 0, 1]),
         };
-        assert_eq!(of_classes(LabelSpace::Findings, 1, &findings), [expected]);
+        let mass = Classes {
+            names: vec!["mass".into()],
+            space: LabelSpace::Findings,
+        };
+        assert_eq!(of(&mass, &findings), [expected]);
     }
 }

@@ -90,9 +90,9 @@ impl Truth {
     /// An index map is `ID.png` or, where that is not there, `ID.mat` of the Semantic Boundaries Dataset.
     ///
     /// # Errors
-    /// [`DataError::MaskSize`] if its file is not of the image's size and masks are not to be resized, [`DataError::MaskValues`] if it holds values that
-    /// stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and 255), [`DataError::Row`] for run lengths that
-    /// are no mask, and those of [`read_index_map`].
+    /// [`DataError::MaskSize`] if its file is not of the image's size and masks are not to be resized,
+    /// [`DataError::MaskValues`] if it holds values that stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and
+    /// 255), [`DataError::Row`] for run lengths that are no mask, and those of [`read_index_map`].
     pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
         let (Some(masks), Some(known)) = (&self.masks, self.known.get(id)) else {
             return Ok(None);
@@ -131,41 +131,52 @@ impl Truth {
     /// or has no such case.
     ///
     /// Where they come from is the set's: PASCAL VOC's `SegmentationObject/ID.png` (each object has the class that the
-    /// class map has on most of its pixels), a table's `instances.json`, a phantom's mask, which is one pneumothorax.
+    /// class map has on most of its pixels; without a class map it has none, and the case no known objects), a table's
+    /// `instances.json`, which is read when the first case is asked for, a phantom's mask, which is one pneumothorax.
     ///
     /// # Errors
     /// [`DataError::ObjectClass`] for an object of no class or of several, [`DataError::MaskSize`] if it is not of the
-    /// image's size, [`DataError::TooLarge`] if all masks together are, those of [`Truth::mask`] and of
-    /// [`read_index_png`].
+    /// image's size and masks are not to be resized, [`DataError::TooLarge`] if all masks together are, those of
+    /// [`Truth::mask`] and of [`read_index_map`], and if a document of objects cannot be understood.
     pub fn instances(&self, id: &str) -> Result<Option<Vec<TrueInstance>>, DataError> {
         let (Some(objects), Some(known)) = (&self.objects, self.known.get(id)) else {
             return Ok(None);
         };
         match objects {
-            Objects::One => Ok(self.mask(id)?.map(|mask| {
-                true_instance::of_classes(self.classes.space, self.classes.len(), &mask)
-            })),
+            Objects::One => {
+                let Some(mask) = self.mask(id)? else {
+                    return Ok(None);
+                };
+                let (image, limits) = (&known.image, &self.limits);
+                true_instance::of_classes(image, &self.classes, &mask, limits).map(Some)
+            }
             Objects::Document(document) => {
                 let (height, width) = read_image_size(&known.image, &self.limits)?;
-                document.instances(id, height, width, &self.limits)
+                let document = document.open(&self.classes)?;
+                document.instances(id, height, width, self.resize, &self.limits)
             }
-            Objects::Folder(folder) => {
-                let path = folder.join(format!("{id}.png"));
-                if !path.is_file() {
+            Objects::Folder(_) => {
+                let Some(path) = self.object_map(id) else {
                     return Ok(None);
-                }
-                let mask = self.mask(id)?.ok_or_else(|| {
-                    DataError::unreadable(
-                        &path,
-                        "there is no class map that tells the classes of these objects",
-                        "add the class map, or remove this file",
-                    )
-                })?;
+                };
+                let Some(mask) = self.mask(id)? else {
+                    return Ok(None);
+                };
                 let class_map = mask.planes.to_plane(0);
                 let objects = self.index_map(&path, class_map.height(), class_map.width())?;
-                true_instance::of_map(&path, &objects, &self.classes, &class_map).map(Some)
+                let (classes, limits) = (&self.classes, &self.limits);
+                true_instance::of_map(&path, &objects, classes, &class_map, limits).map(Some)
             }
         }
+    }
+
+    /// The object map of a case, where the set has a folder of them and the file is there.
+    pub(crate) fn object_map(&self, id: &str) -> Option<PathBuf> {
+        let Some(Objects::Folder(folder)) = &self.objects else {
+            return None;
+        };
+        let path = folder.join(format!("{id}.png"));
+        path.is_file().then_some(path)
     }
 
     /// The boxes of a case, in the order of their table.

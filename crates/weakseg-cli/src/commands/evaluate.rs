@@ -50,8 +50,8 @@ pub struct Evaluate {
     /// Score against boxes too: a CSV of image,label,x,y,width,height in pixels.
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
-    /// Bring predictions of another size to that of their truth: nearest. By default they are an error.
-    #[arg(long, value_name = "HOW")]
+    /// Bring predictions of another size to that of their truth, for boxes too: nearest. By default they are an error.
+    #[arg(long, value_name = "HOW", requires = "truth")]
     resize_masks: Option<MaskResize>,
     /// Score instances instead of masks: a list of COCO's results, told by ids of images and categories, or a document with
     /// scores, told by the names of both.
@@ -134,7 +134,10 @@ impl Evaluate {
             rows.extend(scores.rows);
         }
         if let Some(file) = &self.boxes {
-            let (scored, without) = score_boxes(pred, file, &reading, bootstrap)?;
+            // Without a folder of truth each prediction is its own, of its own size.
+            let resize = self.resize_masks;
+            let (scored, without) =
+                score_boxes(pred, file, &reading, &found.pairs, resize, bootstrap)?;
             data.counts.test.boxes = scored.iter().map(|row| row.n()).max().unwrap_or(0);
             rows.extend(scored);
             missing.extend(

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use weakseg::metrics::Bootstrap;
 use weakseg::metrics::localisation::{Rectangle, box_iou, pointing_hit};
 use weakseg::report::{Metric, Row, Step, Subset};
-use weakseg_data::Plane;
+use weakseg_data::{MaskResize, Plane};
 
 use super::reading::{ClassList, Reading};
 use super::rows::who;
-use super::{png_stems, stem};
+use super::{Pair, fitted, png_stems, stem};
 
 /// One line of the table.
 #[derive(Debug, Deserialize)]
@@ -30,6 +30,9 @@ type Boxes = BTreeMap<(String, u8), Vec<Rectangle>>;
 
 /// Rows of `hit_rate` and `box_iou` over the findings that have boxes, and the images with boxes that have no prediction.
 ///
+/// A prediction of another size than its truth is brought to it as masks are, if `truths` are there and `resize` says how:
+/// boxes are in pixels of the image, whose size the truth has.
+///
 /// A mask's peak is any of its pixels, so its hit is the share of them inside the boxes. The full mask points at the
 /// image's centre. Where the prediction is empty both figures are 0.
 ///
@@ -39,9 +42,12 @@ pub fn score_boxes(
     pred: &Path,
     file: &Path,
     reading: &Reading,
+    truths: &[Pair],
+    resize: Option<MaskResize>,
     bootstrap: &Bootstrap,
 ) -> Result<(Vec<Row>, Vec<String>)> {
     let preds = png_stems(pred)?;
+    let truths: BTreeMap<&Path, &Pair> = truths.iter().map(|p| (p.pred.as_path(), p)).collect();
     let (mut figures, mut missing) = (
         [Figures::default(), Figures::default(), Figures::default()],
         Vec::new(),
@@ -51,7 +57,10 @@ pub fn score_boxes(
             missing.push(image);
             continue;
         };
-        let mask = reading.pred(path)?;
+        let mut mask = reading.pred(path)?;
+        if let (Some(pair), Some(_)) = (truths.get(path.as_path()), resize) {
+            mask = fitted(mask, &reading.truth(&pair.truth)?, pair, resize)?;
+        }
         let (height, width) = (mask.height(), mask.width());
         for b in &boxes {
             ensure!(
@@ -60,7 +69,7 @@ pub fn score_boxes(
                     && b.x + b.width <= width as f64 + 1.0
                     && b.y + b.height <= height as f64 + 1.0,
                 "{}: the box {:?} of `{image}` lies outside its prediction of {height}x{width} (height x width); \
-                 predictions must have the image's own size",
+                 predictions must have the image's own size, or --truth and --resize-masks nearest bring them to it",
                 file.display(),
                 (b.x, b.y, b.width, b.height)
             );

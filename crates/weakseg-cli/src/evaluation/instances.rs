@@ -1,6 +1,6 @@
 //! Scores of instances that anybody found: two files of COCO's JSON.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -44,6 +44,7 @@ pub fn score_instances(pred: &Path, truth: &Path, bootstrap: &Bootstrap) -> Resu
     };
     let found = CocoFile::read(pred, &limits)?;
     let numbers = Numbers::of(head, found.head.as_ref(), pred)?;
+    let classes = classes_of(head);
     let names: Vec<String> = head.categories.iter().map(|c| c.name.clone()).collect();
     let mut scores = InstanceScores::new(names.len(), IOU)?;
     let mut missing = Vec::new();
@@ -52,10 +53,9 @@ pub fn score_instances(pred: &Path, truth: &Path, bootstrap: &Bootstrap) -> Resu
             missing.push(image.name().to_owned());
             continue;
         };
-        let of = |file: &'_ CocoFile, id| file.instances.get(id).cloned().unwrap_or_default();
-        let objects = true_instances(image, &of(&known, &image.id), head, &limits)
+        let objects = true_instances(image, of_image(&known, image.id), &classes, &limits)
             .with_context(|| truth.display().to_string())?;
-        let instances = instances(image, &of(&found, &number), &numbers)
+        let instances = instances(image, of_image(&found, number), &numbers, &limits)
             .with_context(|| pred.display().to_string())?;
         scores
             .add(&instances, &objects)
@@ -86,33 +86,43 @@ pub fn score_instances(pred: &Path, truth: &Path, bootstrap: &Bootstrap) -> Resu
     })
 }
 
+/// The instances of an image, by its number in the file.
+fn of_image(file: &CocoFile, number: u64) -> &[CocoInstance] {
+    file.instances.get(&number).map_or(&[], Vec::as_slice)
+}
+
+/// The classes of a document by the numbers of its categories.
+fn classes_of(head: &CocoHead) -> HashMap<u64, usize> {
+    let categories = head.categories.iter().enumerate();
+    categories.map(|(class, c)| (c.id, class)).collect()
+}
+
 /// What the numbers of the predictions mean.
 struct Numbers<'a> {
     /// Numbers of images by name; `None` if they are those of the truth.
     images: Option<HashMap<&'a str, u64>>,
     /// Classes by the numbers of categories.
-    classes: BTreeMap<u64, usize>,
+    classes: HashMap<u64, usize>,
 }
 
 impl<'a> Numbers<'a> {
     fn of(truth: &CocoHead, pred: Option<&'a CocoHead>, path: &Path) -> Result<Self> {
         let Some(pred) = pred else {
-            let categories = truth.categories.iter().enumerate();
             return Ok(Self {
                 images: None,
-                classes: categories.map(|(class, c)| (c.id, class)).collect(),
+                classes: classes_of(truth),
             });
         };
-        let class_of = |category: &CocoCategory| {
-            let same = |known: &CocoCategory| known.name == category.name;
-            match truth.categories.iter().position(same) {
-                Some(class) => Ok((category.id, class)),
-                None => bail!(
-                    "{}: the category `{}` is not in the truth; remove it and its annotations, or correct its name",
-                    path.display(),
-                    category.name
-                ),
-            }
+        let known = truth.categories.iter().enumerate();
+        let known: HashMap<&str, usize> =
+            known.map(|(class, c)| (c.name.as_str(), class)).collect();
+        let class_of = |category: &CocoCategory| match known.get(category.name.as_str()) {
+            Some(&class) => Ok((category.id, class)),
+            None => bail!(
+                "{}: the category `{}` is not in the truth; remove it and its annotations, or correct its name",
+                path.display(),
+                category.name
+            ),
         };
         Ok(Self {
             images: Some(pred.images.iter().map(|i| (i.name(), i.id)).collect()),
@@ -134,7 +144,7 @@ impl<'a> Numbers<'a> {
 
     /// How many images of the predictions the truth does not speak of.
     fn extra(&self, found: &CocoFile, truth: &CocoHead) -> usize {
-        let known: Vec<u64> = truth.images.iter().filter_map(|i| self.image(i)).collect();
+        let known: HashSet<u64> = truth.images.iter().filter_map(|i| self.image(i)).collect();
         match &self.images {
             Some(images) => images.len() - known.len(),
             None => found
@@ -149,7 +159,7 @@ impl<'a> Numbers<'a> {
 fn true_instances(
     image: &CocoImage,
     objects: &[CocoInstance],
-    head: &CocoHead,
+    classes: &HashMap<u64, usize>,
     limits: &Limits,
 ) -> Result<Vec<TrueInstance>> {
     let factors = [image.height, image.width, objects.len()];
@@ -164,22 +174,22 @@ fn true_instances(
         image.name(),
         limits.max_bytes
     );
-    let of_class = |object: &CocoInstance| {
-        let mut categories = head.categories.iter();
-        let class = categories.position(|category| category.id == object.category);
-        TrueInstance {
-            class: class.expect("categories were checked when the file was read"),
-            mask: object.mask(),
-        }
+    let with_class = |object: &CocoInstance| TrueInstance {
+        // Its category was checked when the file was read.
+        class: classes[&object.category],
+        mask: object.mask(),
     };
-    Ok(objects.iter().map(of_class).collect())
+    Ok(objects.iter().map(with_class).collect())
 }
 
 fn instances(
     image: &CocoImage,
     found: &[CocoInstance],
     numbers: &Numbers<'_>,
+    limits: &Limits,
 ) -> Result<Vec<Instance>> {
+    // Each is kept as the box around its pixels.
+    let mut bytes = 0;
     let instance = |one: &CocoInstance| {
         let name = image.name();
         let Some(&class) = numbers.classes.get(&one.category) else {
@@ -200,11 +210,63 @@ fn instances(
             image.height,
             image.width
         );
+        let region = Region::of(&one.mask()).context("a mask with a pixel is a region")?;
+        bytes += region.mask().len() as u64;
+        ensure!(
+            bytes <= limits.max_bytes,
+            "the masks of the {} instances of image `{name}` take more than {} bytes, which is the limit; leave those of \
+             low scores out",
+            found.len(),
+            limits.max_bytes
+        );
         Ok(Instance {
             class,
             score,
-            region: Region::of(&one.mask()).context("a mask with a pixel is a region")?,
+            region,
         })
     };
     found.iter().map(instance).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_take_the_boxes_around_them_and_no_more_than_is_allowed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("found.json");
+        // The first column of an image of 4 x 5, and twice all of it.
+        let results = ["0, 4, 16", "0, 20", "0, 20"].map(|counts| {
+            format!(
+                "{{\"image_id\": 1, \"category_id\": 7, \"score\": 1, \
+                 \"segmentation\": {{\"size\": [4, 5], \"counts\": [{counts}]}}}}"
+            )
+        });
+        std::fs::write(&path, format!("[{}]", results.join(","))).expect("written");
+        let file = CocoFile::read(&path, &Limits::default()).expect("results");
+        let image = CocoImage {
+            id: 1,
+            file_name: "a.png".to_owned(),
+            height: 4,
+            width: 5,
+        };
+        let numbers = Numbers {
+            images: None,
+            classes: HashMap::from([(7, 0)]),
+        };
+        let of = |max_bytes| {
+            let limits = Limits {
+                max_bytes,
+                ..Limits::default()
+            };
+            instances(&image, of_image(&file, 1), &numbers, &limits)
+        };
+        assert_eq!(of(44).expect("4 + 20 + 20 bytes").len(), 3);
+        let text = of(43).expect_err("one more").to_string();
+        assert!(
+            text.contains("the 3 instances of image `a` take more than 43 bytes"),
+            "{text}"
+        );
+    }
 }

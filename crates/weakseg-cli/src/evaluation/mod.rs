@@ -28,7 +28,7 @@ pub use reading::{ClassList, Reading, Void};
 pub struct Scores {
     /// Rows as in report.json, baselines first.
     pub rows: Vec<Row>,
-    /// Images scored.
+    /// Images scored: those whose truth is not void everywhere.
     pub images: u64,
     /// Images whose truth is not empty.
     pub positive: u64,
@@ -41,7 +41,7 @@ pub struct Scores {
 ///
 /// # Errors
 /// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no way is
-/// given to bring the prediction to that of the truth.
+/// given to bring the prediction to that of the truth; when all truth is void.
 pub fn score_masks(
     pairs: &[Pair],
     reading: &Reading,
@@ -55,13 +55,8 @@ pub fn score_masks(
     let images: Vec<Confusion> = read_all(pairs, progress, "comparing masks", |pair| {
         let truth = reading.truth(&pair.truth)?;
         let pred = reading.pred(&pair.pred)?;
-        let pred = match resize {
-            Some(resize) if !alike(&pred, &truth) => {
-                resized.fetch_add(1, Ordering::Relaxed);
-                resize.apply(&pred, truth.height(), truth.width())
-            }
-            _ => same_size(pred, &truth, pair)?,
-        };
+        resized.fetch_add(usize::from(!alike(&pred, &truth)), Ordering::Relaxed);
+        let pred = fitted(pred, &truth, pair, resize)?;
         let mut confusion = Confusion::new(classes);
         confusion
             .add(truth.as_slice(), pred.as_slice())
@@ -74,6 +69,22 @@ pub fn score_masks(
             "{count} predictions of another size were brought to that of their truth"
         )),
     }
+    let scored: Vec<Pair> = pairs
+        .iter()
+        .zip(&images)
+        .filter(|(_, image)| image.total() > 0)
+        .map(|(pair, _)| pair.clone())
+        .collect();
+    match pairs.len() - scored.len() {
+        0 => {}
+        void if scored.is_empty() => bail!(
+            "all of {void} true masks are void everywhere; there is nothing to score by (--void VALUE says what is void)"
+        ),
+        void => progress.note(&format!(
+            "{void} true masks are void everywhere and are not scored"
+        )),
+    }
+    let images: Vec<Confusion> = images.into_iter().filter(|i| i.total() > 0).collect();
     let constant = |class: u8| {
         images
             .iter()
@@ -99,7 +110,7 @@ pub fn score_masks(
         bootstrap,
     )?);
     if classes == 2 {
-        let images = prior::score(pairs, reading, progress)?;
+        let images = prior::score(&scored, reading, progress)?;
         rows.extend(rows::of_masks(
             Step::BaselinePrior,
             &names,
@@ -140,9 +151,17 @@ fn alike(pred: &Plane<u8>, truth: &Plane<u8>) -> bool {
     (pred.height(), pred.width()) == (truth.height(), truth.width())
 }
 
-fn same_size(pred: Plane<u8>, truth: &Plane<u8>, pair: &Pair) -> Result<Plane<u8>> {
-    if !alike(&pred, truth) {
-        bail!(
+/// The prediction of a pair at the size of its truth.
+fn fitted(
+    pred: Plane<u8>,
+    truth: &Plane<u8>,
+    pair: &Pair,
+    resize: Option<MaskResize>,
+) -> Result<Plane<u8>> {
+    match resize {
+        _ if alike(&pred, truth) => Ok(pred),
+        Some(resize) => Ok(resize.apply(&pred, truth.height(), truth.width())),
+        None => bail!(
             "{}: the prediction is {}x{} (height x width), the truth {} is {}x{}; save predictions at the size of the truth, \
              or give --resize-masks nearest",
             pair.pred.display(),
@@ -151,9 +170,8 @@ fn same_size(pred: Plane<u8>, truth: &Plane<u8>, pair: &Pair) -> Result<Plane<u8
             pair.truth.display(),
             truth.height(),
             truth.width()
-        );
+        ),
     }
-    Ok(pred)
 }
 
 /// Works on all pairs in parallel; the order of the results is that of the pairs.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::stem;
 
 /// A prediction and its truth.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pair {
     /// The mask that is judged.
     pub pred: PathBuf,
@@ -105,10 +105,11 @@ fn stems(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
         }
     }
     if found.is_empty() {
-        bail!(
-            "{}: no PNG in this folder; expected index PNGs, one an image",
-            folder.display()
-        );
+        let kinds = match endings.contains(&"mat") {
+            true => "PNG or .mat file in this folder; expected index maps",
+            false => "PNG in this folder; expected index PNGs",
+        };
+        bail!("{}: no {kinds}, one an image", folder.display());
     }
     Ok(found
         .into_iter()

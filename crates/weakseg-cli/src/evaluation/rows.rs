@@ -45,10 +45,10 @@ pub fn of_masks(
     Ok(rows)
 }
 
-fn of_one_class(image: &Confusion) -> Overlap {
-    Overlap {
+fn of_one_class(image: &Confusion) -> Option<Overlap> {
+    (image.total() > 0).then(|| Overlap {
         intersection: image.count(1, 1),
         prediction: image.predicted_pixels(1),
         truth: image.truth_pixels(1),
-    }
+    })
 }

@@ -241,6 +241,63 @@ fn predictions_of_another_size_are_resized_only_if_that_is_asked_for() {
 }
 
 #[test]
+fn predictions_are_resized_for_boxes_too() {
+    let program = Program::new();
+    // Twice the size of its image: the first two pixels of the first row.
+    let large = Plane::from_fn(8, 8, |y, x| u8::from(y < 2 && x < 4));
+    write_index_png(&program.path("pred/a.png"), &large).expect("a mask");
+    let truth = Plane::from_fn(4, 4, |y, x| u8::from(y == 0 && x == 0));
+    write_index_png(&program.path("truth/a.png"), &truth).expect("a mask");
+    program.write(
+        "boxes.csv",
+        b"image,label,x,y,width,height\na.png,1,0,0,1,1\n",
+    );
+    let boxes = [
+        "evaluate",
+        "--pred",
+        "pred",
+        "--boxes",
+        "boxes.csv",
+        "--json",
+    ];
+    let resize = ["--resize-masks", "nearest"];
+    let json = program
+        .ok(&[&boxes[..], &["--truth", "truth"], &resize].concat())
+        .json();
+    close(value(&json, "segmentation", "pos", "hit_rate"), 0.5);
+    close(value(&json, "segmentation", "pos", "box_iou"), 0.5);
+    // Without a truth nobody knows the image's size.
+    program.fails(2, &[&boxes[..], &resize].concat(), &["--truth"]);
+}
+
+#[test]
+fn a_truth_that_is_void_everywhere_is_counted_and_not_scored() {
+    let program = Program::new();
+    one_class(&program);
+    let folders = ["evaluate", "--pred", "pred", "--truth", "truth", "--json"];
+    let without = program.ok(&folders).json();
+    mask(&program, "truth/d.png", [255; 4]);
+    mask(&program, "pred/d.png", [0; 4]);
+    let end = program.ok(&folders);
+    assert!(
+        end.stderr.contains("1 true masks are void everywhere"),
+        "{}",
+        end.stderr
+    );
+    assert_eq!(end.json()["results"], without["results"]);
+    assert_eq!(end.json()["data"]["counts"]["test"]["masks"], 3);
+    program.write("all-void/readme.txt", b"");
+    mask(&program, "all-void/d.png", [255; 4]);
+    program.fails(
+        1,
+        &[
+            "evaluate", "--pred", "pred", "--truth", "all-void", "--void", "255",
+        ],
+        &["all of 1 true masks are void everywhere"],
+    );
+}
+
+#[test]
 fn a_truth_without_prediction_is_told_and_ends_with_3() {
     let program = Program::new();
     one_class(&program);
@@ -317,7 +374,7 @@ fn folders_that_do_not_fit_are_named() {
     program.fails(
         1,
         &["evaluate", "--pred", "pred", "--truth", "empty"],
-        &["empty", "no PNG"],
+        &["empty", "no PNG or .mat file in this folder"],
     );
     mask(&program, "other/z.png", [0; 4]);
     program.fails(

@@ -1,8 +1,8 @@
 //! One annotation: an object of an image.
 
 use serde::Deserialize;
-use serde_json::Value;
 
+use super::segmentation::{Counts, Segmentation};
 use crate::Plane;
 use crate::rle::coco;
 
@@ -45,20 +45,6 @@ pub(super) struct Written {
     iscrowd: u8,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Segmentation {
-    Rle { size: [usize; 2], counts: Counts },
-    Other(Value),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Counts {
-    Packed(String),
-    Plain(Vec<u64>),
-}
-
 impl Written {
     /// Checks all of it, so that its mask can be made later; what is wrong, and what to do about it.
     pub(super) fn check(self) -> Result<CocoInstance, (String, &'static str)> {
@@ -66,12 +52,7 @@ impl Written {
             "write its mask as run lengths: {\"size\": [height, width], \"counts\": …}";
         let (size, counts) = match self.segmentation {
             Segmentation::Rle { size, counts } => (size, counts),
-            Segmentation::Other(Value::Array(_)) => {
-                return Err(("its mask is polygons".into(), RLE));
-            }
-            Segmentation::Other(_) => {
-                return Err(("its mask is neither run lengths nor polygons".into(), RLE));
-            }
+            Segmentation::Polygons => return Err(("its mask is polygons".into(), RLE)),
         };
         if self.iscrowd != 0 {
             let remedy = "leave crowds out; they are no objects that can be found or missed";

@@ -1,12 +1,15 @@
 //! [`CocoFile`]: a document of instances, or a list of results.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::annotation::{CocoInstance, Written};
 use crate::{DataError, Limits, image_id};
+
+/// Most bytes of a file: numbers take up to eight times as much in memory as in the text.
+const MOST: u64 = 1 << 27;
 
 /// An image of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -68,9 +71,14 @@ impl CocoFile {
     ///
     /// # Errors
     /// [`DataError::Unreadable`] for what is not of this form, for polygons, crowds, masks without a pixel or of another
-    /// size than their image, and ids and names that occur twice or nowhere; [`DataError::TooLarge`], [`DataError::Io`].
+    /// size than their image, and ids and names that occur twice or nowhere; [`DataError::TooLarge`] for a file of more than
+    /// 2^27 bytes, or of more than `limits` allow, [`DataError::Io`].
     pub fn read(path: &Path, limits: &Limits) -> Result<Self, DataError> {
         let reading = Reading(path);
+        let limits = Limits {
+            max_bytes: limits.max_bytes.min(MOST),
+            ..*limits
+        };
         let bytes = limits.read(path)?;
         let text = bytes.trim_ascii_start();
         if text.starts_with(b"[") {
@@ -148,11 +156,13 @@ impl Reading<'_> {
         written: Vec<Written>,
         head: Option<&CocoHead>,
     ) -> Result<BTreeMap<u64, Vec<CocoInstance>>, DataError> {
-        let sizes: Option<BTreeMap<u64, [usize; 2]>> = head.map(|head| {
+        let known = head.map(|head| {
             let images = head.images.iter();
-            images
+            let sizes: HashMap<u64, [usize; 2]> = images
                 .map(|image| (image.id, [image.height, image.width]))
-                .collect()
+                .collect();
+            let categories: HashSet<u64> = head.categories.iter().map(|c| c.id).collect();
+            (sizes, categories)
         });
         let mut found: BTreeMap<u64, Vec<CocoInstance>> = BTreeMap::new();
         for (number, written) in (1..).zip(written) {
@@ -160,9 +170,8 @@ impl Reading<'_> {
                 self.error(format!("annotation {number}: {problem}"), remedy)
             };
             let instance = written.check().map_err(wrong)?;
-            if let (Some(head), Some(sizes)) = (head, &sizes) {
-                let known = |category: &super::CocoCategory| category.id == instance.category;
-                if !head.categories.iter().any(known) {
+            if let Some((sizes, categories)) = &known {
+                if !categories.contains(&instance.category) {
                     let problem = format!("no category has its id {}", instance.category);
                     return Err(wrong((problem, "add the category, or remove it")));
                 }

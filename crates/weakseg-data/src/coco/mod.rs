@@ -5,8 +5,9 @@
 
 mod annotation;
 mod file;
+mod segmentation;
 mod truth;
 
 pub use annotation::CocoInstance;
 pub use file::{CocoCategory, CocoFile, CocoHead, CocoImage};
-pub(crate) use truth::CocoTruth;
+pub(crate) use truth::{CocoObjects, CocoTruth};

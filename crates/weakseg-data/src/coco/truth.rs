@@ -1,10 +1,46 @@
-//! [`CocoTruth`]: the true objects of a set by a document beside it.
+//! [`CocoTruth`]: the true objects of a set by a document beside it; and [`CocoObjects`], one that is read when it is needed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{CocoFile, CocoImage, CocoInstance};
-use crate::{Classes, DataError, Limits, TrueInstance};
+use crate::{Classes, DataError, Limits, MaskResize, TrueInstance};
+
+/// What to do about a document that has nothing to do with the set.
+const OTHER: &str = "`data.instances` names another document, or `none`";
+
+/// A document of objects, read when somebody first asks for them: most scores ask for none, and are not to end because of it.
+#[derive(Debug)]
+pub(crate) struct CocoObjects {
+    path: PathBuf,
+    read: Mutex<Option<Arc<CocoTruth>>>,
+}
+
+impl CocoObjects {
+    /// The document at a place, not yet looked at.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            read: Mutex::new(None),
+        }
+    }
+
+    /// What it says, with the classes of the set, which are those of every call. Who asks at the same time waits for the one
+    /// that reads.
+    ///
+    /// # Errors
+    /// Those of [`CocoTruth::read`].
+    pub(crate) fn open(&self, classes: &Classes) -> Result<Arc<CocoTruth>, DataError> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(document) = &*read {
+            return Ok(Arc::clone(document));
+        }
+        let document = Arc::new(CocoTruth::read(&self.path, classes)?);
+        *read = Some(Arc::clone(&document));
+        Ok(document)
+    }
+}
 
 /// The objects of a document by the names of their images, with the classes of a set.
 #[derive(Debug)]
@@ -23,7 +59,8 @@ impl CocoTruth {
         let CocoFile { head, instances } = CocoFile::read(path, &Limits::default())?;
         let head = head.ok_or_else(|| {
             let problem = "a list of results, which names neither images nor categories";
-            DataError::unreadable(path, problem, "expected a document of true objects")
+            let remedy = format!("expected a document of true objects; {OTHER}");
+            DataError::unreadable(path, problem, remedy)
         })?;
         let mut class_of = BTreeMap::new();
         for category in &head.categories {
@@ -33,11 +70,8 @@ impl CocoTruth {
                     category.name,
                     crate::fault::some_of(&classes.names)
                 );
-                DataError::unreadable(
-                    path,
-                    problem,
-                    "remove it and its annotations, or correct its name",
-                )
+                let remedy = format!("remove it and its annotations, or correct its name; {OTHER}");
+                DataError::unreadable(path, problem, remedy)
             })?;
             class_of.insert(category.id, class);
         }
@@ -63,21 +97,25 @@ impl CocoTruth {
         self.of.keys().map(String::as_str)
     }
 
-    /// The objects of the image of a case, `height` by `width`; none if the document does not speak of it.
+    /// The objects of the image of a case, `height` by `width`; none if the document does not speak of it. Masks of another
+    /// size are brought to it if `resize` says how; an object may lose all its pixels by that.
     ///
     /// # Errors
-    /// [`DataError::MaskSize`] if the document has another size, [`DataError::TooLarge`] if all masks together are.
+    /// [`DataError::MaskSize`] if the document has another size and they are not to be resized, [`DataError::TooLarge`] if all
+    /// masks together are.
     pub(crate) fn instances(
         &self,
         id: &str,
         height: usize,
         width: usize,
+        resize: Option<MaskResize>,
         limits: &Limits,
     ) -> Result<Option<Vec<TrueInstance>>, DataError> {
         let Some((image, instances)) = self.of.get(id) else {
             return Ok(None);
         };
-        if [image.height, image.width] != [height, width] {
+        let alike = [image.height, image.width] == [height, width];
+        if !alike && resize.is_none() {
             return Err(DataError::MaskSize {
                 path: self.path.clone(),
                 height,
@@ -86,11 +124,17 @@ impl CocoTruth {
                 found_width: image.width,
             });
         }
-        let bytes = (instances.len() * height) as u64 * width as u64;
-        limits.check_bytes(&self.path, bytes)?;
-        let instances = instances.iter().map(|(class, instance)| TrueInstance {
-            class: *class,
-            mask: instance.mask(),
+        limits.check_masks(&self.path, instances.len(), height, width)?;
+        let instances = instances.iter().map(|(class, instance)| {
+            let mask = instance.mask();
+            let mask = match resize {
+                Some(resize) if !alike => resize.apply(&mask, height, width),
+                _ => mask,
+            };
+            TrueInstance {
+                class: *class,
+                mask,
+            }
         });
         Ok(Some(instances.collect()))
     }

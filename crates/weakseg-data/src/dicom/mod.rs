@@ -118,8 +118,8 @@ pub(crate) fn decode(
     Ok(Picture { pixels, notes })
 }
 
-/// Reads the stored values of a DICOM file, or of the frame that is named, C×H×W: neither LUT nor window nor inversion, colours as they are
-/// stored (palette indices; of JPEG files RGB). They are the numbers of pydicom's `pixel_array`.
+/// Reads the stored values of a DICOM file, or of the frame that is named, C×H×W: neither LUT nor window nor inversion,
+/// colours as they are stored (palette indices; of JPEG files RGB). They are the numbers of pydicom's `pixel_array`.
 ///
 /// # Errors
 /// Those of [`read_picture`](crate::read_picture), and [`DataError::Unreadable`] for a file that is no DICOM file.

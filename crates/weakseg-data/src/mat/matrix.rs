@@ -9,7 +9,7 @@ const STRUCT: u8 = 2;
 /// Class of a matrix of bytes.
 const UINT8: u8 = 9;
 
-/// Longest name of a field; MATLAB allows 63 letters and a zero.
+/// Longest name of a variable or a field; MATLAB allows 63 letters and a zero.
 const LONGEST_NAME: usize = 64;
 
 /// An array.
@@ -41,6 +41,14 @@ impl<'a> Matrix<'a> {
         })?;
         let dimensions = content.expect("its dimensions", kind::INT32)?;
         let name = content.expect("its name", kind::INT8)?;
+        if name.data.len() > LONGEST_NAME {
+            return Err(MatError::Form {
+                place: name.place,
+                what: "the name of an array",
+                found: format!("{} bytes", name.data.len()),
+                expected: format!("at most {LONGEST_NAME}"),
+            });
+        }
         Ok(Self {
             name: name.data,
             class: word as u8,

@@ -42,7 +42,7 @@ pub(crate) fn variable<T>(
         let unpacked;
         let element = if element.kind == kind::COMPRESSED {
             unpacked = unpack(&element, order, left)?;
-            left -= unpacked.len() as u64;
+            left = left.saturating_sub(unpacked.len() as u64);
             let mut inner = Elements::unpacked(&unpacked, order, element.place.at);
             inner.advance()?.ok_or(MatError::CutOff {
                 place: element.place,
@@ -79,5 +79,80 @@ fn header(bytes: &[u8]) -> Result<ByteOrder, MatError> {
     match u16::from_be_bytes(version) {
         0x0100 => Ok(order),
         version => Err(MatError::Version { version }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::ZlibEncoder};
+
+    use super::*;
+
+    /// An element, filled up to a multiple of eight bytes.
+    fn element(kind: u32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = kind.to_le_bytes().to_vec();
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    /// An array that has nothing but what every array begins with.
+    fn array(name: &str) -> Vec<u8> {
+        let parts = [
+            element(kind::UINT32, &[9, 0, 0, 0, 0, 0, 0, 0]),
+            element(kind::INT32, &[0; 8]),
+            element(kind::INT8, name.as_bytes()),
+        ];
+        element(kind::MATRIX, &parts.concat())
+    }
+
+    fn file(elements: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = vec![b' '; HEADER - 4];
+        bytes.extend([0, 1, b'I', b'M']);
+        bytes.extend(elements.concat());
+        bytes
+    }
+
+    /// What a search for the variable `x` ends with.
+    fn missed(bytes: &[u8], most: u64) -> String {
+        let found = variable(bytes, "x", most, |_| Ok(()));
+        found.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn filling_is_not_taken_off_what_may_be_unpacked() {
+        for filling in 0..8 {
+            let inner = array("other");
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&inner).unwrap();
+            encoder.write_all(&vec![0; filling]).unwrap();
+            let packed = encoder.finish().unwrap();
+            let mut bytes = file(&[]);
+            for _ in 0..2 {
+                bytes.extend(kind::COMPRESSED.to_le_bytes());
+                bytes.extend((packed.len() as u32).to_le_bytes());
+                bytes.extend(&packed);
+            }
+            let length = inner.len() as u64;
+            // Enough for both to the byte, then for the first alone, of which nothing is left for the second.
+            let text = missed(&bytes, 2 * length);
+            assert!(text.contains("`other`, `other`"), "{filling}: {text}");
+            let text = missed(&bytes, length);
+            assert!(text.contains("0 are allowed"), "{filling}: {text}");
+        }
+    }
+
+    #[test]
+    fn names_that_no_variable_has_are_refused() {
+        let text = missed(&file(&[array(&"n".repeat(64))]), 0);
+        assert!(text.contains("the variable `x`"), "{text}");
+        let text = missed(&file(&[array(&"n".repeat(65))]), 0);
+        assert_eq!(
+            text,
+            "byte 168: the name of an array is 65 bytes, expected at most 64"
+        );
     }
 }

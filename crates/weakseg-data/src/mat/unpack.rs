@@ -7,8 +7,8 @@ use flate2::read::ZlibDecoder;
 use super::MatError;
 use super::element::{ByteOrder, Element};
 
-/// The unpacked element, with its tag. It says itself how long it is; no room is made for more than `most` bytes, and
-/// what comes out must be so long (up to the filling) and end there, with the right checksum.
+/// The unpacked element, with its tag and without the bytes that fill it up: at most `most` bytes. It says itself how long it
+/// is; no room is made for more, and what comes out must be so long (up to the filling) and end there, with the right checksum.
 pub(super) fn unpack(
     packed: &Element<'_>,
     order: ByteOrder,
@@ -51,6 +51,7 @@ pub(super) fn unpack(
             "it goes on after the {declared} bytes that its tag declares"
         ))));
     }
+    bytes.truncate(declared as usize);
     Ok(bytes)
 }
 
@@ -84,7 +85,10 @@ mod tests {
 
     #[test]
     fn what_comes_out_is_what_the_tag_says() {
-        assert_eq!(outcome(&packed(16, 16), 24).unwrap().len(), 24);
+        for filling in 0..8 {
+            let unpacked = outcome(&packed(16, 16 + filling), 24).unwrap();
+            assert_eq!(unpacked.len(), 24, "{filling} bytes of filling");
+        }
         assert!(
             outcome(&packed(16, 15), 24)
                 .unwrap_err()

@@ -4,7 +4,7 @@ mod strays;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -13,9 +13,12 @@ use sha2::{Digest, Sha256};
 use crate::boxes::{BoundingBox, read_boxes};
 use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
+use crate::true_instance::Objects;
 use crate::truth::Masks;
 use crate::{Case, Cases, Classes, DataConfig, DataError, Limits, Split, Truth};
-use strays::{boxes_without_case, masks_without_case, objects_without_case};
+use strays::{
+    boxes_without_case, masks_without_case, objects_without_case, objects_without_class_map,
+};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -119,14 +122,18 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     if let Some(Masks::Folder(folder)) = &places.masks {
         report.faults.extend(masks_without_case(folder, &cases));
     }
-    let mut objects = None;
-    if let Some(place) = places.objects {
-        match place.open(&cases) {
-            Ok(opened) => {
-                report.faults.extend(objects_without_case(&opened, &cases));
-                objects = Some(opened);
+    let mut objects = places.objects;
+    if let Some(Objects::Document(document)) = &objects {
+        match document.open(&cases.classes) {
+            Ok(document) => {
+                report
+                    .faults
+                    .extend(objects_without_case(&document, &cases));
             }
-            Err(error) => report.faults.push(unreadable(error)),
+            Err(error) => {
+                report.faults.push(unreadable(error));
+                objects = None;
+            }
         }
     }
     let truth = Truth::new(&cases, places.masks, objects, boxes, places.resize);
@@ -137,6 +144,8 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         .collect();
     report.masks = looks.iter().filter(|look| look.mask).count();
     report.faults.extend(same_bytes(&cases, &looks));
+    let unclassed = looks.iter().filter_map(|look| look.unclassed.as_deref());
+    report.faults.extend(objects_without_class_map(unclassed));
     report
         .faults
         .extend(looks.into_iter().flat_map(|look| look.faults));
@@ -147,6 +156,8 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
 struct Look {
     digest: Option<[u8; 32]>,
     mask: bool,
+    /// An object map without a class map.
+    unclassed: Option<PathBuf>,
     faults: Vec<Fault>,
 }
 
@@ -155,6 +166,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
     let mut look = Look {
         digest: None,
         mask: false,
+        unclassed: None,
         faults: Vec::new(),
     };
     let image = match case.read_picture(&limits) {
@@ -174,7 +186,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         .map(|bytes| Sha256::digest(bytes).into());
     let mut masks = true;
     match truth.mask(&case.id) {
-        Ok(None) => {}
+        Ok(None) => look.unclassed = truth.object_map(&case.id),
         Ok(Some(mask)) => {
             look.mask = true;
             let present = mask.present(classes.space, classes.len());

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::boxes::BoundingBox;
+use crate::coco::CocoTruth;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
-use crate::true_instance::Objects;
 use crate::{Cases, DataError, LabelSpace};
 
 pub(super) fn boxes_without_case(
@@ -35,10 +35,7 @@ pub(super) fn boxes_without_case(
     })
 }
 
-pub(super) fn objects_without_case(objects: &Objects, cases: &Cases) -> Option<Fault> {
-    let Objects::Document(document) = objects else {
-        return None;
-    };
+pub(super) fn objects_without_case(document: &CocoTruth, cases: &Cases) -> Option<Fault> {
     let known: BTreeSet<&str> = cases.cases.iter().map(|case| case.id.as_str()).collect();
     let strays: Vec<String> = document
         .names()
@@ -57,6 +54,27 @@ pub(super) fn objects_without_case(objects: &Objects, cases: &Cases) -> Option<F
         };
         Fault::warning(Rule::CaseOfMask, error)
     })
+}
+
+pub(super) fn objects_without_class_map<'a>(
+    object_maps: impl Iterator<Item = &'a Path>,
+) -> Option<Fault> {
+    let object_maps: Vec<&Path> = object_maps.collect();
+    let folder = object_maps.first()?.parent()?;
+    let names: Vec<String> = object_maps
+        .iter()
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    let error = DataError::Set {
+        path: folder.to_owned(),
+        problem: format!(
+            "{} object maps without a class map, which tells the classes of objects: {}",
+            names.len(),
+            some_of(&names)
+        ),
+        remedy: "their objects are left out; add the class maps to the folder of the masks".into(),
+    };
+    Some(Fault::warning(Rule::ClassOfObjects, error))
 }
 
 pub(super) fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {

@@ -56,13 +56,19 @@ fn what_cannot_be_compared_is_named() {
         (
             r#"{"size": [2, 3], "counts": "222"}"#,
             "7",
-            "neither run lengths nor polygons",
+            "invalid type: integer `7`, expected a mask: run lengths with their size, or polygons at line 4",
         ),
         (
             r#""counts": "222""#,
             r#""counts": [-1, 7]"#,
-            "neither run lengths nor polygons",
+            "invalid value: integer `-1`, expected u64",
         ),
+        (
+            r#""counts": "222""#,
+            r#""counts": null"#,
+            "expected run lengths: COCO's string, or a list of numbers",
+        ),
+        (r#""size": [2, 3], "#, "", "missing field `size`"),
         (
             r#""counts": "222""#,
             r#""counts": "22""#,
@@ -120,4 +126,26 @@ fn what_cannot_be_compared_is_named() {
     }
     let nowhere = CocoFile::read(std::path::Path::new("gone.json"), &Limits::default());
     assert!(nowhere.unwrap_err().to_string().contains("gone.json"));
+}
+
+#[test]
+fn a_file_of_more_bytes_than_can_be_held_is_not_read() {
+    let set = Set::new();
+    set.text("found.json", DOCUMENT);
+    let path = set.at("found.json");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len((1 << 27) + 1).unwrap();
+    let error = CocoFile::read(&path, &Limits::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("found.json: 134217729 bytes, but the limit is 134217728"),
+        "{error}"
+    );
+    let few = Limits {
+        max_bytes: 100,
+        ..Limits::default()
+    };
+    let error = CocoFile::read(&path, &few).unwrap_err().to_string();
+    assert!(error.contains("the limit is 100"), "{error}");
 }

@@ -1,8 +1,8 @@
 //! Masks, objects and boxes: how they are found, what their values mean, and what is refused.
 
 use weakseg_data::{
-    BoundingBox, DataConfig, DataError, PhantomSetConfig, Plane, Split, TableConfig, TrueInstance,
-    Truth, VOID, VocConfig, write_gray_png, write_index_png,
+    BoundingBox, DataConfig, DataError, MaskResize, PhantomSetConfig, Plane, Split, TableConfig,
+    TrueInstance, Truth, VOID, VocConfig, write_gray_png, write_index_png,
 };
 
 use crate::set::Set;
@@ -145,7 +145,7 @@ fn masks_of_another_size_are_resized_only_if_that_is_asked_for() {
     let small = Plane::from_fn(3, 4, |_, x| if x < 2 { 2 } else { 255 });
     write_index_png(&set.at("SegmentationClass/2007_000001.png"), &small).unwrap();
     let data = DataConfig::Voc(weakseg_data::VocConfig {
-        resize_masks: Some(weakseg_data::MaskResize::Nearest),
+        resize_masks: Some(MaskResize::Nearest),
         ..config
     });
     let cases = data.open_cases(set.root()).unwrap();
@@ -263,8 +263,7 @@ fn object_maps_that_fit_nothing_are_refused_and_listed() {
     set.mask(object, 1);
     assert_eq!(truth.instances("2007_000000").unwrap().unwrap().len(), 1);
     std::fs::remove_file(set.at("SegmentationClass/2007_000000.png")).unwrap();
-    let error = truth.instances("2007_000000").unwrap_err().to_string();
-    assert!(error.contains("no class map"), "{error}");
+    assert_eq!(truth.instances("2007_000000").unwrap(), None);
     set.mask("SegmentationClass/2007_000000.png", 1);
     write_index_png(&set.at(object), &Plane::filled(6, 8, 3)).unwrap();
     let report = DataConfig::Voc(config).verify(set.root());
@@ -300,8 +299,11 @@ fn a_tables_objects_are_those_of_a_document_beside_it() {
     };
     let found = known.instances("p0_0").unwrap().unwrap();
     assert_eq!(found, [column(0..2), column(4..6)]);
+    // It is read once.
+    std::fs::remove_file(set.at("instances.json")).unwrap();
     assert_eq!(known.instances("p9_0").unwrap(), Some(Vec::new()));
     assert_eq!(known.instances("p1_0").unwrap(), None);
+    set.text("instances.json", DOCUMENT);
     let data = DataConfig::Table(config.clone());
     assert_eq!(data.verify(set.root()).faults.len(), 0);
 
@@ -322,17 +324,77 @@ fn a_tables_objects_are_those_of_a_document_beside_it() {
     );
     let error = truth(&set, &config).instances("p0_0").unwrap_err();
     assert!(matches!(error, DataError::MaskSize { .. }), "{error}");
-    set.text("instances.json", &DOCUMENT.replace("Mass", "node"));
-    let cases = data.open_cases(set.root()).unwrap();
-    let error = data.open_truth(set.root(), &cases).unwrap_err().to_string();
-    assert!(
-        error.contains("the category `node` is none of the classes `mass`"),
-        "{error}"
+    for (text, part) in [
+        (
+            DOCUMENT.replace("Mass", "node").as_str(),
+            "the category `node` is none of the classes `mass`",
+        ),
+        ("[]", "a list of results"),
+    ] {
+        set.text("instances.json", text);
+        let error = truth(&set, &config).instances("p0_0").unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        let report = data.verify(set.root());
+        assert_eq!(report.errors().count(), 1);
+        assert_eq!(report.masks, 20);
+    }
+}
+
+/// Its scores are of masks and boxes; nobody asks for objects.
+#[test]
+fn a_document_that_is_not_the_tables_hinders_no_score_but_that_of_objects() {
+    let (set, config) = Set::table();
+    set.text("instances.json", "{\"panels\": 3}");
+    let known = truth(&set, &config);
+    assert!(known.mask("p0_0").unwrap().is_some());
+    let error = known.instances("p0_0").unwrap_err().to_string();
+    assert!(error.contains("instances.json: no instances"), "{error}");
+
+    let of = |name: &str| TableConfig {
+        instances: Some(name.into()),
+        ..config.clone()
+    };
+    set.text("objects.json", DOCUMENT);
+    let found = truth(&set, &of("objects.json")).instances("p0_0").unwrap();
+    assert_eq!(found.unwrap().len(), 2);
+    let none = DataConfig::Table(of("none"));
+    assert_eq!(truth(&set, &of("none")).instances("p0_0").unwrap(), None);
+    assert!(none.verify(set.root()).passes(true));
+    let gone = DataConfig::Table(of("gone.json"));
+    let cases = gone.open_cases(set.root()).unwrap();
+    let error = gone.open_truth(set.root(), &cases).unwrap_err().to_string();
+    assert!(error.contains("gone.json: cannot find"), "{error}");
+}
+
+#[test]
+fn objects_of_a_document_are_resized_with_the_masks() {
+    let (set, config) = Set::table();
+    // Three columns of four pixels: the middle one, and the upper half of the last.
+    set.text(
+        "instances.json",
+        r#"{"images": [{"id": 1, "file_name": "p0_0.png", "height": 4, "width": 3}],
+            "categories": [{"id": 1, "name": "mass"}],
+            "annotations": [
+                {"image_id": 1, "category_id": 1, "segmentation": {"size": [4, 3], "counts": [4, 4, 4]}},
+                {"image_id": 1, "category_id": 1, "segmentation": {"size": [4, 3], "counts": [8, 2, 2]}}
+            ]}"#,
     );
-    assert_eq!(data.verify(set.root()).errors().count(), 1);
-    set.text("instances.json", "[]");
-    let error = data.open_truth(set.root(), &cases).unwrap_err().to_string();
-    assert!(error.contains("a list of results"), "{error}");
+    let error = truth(&set, &config).instances("p0_0").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("4x3") && text.contains("6x8"), "{text}");
+    let nearest = TableConfig {
+        resize_masks: Some(MaskResize::Nearest),
+        ..config
+    };
+    let found = truth(&set, &nearest).instances("p0_0").unwrap().unwrap();
+    // Of eight columns the centres 3/16, 9/16, 15/16 | 21/16, 27/16 | 33/16, 39/16, 45/16 lie in three; of six rows three
+    // in the upper half.
+    let of = |inside: fn(usize, usize) -> bool| TrueInstance {
+        class: 0,
+        mask: Plane::from_fn(6, 8, |y, x| u8::from(inside(y, x))),
+    };
+    let expected = [of(|_, x| x == 3 || x == 4), of(|y, x| y < 3 && x > 4)];
+    assert_eq!(found, expected);
 }
 
 #[test]

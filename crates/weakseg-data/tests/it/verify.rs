@@ -289,6 +289,24 @@ fn case_of_mask() {
 }
 
 #[test]
+fn class_of_objects() {
+    let (set, config) = Set::voc();
+    for id in ["2007_000000", "2007_000002"] {
+        set.mask(&format!("SegmentationObject/{id}.png"), 1);
+        fs::remove_file(set.at(&format!("SegmentationClass/{id}.png"))).unwrap();
+    }
+    let data = DataConfig::Voc(config);
+    let (rule, severity, text) = only(&data.verify(set.root()));
+    assert_eq!((rule, severity), (Rule::ClassOfObjects, Severity::Warning));
+    let told = "2 object maps without a class map, which tells the classes of objects: `2007_000000.png`, `2007_000002.png`";
+    assert!(text.contains(told), "{text}");
+    for id in ["2007_000000", "2007_000002"] {
+        set.mask(&format!("SegmentationClass/{id}.png"), 1);
+    }
+    assert!(data.verify(set.root()).passes(true));
+}
+
+#[test]
 fn box_in_image() {
     let (set, _) = Set::table();
     append(&set, "boxes.csv", "p2_0.png,mass,4,0,6,6\n");

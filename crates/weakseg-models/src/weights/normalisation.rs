@@ -84,12 +84,6 @@ impl Normalisation {
         };
         (pixel - self.mean[channel]) / self.std[channel]
     }
-
-    /// The pixel value that [`value`](Self::value) made `value` of, up to rounding. There is none where pixels are binarised: of
-    /// what was not black nobody knows how bright it was.
-    pub fn inverse(&self, channel: usize, value: f32) -> Option<f32> {
-        (!self.binary).then(|| value * self.std[channel] + self.mean[channel])
-    }
 }
 
 #[cfg(test)]
@@ -121,25 +115,6 @@ mod tests {
         assert_eq!(Normalisation::NONE.value(1, 51.0), 51.0);
         let binary = [0.0, 1.0, 255.0].map(|pixel| Normalisation::BINARY.value(1, pixel));
         assert_eq!(binary, [0.0, 1.0, 1.0]);
-    }
-
-    #[test]
-    fn the_inverse_gives_every_pixel_back_where_there_is_one() {
-        for norm in [
-            Normalisation::IMAGENET,
-            Normalisation::CAFFE,
-            Normalisation::XRAY,
-            Normalisation::UNIT,
-            Normalisation::NONE,
-        ] {
-            for channel in 0..3 {
-                for pixel in 0..=255_u8 {
-                    let back = norm.inverse(channel, norm.value(channel, pixel.into()));
-                    assert_eq!(back.unwrap().round() as u8, pixel, "{norm:?}");
-                }
-            }
-        }
-        assert_eq!(Normalisation::BINARY.inverse(0, 1.0), None);
     }
 
     #[test]

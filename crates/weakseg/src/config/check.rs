@@ -2,8 +2,11 @@
 
 use burn::tensor::Device;
 use weakseg_data::DataError;
+use weakseg_data::augment::Operation;
 
-use super::{Config, ConfigError, EncoderStart, PosWeight, SamplerKind, Training};
+use super::{
+    Config, ConfigError, EncoderStart, NormalisationName, PosWeight, SamplerKind, Training,
+};
 use crate::cam::Threshold;
 use crate::loss::SegmentationLoss;
 use crate::networks;
@@ -84,6 +87,22 @@ impl Config {
         Ok(())
     }
 
+    /// What a random crop pads with is a colour; where all that is not black is foreground, that would be foreground too.
+    fn check_padding(&self, name: &str, training: &Training) -> Result<(), String> {
+        let steps = training.augment.list();
+        let pads = steps.iter().filter(|step| step.p > 0.0).any(|step| {
+            let mut kinds = step.one_of.iter();
+            kinds.any(|kind| matches!(kind, Operation::RandomCrop(_)))
+        });
+        if pads && self.image.normalisation == NormalisationName::Binary {
+            return Err(format!(
+                "image.normalisation is \"binary\", which makes foreground of what random-crop pads with \
+                 ({name}.training.augment); leave random-crop out, or set another normalisation"
+            ));
+        }
+        Ok(())
+    }
+
     /// The first value out of range, in words that name the key, the value and the range.
     pub(super) fn check(&self) -> Result<(), String> {
         let size = self.image.size;
@@ -98,6 +117,7 @@ impl Config {
             ("segmenter", &self.segmenter.training),
         ] {
             check_training(name, training)?;
+            self.check_padding(name, training)?;
         }
         check_irn_sampler(self.irn.training.sampler)?;
         for (name, monitor) in [
@@ -546,6 +566,23 @@ mod training {
         );
         let keys = set(&["irn.training.augment.hflip=0.5"]).expect("old keys");
         assert_eq!(keys.irn.training.augment.hflip, 0.5);
+    }
+
+    #[test]
+    fn a_crop_does_not_pad_masks_with_foreground() {
+        let of = |normalisation: &str, augment: &str| {
+            let normalisation = format!("image.normalisation={normalisation}");
+            set(&[&normalisation, &format!("irn.training.augment={augment}")])
+        };
+        let message = of("binary", r#"{ scope = "irn" }"#).expect_err("padded");
+        let words = "what random-crop pads with (irn.training.augment)";
+        assert!(message.to_string().contains(words), "{message}");
+        of("imagenet", r#"{ scope = "irn" }"#).expect("0 to the network");
+        of(
+            "binary",
+            r#"{ steps = [{ p = 1.0, one_of = [{ kind = "center-crop" }] }] }"#,
+        )
+        .expect("nothing is padded");
     }
 
     #[test]

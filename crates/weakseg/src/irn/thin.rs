@@ -3,7 +3,8 @@
 use weakseg_data::Plane;
 
 /// Keeps of a boundary map only its ridges: the cells that are not below both horizontal or not below both vertical
-/// neighbours (non-maximum suppression, as Canny 1986, §VII, along the two axes). All others become 0. A boundary of the very same height all along its course stays as wide as it is.
+/// neighbours (non-maximum suppression, as Canny 1986, §VII, along the two axes). All others become 0. A boundary of the very
+/// same height all along its course stays as wide as it is.
 ///
 /// Departs from IRNet, which walks along its boundary map as it is: because on the grid of a small image the learned
 /// boundaries are several cells wide, a good part of a small object, and no score reaches a cell of a boundary.

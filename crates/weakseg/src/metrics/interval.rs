@@ -90,7 +90,7 @@ impl Bootstrap {
 
     /// Interval of the mean average precision, by drawing the images of the scores.
     pub fn of_average_precision(&self, scores: &InstanceScores) -> Option<Interval> {
-        self.interval(scores.images(), |rows| scores.of_images(rows).mean)
+        self.interval(scores.images(), |rows| scores.mean_of_images(rows))
     }
 
     /// Interval of a classification figure, by drawing the images of the table.

@@ -19,7 +19,7 @@ pub mod per_image;
 pub mod pixel;
 pub mod prior;
 
-pub use average_precision::{AveragePrecision, InstanceScores, TrueInstance};
+pub use average_precision::{AveragePrecision, ImageScores, InstanceScores, TrueInstance};
 pub use classify::LabelScores;
 pub use confusion::{Confusion, MeanIou};
 pub use interval::{Bootstrap, Interval};

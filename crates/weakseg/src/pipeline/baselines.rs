@@ -87,9 +87,10 @@ fn training_masks(class: usize, cases: &Cases, truth: &Truth) -> Result<Vec<Plan
     let masks: Vec<Option<Plane<u8>>> = positive
         .par_iter()
         .map(|case| {
-            Ok(truth
-                .mask(&case.id)?
-                .map(|m| small(&m, class, cases.classes.space)))
+            let mask = truth.mask(&case.id)?;
+            let space = cases.classes.space;
+            let counts = mask.filter(|mask| !mask.is_void(place(class, space).0));
+            Ok(counts.map(|mask| small(&mask, class, space)))
         })
         .collect::<Result<_, DataError>>()?;
     Ok(masks.into_iter().flatten().collect())

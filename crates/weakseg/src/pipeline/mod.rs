@@ -11,6 +11,7 @@ mod memory;
 mod rows;
 mod run_dir;
 mod scores;
+mod sections;
 pub mod steps;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +40,8 @@ pub struct Step {
     pub name: &'static str,
     /// What it does, in a line.
     pub does: &'static str,
-    /// Sections of the configuration that it reads.
+    /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that only truth
+    /// is read by (`data.masks`, `data.resize_masks`, …) are read by the steps that score, and named nowhere.
     pub sections: &'static [&'static str],
     /// Steps whose folders it reads.
     pub needs: &'static [&'static str],

@@ -111,7 +111,8 @@ fn pooled(images: &[Confusion]) -> Option<Confusion> {
     Some(pooled)
 }
 
-/// Rows of findings: `overlaps` holds the images of each finding, `pixels` the counts of all their pixels.
+/// Rows of findings: `overlaps` holds the images of each finding, all the same ones in the same order, and none for an image
+/// whose truth of that finding is void everywhere; `pixels` has the counts of all their pixels.
 ///
 /// Per-image IoU and Dice over `all`, `pos` and `neg` (an empty prediction of an empty truth is 1), pooled-pixel F1,
 /// image-level sensitivity and specificity of "the mask is not empty", and per finding the IoU over its positives where
@@ -122,11 +123,11 @@ fn pooled(images: &[Confusion]) -> Option<Confusion> {
 pub fn finding_rows(
     who: Who,
     names: &[String],
-    overlaps: &[Vec<Overlap>],
+    overlaps: &[Vec<Option<Overlap>>],
     pixels: &BinaryCounts,
     bootstrap: &Bootstrap,
 ) -> Result<Vec<Row>, ReportError> {
-    let all: Vec<Overlap> = overlaps.concat();
+    let all: Vec<Overlap> = overlaps.iter().flatten().flatten().copied().collect();
     let mut rows = Vec::new();
     for (metric, score) in [
         (Metric::Iou, Overlap::iou as fn(&Overlap) -> f64),
@@ -146,7 +147,10 @@ pub fn finding_rows(
         images.record(overlap.prediction > 0, overlap.is_positive());
     }
     let positive = (images.true_positive + images.false_negative) as usize;
-    let in_set = overlaps.first().map_or(0, Vec::len);
+    let images_of_set = 0..overlaps.first().map_or(0, Vec::len);
+    let in_set = images_of_set
+        .filter(|&image| overlaps.iter().any(|finding| finding[image].is_some()))
+        .count();
     for (metric, value, n) in [
         (Metric::F1, pixels.f1(), in_set),
         (Metric::Sensitivity, images.recall(), positive),
@@ -162,7 +166,8 @@ pub fn finding_rows(
     }
     if names.len() > 1 {
         for (name, overlaps) in names.iter().zip(overlaps) {
-            let values = Columns::of(overlaps, Overlap::iou).pos;
+            let counted: Vec<Overlap> = overlaps.iter().flatten().copied().collect();
+            let values = Columns::of(&counted, Overlap::iou).pos;
             rows.extend(who.mean_row(Subset::class(name)?, Metric::Iou, &values, bootstrap)?);
         }
     }
@@ -180,12 +185,13 @@ pub fn precision_of(
 ) -> Option<SplitPrecision> {
     let all = scores.average_precision();
     let ci95 = bootstrap.of_average_precision(scores);
+    let (objects, found) = (scores.objects(), scores.found());
     let classes = names.iter().zip(&all.per_class).enumerate();
     let classes = classes.map(|(class, (name, value))| ClassPrecision {
         class: name.clone(),
         average_precision: *value,
-        objects: scores.objects(class),
-        found: scores.found(class),
+        objects: objects[class],
+        found: found[class],
     });
     Some(SplitPrecision {
         split,

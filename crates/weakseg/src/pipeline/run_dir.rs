@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use weakseg_data::{DataError, atomic};
 
+use super::sections::Sections;
 use super::{METHOD, Step};
 use crate::config::{Config, to_toml};
 use crate::digest::{digest, digest_folder};
@@ -143,7 +144,7 @@ pub struct RunDir {
     device: String,
     seed: u64,
     data: String,
-    sections: BTreeMap<String, String>,
+    sections: Sections,
     _lock: File,
 }
 
@@ -184,19 +185,12 @@ impl RunDir {
             Err(TryLockError::Error(source)) => return Err(io(&lock_path, "lock")(source).into()),
         }
         sweep(root)?;
-        let whole = serde_json::to_value(config).expect("a configuration is JSON");
-        let sections = whole
-            .as_object()
-            .expect("a configuration is an object")
-            .iter()
-            .map(|(name, value)| (name.clone(), value.to_string()))
-            .collect();
         let run = Self {
             root: root.to_owned(),
             device: device.to_owned(),
             seed: config.seed,
             data,
-            sections,
+            sections: Sections::of(config),
             _lock: lock,
         };
         for (number, step) in METHOD.iter().enumerate() {
@@ -204,7 +198,7 @@ impl RunDir {
                 && started.inputs != run.inputs(step)
             {
                 if number < from && !run.made_nothing(step)? {
-                    let changed = changed(step, &started, config);
+                    let changed = run.changed(step, &started);
                     return Err(RunError::OtherRun {
                         path: root.to_owned(),
                         step: step.name,
@@ -290,7 +284,7 @@ impl RunDir {
     fn write_started(&self, step: &Step, seconds: f64) -> Result<(), RunError> {
         let started = Started {
             inputs: self.inputs(step),
-            sections: self.sections_of(step),
+            sections: self.sections.read_by(step),
             seconds,
         };
         let text = serde_json::to_string(&started).expect("plain fields");
@@ -356,10 +350,7 @@ impl RunDir {
     /// Digest of the settings a step reads, of the data, and of the steps it needs.
     fn inputs(&self, step: &Step) -> String {
         let mut text = format!("{}\n{}\n{}\n", step.name, self.data, self.seed);
-        for section in step.sections {
-            text.push_str(self.sections.get(*section).map_or("", String::as_str));
-            text.push('\n');
-        }
+        text.push_str(&self.sections.text(step));
         for needed in step.needs {
             text.push_str(
                 &self.inputs(super::step(needed).expect("needs name steps of the table")),
@@ -368,14 +359,14 @@ impl RunDir {
         digest(text.as_bytes())
     }
 
-    fn sections_of(&self, step: &Step) -> BTreeMap<String, serde_json::Value> {
-        step.sections
-            .iter()
-            .filter_map(|name| {
-                let value = serde_json::from_str(self.sections.get(*name)?).ok()?;
-                Some(((*name).to_owned(), value))
-            })
-            .collect()
+    /// The settings in which `step` differs from what it was begun with, in words.
+    fn changed(&self, step: &Step, before: &Started) -> String {
+        let mut differing = self.sections.changed(step, &before.sections);
+        if differing.is_empty() {
+            differing.push("the data, the seed or an earlier step".to_owned());
+        }
+        differing.truncate(5);
+        differing.join(", ")
     }
 
     fn started(&self, step: &Step) -> Result<Option<Started>, RunError> {
@@ -468,35 +459,6 @@ fn sweep(folder: &Path) -> Result<(), RunError> {
         }
     }
     Ok(())
-}
-
-/// The settings in which `step` differs from what it was begun with, in words.
-fn changed(step: &Step, before: &Started, config: &Config) -> String {
-    let after = serde_json::to_value(config).expect("a configuration is JSON");
-    let none = serde_json::Value::Null;
-    let mut differing = Vec::new();
-    for section in step.sections {
-        let before = before.sections.get(*section).unwrap_or(&none);
-        compare(section, before, &after[section], &mut differing);
-    }
-    if differing.is_empty() {
-        differing.push("the data, the seed or an earlier step".to_owned());
-    }
-    differing.truncate(5);
-    differing.join(", ")
-}
-
-/// Lists the dotted keys in which two JSON values differ, with both values.
-fn compare(path: &str, a: &serde_json::Value, b: &serde_json::Value, out: &mut Vec<String>) {
-    match (a.as_object(), b.as_object()) {
-        (Some(x), Some(y)) => {
-            for key in x.keys().chain(y.keys().filter(|k| !x.contains_key(*k))) {
-                compare(&format!("{path}.{key}"), &a[key], &b[key], out);
-            }
-        }
-        _ if a != b => out.push(format!("{path} was {a}, is {b}")),
-        _ => {}
-    }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {

@@ -40,7 +40,8 @@ pub enum ScoreError {
 }
 
 /// Scores a mask for every case of the split that has a true one. `predict` gives a mask of the size of the truth it is
-/// handed (for its size alone).
+/// handed (for its size alone). A true mask that is void everywhere says nothing of a prediction: it is left out, of findings
+/// each for itself.
 ///
 /// Findings: per-image IoU and Dice over `all`, `pos` and `neg` (an empty prediction of an empty truth is 1), per finding
 /// over its positives, pooled-pixel F1, and image-level sensitivity and specificity of "the mask is not empty".
@@ -60,7 +61,10 @@ pub fn score_masks(
         .par_iter()
         .filter_map(|case| {
             let pair = || -> Result<Option<(String, Mask, Mask)>, ScoreError> {
-                let Some(true_mask) = truth.mask(&case.id)? else {
+                let mask = truth.mask(&case.id)?;
+                let Some(true_mask) =
+                    mask.filter(|mask| mask.void_planes() < mask.planes.channels())
+                else {
                     return Ok(None);
                 };
                 let size = [true_mask.planes.height(), true_mask.planes.width()];
@@ -109,10 +113,14 @@ fn findings(
     bootstrap: &Bootstrap,
     pairs: &[(String, Mask, Mask)],
 ) -> Result<Vec<Row>, ScoreError> {
-    let mut per_finding: Vec<Vec<Overlap>> = vec![Vec::new(); names.len()];
+    let mut per_finding: Vec<Vec<Option<Overlap>>> = vec![Vec::new(); names.len()];
     let mut pixels = BinaryCounts::default();
     for (id, predicted, truth) in pairs {
         for (finding, overlaps) in per_finding.iter_mut().enumerate() {
+            if truth.is_void(finding) {
+                overlaps.push(None);
+                continue;
+            }
             let of = |source| ScoreError::Metric {
                 case: id.clone(),
                 source,
@@ -122,7 +130,7 @@ fn findings(
             pixels
                 .add_pixels(predicted.planes.plane(finding), truth.planes.plane(finding))
                 .map_err(of)?;
-            overlaps.push(overlap);
+            overlaps.push(Some(overlap));
         }
     }
     Ok(finding_rows(who, names, &per_finding, &pixels, bootstrap)?)
@@ -187,4 +195,56 @@ pub fn score_boxes(
         rows.extend(who.mean_row(Subset::Pos, metric, &values, bootstrap)?);
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use weakseg_data::{Split, Stack, VOID};
+
+    use super::*;
+    use crate::report::{ImageLabels, Step};
+
+    /// Two findings of an image of two pixels.
+    fn mask(planes: [[u8; 2]; 2]) -> Mask {
+        let planes = Stack::new(2, 1, 2, planes.concat());
+        Mask {
+            planes: planes.expect("two planes of two pixels"),
+        }
+    }
+
+    /// Nobody knows whether the first image shows the second finding: an empty prediction of it is neither right nor wrong.
+    #[test]
+    fn a_finding_that_is_void_everywhere_is_in_no_figure() {
+        let pairs = [
+            (
+                "a".to_owned(),
+                mask([[1, 0], [0, 0]]),
+                mask([[1, 0], [VOID, VOID]]),
+            ),
+            (
+                "b".to_owned(),
+                mask([[0, 0], [1, 0]]),
+                mask([[0, 0], [1, 1]]),
+            ),
+        ];
+        let names = ["mass".to_owned(), "node".to_owned()];
+        let who = Who {
+            step: Step::Segmentation,
+            split: Split::Test,
+            image_labels: ImageLabels::None,
+        };
+        let rows = findings(who, &names, &Bootstrap::default(), &pairs).expect("rows");
+        let found = |subset: Subset, metric| {
+            let mut rows = rows.iter();
+            let row = rows.find(|row| row.subset() == &subset && row.metric() == metric);
+            row.map(|row| (row.value(), row.n()))
+        };
+        // IoU 1 (a, mass), 1 (b, mass, empty and found so), 1/2 (b, node).
+        assert_eq!(found(Subset::All, Metric::Iou), Some((2.5 / 3.0, 3)));
+        assert_eq!(found(Subset::Neg, Metric::Iou), Some((1.0, 1)));
+        assert_eq!(found(Subset::Pos, Metric::Iou), Some((0.75, 2)));
+        assert_eq!(found(Subset::All, Metric::Specificity), Some((1.0, 1)));
+        // Pooled: two pixels found, one missed, in two images.
+        assert_eq!(found(Subset::All, Metric::F1), Some((4.0 / 5.0, 2)));
+    }
 }

@@ -19,7 +19,7 @@ pub struct SplitCounts {
     pub cases: u64,
     /// Cases with one finding or more, by their image labels.
     pub positive: u64,
-    /// Cases with a true mask to score against.
+    /// Cases with a true mask to score against, of which a pixel counts.
     pub masks: u64,
     /// Cases with a true box to score against.
     pub boxes: u64,

@@ -1,5 +1,6 @@
 //! A run's folder belongs to one set of settings, and to one process at a time.
 
+use weakseg::config::{Config, resolve};
 use weakseg::pipeline::{METHOD, RunDir, RunError, StepError};
 
 use crate::tiny::{StopAfter, config, repeat, run_until};
@@ -37,6 +38,38 @@ fn other_settings_are_named_and_refused() {
     // What a finished step does not read may change.
     let later = config(&["segmenter.threshold=0.6"]);
     run_until(folder.path(), "run", &later, "train-classifier", &watch).expect("nothing to do");
+}
+
+/// A mask of another size is found when there are networks already, which have nothing to do with it.
+#[test]
+fn what_truth_is_read_by_may_change_and_costs_no_training() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|&s| s.to_owned()).collect();
+        let text = "[data]\nkind = \"table\"\n[classifier]\nweights = \"none\"";
+        resolve(text.parse().expect("TOML"), "table", None, &sets).expect("valid")
+    };
+    let open =
+        |config: &Config, from| RunDir::open(folder.path(), config, String::new(), "cpu", from);
+    let run = open(&table(&[]), METHOD.len()).expect("a run");
+    for step in &METHOD[..3] {
+        run.begin(step).expect("begun");
+        run.finish(step, 1.0, 1, None, Vec::new())
+            .expect("finished");
+    }
+    drop(run);
+    let resized = table(&["data.resize_masks=nearest"]);
+    let error = open(&resized, METHOD.len()).expect_err("scores are old");
+    let text = error.to_string();
+    assert!(
+        text.contains("step eval-cams was made with other settings (data.resize_masks was null, is \"nearest\")"),
+        "{text}"
+    );
+    let run = open(&resized, 2).expect("scored again");
+    let finished = METHOD[..3]
+        .iter()
+        .map(|step| run.finished(step).expect("read").is_some());
+    assert_eq!(Vec::from_iter(finished), [true, true, false]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Average precision of instances.
 
+use std::collections::BTreeMap;
+
 pub use weakseg_data::TrueInstance;
 
 use weakseg_data::Plane;
@@ -32,11 +34,11 @@ pub struct InstanceScores {
     images: Vec<ImageScores>,
 }
 
-/// What was found of the objects of an image.
+/// What was found of the objects of an image: [`InstanceScores::of_image`] makes it, [`InstanceScores::push`] takes it.
 #[derive(Debug, Clone, PartialEq)]
-struct ImageScores {
-    /// True objects of each class.
-    truths: Vec<u64>,
+pub struct ImageScores {
+    /// Classes that have true objects, ascending, and how many. Few of many, so those without one are left out.
+    truths: Vec<(usize, u64)>,
     /// Instances: class, score, and whether an object was found.
     found: Vec<(usize, f32, bool)>,
 }
@@ -65,23 +67,62 @@ impl InstanceScores {
         self.images.len()
     }
 
-    /// Number of true objects of a class.
-    pub fn objects(&self, class: usize) -> u64 {
-        self.images.iter().map(|image| image.truths[class]).sum()
+    /// Number of true objects by class.
+    pub fn objects(&self) -> Vec<u64> {
+        let mut objects = vec![0; self.classes];
+        for (class, number) in self.images.iter().flat_map(|image| &image.truths) {
+            objects[*class] += number;
+        }
+        objects
     }
 
-    /// Number of instances of a class.
-    pub fn found(&self, class: usize) -> u64 {
-        let found = self.images.iter().flat_map(|image| &image.found);
-        found.filter(|(of, ..)| *of == class).count() as u64
+    /// Number of instances by class.
+    pub fn found(&self) -> Vec<u64> {
+        let mut found = vec![0; self.classes];
+        for (class, ..) in self.images.iter().flat_map(|image| &image.found) {
+            found[*class] += 1;
+        }
+        found
     }
 
     /// Adds an image; either list may be empty. A true object without a pixel that counts is none.
     ///
     /// # Errors
-    /// For masks of different sizes, a class that is none, or a score that is no finite number; the scores are then as
-    /// before.
+    /// Those of [`Self::of_image`]; the scores are then as before.
     pub fn add(&mut self, found: &[Instance], truth: &[TrueInstance]) -> Result<(), MetricError> {
+        let image = self.of_image(found, truth)?;
+        self.push(image)
+    }
+
+    /// Adds an image that was compared before.
+    ///
+    /// # Errors
+    /// [`MetricError::NoClass`] if it was compared with scores of more classes; the scores are then as before.
+    pub fn push(&mut self, image: ImageScores) -> Result<(), MetricError> {
+        let of_truth = image.truths.iter().map(|(class, _)| *class);
+        let of_found = image.found.iter().map(|(class, ..)| *class);
+        let greatest = of_truth.chain(of_found).max();
+        if let Some(class) = greatest.filter(|&class| class >= self.classes) {
+            return Err(MetricError::NoClass {
+                what: "an instance of an image",
+                class,
+                classes: self.classes,
+            });
+        }
+        self.images.push(image);
+        Ok(())
+    }
+
+    /// Compares what was found in an image with its true objects, as [`Self::add`] does, and adds nothing: images can be
+    /// compared side by side and pushed in order, and their masks need not wait for each other.
+    ///
+    /// # Errors
+    /// For masks of different sizes, a class that is none, or a score that is no finite number.
+    pub fn of_image(
+        &self,
+        found: &[Instance],
+        truth: &[TrueInstance],
+    ) -> Result<ImageScores, MetricError> {
         self.check(found, truth)?;
         let mut order: Vec<&Instance> = found.iter().collect();
         order.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -93,13 +134,13 @@ impl InstanceScores {
             .filter(|(_, area)| *area > 0)
             .collect();
         let mut taken = vec![false; truth.len()];
+        let mut classes: Vec<usize> = truth.iter().map(|(object, _)| object.class).collect();
+        classes.sort_unstable();
+        let equal = classes.chunk_by(|a, b| a == b);
         let mut image = ImageScores {
-            truths: vec![0; self.classes],
+            truths: equal.map(|of| (of[0], of.len() as u64)).collect(),
             found: Vec::with_capacity(order.len()),
         };
-        for (object, _) in &truth {
-            image.truths[object.class] += 1;
-        }
         for instance in order {
             let best = truth
                 .iter()
@@ -119,8 +160,7 @@ impl InstanceScores {
             };
             image.found.push((instance.class, instance.score, hit));
         }
-        self.images.push(image);
-        Ok(())
+        Ok(image)
     }
 
     fn check(&self, found: &[Instance], truth: &[TrueInstance]) -> Result<(), MetricError> {
@@ -173,31 +213,57 @@ impl InstanceScores {
         self.of_images(&all)
     }
 
-    /// That of some of the images, by their places, each as often as it is named: what a bootstrap draws.
+    /// That of some of the images, by their places, each as often as it is named.
     ///
     /// # Panics
     /// If there is no such image, as indexing a slice does.
     pub fn of_images(&self, places: &[usize]) -> AveragePrecision {
-        let mut truths = vec![0; self.classes];
-        let mut found: Vec<Vec<(f32, bool)>> = vec![Vec::new(); self.classes];
-        for image in places.iter().map(|&place| &self.images[place]) {
-            truths
-                .iter_mut()
-                .zip(&image.truths)
-                .for_each(|(all, here)| *all += here);
-            for &(class, score, hit) in &image.found {
-                found[class].push((score, hit));
-            }
+        let mut per_class = vec![None; self.classes];
+        for (class, shown) in self.shown(places) {
+            per_class[class] = shown.average_precision();
         }
-        let per_class: Vec<Option<f64>> = truths
-            .into_iter()
-            .zip(found)
-            .map(|(truths, found)| (truths > 0).then(|| area(found, truths)))
-            .collect();
         AveragePrecision {
             mean: mean(per_class.iter().flatten().copied()),
             per_class,
         }
+    }
+
+    /// Its mean alone, which a bootstrap draws often: classes that the images do not show cost nothing.
+    ///
+    /// # Panics
+    /// If there is no such image, as indexing a slice does.
+    pub fn mean_of_images(&self, places: &[usize]) -> Option<f64> {
+        let shown = self.shown(places).into_values();
+        mean(shown.filter_map(ClassScores::average_precision))
+    }
+
+    /// The classes of some of the images, ascending.
+    fn shown(&self, places: &[usize]) -> BTreeMap<usize, ClassScores> {
+        let mut shown: BTreeMap<usize, ClassScores> = BTreeMap::new();
+        for image in places.iter().map(|&place| &self.images[place]) {
+            for &(class, number) in &image.truths {
+                shown.entry(class).or_default().truths += number;
+            }
+            for &(class, score, hit) in &image.found {
+                shown.entry(class).or_default().found.push((score, hit));
+            }
+        }
+        shown
+    }
+}
+
+/// What was found of the objects of a class.
+#[derive(Default)]
+struct ClassScores {
+    truths: u64,
+    /// Score of each instance, and whether an object was found.
+    found: Vec<(f32, bool)>,
+}
+
+impl ClassScores {
+    /// None of a class without a true object.
+    fn average_precision(self) -> Option<f64> {
+        (self.truths > 0).then(|| area(self.found, self.truths))
     }
 }
 

@@ -119,17 +119,20 @@ fn images_are_drawn_again_as_wholes() {
     let mut scores = InstanceScores::new(2, 0.5).unwrap();
     scores.add(&[found(0, 1.0, A)], &[truth(0, A)]).unwrap();
     scores.add(&[found(1, 1.0, A)], &[truth(0, B)]).unwrap();
-    let of = |places: &[usize]| scores.of_images(places).mean;
+    let of = |places: &[usize]| {
+        let mean = scores.mean_of_images(places);
+        assert_eq!(scores.of_images(places).mean, mean);
+        mean
+    };
     assert_eq!(
         [of(&[0, 0]), of(&[1, 0]), of(&[1, 1])],
         [Some(1.0), Some(0.5), Some(0.0)]
     );
     assert_eq!(of(&[]), None);
     assert_eq!(
-        (scores.images(), scores.objects(0), scores.objects(1)),
-        (2, 2, 0)
+        (scores.images(), scores.objects(), scores.found()),
+        (2, vec![2, 0], vec![1, 1])
     );
-    assert_eq!((scores.found(0), scores.found(1)), (1, 1));
     let interval = Bootstrap::default().of_average_precision(&scores);
     assert_eq!(
         interval,
@@ -156,9 +159,38 @@ fn wrong_input_is_named_and_changes_nothing() {
     };
     assert!(text(found(0, 1.0, A), small).contains("10x10"));
     assert_eq!(scores, before);
+    let wider = InstanceScores::new(8, 0.5).unwrap();
+    let image = wider.of_image(&[], &[truth(7, A)]).unwrap();
+    assert!(
+        scores
+            .push(image)
+            .unwrap_err()
+            .to_string()
+            .contains("class 7")
+    );
+    assert_eq!(scores, before);
     for iou in [0.0, -1.0, 1.5, f64::NAN] {
         InstanceScores::new(1, iou).unwrap_err();
     }
+}
+
+/// A thousand images of a hundred thousand classes would be 800 MB of zeros, walked in every draw.
+#[test]
+fn classes_that_an_image_does_not_show_take_no_room() {
+    let mut scores = InstanceScores::new(100_000, 0.5).unwrap();
+    let image = scores
+        .of_image(&[], &[truth(99_999, A), truth(5, B), truth(99_999, B)])
+        .unwrap();
+    assert_eq!(image.truths, [(5, 1), (99_999, 2)]);
+    scores.push(image).unwrap();
+    let objects = scores.objects();
+    assert_eq!((objects[5], objects[99_999]), (1, 2));
+    assert_eq!(objects.iter().sum::<u64>(), 3);
+    let precision = scores.average_precision();
+    assert_eq!(
+        (precision.per_class[4], precision.per_class[5]),
+        (None, Some(0.0))
+    );
 }
 
 /// The order of images and of instances decides nothing, equal scores or not; more mistakes never help.

@@ -66,12 +66,14 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         classes.space,
         classes.names.clone(),
     );
-    data.counts = counts(bench, truth)?;
+    let (counts, void) = counts(bench, truth)?;
+    data.counts = counts;
     data.seed = Some(bench.config.seed);
     data.versions = versions;
     data.skipped = skipped;
     data.warnings = bench.cases.warnings.clone();
     data.warnings.extend(image_notes::summary(bench)?);
+    data.warnings.extend(void);
     let pseudo_labels = bench.run.folder("make-pseudo-labels");
     data.warnings.extend(noise(bench, &pseudo_labels)?);
     let (tuning, outdated) = tuning_tables(bench.run.root())?;
@@ -154,18 +156,29 @@ fn data_name(data: &DataConfig) -> String {
     }
 }
 
-fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<Counts, StepError> {
+/// How many cases there are, and what is to be told of true masks that no score knows of, because they are void everywhere.
+fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Option<String>), StepError> {
     let mut counts = Counts::default();
+    let (mut void, mut of_cases) = (0, 0);
     for split in Split::ALL {
         let count = counts.of_mut(split);
         for case in bench.cases.of(split) {
             count.cases += 1;
             count.positive += u64::from(case.is_positive());
-            count.masks += u64::from(truth.mask(&case.id)?.is_some());
             count.boxes += truth.boxes(&case.id).len() as u64;
+            if let Some(mask) = truth.mask(&case.id)? {
+                let void_here = mask.void_planes();
+                count.masks += u64::from(void_here < mask.planes.channels());
+                void += void_here;
+                of_cases += usize::from(void_here > 0);
+            }
         }
     }
-    Ok(counts)
+    let warning = format!(
+        "{void} true masks of {of_cases} cases are void everywhere (of several findings, those that a case is labelled with and \
+         has no file of are); they are in no figure"
+    );
+    Ok((counts, (void > 0).then_some(warning)))
 }
 
 /// Rows of pictures of held-out cases: best, median, worst, false alarms.

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use weakseg_data::{Case, Split, TrueInstance, Truth, atomic};
+use weakseg_data::{Case, Split, Truth, atomic};
 
 use super::make_instances::read_instances;
 use super::scoring::bootstrap;
 use crate::files;
-use crate::instance::Instance;
-use crate::metrics::InstanceScores;
+use crate::metrics::{ImageScores, InstanceScores};
 use crate::pipeline::rows::precision_of;
 use crate::pipeline::run_dir::folder_of;
 use crate::pipeline::scores::ScoreError;
@@ -21,9 +20,6 @@ const FIGURES: &str = "instances.json";
 
 /// Least intersection over union of an instance with the object it finds: IRNet's and VOC's.
 const IOU: f64 = 0.5;
-
-/// Cases whose masks are in memory at the same time.
-const TOGETHER: usize = 32;
 
 /// Writes `instances.json`, an [`InstanceFigures`], where the set tells objects apart: the average precision of the
 /// instances that the image-level labels allow, on the splits that have some.
@@ -83,21 +79,19 @@ fn precision(
     let folder = bench.run.folder("make-pseudo-labels");
     let cases: Vec<&Case> = bench.cases.of(split).collect();
     let mut scores = InstanceScores::new(classes.len(), IOU).expect("IOU lies above 0 and below 1");
-    for some in cases.chunks(TOGETHER) {
-        let pairs: Vec<Option<(Vec<Instance>, Vec<TrueInstance>)>> = some
-            .par_iter()
-            .map(|case| {
-                let Some(objects) = truth.instances(&case.id)? else {
-                    return Ok(None);
-                };
-                Ok(Some((read_instances(&folder, &case.id)?, objects)))
-            })
-            .collect::<Result<_, StepError>>()?;
-        for (case, pair) in some.iter().zip(pairs) {
-            if let Some((found, objects)) = pair {
-                scores.add(&found, &objects).map_err(|e| of(case, e))?;
-            }
-        }
+    let images: Vec<Option<(&Case, ImageScores)>> = cases
+        .par_iter()
+        .map(|&case| {
+            let Some(objects) = truth.instances(&case.id)? else {
+                return Ok(None);
+            };
+            let found = read_instances(&folder, &case.id)?;
+            let image = scores.of_image(&found, &objects);
+            Ok(Some((case, image.map_err(|e| of(case, e))?)))
+        })
+        .collect::<Result<_, StepError>>()?;
+    for (case, image) in images.into_iter().flatten() {
+        scores.push(image).map_err(|e| of(case, e))?;
     }
     let (names, labels) = (&classes.names, ImageLabels::Truth);
     Ok(precision_of(
