@@ -35,10 +35,11 @@ pub fn verdict(stage: Stage, own: &Rule, lines: &[Line]) -> Verdict {
     match (otsu, best) {
         (Some(otsu), _) => {
             let words = format!(
-                "Otsu's threshold, which needs no mask, gained {:.3} in Dice of all images{}{}; go on with",
+                "Otsu's threshold, which needs no mask, gained {:.3} in Dice of all images{}{}; {}",
                 free,
                 doubt(otsu),
-                paid.unwrap_or_default()
+                paid.unwrap_or_default(),
+                advice(otsu)
             );
             hand_out(stage, own, otsu, words)
         }
@@ -104,6 +105,14 @@ fn doubt(line: &Line) -> String {
     }
 }
 
+/// What to do with a line's settings.
+fn advice(line: &Line) -> &'static str {
+    match line.gain.all.is_some_and(|gain| gain.is_clear()) {
+        true => "go on with",
+        false => "if anything, go on with",
+    }
+}
+
 fn bought(stage: Stage, own: &Rule, line: &Line, otsu: Option<&Line>) -> Verdict {
     let draws = match line.draws.len() {
         1 => String::new(),
@@ -134,8 +143,11 @@ fn bought(stage: Stage, own: &Rule, line: &Line, otsu: Option<&Line>) -> Verdict
         ));
     }
     let then = match line.draws.len() {
-        1 => "; go on with".to_owned(),
-        _ => format!("; go on with the first draw's, which gained {gained:.3}"),
+        1 => format!("; {}", advice(line)),
+        _ => format!(
+            "; {} the first draw's, which gained {gained:.3}",
+            advice(line)
+        ),
     };
     hand_out(stage, own, line, said + &then)
 }
@@ -249,14 +261,18 @@ mod tests {
         let found = of(&[by(4, Freedom::Threshold, &[0.3, -0.1])]);
         // 2.5 and 97.5 % between the two.
         assert!(
-            found.words.contains("bought 0.100 in Dice of all images on the mean of 2 draws, not clearly (-0.090 to 0.290); go on"),
+            found.words.contains("bought 0.100 in Dice of all images on the mean of 2 draws, not clearly (-0.090 to 0.290); if anything, go on"),
             "{}",
             found.words
         );
         assert_eq!(found.settings, ["cams.threshold=0.3"]);
         // A single draw without a range.
         let found = of(&[by(4, Freedom::Threshold, &[0.3])]);
-        assert!(found.words.contains("images, not clearly; go on with"));
+        assert!(
+            found
+                .words
+                .contains("images, not clearly; if anything, go on with")
+        );
     }
 
     #[test]

@@ -58,6 +58,15 @@ unsafe fn sums<V: Vector>(sums: &Sums<'_>) {
                     RUN,
                 );
             }
+            // While a vector holds one pixel of many tiles.
+            for value in pixels.as_flattened_mut().as_flattened_mut() {
+                *value += sums.bias;
+            }
+            if let Some(map) = sums.map {
+                for value in pixels.as_flattened_mut().as_flattened_mut() {
+                    *value = map.output(*value);
+                }
+            }
             for (four, places) in places.chunks(SIDE).enumerate() {
                 for (i, row) in pixels.iter().enumerate() {
                     let tiles = transpose_block(std::array::from_fn(|column| {
@@ -72,12 +81,6 @@ unsafe fn sums<V: Vector>(sums: &Sums<'_>) {
                             continue;
                         }
                         let to = sums.plane.add(place.at + i * sums.steps[0]);
-                        let mut tile = tile.map(|value| value + sums.bias);
-                        if let Some(map) = sums.map {
-                            for value in &mut tile {
-                                *value = map.output(*value);
-                            }
-                        }
                         if place.columns == STEP && sums.steps[1] == 1 {
                             to.cast::<[f32; STEP]>().write_unaligned(tile);
                         } else {
