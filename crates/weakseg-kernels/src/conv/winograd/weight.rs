@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
 use super::pass::Pass;
+use super::source::prefetch;
 use super::transform::{PRODUCTS, TILE, Weight, both_axes};
 #[cfg(target_arch = "x86_64")]
 use crate::bf16::x86::transposed;
@@ -102,18 +103,13 @@ const AHEAD: usize = 16;
 
 /// Fetches `length` values in each of some rows, the first at `at`. The kernels of a turned pass's channels lie too far
 /// apart for the processor to see by itself which come next.
-fn prefetch(values: &[f32], at: usize, rows: usize, stride: usize, length: usize) {
-    #[cfg(target_arch = "x86_64")]
+fn fetch(values: &[f32], at: usize, rows: usize, stride: usize, length: usize) {
     for row in 0..rows {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let values = values.get(at + row * stride..).unwrap_or_default();
         for line in values[..length.min(values.len())].chunks(RUN) {
-            // SAFETY: only a hint.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+            prefetch(line.as_ptr());
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (values, at, rows, stride, length);
 }
 
 /// Transforms the weights of the block of destination channels from `block * tiles.rows` on; rows
@@ -136,7 +132,7 @@ pub(super) fn transform(
     for channel in (0..pass.channels).step_by(RUN / columns.rows) {
         if pass.turned {
             let ahead = (first * pass.row_stride) + (channel + AHEAD) * pass.channel_stride;
-            prefetch(
+            fetch(
                 pass.weight,
                 ahead,
                 RUN / columns.rows,
