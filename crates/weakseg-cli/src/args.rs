@@ -49,7 +49,8 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// Where networks run: auto, cpu, cuda[:N], vulkan[:N], metal or wgpu. Never falls back in silence.
+    /// Where networks run: auto, cpu, cuda[:N], vulkan[:N], metal or wgpu. Never falls back in silence. `weakseg run` trains on
+    /// several with --devices.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Choice,
     /// Threads of the CPU; all by default. Results do not depend on it.

@@ -91,12 +91,12 @@ impl Choice {
     /// # Errors
     /// [`crate::exit::Usage`] if this build cannot use it; another error if this machine has none.
     pub fn open(self) -> Result<(Device, String)> {
-        let number = match self {
+        match self {
             Self::Cpu => return Ok((Device::flex(), "cpu".to_owned())),
             Self::Auto => return Ok(auto()),
-            Self::Cuda(number) | Self::Vulkan(number) => number.unwrap_or(0),
-            Self::Metal | Self::Wgpu => 0,
-        };
+            Self::Cuda(_) | Self::Vulkan(_) | Self::Metal | Self::Wgpu => {}
+        }
+        let number = self.number();
         let Some(mut devices) = self.devices() else {
             return usage(format!(
                 "--device {self}: this build has no {kind}, only {}; build one with `cargo build --release --features {kind}`",
@@ -128,7 +128,8 @@ impl Choice {
         }
     }
 
-    fn kind(self) -> &'static str {
+    /// Its name without the number.
+    pub fn kind(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Cpu => "cpu",
@@ -136,6 +137,14 @@ impl Choice {
             Self::Vulkan(_) => "vulkan",
             Self::Metal => "metal",
             Self::Wgpu => "wgpu",
+        }
+    }
+
+    /// Its number among the devices of its kind, the first being 0.
+    pub fn number(self) -> usize {
+        match self {
+            Self::Cuda(number) | Self::Vulkan(number) => number.unwrap_or(0),
+            Self::Auto | Self::Cpu | Self::Metal | Self::Wgpu => 0,
         }
     }
 

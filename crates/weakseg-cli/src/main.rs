@@ -8,6 +8,7 @@ mod args;
 mod base;
 mod commands;
 mod device;
+mod devices;
 mod evaluation;
 mod exit;
 mod interrupt;

@@ -9,6 +9,7 @@ use weakseg::pipeline::Span;
 
 use super::run::execute;
 use crate::args::Settings;
+use crate::devices::Devices;
 use crate::exit::{Done, usage};
 
 /// Run the whole method on made chest X-rays: no data, no weights, no network, no GPU.
@@ -45,6 +46,7 @@ impl Demo {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        execute(&config, base, &self.out, Span::default(), None, settings)
+        let (span, devices) = (Span::default(), Devices::default());
+        execute(&config, base, &self.out, span, None, &devices, settings)
     }
 }

@@ -9,6 +9,7 @@ use weakseg::pipeline::{METHOD, Span};
 
 use super::run::execute;
 use crate::args::Settings;
+use crate::devices::Devices;
 use crate::base;
 use crate::exit::Done;
 
@@ -34,6 +35,7 @@ impl Report {
             until: last,
             again: true,
         };
-        execute(&config, &base, &self.run, span, None, settings)
+        let devices = Devices::default();
+        execute(&config, &base, &self.run, span, None, &devices, settings)
     }
 }

@@ -13,6 +13,7 @@ use weakseg::pretrained::{self, WeightsChoice};
 use weakseg::report::{self, Report, Row};
 
 use crate::args::Settings;
+use crate::devices::Devices;
 use crate::exit::{Done, usage};
 use crate::{base, interrupt, output};
 
@@ -28,6 +29,7 @@ Examples:
   weakseg run mine.toml --preset siim-paper                              the paper's settings; mine.toml says data.root
   weakseg run config.toml --out runs/wide --set irn.radius=5 --set classifier.training.epochs=20
   weakseg run config.toml --out runs/first --from make-pseudo-labels     those steps again
+  weakseg run config.toml --devices vulkan:0,vulkan:1                    trainings on two GPUs; docs/training.md says how
   weakseg run config.toml --weights none                                 offline, from noise
   weakseg run config.toml --instances                                    06-make-pseudo-labels/instances.json too
   weakseg config show --preset demo > config.toml                        a file to start from")]
@@ -59,6 +61,8 @@ pub struct Run {
     /// Cases that may be left out before the run ends with exit code 3; the configuration's by default.
     #[arg(long, value_name = "N")]
     allow_skips: Option<usize>,
+    #[command(flatten)]
+    devices: Devices,
 }
 
 fn steps() -> PossibleValuesParser {
@@ -125,7 +129,15 @@ impl Run {
             .out
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(name));
-        execute(&config, base, &out, span, self.allow_skips, settings)
+        execute(
+            &config,
+            base,
+            &out,
+            span,
+            self.allow_skips,
+            &self.devices,
+            settings,
+        )
     }
 
     /// `--weights` as a layer. A file is named from here, in a configuration from its folder.
@@ -206,14 +218,20 @@ pub fn execute(
     out: &Path,
     span: Span,
     allow_skips: Option<usize>,
+    devices: &Devices,
     settings: &Settings,
 ) -> Result<Done> {
-    let (device, device_name) = settings.device.open()?;
+    let (device, device_name, further) = devices.open(settings.device)?;
     settings.ui.detail(&format!(
         "device {device_name}, {} threads, run {}",
         rayon::current_num_threads(),
         out.display()
     ));
+    for device in &further {
+        settings
+            .ui
+            .detail(&format!("trainings on {} too", device.name));
+    }
     let stop = interrupt::stop()?;
     let job = Job {
         config,
@@ -222,6 +240,7 @@ pub fn execute(
         span,
         device,
         device_name: &device_name,
+        further: &further,
         progress: &settings.ui,
         stop: &stop,
     };

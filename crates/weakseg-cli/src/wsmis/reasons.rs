@@ -3,7 +3,10 @@
 /// By the beginning of the path; the first that fits.
 const REASONS: [(&str, &str); 24] = [
     ("log_path", "a run's folder is given by --out"),
-    ("devices", "one device, given by --device"),
+    (
+        "devices",
+        "given by --device, or --devices of `weakseg run`",
+    ),
     (
         "train.masks",
         "step 3 learns from the pseudo-labels of its own run",

@@ -5,6 +5,7 @@ mod bench;
 mod config;
 mod crf;
 mod data;
+mod devices;
 mod dicom_file;
 mod evaluate;
 mod help;

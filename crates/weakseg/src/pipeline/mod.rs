@@ -24,7 +24,7 @@ use crate::config::{Config, EncoderStart};
 use crate::digest::digest;
 use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
-use crate::train::TrainError;
+use crate::train::{FurtherDevice, TrainError, check_shares};
 use steps::learner::Learner;
 
 pub use baselines::{PriorMask, baseline_rows};
@@ -155,6 +155,8 @@ pub struct Bench<'a> {
     pub device: Device,
     /// Its name.
     pub device_name: &'a str,
+    /// Devices that trainings share the batches of their steps with.
+    pub further: &'a [FurtherDevice],
     /// Who watches.
     pub progress: &'a dyn Progress,
     /// Who may stop it.
@@ -255,8 +257,10 @@ pub struct Job<'a> {
     pub span: Span,
     /// Where networks run, without autodiff.
     pub device: Device,
-    /// Its name in `run.json`.
+    /// Its name, for `run.json`.
     pub device_name: &'a str,
+    /// Devices of its kind that trainings share the batches of their steps with, beside it; none as a rule.
+    pub further: &'a [FurtherDevice],
     /// Who watches.
     pub progress: &'a dyn Progress,
     /// Who may stop it.
@@ -276,14 +280,18 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     }
     check_span(job)?;
     choose_precision(job.config, &job.device, job.device_name)?;
+    for FurtherDevice { device, name } in job.further {
+        choose_precision(job.config, device, name)?;
+    }
     let data = data_digest(&cases);
     let from = if job.span.again {
         job.span.from
     } else {
         METHOD.len()
     };
-    let run = RunDir::open(job.out, job.config, data, job.device_name, from)?;
-    check_samplers(job, &cases, &run)?;
+    let devices = device_names(job.device_name, job.further);
+    let run = RunDir::open(job.out, job.config, data, &devices, from)?;
+    check_trainings(job, &cases, &run)?;
     if job.span.again {
         clear(&run, job.span, job.progress)?;
     }
@@ -297,6 +305,7 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         encoder_weights: files.encoder,
         device: job.device.clone(),
         device_name: job.device_name,
+        further: job.further,
         progress: job.progress,
         stop: job.stop,
     };
@@ -416,15 +425,24 @@ fn check_span(job: &Job<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Builds the sampler of every training that is asked for and not finished: one that cannot draw from these cases is found
-/// before any work, and before anything is cleared for it.
-fn check_samplers(job: &Job<'_>, cases: &Cases, run: &RunDir) -> Result<(), StepError> {
+/// What a run says it was computed on: the first device, and those that trainings share their steps with.
+pub(crate) fn device_names(first: &str, further: &[FurtherDevice]) -> String {
+    let further = further.iter().map(|device| device.name.as_str());
+    let all: Vec<&str> = std::iter::once(first).chain(further).collect();
+    all.join(", ")
+}
+
+/// Builds the sampler of every training that is asked for and not finished, and divides its steps among the devices: what
+/// cannot draw from these cases, or be divided, is found before any work, and before anything is cleared for it.
+fn check_trainings(job: &Job<'_>, cases: &Cases, run: &RunDir) -> Result<(), StepError> {
     for step in &METHOD[job.span.from..=job.span.until] {
         let learner = Learner::ALL.into_iter().find(|l| l.step() == step.name);
         if let Some(learner) = learner
             && (job.span.again || run.finished(step)?.is_none())
         {
             learner.sampler(job.config, cases)?;
+            let (_, training) = learner.settings(job.config);
+            check_shares(step.name, training, 1 + job.further.len())?;
         }
     }
     Ok(())

@@ -92,7 +92,7 @@ pub enum TrainError {
     Device {
         /// What it said.
         why: String,
-        /// Where, as in `in epoch 2, batch 5`.
+        /// Where, as in `in epoch 2, batch 5`, with the device if there are several.
         place: String,
         /// Images in a batch.
         batch: usize,
@@ -103,6 +103,22 @@ pub enum TrainError {
     /// and [`fit`](super::fit()) then names the place of.
     #[error("the device gave up: {0}")]
     Read(#[from] TensorReadError),
+    /// The devices that share the batches of an optimizer step cannot have equally many of them.
+    #[error(
+        "{step}: training.accumulate is {accumulate}, but {devices} devices share the batches of an optimizer step: it must be a \
+         multiple of {devices}. About as many images in a step: `--set …training.batch={} --set …training.accumulate={}`",
+        (batch * accumulate / accumulate.next_multiple_of(*devices)).max(1), accumulate.next_multiple_of(*devices)
+    )]
+    Uneven {
+        /// What is trained.
+        step: String,
+        /// Images in a batch.
+        batch: usize,
+        /// Batches in a step.
+        accumulate: usize,
+        /// Devices.
+        devices: usize,
+    },
     /// Nothing to learn from.
     #[error("no cases to train on: {why}")]
     Empty {

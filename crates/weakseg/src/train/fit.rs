@@ -1,10 +1,10 @@
 //! The training loop.
 
 use std::path::Path;
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::TensorReadError;
 use weakseg_models::weights::Metadata;
 
@@ -12,6 +12,8 @@ use super::average::averaged;
 use super::checkpoint::{self, CheckpointError, Course, Kind};
 use super::gradients::{MeanGradients, clipped, norm};
 use super::loader::{Closing, Loader};
+use super::part::Part;
+use super::replica::{FurtherDevice, Replicas, check_shares};
 use super::{Draw, Lesson, MetricLine, MetricLog, Monitor, Place, Select, TrainError};
 use crate::config::{LoaderConfig, Training};
 use crate::optim::{Optimizer, ScheduleKind};
@@ -35,6 +37,10 @@ pub struct Fit<'a> {
     pub drop_last: bool,
     /// Written with every checkpoint.
     pub meta: &'a Metadata,
+    /// What messages call the device that lesson and network are on, where there are further ones.
+    pub device_name: &'a str,
+    /// Devices that share the batches of every optimizer step with it; none where one device trains.
+    pub further: &'a [FurtherDevice],
     /// Who watches.
     pub progress: &'a dyn Progress,
     /// Who may stop it.
@@ -53,6 +59,7 @@ pub fn fit<L: Lesson>(
     optimizer: Optimizer,
     plan: &Fit<'_>,
 ) -> Result<L::Network, TrainError> {
+    check_shares(plan.name, plan.training, 1 + plan.further.len())?;
     let draw = lesson.draw();
     let loader = Loader::new(draw.as_ref(), plan.loader.ahead);
     let workers = match plan.loader.workers {
@@ -64,11 +71,12 @@ pub fn fit<L: Lesson>(
         for _ in 0..workers {
             scope.spawn(|| loader.work());
         }
-        train(lesson, network, optimizer, &loader, plan)
+        train(scope, lesson, network, optimizer, &loader, plan)
     })
 }
 
-fn train<L: Lesson>(
+fn train<'scope, L: Lesson + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
     lesson: &mut L,
     network: L::Network,
     optimizer: Optimizer,
@@ -80,6 +88,7 @@ fn train<L: Lesson>(
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
     let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
+    let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
     let batches = batches(&lesson.order(0), plan).len();
     if batches == 0 {
@@ -115,7 +124,7 @@ fn train<L: Lesson>(
             // Fewer only if it is to stop; a step is taken whole or not at all.
             let whole = samples.len() == group.len();
             if whole {
-                course = step(lesson, course, group, samples, &clock, plan)?;
+                course = step(lesson, course, &replicas, group, samples, &clock, plan)?;
             }
             let stop = !whole || plan.stop.asked();
             if stop || saved.elapsed() > BETWEEN_CHECKPOINTS {
@@ -196,6 +205,7 @@ fn placed<'a>(place: &'a str, training: &'a Training) -> impl Fn(TrainError) -> 
 fn step<L: Lesson>(
     lesson: &mut L,
     course: Course<L::Network>,
+    replicas: &Replicas<'_, L>,
     group: &[(Place, Vec<usize>)],
     samples: Vec<Vec<<L::Draw as Draw>::Sample>>,
     clock: &Clock,
@@ -219,22 +229,32 @@ fn step<L: Lesson>(
     let names = |lesson: &L, cases: &mut dyn Iterator<Item = &usize>| {
         cases.map(|&i| lesson.id(i)).collect::<Vec<_>>().join(", ")
     };
-    let place = format!("in epoch {}, batch {}", begun.epoch + 1, begun.step + 1);
-    let gave_up = |why| gave_up(why, &place, training);
+    let place = |device: usize| {
+        let place = format!("in epoch {}, batch {}", begun.epoch + 1, begun.step + 1);
+        match (plan.further, device) {
+            ([], _) => place,
+            (_, 0) => format!("{place} on {}", plan.device_name),
+            (further, device) => format!("{place} on {}", further[device - 1].name),
+        }
+    };
+    let gave_up = |why| gave_up(why, &place(0), training);
+    let mut samples: Vec<_> = samples.into_iter().map(Some).collect();
+    replicas
+        .begin(&network, group, &mut samples)
+        .map_err(gave_up)?;
     let mut sum = MeanGradients::new();
-    for ((_, batch), samples) in group.iter().zip(samples) {
-        let terms = lesson
-            .loss(&network, batch, samples, state.place)
-            .map_err(placed(&place, training))?;
-        let mut reading = f32::NAN;
-        for (place, (name, term)) in terms.iter().enumerate() {
-            let value: f32 = term.clone().try_into_scalar().map_err(gave_up)?;
-            if place == 0 {
-                reading = value;
-            }
+    for (number, ((_, batch), samples)) in group.iter().zip(samples).enumerate() {
+        let part = match samples {
+            Some(samples) => Part::of(lesson, &network, batch, samples, state.place),
+            None => replicas.part(number).map(|part| part.beside::<L>(&network)),
+        };
+        let part =
+            part.map_err(|error| placed(&place(replicas.device(number)), training)(error))?;
+        let reading = part.loss();
+        for &(name, value) in &part.terms {
             match state.sums.iter_mut().find(|(known, _)| known == name) {
                 Some((_, sum)) => *sum += f64::from(value),
-                None => state.sums.push(((*name).to_owned(), f64::from(value))),
+                None => state.sums.push((name.to_owned(), f64::from(value))),
             }
         }
         if !reading.is_finite() {
@@ -247,11 +267,7 @@ fn step<L: Lesson>(
                 cases: names(lesson, &mut batch.iter()),
             });
         }
-        let (_, loss) = &terms[0];
-        sum.add(
-            &network,
-            GradientsParams::from_grads(loss.backward(), &network),
-        );
+        sum.add(&network, part.gradients);
         state.place.step += 1;
         plan.progress.at(
             (epoch * clock.batches + state.place.step) as u64,

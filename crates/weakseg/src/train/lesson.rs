@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::{Draw, Place, TrainError};
 
 /// What is learned: the part of a training that differs from step to step.
-pub trait Lesson {
+pub trait Lesson: Send + Sized {
     /// The network, or the part of it that learns.
     type Network: Module;
     /// What makes the samples of its batches.
@@ -16,6 +16,10 @@ pub trait Lesson {
 
     /// What makes the samples of its batches; asked once, before the training.
     fn draw(&self) -> Arc<Self::Draw>;
+
+    /// The same lesson on another device, with autodiff, where [`Lesson::loss`] will be asked of a copy of the network. Asked once for
+    /// each device that shares the batches of a training with the first.
+    fn on(&self, device: &Device) -> Self;
 
     /// Indices of the cases of `epoch`, in order; a pure function of the epoch, equally many in each.
     fn order(&self, epoch: usize) -> Vec<usize>;

@@ -17,8 +17,11 @@ mod lesson;
 mod loader;
 mod log;
 mod monitor;
+mod part;
 mod pictures;
 pub(crate) mod purpose;
+mod replica;
+mod values;
 
 pub use draw::Draw;
 pub use error::TrainError;
@@ -28,6 +31,8 @@ pub use lesson::Lesson;
 pub use log::{MetricLine, MetricLog};
 pub use monitor::{Monitor, Record, Select};
 pub(crate) use pictures::Pictures;
+pub use replica::FurtherDevice;
+pub(crate) use replica::{check_shares, copy_on};
 
 /// A place in a training: `epoch` epochs are over, and `step` batches of the next one.
 #[derive(

@@ -1,5 +1,6 @@
 //! Integration tests of the method, one binary.
 
+mod devices;
 mod instances;
 mod layer;
 mod losses;

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use weakseg::config::{Config, resolve};
 use weakseg::pipeline::{Job, METHOD, Span, StepError, run};
 use weakseg::progress::{Progress, Stop};
+use weakseg::train::FurtherDevice;
 
 const CONFIG: &str = r#"
 [data]
@@ -89,11 +90,23 @@ pub fn run_until(
     until: &str,
     watch: &StopAfter,
 ) -> Result<(), StepError> {
+    run_until_on(folder, out, config, until, watch, &[])
+}
+
+/// Runs the method up to `until`, its trainings on the CPU and further devices.
+pub fn run_until_on(
+    folder: &Path,
+    out: &str,
+    config: &Config,
+    until: &str,
+    watch: &StopAfter,
+    further: &[FurtherDevice],
+) -> Result<(), StepError> {
     let span = Span {
         until: number(until),
         ..Span::default()
     };
-    run_span(folder, out, config, span, watch)
+    run_span(folder, out, config, span, watch, further)
 }
 
 /// Does one step again, as `--only` does.
@@ -109,7 +122,7 @@ pub fn repeat(
         until: number(step),
         again: true,
     };
-    run_span(folder, out, config, span, watch)
+    run_span(folder, out, config, span, watch, &[])
 }
 
 fn number(step: &str) -> usize {
@@ -125,6 +138,7 @@ fn run_span(
     config: &Config,
     span: Span,
     watch: &StopAfter,
+    further: &[FurtherDevice],
 ) -> Result<(), StepError> {
     let job = Job {
         config,
@@ -133,6 +147,7 @@ fn run_span(
         span,
         device: Device::flex(),
         device_name: "cpu",
+        further,
         progress: watch,
         stop: &watch.stop,
     };

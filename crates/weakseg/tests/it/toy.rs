@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::tanh;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use weakseg::config::{LoaderConfig, Training};
 use weakseg::optim::{LrGroup, OptimConfig, Optimizer, ScheduleConfig};
 use weakseg::progress::{Progress, Stop};
-use weakseg::train::{Draw, Fit, Lesson, Place, TrainError, fit};
+use weakseg::train::{Draw, Fit, FurtherDevice, Lesson, Place, TrainError, fit};
 use weakseg_data::DataError;
 use weakseg_models::Normalisation;
 use weakseg_models::weights::Metadata;
@@ -92,8 +93,14 @@ pub struct Targets {
     pub broken: Option<usize>,
     /// The device gives up in the validation after this many epochs.
     pub given_up: Option<usize>,
+    /// Further devices give up in this epoch.
+    pub left_alone: Option<usize>,
     /// Numbers of the network that was validated after each epoch.
     pub shown: Vec<Vec<f32>>,
+    /// Batches that further devices have computed.
+    pub elsewhere: Arc<AtomicUsize>,
+    /// Whether this is the lesson of a further device.
+    further: bool,
     device: Device,
 }
 
@@ -106,7 +113,10 @@ impl Targets {
             said: None,
             broken: None,
             given_up: None,
+            left_alone: None,
             shown: Vec::new(),
+            elsewhere: Arc::default(),
+            further: false,
             device: Device::flex().autodiff(),
         }
     }
@@ -135,6 +145,17 @@ impl Lesson for Targets {
         Arc::new(Nothing)
     }
 
+    fn on(&self, device: &Device) -> Self {
+        Self {
+            left_alone: self.left_alone,
+            broken: self.broken,
+            elsewhere: self.elsewhere.clone(),
+            further: true,
+            device: device.clone(),
+            ..Self::new(self.cases, self.scale)
+        }
+    }
+
     fn order(&self, epoch: usize) -> Vec<usize> {
         (epoch * self.cases..(epoch + 1) * self.cases).collect()
     }
@@ -146,6 +167,12 @@ impl Lesson for Targets {
         _: Vec<()>,
         at: Place,
     ) -> Result<Vec<(&'static str, Tensor<1>)>, TrainError> {
+        if self.further {
+            self.elsewhere.fetch_add(1, Ordering::SeqCst);
+            if self.left_alone == Some(at.epoch) {
+                self.give_up()?;
+            }
+        }
         let loss = network.loss(batch, self.scale, &self.device);
         Ok(vec![match self.broken == Some(at.epoch) {
             true => ("loss", loss * f32::NAN),
@@ -156,8 +183,7 @@ impl Lesson for Targets {
     fn validate(&mut self, network: &Toy) -> Result<Vec<(&'static str, f64)>, TrainError> {
         self.shown.push(network.numbers());
         if self.given_up == Some(self.shown.len()) {
-            // Two values are no scalar: an error of the kind that a device gives.
-            Tensor::<1>::from_floats([1.0, 2.0], &self.device).try_into_scalar::<f32>()?;
+            self.give_up()?;
         }
         Ok(match &self.said {
             Some(losses) => vec![("loss", losses[self.shown.len() - 1])],
@@ -167,6 +193,15 @@ impl Lesson for Targets {
 
     fn id(&self, index: usize) -> String {
         format!("case-{index}")
+    }
+}
+
+impl Targets {
+    /// An error of the kind that a device gives: two values are no scalar.
+    fn give_up(&self) -> Result<(), TrainError> {
+        let two = Tensor::<1>::from_floats([1.0, 2.0], &self.device);
+        two.try_into_scalar::<f32>()?;
+        Ok(())
     }
 }
 
@@ -197,6 +232,16 @@ pub fn train(
     lesson: &mut Targets,
     training: &Training,
 ) -> Result<Vec<f32>, TrainError> {
+    train_on(folder, lesson, training, &[])
+}
+
+/// Trains the toy on the CPU and further devices.
+pub fn train_on(
+    folder: &Path,
+    lesson: &mut Targets,
+    training: &Training,
+    further: &[FurtherDevice],
+) -> Result<Vec<f32>, TrainError> {
     let stop = Stop::default();
     let plan = Fit {
         folder,
@@ -205,6 +250,8 @@ pub fn train(
         loader: &LoaderConfig::default(),
         drop_last: true,
         meta: &Metadata::new("toy", 2, 1.0, Normalisation::IMAGENET),
+        device_name: "cpu:first",
+        further,
         progress: &Unseen,
         stop: &stop,
     };

@@ -28,7 +28,7 @@ impl Learner {
     }
 
     /// Its settings, and the section that they stand in.
-    fn settings(self, config: &Config) -> (&'static str, &Training) {
+    pub(crate) fn settings(self, config: &Config) -> (&'static str, &Training) {
         match self {
             Self::Classifier => ("classifier", &config.classifier.training),
             Self::Irn => ("irn", &config.irn.training),

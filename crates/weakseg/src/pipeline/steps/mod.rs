@@ -76,6 +76,8 @@ pub(crate) fn plan<'a>(
         loader: &bench.config.loader,
         drop_last: true,
         meta,
+        device_name: bench.device_name,
+        further: bench.further,
         progress: bench.progress,
         stop: bench.stop,
     }

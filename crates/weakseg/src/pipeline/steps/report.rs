@@ -16,7 +16,7 @@ use super::scoring::read_rows;
 use super::{ClassMaps, indices, instance_figures};
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
-use crate::pipeline::{Bench, METHOD, Outcome, StepError, finished_outputs};
+use crate::pipeline::{Bench, METHOD, Outcome, StepError, device_names, finished_outputs};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
@@ -93,7 +93,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         title: bench.config.title.clone(),
         run: RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            device: bench.device_name.to_owned(),
+            device: device_names(bench.device_name, bench.further),
             threads: rayon::current_num_threads(),
             seed: bench.config.seed,
             seconds,

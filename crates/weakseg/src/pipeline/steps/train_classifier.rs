@@ -74,6 +74,7 @@ fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
     )
 }
 
+#[derive(Clone)]
 struct ImageLabels<'a> {
     bench: &'a Bench<'a>,
     config: &'a ClassifierStep,
@@ -109,6 +110,13 @@ impl Lesson for ImageLabels<'_> {
 
     fn draw(&self) -> Arc<Pictures> {
         self.pictures.clone()
+    }
+
+    fn on(&self, device: &Device) -> Self {
+        Self {
+            device: device.clone(),
+            ..self.clone()
+        }
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {

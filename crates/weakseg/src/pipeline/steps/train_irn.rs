@@ -16,7 +16,7 @@ use super::{MODEL, optimizer, plan, training_images, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::{Draw, Lesson, Pictures, Place, TrainError, fit, purpose, to_tensor};
+use crate::train::{Draw, Lesson, Pictures, Place, TrainError, copy_on, fit, purpose, to_tensor};
 
 /// Trains the heads of IRNet over the frozen trunk of step 1, on the training cases that have IR labels.
 ///
@@ -73,6 +73,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     })
 }
 
+#[derive(Clone)]
 struct Boundaries<'a> {
     bench: &'a Bench<'a>,
     /// Images and IR labels.
@@ -116,6 +117,14 @@ impl Lesson for Boundaries<'_> {
 
     fn draw(&self) -> Arc<Pictures> {
         self.pictures.clone()
+    }
+
+    fn on(&self, device: &Device) -> Self {
+        Self {
+            irnet: copy_on(&self.irnet, device),
+            device: device.clone(),
+            ..self.clone()
+        }
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {

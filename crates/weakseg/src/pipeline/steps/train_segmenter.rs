@@ -104,6 +104,7 @@ fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
     Stack::from_planes(&planes).expect("planes of one size")
 }
 
+#[derive(Clone)]
 struct Masks<'a> {
     bench: &'a Bench<'a>,
     /// Images and pseudo-labels of the cases that are learned from, then of those of the validation split.
@@ -123,6 +124,13 @@ impl Lesson for Masks<'_> {
 
     fn draw(&self) -> Arc<Pictures> {
         self.pictures.clone()
+    }
+
+    fn on(&self, device: &Device) -> Self {
+        Self {
+            device: device.clone(),
+            ..self.clone()
+        }
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
