@@ -1,5 +1,6 @@
 //! Handwritten backward passes.
 
+mod again;
 mod gate;
 mod nearest;
 mod residual;
@@ -11,6 +12,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend};
+
+use again::Again;
 
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
@@ -175,7 +178,17 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         options: NormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [x.node(), gamma.node(), beta.node()];
-        let prep = NormBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let again = Again::<B, _, 3> {
+            inputs: [x.id(), gamma.id(), beta.id()],
+            settings: options,
+            forward: |[x, gamma, beta], options| B::batch_norm_forward(x, gamma, beta, options).0,
+        };
+        let prep = NormBackward
+            .prepare::<C>(nodes)
+            .memory_bound()
+            .retro_forward(again)
+            .parents([&x, &gamma, &beta])
+            .stateful();
         let (output, mean, variance) = match prep {
             OpsKind::Tracked(mut prep) => {
                 let node = prep.checkpoint(&x);

@@ -26,7 +26,7 @@ pub(super) const HEAD: [&str; 1] = ["head"];
 /// Trains the classifier on the training split's image-level labels.
 pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.classifier;
-    let device = bench.device.clone().autodiff();
+    let device = bench.training_device();
     let network =
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
     let images = Arc::new(training_images(bench, &config.training));
