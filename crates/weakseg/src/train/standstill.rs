@@ -26,6 +26,12 @@ pub struct Chance {
     pub advice: &'static str,
 }
 
+impl Chance {
+    fn is_beaten_by(&self, loss: f64) -> bool {
+        loss < CLEARLY * self.loss
+    }
+}
+
 /// Epochs in a row in which a training has done no better than [`Chance`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standstill {
@@ -52,19 +58,21 @@ impl Standstill {
         of(last).filter(|_| (window..last).all(|earlier| of(earlier).is_none()))
     }
 
-    /// The one that leaves a finished training's network without knowledge: of its last epochs, or of all where the best is taken,
-    /// which may be any.
+    /// The one that a finished training has ended in; none if it has not, or if its network is that of the best epoch and any epoch's
+    /// loss was better.
     pub fn in_the_end(
         log: &[MetricLine],
         training: &Training,
         chance: impl Fn(usize) -> Option<Chance>,
     ) -> Option<Self> {
         let last = last(log);
-        let window = match training.select {
-            Select::Last => window(training),
-            Select::Best => last.max(window(training)),
+        let is_better = |epoch| {
+            let loss = figure(log, epoch, "train", "loss").zip(chance(epoch));
+            loss.is_some_and(|(loss, chance)| chance.is_beaten_by(loss))
         };
-        Self::of(log, last, window, &chance)
+        let found = Self::of(log, last, window(training), &chance)?;
+        let taken_from_before = training.select == Select::Best && (1..=last).any(is_better);
+        (!taken_from_before).then_some(found)
     }
 
     /// Of `window` epochs up to `last`, if there are as many.
@@ -77,17 +85,11 @@ impl Standstill {
         let first = (last + 1).checked_sub(window).filter(|&first| first > 0)?;
         let mut found: Option<Self> = None;
         for epoch in first..=last {
-            let figure = |split: &str, name: &str| {
-                let mut lines = log.iter();
-                let line =
-                    lines.find(|l| l.epoch == epoch && l.split == split && l.name == name)?;
-                Some(line.value)
-            };
-            let (loss, chance) = (figure("train", "loss")?, chance(epoch)?);
-            if chance.loss < TELLING || loss < CLEARLY * chance.loss {
+            let (loss, chance) = (figure(log, epoch, "train", "loss")?, chance(epoch)?);
+            if chance.loss < TELLING || chance.is_beaten_by(loss) {
                 return None;
             }
-            let auroc = figure("val", "auroc");
+            let auroc = figure(log, epoch, "val", "auroc");
             if auroc
                 .zip(chance.auroc)
                 .is_some_and(|(auroc, bound)| auroc > bound)
@@ -138,7 +140,14 @@ impl fmt::Display for Standstill {
     }
 }
 
-/// How many epochs are looked at while a training goes on.
+/// A figure of an epoch, if the log has it.
+fn figure(log: &[MetricLine], epoch: usize, split: &str, name: &str) -> Option<f64> {
+    let mut lines = log.iter();
+    let line = lines.find(|l| l.epoch == epoch && l.split == split && l.name == name);
+    line.map(|line| line.value)
+}
+
+/// How many epochs must have taught nothing.
 fn window(training: &Training) -> usize {
     training.epochs.clamp(2, EPOCHS)
 }
@@ -212,24 +221,31 @@ mod tests {
         };
         // The first AUROC lies above chance, 0.697.
         assert_eq!(told(&log, 7, chance), [4]);
-        let words = |select| {
-            Standstill::in_the_end(&log, &training(7, select), |_| Some(chance))
-                .map(|found| found.to_string())
-        };
-        assert_eq!(
-            words(Select::Last).as_deref(),
-            Some(
-                "in epochs 5 to 7 the training loss did not come clearly below that of a constant answer (at best 0.692 against \
-                 0.693, from the labels' frequencies), and AUROC on validation (at best 0.64) is within chance (up to 0.70): \
-                 nothing was learned in them. Do better."
-            )
-        );
-        assert_eq!(words(Select::Best), None, "the first epoch may be the best");
+        // The epoch with the least validation loss was taken, the first; its training loss was no better.
+        for select in [Select::Last, Select::Best] {
+            let end = Standstill::in_the_end(&log, &training(7, select), |_| Some(chance));
+            assert_eq!(
+                end.map(|end| end.to_string()).as_deref(),
+                Some(
+                    "in epochs 5 to 7 the training loss did not come clearly below that of a constant answer (at best 0.692 \
+                     against 0.693, from the labels' frequencies), and AUROC on validation (at best 0.64) is within chance \
+                     (up to 0.70): nothing was learned in them. Do better."
+                )
+            );
+        }
         // Without validation the loss alone decides.
         assert_eq!(told(&log, 7, HALF), [3]);
-        let end = Standstill::in_the_end(&log, &training(7, Select::Best), |_| Some(HALF));
-        let end = end.expect("all epochs").to_string();
-        assert!(end.starts_with("in epochs 1 to 7 ") && !end.contains("AUROC"));
+        let end = Standstill::in_the_end(&log, &training(7, Select::Last), |_| Some(HALF));
+        assert!(!end.expect("still").to_string().contains("AUROC"));
+    }
+
+    #[test]
+    fn the_best_epoch_of_a_training_that_died_late_has_learned() {
+        let log = log(&[0.7, 0.5, 0.69, 0.69, 0.69], &[]);
+        assert_eq!(told(&log, 5, HALF), [5]);
+        let end = |select| Standstill::in_the_end(&log, &training(5, select), |_| Some(HALF));
+        assert!(end(Select::Last).is_some());
+        assert_eq!(end(Select::Best), None);
     }
 
     /// The demo (40 of either kind in validation), which is slow to begin with, and VOC, ten epochs each.
