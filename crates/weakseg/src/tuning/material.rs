@@ -14,7 +14,7 @@ use super::scores::Tally;
 pub struct Measured {
     /// Those that have a mask of which a pixel counts, in order.
     pub curves: Vec<CaseCurves>,
-    /// How many have none.
+    /// How many have no mask.
     pub without: usize,
     /// True masks, one a case and finding, that are void everywhere and score nothing.
     pub void: usize,
