@@ -6,6 +6,7 @@
 //! is kept, the optimizer, a place, and what finished epochs have taught (the best one, what the schedule `plateau` remembers).
 
 mod average;
+mod batches;
 pub mod checkpoint;
 mod disk_cache;
 mod draw;
@@ -19,7 +20,9 @@ mod log;
 mod monitor;
 mod pictures;
 pub(crate) mod purpose;
+mod standstill;
 
+pub(crate) use batches::drawn;
 pub use draw::Draw;
 pub use error::TrainError;
 pub use fit::{Fit, fit};
@@ -28,6 +31,7 @@ pub use lesson::Lesson;
 pub use log::{MetricLine, MetricLog};
 pub use monitor::{Monitor, Record, Select};
 pub(crate) use pictures::Pictures;
+pub use standstill::{Chance, Standstill};
 
 /// A place in a training: `epoch` epochs are over, and `step` batches of the next one.
 #[derive(
