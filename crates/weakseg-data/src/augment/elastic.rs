@@ -9,6 +9,7 @@ use super::motion::Motion;
 use super::operation::within;
 use crate::DataError;
 use crate::chance::between;
+use crate::vectorized::vectorized;
 
 /// A random affine map, then a smooth random displacement of every pixel (Simard et al. 2003; albumentations'
 /// `ElasticTransform`): noise between -1 and 1, blurred with `sigma`, times `alpha`.
@@ -140,6 +141,7 @@ impl Field {
     }
 
     /// Moves a row of places by the displacement at them.
+    #[inline(always)]
     pub(super) fn trace(&self, ys: &mut [f32], xs: &mut [f32]) {
         let rows = self.nodes[0].len() / self.columns;
         let Some(&first) = ys.first() else {
@@ -191,6 +193,7 @@ fn fill(rng: &mut ChaCha8Rng, values: &mut [f32], reach: f32) {
 }
 
 /// The node before `place` with another after it, and how far from it; places outside are brought to the border.
+#[inline(always)]
 fn cell(place: f32, count: usize) -> (usize, f32) {
     let place = place.clamp(0.0, (count - 1) as f32);
     let first = (place as usize).min(count - 2);
@@ -209,18 +212,32 @@ pub(super) fn bell(sigma: f64, radius: usize) -> Vec<f32> {
 
 /// `rows` × `columns` weighted means of values that reach a radius further on each side.
 fn smooth(values: &[f32], rows: usize, columns: usize, weights: &[f32]) -> Vec<f32> {
-    let wide = columns + weights.len() - 1;
     let mut out = vec![0.0_f32; rows * columns];
-    let mut down = vec![0.0_f32; wide];
-    for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-        weigh(&mut down, weights, |tap| &values[(row + tap) * wide..]);
-        weigh(out, weights, |tap| &down[tap..]);
-    }
+    let mut down = vec![0.0_f32; columns + weights.len() - 1];
+    smooth_rows(values, weights, &mut down, &mut out, columns);
     out
+}
+
+vectorized! {
+    /// [`smooth`] into rows of `columns` values, with room for one that reaches a radius further.
+    fn smooth_rows<'a>(
+        values: &'a [f32],
+        weights: &'a [f32],
+        down: &'a mut [f32],
+        out: &'a mut [f32],
+        columns: usize,
+    ) {
+        let wide = down.len();
+        for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+            weigh(down, weights, |tap| &values[(row + tap) * wide..]);
+            weigh(out, weights, |tap| &down[tap..]);
+        }
+    }
 }
 
 /// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all taps at a
 /// time, so that its sums stay in registers.
+#[inline(always)]
 pub(super) fn weigh<'a>(out: &mut [f32], weights: &[f32], line: impl Fn(usize) -> &'a [f32]) {
     const BLOCK: usize = 16;
     let blocks = out.len() / BLOCK * BLOCK;
