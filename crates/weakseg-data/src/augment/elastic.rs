@@ -148,18 +148,29 @@ impl Field {
             return;
         };
         if ys.iter().all(|y| *y == first) {
-            // A row of the output itself: the nodes above and below are the same for all of it.
+            // A row of the output itself: the nodes above and below are the same for all of it. What a cell's pixels need lies
+            // together: the displacement at its first node, and how far that of the next is from it.
             let (row, fy) = cell(first * self.density, rows);
-            let [down, across] = self.nodes.each_ref().map(|nodes| -> Vec<f32> {
-                let (upper, lower) = nodes[row * self.columns..].split_at(self.columns);
-                let pairs = upper.iter().zip(lower);
-                pairs.map(|(u, l)| u + (l - u) * fy).collect()
-            });
+            let mean = |nodes: &[f32], column: usize| {
+                let at = row * self.columns + column;
+                let (upper, lower) = (nodes[at], nodes[at + self.columns]);
+                upper + (lower - upper) * fy
+            };
+            let [down, across] = &self.nodes;
+            let node = |column| [mean(down, column), mean(across, column)];
+            let mut before = node(0);
+            let cells: Vec<[f32; 4]> = (1..self.columns)
+                .map(|column| {
+                    let [y, x] = before;
+                    before = node(column);
+                    [y, x, before[0] - y, before[1] - x]
+                })
+                .collect();
             for (y, x) in ys.iter_mut().zip(xs) {
                 let (at, fx) = cell(*x * self.density, self.columns);
-                let mean = |line: &[f32]| line[at] + (line[at + 1] - line[at]) * fx;
-                *y += mean(&down);
-                *x += mean(&across);
+                let [down, across, further_down, further_across] = cells[at];
+                *y += down + further_down * fx;
+                *x += across + further_across * fx;
             }
             return;
         }
@@ -196,8 +207,9 @@ fn fill(rng: &mut ChaCha8Rng, values: &mut [f32], reach: f32) {
 #[inline(always)]
 fn cell(place: f32, count: usize) -> (usize, f32) {
     let place = place.clamp(0.0, (count - 1) as f32);
-    let first = (place as usize).min(count - 2);
-    (first, place - first as f32)
+    // By way of 32 bits, which vectors convert.
+    let first = (place as i32).min(count as i32 - 2);
+    (first as usize, place - first as f32)
 }
 
 /// Weights of a Gaussian, which sum to 1.
