@@ -151,21 +151,17 @@ impl Field {
             // A row of the output itself: the nodes above and below are the same for all of it. What a cell's pixels need lies
             // together: the displacement at its first node, and how far that of the next is from it.
             let (row, fy) = cell(first * self.density, rows);
-            let mean = |nodes: &[f32], column: usize| {
-                let at = row * self.columns + column;
-                let (upper, lower) = (nodes[at], nodes[at + self.columns]);
-                upper + (lower - upper) * fy
-            };
-            let [down, across] = &self.nodes;
-            let node = |column| [mean(down, column), mean(across, column)];
-            let mut before = node(0);
-            let cells: Vec<[f32; 4]> = (1..self.columns)
-                .map(|column| {
-                    let [y, x] = before;
-                    before = node(column);
-                    [y, x, before[0] - y, before[1] - x]
-                })
-                .collect();
+            let mut cells = vec![[0.0; 4]; self.columns - 1];
+            for (axis, nodes) in self.nodes.iter().enumerate() {
+                let both = &nodes[row * self.columns..][..2 * self.columns];
+                let (upper, lower) = both.split_at(self.columns);
+                let mut before = upper[0] + (lower[0] - upper[0]) * fy;
+                for (cell, (u, l)) in cells.iter_mut().zip(upper.iter().zip(lower).skip(1)) {
+                    let node = u + (l - u) * fy;
+                    (cell[axis], cell[axis + 2]) = (before, node - before);
+                    before = node;
+                }
+            }
             for (y, x) in ys.iter_mut().zip(xs) {
                 let (at, fx) = cell(*x * self.density, self.columns);
                 let [down, across, further_down, further_across] = cells[at];
