@@ -285,7 +285,7 @@ mod tests {
             given_back(&mut pool, values);
         }
         assert_eq!((pool.used_values, pool.kept_values), (0, 24));
-        // 24 and a quarter may stay; 20 new ones leave room for none of 8 but one.
+        // 24 and a quarter are 30: beside 20 there is room for one of 8.
         let (longer, found) = taken(&mut pool, 20);
         assert!(!found);
         assert_eq!((pool.used_values, pool.kept_values), (20, 8));

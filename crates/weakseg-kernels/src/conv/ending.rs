@@ -31,9 +31,11 @@ impl<'a> Ending<'a> {
         }
     }
 
+    /// Makes sure that it fits a convolution.
+    ///
     /// # Panics
     ///
-    /// If it does not fit a convolution.
+    /// If it does not.
     pub fn assert_fits(&self, shape: &ConvShape) {
         let (outputs, length) = (shape.outputs, shape.output_len());
         let Self {

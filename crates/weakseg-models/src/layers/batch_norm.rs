@@ -266,22 +266,29 @@ mod tests {
         for bias in [false, true] {
             let (conv, _) = conv_and_norm(&autodiff, bias);
             let norm = || conv_and_norm(&autodiff, bias).1;
-            let x = images(3, &autodiff);
-            let training = both_ways(&conv, norm, &x);
-            let valid = both_ways(&conv.valid(), || norm().valid(), &images(3, &plain));
-            let frozen = both_ways(&conv, || norm().freeze(), &x);
-            // Parameters decide where images do not.
-            let mixed = both_ways(&conv, norm, &images(3, &plain));
-            let mixed_frozen = both_ways(&conv, || norm().freeze(), &images(3, &plain));
-            for (mode, pairs) in [training, valid, frozen, mixed, mixed_frozen]
-                .into_iter()
-                .enumerate()
-            {
-                let kept = norm().running_mean.value_sync().inner();
+            let (tracked, untracked) = (images(3, &autodiff), images(3, &plain));
+            let valid = both_ways(&conv.valid(), || norm().valid(), &untracked);
+            let kept = values(norm().running_mean.value_sync());
+            for (mode, trains, pairs) in [
+                ("training", true, both_ways(&conv, norm, &tracked)),
+                (
+                    "frozen",
+                    false,
+                    both_ways(&conv, || norm().freeze(), &tracked),
+                ),
+                ("valid", false, valid),
+                // Parameters decide where images do not.
+                ("parameters", true, both_ways(&conv, norm, &untracked)),
+                (
+                    "frozen parameters",
+                    false,
+                    both_ways(&conv, || norm().freeze(), &untracked),
+                ),
+            ] {
                 for [joined, apart] in pairs {
-                    let moves = values(joined[1].clone()) != values(kept.clone());
-                    assert_eq!(moves, mode == 0 || mode == 3, "mode {mode}");
-                    assert_eq!(joined[0].is_autodiff(), mode != 1);
+                    let moves = values(joined[1].clone()) != kept;
+                    assert_eq!(moves, trains, "{mode}");
+                    assert_eq!(joined[0].is_autodiff(), mode != "valid");
                     for (joined, apart) in joined.into_iter().zip(apart) {
                         assert_close(joined, apart);
                     }
