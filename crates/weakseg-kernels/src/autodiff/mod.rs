@@ -131,6 +131,16 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         record!(x, weight, options, nodes, Some(bias.into_primitive()))
     }
 
+    /// As two operations, each with its own gradient.
+    fn convolve_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        Self::rectify(Self::convolve_biased(x, weight, bias, options))
+    }
+
     /// As two operations: the gradients need the convolution's output.
     fn convolve_affine(
         x: FloatTensor<Self>,
