@@ -49,6 +49,7 @@ mod split_file;
 mod table;
 mod true_instance;
 mod truth;
+mod vectorized;
 mod verify;
 mod view;
 mod voc;

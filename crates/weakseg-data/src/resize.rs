@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::vectorized::vectorized;
 use crate::{Plane, Stack};
 
 /// How an 8-bit image is brought to another size.
@@ -88,19 +89,13 @@ fn assert_pixels(height: usize, width: usize) {
 fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
     let (down, across) = (image.height() / height, image.width() / width);
     let count = (down * across) as u64;
-    let mut out = Vec::with_capacity(image.channels() * height * width);
     if (down, across) == (2, 2) {
-        // The common case, an X-ray of 1024 pixels for a network of 512, in a form that compilers make vectors of.
-        for rows in image.as_slice().chunks_exact(2 * image.width()) {
-            let (upper, lower) = rows.split_at(image.width());
-            let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-            out.extend(pairs.map(|(u, l)| {
-                let sum = u16::from(u[0]) + u16::from(u[1]) + u16::from(l[0]) + u16::from(l[1]);
-                ((sum + 2) >> 2) as u8
-            }));
-        }
-        return stack(image.channels(), height, width, out);
+        // The common case, an X-ray of 1024 pixels for a network of 512.
+        let mut out = Stack::filled(image.channels(), height, width, 0_u8);
+        halve(image.as_slice(), width, out.as_mut_slice());
+        return out;
     }
+    let mut out = Vec::with_capacity(image.channels() * height * width);
     let mut sums = vec![0_u64; image.width()];
     for rows in image.as_slice().chunks_exact(down * image.width()) {
         sums.fill(0);
@@ -113,6 +108,20 @@ fn block_means(image: &Stack<u8>, height: usize, width: usize) -> Stack<u8> {
         out.extend(blocks.map(|block| ((block.iter().sum::<u64>() + count / 2) / count) as u8));
     }
     stack(image.channels(), height, width, out)
+}
+
+vectorized! {
+    /// Means of blocks of 2×2, into rows of `width` of them.
+    fn halve<'a>(image: &'a [u8], width: usize, out: &'a mut [u8]) {
+        for (rows, out) in image.chunks_exact(4 * width).zip(out.chunks_exact_mut(width)) {
+            let (upper, lower) = rows.split_at(2 * width);
+            let (upper, lower) = (upper.as_chunks::<2>().0, lower.as_chunks::<2>().0);
+            for (out, (u, l)) in out.iter_mut().zip(upper.iter().zip(lower)) {
+                let sum = u16::from(u[0]) + u16::from(u[1]) + u16::from(l[0]) + u16::from(l[1]);
+                *out = ((sum + 2) >> 2) as u8;
+            }
+        }
+    }
 }
 
 /// Resizes maps bilinearly, C×H×W to C×`height`×`width`, without widening the filter: PyTorch's

@@ -2,11 +2,11 @@
 //!
 //! A training step asks for the same lengths again and again. What it gives back stays here, already
 //! mapped, where the system would hand out pages that it has to clear first. Kept and used buffers
-//! together are never more than the used ones were at their most and a quarter. Vectors from elsewhere are welcome as
-//! outputs, but not kept: nobody would ask for them here.
+//! together are never more than the used ones were at their most and a quarter; a buffer is used from when it is taken
+//! until it is given back. Vectors from elsewhere are welcome as outputs, but not kept: nobody would ask for them here.
 #![allow(unsafe_code)] // Lends its buffers to tensors through the interface for foreign memory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,9 +24,9 @@ const LONGER: usize = 2;
 /// Buffers that nobody uses, the longest kept first, and counts of values that they have room for.
 struct Pool {
     kept: Vec<Vec<f32>>,
-    /// Addresses of buffers that were taken and not lent yet. (A buffer that its taker dropped leaves
-    /// its own behind; a vector that comes to lie there may as well be kept.)
-    taken: BTreeSet<usize>,
+    /// What is counted for each buffer that was taken and not lent yet, by its address. (One that its taker dropped
+    /// stays counted until another comes to lie there, which may as well be kept.)
+    taken: BTreeMap<usize, usize>,
     kept_values: usize,
     used_values: usize,
     most_used_values: usize,
@@ -34,7 +34,7 @@ struct Pool {
 
 static POOL: Mutex<Pool> = Mutex::new(Pool {
     kept: Vec::new(),
-    taken: BTreeSet::new(),
+    taken: BTreeMap::new(),
     kept_values: 0,
     used_values: 0,
     most_used_values: 0,
@@ -47,7 +47,7 @@ fn pool() -> MutexGuard<'static, Pool> {
 
 impl Pool {
     /// The shortest kept buffer with room for this length, if it is not much too long; of several the newest: its pages
-    /// are the likeliest to be in the cache.
+    /// are the likeliest to be in the cache. It counts as used.
     fn take(&mut self, length: usize) -> Option<Vec<f32>> {
         let fitting = length..=LONGER * length;
         let at = (0..self.kept.len())
@@ -56,26 +56,18 @@ impl Pool {
             .min_by_key(|at| self.kept[*at].capacity())?;
         let kept = self.kept.remove(at);
         self.kept_values -= kept.capacity();
+        self.count(kept.capacity());
         Some(kept)
     }
 
-    /// Counts a buffer as used; whether it was taken here.
-    fn lend(&mut self, values: &Vec<f32>) -> bool {
-        let ours = self.taken.remove(&values.as_ptr().addr());
-        if ours {
-            self.used_values += values.capacity();
-            self.most_used_values = self.most_used_values.max(self.used_values);
-        }
-        ours
-    }
-
-    /// Kept buffers to let go so that `length` values more stay within what may be kept.
+    /// Counts a new buffer of `length` values as used; the kept ones to let go so that all stay within what may be kept.
     fn make_room(&mut self, length: usize) -> Vec<Vec<f32>> {
+        self.count(length);
         let most = self.most_used_values + self.most_used_values / SPARE;
         let mut freed = 0;
         let mut count = 0;
         for kept in &self.kept {
-            if self.used_values + self.kept_values - freed + length <= most {
+            if self.used_values + self.kept_values - freed <= most {
                 break;
             }
             freed += kept.capacity();
@@ -83,6 +75,34 @@ impl Pool {
         }
         self.kept_values -= freed;
         self.kept.drain(..count).collect()
+    }
+
+    fn count(&mut self, values: usize) {
+        self.used_values += values;
+        self.most_used_values = self.most_used_values.max(self.used_values);
+    }
+
+    /// Notes where a counted buffer lies.
+    fn note(&mut self, values: &Vec<f32>) {
+        let dropped = self.taken.insert(values.as_ptr().addr(), values.capacity());
+        self.used_values -= dropped.unwrap_or(0);
+    }
+
+    /// Whether a buffer was taken here and is now in use elsewhere.
+    fn lend(&mut self, values: &Vec<f32>) -> bool {
+        let Some(counted) = self.taken.remove(&values.as_ptr().addr()) else {
+            return false;
+        };
+        // Of another length if a vector from elsewhere came to lie where a taker dropped one.
+        self.used_values = self.used_values - counted + values.capacity();
+        true
+    }
+
+    /// Takes a lent buffer back.
+    fn keep(&mut self, values: Vec<f32>) {
+        self.used_values -= values.capacity();
+        self.kept_values += values.capacity();
+        self.kept.push(values);
     }
 }
 
@@ -109,7 +129,7 @@ pub(crate) fn take(length: usize) -> Vec<f32> {
         }
         None => vec![0.0; length],
     };
-    pool().taken.insert(values.as_ptr().addr());
+    pool().note(&values);
     values
 }
 
@@ -134,11 +154,7 @@ struct Lent(Vec<f32>);
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let values = std::mem::take(&mut self.0);
-        let mut pool = pool();
-        pool.used_values -= values.capacity();
-        pool.kept_values += values.capacity();
-        pool.kept.push(values);
+        pool().keep(std::mem::take(&mut self.0));
     }
 }
 
@@ -199,48 +215,147 @@ mod tests {
         assert_eq!((whole.as_ptr(), whole.len()), (place, LENGTH));
     }
 
-    #[test]
-    fn vectors_from_elsewhere_are_not_kept() {
-        let mut pool = Pool {
+    fn empty() -> Pool {
+        Pool {
             kept: Vec::new(),
-            taken: BTreeSet::new(),
+            taken: BTreeMap::new(),
             kept_values: 0,
             used_values: 0,
             most_used_values: 0,
-        };
+        }
+    }
+
+    /// A buffer of `length` values, as [`super::take`] takes one of [`POOL`], and whether it was kept here.
+    fn taken(pool: &mut Pool, length: usize) -> (Vec<f32>, bool) {
+        let kept = pool.take(length);
+        let found = kept.is_some();
+        let values = kept.unwrap_or_else(|| {
+            drop(pool.make_room(length));
+            vec![0.0; length]
+        });
+        pool.note(&values);
+        let most = pool.most_used_values + pool.most_used_values / SPARE;
+        assert!(pool.used_values + pool.kept_values <= most);
+        (values, found)
+    }
+
+    fn given_back(pool: &mut Pool, values: Vec<f32>) {
+        assert!(pool.lend(&values));
+        pool.keep(values);
+    }
+
+    #[test]
+    fn vectors_from_elsewhere_are_not_kept() {
+        let mut pool = empty();
         assert!(!pool.lend(&vec![1.0, 2.0]));
         assert_eq!(pool.used_values, 0);
-        let own = vec![1.0, 2.0];
-        pool.taken.insert(own.as_ptr().addr());
-        assert!(pool.lend(&own));
+        let (own, _) = taken(&mut pool, 2);
         assert_eq!((pool.used_values, pool.most_used_values), (2, 2));
+        assert!(pool.lend(&own));
+        assert_eq!(pool.used_values, 2);
         assert!(!pool.lend(&own), "lent once");
+    }
+
+    #[test]
+    fn what_a_taker_dropped_counts_until_another_lies_there() {
+        let (own, elsewhere) = (vec![0.0; 4], vec![0.0; 5]);
+        // Two of 6 values were taken and dropped where these came to lie.
+        let address = |values: &Vec<f32>| values.as_ptr().addr();
+        let mut pool = Pool {
+            taken: BTreeMap::from([(address(&own), 6), (address(&elsewhere), 6)]),
+            used_values: 12,
+            most_used_values: 12,
+            ..empty()
+        };
+        pool.count(4);
+        pool.note(&own);
+        assert_eq!(pool.used_values, 6 + 4);
+        assert!(pool.lend(&elsewhere));
+        assert_eq!(pool.used_values, 4 + 5);
+        pool.keep(elsewhere);
+        assert_eq!((pool.used_values, pool.kept_values), (4, 5));
+    }
+
+    #[test]
+    fn what_was_never_lent_at_once_counts_from_its_taking() {
+        let mut pool = empty();
+        let three = [0; 3].map(|_| taken(&mut pool, 8).0);
+        assert_eq!((pool.used_values, pool.most_used_values), (24, 24));
+        for values in three {
+            given_back(&mut pool, values);
+        }
+        assert_eq!((pool.used_values, pool.kept_values), (0, 24));
+        // 24 and a quarter are 30: beside 20 there is room for one of 8.
+        let (longer, found) = taken(&mut pool, 20);
+        assert!(!found);
+        assert_eq!((pool.used_values, pool.kept_values), (20, 8));
+        given_back(&mut pool, longer);
+    }
+
+    /// A forward pass keeps its outputs and a backward pass frees them; each has buffers for the time of a layer. With the
+    /// lengths of a network whose maps shrink as its channels grow, only the first step makes new ones.
+    #[test]
+    fn equal_steps_find_their_buffers_again() {
+        const OUTPUTS: [usize; 8] = [1024, 1024, 512, 512, 256, 256, 128, 128];
+        const WEIGHTS: [usize; 8] = [4, 16, 32, 64, 128, 256, 512, 512];
+        let mut pool = empty();
+        let step = |pool: &mut Pool| {
+            let mut missed = 0;
+            let mut take = |pool: &mut Pool, length| {
+                let (values, found) = taken(pool, length);
+                missed += usize::from(!found);
+                values
+            };
+            let mut outputs = Vec::new();
+            for (output, weight) in OUTPUTS.into_iter().zip(WEIGHTS) {
+                let packed = take(pool, weight);
+                outputs.push(take(pool, output));
+                given_back(pool, packed);
+            }
+            let mut upstream = take(pool, OUTPUTS[7]);
+            for (at, output) in outputs.into_iter().enumerate().rev() {
+                let packed = take(pool, WEIGHTS[at]);
+                let partial = take(pool, 2 * WEIGHTS[at]);
+                given_back(pool, partial);
+                let gradient = take(pool, OUTPUTS[at.max(1) - 1]);
+                given_back(pool, packed);
+                given_back(pool, std::mem::replace(&mut upstream, gradient));
+                given_back(pool, output);
+            }
+            given_back(pool, upstream);
+            missed
+        };
+        assert!(step(&mut pool) > 0);
+        for _ in 0..4 {
+            assert_eq!(step(&mut pool), 0);
+        }
+        assert_eq!(pool.used_values, 0);
     }
 
     #[test]
     fn what_is_kept_makes_room_for_other_lengths() {
         let mut pool = Pool {
             kept: vec![vec![0.0; 5], vec![0.0; 3], vec![0.0; 4]],
-            taken: BTreeSet::new(),
             kept_values: 12,
             used_values: 8,
             most_used_values: 16,
+            ..empty()
         };
         assert_eq!(pool.take(6), None);
         assert_eq!(pool.make_room(6).len(), 2, "5 are not enough");
         assert_eq!((pool.kept_values, pool.kept.len()), (4, 1));
         assert!(pool.take(4).is_some());
-        assert_eq!(pool.kept_values, 0);
+        assert_eq!((pool.kept_values, pool.used_values), (0, 18));
+        assert_eq!(pool.most_used_values, 18);
     }
 
     #[test]
     fn the_shortest_with_room_is_taken_but_none_much_too_long() {
         let mut pool = Pool {
             kept: vec![vec![0.0; 9], vec![0.0; 6], vec![0.0; 7]],
-            taken: BTreeSet::new(),
             kept_values: 22,
-            used_values: 0,
             most_used_values: 22,
+            ..empty()
         };
         assert_eq!(pool.take(4).map(|buffer| buffer.len()), Some(6));
         assert_eq!(pool.take(5).map(|buffer| buffer.len()), Some(7));

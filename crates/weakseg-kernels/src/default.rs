@@ -28,6 +28,39 @@ pub(crate) fn conv2d_forward<B: Backend>(
     B::conv2d(x, weight, bias, to_burn(options))
 }
 
+pub(crate) fn conv2d_relu_forward<B: Kernels>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    options: ConvOptions,
+) -> FloatTensor<B> {
+    B::relu_forward(B::conv2d_forward(x, weight, Some(bias), options))
+}
+
+pub(crate) fn conv2d_affine_forward<B: Kernels>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    options: ConvOptions,
+    relu: bool,
+) -> FloatTensor<B> {
+    let output = B::conv2d_forward(x, weight, None, options);
+    B::channel_affine_forward(output, scale, shift, relu)
+}
+
+pub(crate) fn conv2d_affine_add_forward<B: Kernels>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    shortcut: FloatTensor<B>,
+    options: ConvOptions,
+) -> FloatTensor<B> {
+    let output = B::conv2d_forward(x, weight, None, options);
+    B::channel_affine_add_forward(output, scale, shift, shortcut)
+}
+
 pub(crate) fn conv2d_input_gradient<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,

@@ -38,8 +38,31 @@ pub fn conv2d(
     })
 }
 
-/// [`channel_affine`] of a [`conv2d`] without bias: what a convolution and a batch norm with given statistics are. On the
-/// CPU in one pass where no gradient is asked for, with the same bytes as in two.
+/// [`relu()`] of a [`conv2d`] with bias, see [`conv2d_affine`].
+///
+/// # Panics
+///
+/// As [`conv2d`].
+#[must_use]
+pub fn conv2d_relu(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    options: &ConvOptions,
+) -> Tensor<4> {
+    check_conv2d(&x, &weight, Some(&bias), options);
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::convolve_relu(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        *options,
+    ))
+}
+
+/// [`channel_affine`] of a [`conv2d`] without bias: what a convolution and a batch norm with given statistics are.
+///
+/// On the CPU the output's values are mapped as they are written, with the bytes of the two operations; on an autodiff
+/// device, and for other float types than f32, it is these two.
 ///
 /// # Panics
 ///
@@ -65,7 +88,8 @@ pub fn conv2d_affine(
     ))
 }
 
-/// [`channel_affine_add_relu`] of a [`conv2d`] without bias, see [`conv2d_affine`]: the end of a residual block.
+/// [`channel_affine_add_relu`] of a [`conv2d`] without bias, see [`conv2d_affine`]: the end of a residual block. Behind sums by
+/// Winograd's method, and those of bf16, map and shortcut take a second pass.
 ///
 /// # Panics
 ///

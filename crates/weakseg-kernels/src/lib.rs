@@ -1,8 +1,8 @@
 //! The hot operations of weakseg's networks, each defined once: fast on the CPU (`Flex`), the
 //! backend's own on GPUs, with handwritten backward passes.
 //!
-//! - [`conv2d`]: convolution of any stride, padding, dilation and grouping; [`conv2d_affine`], [`conv2d_affine_add_relu`]: with
-//!   what follows it in a network that only infers.
+//! - [`conv2d`]: convolution of any stride, padding, dilation and grouping; [`conv2d_relu`], [`conv2d_affine`],
+//!   [`conv2d_affine_add_relu`]: with what follows it in a network that only infers.
 //! - [`max_pool2d`], [`resize_bilinear`], [`resize_nearest`]: max pooling and resizing;
 //!   [`resize_nearest_join`]: resizing and concatenation.
 //! - [`batch_norm`], [`channel_affine`]: batch norm, and with statistics given, with or without
@@ -46,8 +46,8 @@ pub use bf16::bf16_instruction_set;
 pub use conv::ConvOptions;
 pub use dispatch::{
     add_relu, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
-    conv2d_affine, conv2d_affine_add_relu, gate, gate_add_relu, global_mean, max_pool2d,
-    path_affinity, relu, resize_bilinear, resize_nearest, resize_nearest_join,
+    conv2d_affine, conv2d_affine_add_relu, conv2d_relu, gate, gate_add_relu, global_mean,
+    max_pool2d, path_affinity, relu, resize_bilinear, resize_nearest, resize_nearest_join,
 };
 pub use norm::NormOptions;
 pub use path::{PathIndex, Sources};

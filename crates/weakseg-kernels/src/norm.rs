@@ -40,6 +40,12 @@ impl ChannelMap {
         floor: f32::NEG_INFINITY,
     };
 
+    /// ReLU alone.
+    pub const RELU: Self = Self {
+        floor: 0.0,
+        ..Self::SAME
+    };
+
     /// y of a value of the channel.
     #[inline(always)]
     pub fn output(&self, x: f32) -> f32 {

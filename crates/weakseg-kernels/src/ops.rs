@@ -31,6 +31,14 @@ pub trait NetworkOps: Backend {
         options: ConvOptions,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::conv2d_relu`].
+    fn convolve_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self>;
+
     /// See [`crate::conv2d_affine`].
     fn convolve_affine(
         x: FloatTensor<Self>,
@@ -133,6 +141,16 @@ pub trait Kernels: Backend {
         default::conv2d_forward::<Self>(x, weight, bias, options)
     }
 
+    /// [`relu_forward`](Self::relu_forward) of a convolution with bias.
+    fn conv2d_relu_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        default::conv2d_relu_forward::<Self>(x, weight, bias, options)
+    }
+
     /// [`channel_affine_forward`](Self::channel_affine_forward) of a convolution without bias.
     fn conv2d_affine_forward(
         x: FloatTensor<Self>,
@@ -142,8 +160,7 @@ pub trait Kernels: Backend {
         options: ConvOptions,
         relu: bool,
     ) -> FloatTensor<Self> {
-        let output = Self::conv2d_forward(x, weight, None, options);
-        Self::channel_affine_forward(output, scale, shift, relu)
+        default::conv2d_affine_forward::<Self>(x, weight, scale, shift, options, relu)
     }
 
     /// [`channel_affine_add_forward`](Self::channel_affine_add_forward) of a convolution without bias.
@@ -155,8 +172,7 @@ pub trait Kernels: Backend {
         shortcut: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        let output = Self::conv2d_forward(x, weight, None, options);
-        Self::channel_affine_add_forward(output, scale, shift, shortcut)
+        default::conv2d_affine_add_forward::<Self>(x, weight, scale, shift, shortcut, options)
     }
 
     /// Gradient with respect to `x`, of which only the shape is read.

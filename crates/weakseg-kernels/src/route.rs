@@ -23,6 +23,15 @@ macro_rules! route_to_kernels {
                 Self::conv2d_forward(x, weight, Some(bias), options)
             }
 
+            fn convolve_relu(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                options: ConvOptions,
+            ) -> FloatTensor<Self> {
+                Self::conv2d_relu_forward(x, weight, bias, options)
+            }
+
             fn convolve_affine(
                 x: FloatTensor<Self>,
                 weight: FloatTensor<Self>,

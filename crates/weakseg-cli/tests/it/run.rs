@@ -55,11 +55,11 @@ gallery = 1
 "#;
 
 #[test]
-fn the_number_of_threads_changes_no_byte() {
+fn neither_threads_nor_gradient_checkpointing_change_a_byte() {
     let program = Program::new();
     program.write("tiny.toml", CONFIG.as_bytes());
-    let models = |threads: &str, precision: &str| -> Vec<Vec<u8>> {
-        let out = format!("runs/{threads}-{precision}");
+    let models = |threads: &str, set: &str| -> Vec<Vec<u8>> {
+        let out = format!("runs/{threads}-{}", set.replace('=', "-"));
         program.ok(&[
             "run",
             "tiny.toml",
@@ -75,7 +75,7 @@ fn the_number_of_threads_changes_no_byte() {
             "--set",
             "segmenter.width=0.25",
             "--set",
-            &format!("precision={precision:?}"),
+            set,
         ]);
         ["01-train-classifier", "05-train-irn", "08-train-segmenter"]
             .iter()
@@ -85,11 +85,13 @@ fn the_number_of_threads_changes_no_byte() {
             })
             .collect()
     };
-    let fp32 = models("1", "fp32");
-    assert!(fp32 == models("3", "fp32"), "the networks differ");
+    let fp32 = models("1", "precision=fp32");
+    assert!(fp32 == models("3", "precision=fp32"), "the networks differ");
+    let checkpointed = models("2", "gradient_checkpointing=true");
+    assert!(fp32 == checkpointed, "the networks differ");
     if bf16_instruction_set().is_some() {
-        let bf16 = models("1", "bf16");
-        assert!(bf16 == models("3", "bf16"), "the networks differ");
+        let bf16 = models("1", "precision=bf16");
+        assert!(bf16 == models("3", "precision=bf16"), "the networks differ");
         assert!(fp32 != bf16, "bf16 changed nothing");
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::elastic::{bell, weigh};
 use super::operation::range;
 use crate::chance::between;
+use crate::vectorized::vectorized;
 use crate::{DataError, Stack};
 
 /// A Gaussian blur. The paper names a blur for X-rays and no strength: up to 1.2 pixels softens an image of 256 and leaves its
@@ -42,25 +43,36 @@ pub(super) fn blur(image: &Stack<u8>, sigma: f64) -> Stack<u8> {
         return image.clone();
     }
     let weights = bell(sigma, radius);
-    let (height, width) = (image.height(), image.width());
-    let mut blurred = image.clone();
-    let mut wide = vec![0.0_f32; width + 2 * radius];
-    let mut across = vec![0.0_f32; height * width];
-    let mut down = vec![0.0_f32; width];
+    let (width, mut blurred) = (image.width(), image.clone());
+    let mut across = vec![0.0; image.height() * width];
     for channel in 0..image.channels() {
-        let rows = image.plane(channel).chunks_exact(width);
+        let out = blurred.plane_mut(channel);
+        blur_plane(image.plane(channel), width, &weights, &mut across, out);
+    }
+    blurred
+}
+
+vectorized! {
+    /// Blurs rows of `width` pixels, into `across` along them and from there across them.
+    fn blur_plane<'a>(
+        plane: &'a [u8],
+        width: usize,
+        weights: &'a [f32],
+        across: &'a mut [f32],
+        out: &'a mut [u8],
+    ) {
+        let (height, radius) = (plane.len() / width, weights.len() / 2);
+        let mut wide = vec![0.0_f32; width + 2 * radius];
+        let mut down = vec![0.0_f32; width];
+        let rows = plane.chunks_exact(width);
         for (row, out) in rows.zip(across.chunks_exact_mut(width)) {
             for (at, value) in wide.iter_mut().enumerate() {
                 *value = f32::from(row[at.saturating_sub(radius).min(width - 1)]);
             }
-            weigh(out, &weights, |tap| &wide[tap..]);
+            weigh(out, weights, |tap| &wide[tap..]);
         }
-        for (y, out) in blurred
-            .plane_mut(channel)
-            .chunks_exact_mut(width)
-            .enumerate()
-        {
-            weigh(&mut down, &weights, |tap| {
+        for (y, out) in out.chunks_exact_mut(width).enumerate() {
+            weigh(&mut down, weights, |tap| {
                 let row = (y + tap).saturating_sub(radius).min(height - 1);
                 &across[row * width..]
             });
@@ -69,7 +81,6 @@ pub(super) fn blur(image: &Stack<u8>, sigma: f64) -> Stack<u8> {
             }
         }
     }
-    blurred
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::motion::Motion;
 use super::operation::within;
 use crate::DataError;
 use crate::chance::between;
+use crate::vectorized::vectorized;
 
 /// A random affine map, then a smooth random displacement of every pixel (Simard et al. 2003; albumentations'
 /// `ElasticTransform`): noise between -1 and 1, blurred with `sigma`, times `alpha`.
@@ -140,24 +141,32 @@ impl Field {
     }
 
     /// Moves a row of places by the displacement at them.
+    #[inline(always)]
     pub(super) fn trace(&self, ys: &mut [f32], xs: &mut [f32]) {
         let rows = self.nodes[0].len() / self.columns;
         let Some(&first) = ys.first() else {
             return;
         };
         if ys.iter().all(|y| *y == first) {
-            // A row of the output itself: the nodes above and below are the same for all of it.
+            // A row of the output itself: the nodes above and below are the same for all of it. What a cell's pixels need lies
+            // together: the displacement at its first node, and how far that of the next is from it.
             let (row, fy) = cell(first * self.density, rows);
-            let [down, across] = self.nodes.each_ref().map(|nodes| -> Vec<f32> {
-                let (upper, lower) = nodes[row * self.columns..].split_at(self.columns);
-                let pairs = upper.iter().zip(lower);
-                pairs.map(|(u, l)| u + (l - u) * fy).collect()
-            });
+            let mut cells = vec![[0.0; 4]; self.columns - 1];
+            for (axis, nodes) in self.nodes.iter().enumerate() {
+                let both = &nodes[row * self.columns..][..2 * self.columns];
+                let (upper, lower) = both.split_at(self.columns);
+                let mut before = upper[0] + (lower[0] - upper[0]) * fy;
+                for (cell, (u, l)) in cells.iter_mut().zip(upper.iter().zip(lower).skip(1)) {
+                    let node = u + (l - u) * fy;
+                    (cell[axis], cell[axis + 2]) = (before, node - before);
+                    before = node;
+                }
+            }
             for (y, x) in ys.iter_mut().zip(xs) {
                 let (at, fx) = cell(*x * self.density, self.columns);
-                let mean = |line: &[f32]| line[at] + (line[at + 1] - line[at]) * fx;
-                *y += mean(&down);
-                *x += mean(&across);
+                let [down, across, further_down, further_across] = cells[at];
+                *y += down + further_down * fx;
+                *x += across + further_across * fx;
             }
             return;
         }
@@ -191,10 +200,12 @@ fn fill(rng: &mut ChaCha8Rng, values: &mut [f32], reach: f32) {
 }
 
 /// The node before `place` with another after it, and how far from it; places outside are brought to the border.
+#[inline(always)]
 fn cell(place: f32, count: usize) -> (usize, f32) {
     let place = place.clamp(0.0, (count - 1) as f32);
-    let first = (place as usize).min(count - 2);
-    (first, place - first as f32)
+    // By way of 32 bits, which vectors convert.
+    let first = (place as i32).min(count as i32 - 2);
+    (first as usize, place - first as f32)
 }
 
 /// Weights of a Gaussian, which sum to 1.
@@ -209,18 +220,32 @@ pub(super) fn bell(sigma: f64, radius: usize) -> Vec<f32> {
 
 /// `rows` × `columns` weighted means of values that reach a radius further on each side.
 fn smooth(values: &[f32], rows: usize, columns: usize, weights: &[f32]) -> Vec<f32> {
-    let wide = columns + weights.len() - 1;
     let mut out = vec![0.0_f32; rows * columns];
-    let mut down = vec![0.0_f32; wide];
-    for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-        weigh(&mut down, weights, |tap| &values[(row + tap) * wide..]);
-        weigh(out, weights, |tap| &down[tap..]);
-    }
+    let mut down = vec![0.0_f32; columns + weights.len() - 1];
+    smooth_rows(values, weights, &mut down, &mut out, columns);
     out
+}
+
+vectorized! {
+    /// [`smooth`] into rows of `columns` values, with room for one that reaches a radius further.
+    fn smooth_rows<'a>(
+        values: &'a [f32],
+        weights: &'a [f32],
+        down: &'a mut [f32],
+        out: &'a mut [f32],
+        columns: usize,
+    ) {
+        let wide = down.len();
+        for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+            weigh(down, weights, |tap| &values[(row + tap) * wide..]);
+            weigh(out, weights, |tap| &down[tap..]);
+        }
+    }
 }
 
 /// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all taps at a
 /// time, so that its sums stay in registers.
+#[inline(always)]
 pub(super) fn weigh<'a>(out: &mut [f32], weights: &[f32], line: impl Fn(usize) -> &'a [f32]) {
     const BLOCK: usize = 16;
     let blocks = out.len() / BLOCK * BLOCK;

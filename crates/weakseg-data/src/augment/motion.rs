@@ -53,6 +53,7 @@ impl Motion {
     }
 
     /// Replaces a row of output places by where they come from.
+    #[inline(always)]
     pub(super) fn trace(&self, centre: [f64; 2], ys: &mut [f32], xs: &mut [f32]) {
         // What is left of the coordinates' own scale is small: only differences to the centre are multiplied in f32.
         let [cy, cx] = centre.map(|c| c as f32);

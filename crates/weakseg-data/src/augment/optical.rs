@@ -53,6 +53,7 @@ impl Lens {
     }
 
     /// Replaces a row of places by where they come from.
+    #[inline(always)]
     pub(super) fn trace(&self, centre: [f64; 2], ys: &mut [f32], xs: &mut [f32]) {
         let [cy, cx] = centre.map(|c| c as f32);
         for (y, x) in ys.iter_mut().zip(xs) {

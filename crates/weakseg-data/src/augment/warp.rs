@@ -10,6 +10,7 @@ use super::change::Change;
 use super::elastic::Field;
 use super::motion::Motion;
 use super::optical::Lens;
+use crate::vectorized::vectorized;
 use crate::{Stack, VOID};
 
 /// What normalisation by ImageNet's statistics makes 0, up to rounding: the padding of a colour image.
@@ -70,23 +71,20 @@ impl<'a> Warp<'a> {
     pub(super) fn bilinear(&self, image: &Stack<u8>) -> Stack<u8> {
         let (right, below) = self.neighbours();
         let gray = image.channels() == 1;
+        let mut corners = vec![[0; 4]; self.width];
         self.resample(image, |source, places, channel, out| {
+            for (corners, &at) in corners.iter_mut().zip(&places.pixels) {
+                let at = at as usize;
+                let (upper, lower) = (&source[at..=at + right], &source[at + below..]);
+                *corners = [upper[0], upper[right], lower[0], lower[right]];
+            }
+            mix(&corners, &places.ys, &places.xs, out);
             let padding = match gray {
                 true => GRAY_PADDING,
                 false => PADDING[channel % PADDING.len()],
             };
-            for ((&at, (&fy, &fx)), out) in places.each().zip(out) {
-                if at == OUTSIDE {
-                    *out = padding;
-                    continue;
-                }
-                let at = at as usize;
-                let value = |at: usize| f32::from(source[at]);
-                let (first, second) = (value(at), value(at + right));
-                let upper = first + (second - first) * fx;
-                let (first, second) = (value(at + below), value(at + below + right));
-                let lower = first + (second - first) * fx;
-                *out = (upper + (lower - upper) * fy + 0.5) as u8;
+            for &at in &places.outside {
+                out[at] = padding;
             }
         })
     }
@@ -95,13 +93,14 @@ impl<'a> Warp<'a> {
     pub(super) fn nearest(&self, mask: &Stack<u8>) -> Stack<u8> {
         let (right, below) = self.neighbours();
         self.resample(mask, |source, places, _, out| {
-            for ((&at, (&fy, &fx)), out) in places.each().zip(out) {
+            let shares = places.ys.iter().zip(&places.xs);
+            for ((&at, (&fy, &fx)), out) in places.pixels.iter().zip(shares).zip(&mut *out) {
                 let right = if fx >= 0.5 { right } else { 0 };
                 let below = if fy >= 0.5 { below } else { 0 };
-                *out = match at {
-                    OUTSIDE => VOID,
-                    at => source[at as usize + right + below],
-                };
+                *out = source[at as usize + right + below];
+            }
+            for &at in &places.outside {
+                out[at] = VOID;
             }
         })
     }
@@ -116,7 +115,7 @@ impl<'a> Warp<'a> {
     fn resample(
         &self,
         image: &Stack<u8>,
-        values: impl Fn(&[u8], &Places, usize, &mut [u8]),
+        mut values: impl FnMut(&[u8], &Places, usize, &mut [u8]),
     ) -> Stack<u8> {
         match self.maps.as_slice() {
             [] => return image.clone(),
@@ -124,23 +123,10 @@ impl<'a> Warp<'a> {
             _ => {}
         }
         let (height, width, channels) = (self.height, self.width, image.channels());
-        let centre = [(height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0];
         let mut out = Stack::filled(channels, height, width, 0_u8);
         let mut places = Places::new(width);
         for row in 0..height {
-            let (ys, xs) = (&mut places.ys, &mut places.xs);
-            ys.fill(row as f32);
-            for (column, x) in xs.iter_mut().enumerate() {
-                *x = column as f32;
-            }
-            for map in self.maps.iter().rev() {
-                match map {
-                    Map::Motion(motion) => motion.trace(centre, ys, xs),
-                    Map::Field(field) => field.trace(ys, xs),
-                    Map::Lens(lens) => lens.trace(centre, ys, xs),
-                }
-            }
-            places.settle(height, width, self.padded);
+            find(self, row, &mut places);
             for channel in 0..channels {
                 let line = &mut out.plane_mut(channel)[row * width..][..width];
                 values(image.plane(channel), &places, channel, line);
@@ -150,8 +136,39 @@ impl<'a> Warp<'a> {
     }
 }
 
-/// A place outside the image, which is padding.
-const OUTSIDE: u32 = u32::MAX;
+vectorized! {
+    /// Finds where a row of output pixels comes from.
+    fn find<'a>(warp: &'a Warp<'a>, row: usize, places: &'a mut Places) {
+        let (height, width) = (warp.height, warp.width);
+        let centre = [(height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0];
+        let (ys, xs) = (&mut places.ys, &mut places.xs);
+        ys.fill(row as f32);
+        for (column, x) in xs.iter_mut().enumerate() {
+            *x = column as f32;
+        }
+        for map in warp.maps.iter().rev() {
+            match map {
+                Map::Motion(motion) => motion.trace(centre, ys, xs),
+                Map::Field(field) => field.trace(ys, xs),
+                Map::Lens(lens) => lens.trace(centre, ys, xs),
+            }
+        }
+        places.settle(height, width, warp.padded);
+    }
+}
+
+vectorized! {
+    /// Mixes the four nearest pixels of each place, those above first.
+    fn mix<'a>(corners: &'a [[u8; 4]], ys: &'a [f32], xs: &'a [f32], out: &'a mut [u8]) {
+        let shares = ys.iter().zip(xs);
+        for ((corners, (fy, fx)), out) in corners.iter().zip(shares).zip(out) {
+            let value = |corner: usize| f32::from(corners[corner]);
+            let upper = value(0) + (value(1) - value(0)) * fx;
+            let lower = value(2) + (value(3) - value(2)) * fx;
+            *out = (upper + (lower - upper) * fy + 0.5) as u8;
+        }
+    }
+}
 
 /// Where a row of output pixels comes from.
 struct Places {
@@ -159,8 +176,10 @@ struct Places {
     ys: Vec<f32>,
     /// Coordinates, then the shares of the pixels to the right.
     xs: Vec<f32>,
-    /// The upper left of the four nearest pixels, or [`OUTSIDE`].
+    /// The upper left of the four nearest pixels.
     pixels: Vec<u32>,
+    /// Those that lie outside of the image, where that is padding.
+    outside: Vec<usize>,
 }
 
 impl Places {
@@ -169,22 +188,21 @@ impl Places {
             ys: vec![0.0; width],
             xs: vec![0.0; width],
             pixels: vec![0; width],
+            outside: Vec::new(),
         }
     }
 
-    fn each(&self) -> impl Iterator<Item = (&u32, (&f32, &f32))> {
-        self.pixels.iter().zip(self.ys.iter().zip(&self.xs))
-    }
-
     /// Makes pixels and shares of coordinates.
+    #[inline(always)]
     fn settle(&mut self, height: usize, width: usize, padded: bool) {
         let [lowest, rightmost] = [height, width].map(|side| side as f32 - 1.0);
-        let padding: Vec<usize> = match padded {
-            false => Vec::new(),
-            true => (0..width)
-                .filter(|&at| !(inside(self.ys[at], lowest) && inside(self.xs[at], rightmost)))
-                .collect(),
-        };
+        self.outside.clear();
+        if padded {
+            let shares = self.ys.iter().zip(&self.xs).enumerate();
+            let outside =
+                shares.filter(|(_, (y, x))| !(inside(**y, lowest) && inside(**x, rightmost)));
+            self.outside.extend(outside.map(|(at, _)| at));
+        }
         fold_all(&mut self.ys, lowest);
         fold_all(&mut self.xs, rightmost);
         // The last pixel with another after it.
@@ -197,9 +215,6 @@ impl Places {
             *y -= top;
             *x -= left;
         }
-        for at in padding {
-            self.pixels[at] = OUTSIDE;
-        }
     }
 }
 
@@ -208,21 +223,25 @@ impl Places {
 const WHOLE: f32 = 12_582_912.0;
 
 /// The whole number before `at`, or `at - 1` where that is whole itself: between pixels both mean the same.
+#[inline(always)]
 fn before(at: f32) -> f32 {
     ((at - 0.5) + WHOLE) - WHOLE
 }
 
 /// A whole number as what it is.
+#[inline(always)]
 fn whole(at: f32) -> u32 {
     (at + WHOLE).to_bits() & 0x003f_ffff
 }
 
 /// Whether a coordinate lies on one of the pixels `0..=last`, each of which reaches half a pixel to both sides.
+#[inline(always)]
 fn inside(at: f32, last: f32) -> bool {
     at >= -0.5 && at < last + 0.5
 }
 
 /// Brings coordinates into `0..=last`; most rows lie there as they are.
+#[inline(always)]
 fn fold_all(coordinates: &mut [f32], last: f32) {
     let outside = |count: u32, at: &f32| count + u32::from(!(*at >= 0.0 && *at <= last));
     if coordinates.iter().fold(0, outside) > 0 {
@@ -233,15 +252,13 @@ fn fold_all(coordinates: &mut [f32], last: f32) {
 }
 
 /// The coordinate in `0..=last` that mirrors `at` at the borders, the border itself not repeated: `dcb|abcd|cba`.
+#[inline(always)]
 fn fold(at: f32, last: f32) -> f32 {
-    if at >= 0.0 && at <= last {
-        at
-    } else if last > 0.0 && at.is_finite() {
-        let folded = at.rem_euclid(2.0 * last);
-        folded.min(2.0 * last - folded).clamp(0.0, last)
-    } else {
-        0.0
-    }
+    // By floor, which is an instruction; the remainder of the language is a call.
+    let there_and_back = 2.0 * last;
+    let folded = at - (at / there_and_back).floor() * there_and_back;
+    // What is not a number becomes 0: `max` and `min` take the other one.
+    folded.min(there_and_back - folded).max(0.0).min(last)
 }
 
 fn mirror(image: &Stack<u8>) -> Stack<u8> {

@@ -8,6 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 
+use super::again::Again;
 use crate::ops::Kernels;
 
 /// A tensor of the recording backend.
@@ -18,7 +19,13 @@ pub(super) fn weigh<B: Backend + Kernels, C: CheckpointStrategy>(
     gate: Tracked<B, C>,
 ) -> Tracked<B, C> {
     let nodes = [x.node(), gate.node()];
-    match GateBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    let again = Again::<B, _, 2> {
+        inputs: [x.id(), gate.id()],
+        settings: (),
+        forward: |[x, gate], ()| B::gate_forward(x, gate),
+    };
+    let prep = GateBackward.prepare::<C>(nodes).memory_bound();
+    match prep.retro_forward(again).parents([&x, &gate]).stateful() {
         OpsKind::Tracked(mut prep) => {
             let node = prep.checkpoint(&x);
             let gate = gate.into_primitive();

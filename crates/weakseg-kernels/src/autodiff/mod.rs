@@ -1,5 +1,6 @@
 //! Handwritten backward passes.
 
+mod again;
 mod gate;
 mod nearest;
 mod residual;
@@ -11,6 +12,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend};
+
+use again::Again;
 
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
@@ -128,6 +131,16 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         record!(x, weight, options, nodes, Some(bias.into_primitive()))
     }
 
+    /// As two operations, each with its own gradient.
+    fn convolve_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        Self::rectify(Self::convolve_biased(x, weight, bias, options))
+    }
+
     /// As two operations: the gradients need the convolution's output.
     fn convolve_affine(
         x: FloatTensor<Self>,
@@ -175,7 +188,17 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         options: NormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [x.node(), gamma.node(), beta.node()];
-        let prep = NormBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let again = Again::<B, _, 3> {
+            inputs: [x.id(), gamma.id(), beta.id()],
+            settings: options,
+            forward: |[x, gamma, beta], options| B::batch_norm_forward(x, gamma, beta, options).0,
+        };
+        let prep = NormBackward
+            .prepare::<C>(nodes)
+            .memory_bound()
+            .retro_forward(again)
+            .parents([&x, &gamma, &beta])
+            .stateful();
         let (output, mean, variance) = match prep {
             OpsKind::Tracked(mut prep) => {
                 let node = prep.checkpoint(&x);

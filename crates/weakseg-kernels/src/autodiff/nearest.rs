@@ -7,6 +7,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 
+use super::again::Again;
 use crate::ops::Kernels;
 
 /// A tensor of the recording backend.
@@ -16,7 +17,13 @@ pub(super) fn grow<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     size: [usize; 2],
 ) -> Tracked<B, C> {
-    let prep = GrowBackward.prepare::<C>([x.node()]).compute_bound();
+    let again = Again::<B, _, 1> {
+        inputs: [x.id()],
+        settings: size,
+        forward: |[x], size| B::nearest_forward(x, size),
+    };
+    let prep = GrowBackward.prepare::<C>([x.node()]).memory_bound();
+    let prep = prep.retro_forward(again).parents([&x]);
     let x = x.into_primitive();
     let shape = x.shape().dims();
     let output = B::nearest_forward(x, size);
@@ -31,7 +38,13 @@ pub(super) fn grow_join<B: Backend + Kernels, C: CheckpointStrategy>(
     skip: Tracked<B, C>,
 ) -> Tracked<B, C> {
     let nodes = [x.node(), skip.node()];
-    let prep = JoinBackward.prepare::<C>(nodes).compute_bound();
+    let again = Again::<B, _, 2> {
+        inputs: [x.id(), skip.id()],
+        settings: (),
+        forward: |[x, skip], ()| B::nearest_join_forward(x, skip),
+    };
+    let prep = JoinBackward.prepare::<C>(nodes).memory_bound();
+    let prep = prep.retro_forward(again).parents([&x, &skip]);
     let x = x.into_primitive();
     let shape = x.shape().dims();
     let output = B::nearest_join_forward(x, skip.into_primitive());

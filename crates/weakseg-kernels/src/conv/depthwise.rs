@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::ending::Ending;
 use super::shape::ConvShape;
+use crate::instructions::Instructions;
 use crate::scratch::{Shared, written_by};
 use crate::tile::{Four, Tiles, Vector, for_every_set};
 
@@ -19,15 +21,16 @@ pub(super) fn serves(shape: &ConvShape) -> bool {
     shape.options.groups > 1 && shape.group_inputs() <= 2 && shape.group_outputs() <= 2
 }
 
-/// `[B, O, OH, OW]`.
+/// `[B, O, OH, OW]`, with what follows.
 pub(super) fn forward(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    ending: &Ending<'_>,
 ) -> Vec<f32> {
     let planes = Planes::new(shape, Some(x), None, Some(weight));
+    let set = Instructions::detect();
     // SAFETY: each task fills its own plane of the output before it adds to it.
     unsafe {
         written_by(shape.output_len(), |output: Shared| {
@@ -35,13 +38,15 @@ pub(super) fn forward(
                 .into_par_iter()
                 .for_each(|plane| {
                     let (image, channel) = (plane / shape.outputs, plane % shape.outputs);
-                    let first = bias.map_or(0.0, |bias| bias[channel]);
-                    let to = output.get().add(plane * planes.output_plane);
-                    std::slice::from_raw_parts_mut(to, planes.output_plane).fill(first);
+                    let at = plane * planes.output_plane;
+                    let to = output.get().add(at);
+                    let values = || std::slice::from_raw_parts_mut(to, planes.output_plane);
+                    values().fill(ending.bias_of(channel));
                     for input in planes.inputs_of(channel) {
                         let pair = planes.pair(image, channel, input);
                         add_output(tiles, &Pair { output: to, ..pair });
                     }
+                    ending.follow(set, channel, at, values());
                 });
         })
     }

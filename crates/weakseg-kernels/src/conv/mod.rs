@@ -75,18 +75,16 @@ pub(crate) fn forward(
     ending: &Ending<'_>,
 ) -> Vec<f32> {
     assert_eq!(weight.len(), shape.weight_len(), "weight size");
-    if let Some(maps) = ending.maps {
-        assert_eq!(maps.len(), shape.outputs, "one map a channel");
-    }
+    ending.assert_fits(shape);
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
         return forward(tiles, &plain, &thin, weight, ending);
     }
     let early = &ending.without_place();
-    let pixels = shape.output_size[0] * shape.output_size[1];
     // What these could not do, for want of a place.
     let followed = |mut output: Vec<f32>| {
         if ending.shortcut.is_some() {
+            let pixels = shape.output_size[0] * shape.output_size[1];
             ending.follow_all(&mut output, pixels);
         }
         output
@@ -96,9 +94,7 @@ pub(crate) fn forward(
         return followed(output);
     }
     if depthwise::serves(shape) {
-        let mut output = depthwise::forward(tiles, shape, x, weight, ending.bias);
-        ending.follow_all(&mut output, pixels);
-        return output;
+        return depthwise::forward(tiles, shape, x, weight, ending);
     }
     if winograd::choice::serves(shape) {
         followed(winograd::forward(tiles, shape, x, weight, early))
@@ -273,148 +269,4 @@ fn lane_sum(values: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::reference::{Case, cases, error};
-    use super::*;
-    use crate::bf16::Bf16;
-    use crate::norm::affine;
-
-    /// Sums of up to some thousand products in another order than the definition's.
-    const DIRECT: f64 = 2e-6;
-    /// The transforms of F(4x4, 3x3) lose about two digits; see `winograd::tests`.
-    const WINOGRAD: f64 = 1e-4;
-
-    /// Which of a convolution's passes.
-    #[derive(Debug, Clone, Copy)]
-    enum Pass {
-        Forward,
-        Input,
-        Weight,
-    }
-
-    /// What every way that can compute a convolution finds, and what the shape decides on.
-    fn all_ways(tiles: &Tiles, case: &Case) -> Vec<(&'static str, Pass, f64, Vec<f32>)> {
-        let Case {
-            shape,
-            x,
-            weight,
-            bias,
-            upstream,
-        } = case;
-        let bias = &Ending::bias(Some(bias.as_slice()));
-        let grouped = shape.options.groups > 1;
-        let mut all = Vec::new();
-        let correlates: [(&str, Correlate); 2] =
-            [("direct", direct::correlate), ("panels", panels::correlate)];
-        for (name, correlate) in &correlates[..if grouped { 1 } else { 2 }] {
-            let way = |_: &Planes<'_>, _: &Correlation| *correlate;
-            let found = forward_by(way, tiles, shape, x, weight, bias);
-            all.push((*name, Pass::Forward, DIRECT, found));
-            let found = input_gradient_by(way, tiles, shape, weight, upstream);
-            all.push((*name, Pass::Input, DIRECT, found));
-        }
-        let found = weight_gradient::weight_gradient(tiles, shape, x, upstream);
-        all.push(("blocks", Pass::Weight, DIRECT, found));
-        if !grouped {
-            let found = dots::weight_gradient(tiles, shape, x, upstream);
-            all.push(("dots", Pass::Weight, DIRECT, found));
-        }
-        let tolerance = match winograd::choice::serves(shape) {
-            true => WINOGRAD,
-            false => DIRECT,
-        };
-        let found = forward(tiles, shape, x, weight, bias);
-        all.push(("chosen", Pass::Forward, tolerance, found));
-        let found = input_gradient(tiles, shape, weight, upstream);
-        all.push(("chosen", Pass::Input, tolerance, found));
-        let found = weight_gradient(tiles, shape, x, upstream);
-        all.push(("chosen", Pass::Weight, tolerance, found));
-        all
-    }
-
-    #[test]
-    fn every_way_on_every_instruction_set_equals_the_definition() {
-        for case in cases(90) {
-            let (shape, bias) = (&case.shape, &case.bias);
-            let (output, input, weights) =
-                reference::convolve(shape, &case.x, &case.weight, bias, &case.upstream);
-            for tiles in &Tiles::available() {
-                for (name, pass, tolerance, found) in all_ways(tiles, &case) {
-                    let expected = match pass {
-                        Pass::Forward => &output,
-                        Pass::Input => &input,
-                        Pass::Weight => &weights,
-                    };
-                    let error = error(&found, expected);
-                    let set = tiles.name;
-                    assert!(
-                        error <= tolerance,
-                        "{name} {pass:?} on {set}: {error} for {shape:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
-        let mut with_shortcut = 0;
-        for (number, case) in cases(60).into_iter().enumerate() {
-            let (shape, pixels) = (&case.shape, case.shape.output_size.iter().product());
-            let bias = Some(case.bias.as_slice());
-            let values = |step: f32| -> Vec<f32> {
-                (0..shape.outputs)
-                    .map(|at| (at as f32 * step).sin())
-                    .collect()
-            };
-            let maps = affine(&values(1.3), &values(0.7), number % 3 > 0);
-            // Any values of the output's size.
-            let shortcut = (number % 2 == 0).then_some(case.upstream.as_slice());
-            with_shortcut += usize::from(shortcut.is_some());
-            let ending = Ending {
-                bias,
-                maps: Some(&maps),
-                shortcut,
-            };
-            let rounding = |bf16| {
-                let mut tiles = *Tiles::detect();
-                tiles.bf16 = Some(bf16);
-                tiles
-            };
-            let bf16 = Bf16::available().into_iter().map(rounding);
-            for tiles in Tiles::available().into_iter().chain(bf16) {
-                let run =
-                    |ending: &Ending<'_>| forward(&tiles, shape, &case.x, &case.weight, ending);
-                let plain = Ending::bias(bias);
-                let mut expected = run(&plain);
-                ending.follow_all(&mut expected, pixels);
-                assert_eq!(run(&ending), expected, "{} for {shape:?}", tiles.name);
-            }
-            if shape.options.groups == 1 {
-                let by = |ending: &Ending<'_>| {
-                    let way = |_: &Planes<'_>, _: &Correlation| panels::correlate as Correlate;
-                    forward_by(way, Tiles::detect(), shape, &case.x, &case.weight, ending)
-                };
-                let plain = Ending::bias(bias);
-                let mut expected = by(&plain);
-                ending.follow_all(&mut expected, pixels);
-                assert_eq!(by(&ending), expected, "panels for {shape:?}");
-            }
-        }
-        assert!(with_shortcut > 20);
-    }
-
-    #[test]
-    fn the_number_of_threads_changes_nothing() {
-        for case in cases(25) {
-            let run = |threads| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                let pool = pool.expect("a thread pool");
-                pool.install(|| all_ways(Tiles::detect(), &case))
-            };
-            for ((name, pass, _, one), (_, _, _, three)) in run(1).into_iter().zip(run(3)) {
-                assert_eq!(one, three, "{name} {pass:?} for {:?}", case.shape);
-            }
-        }
-    }
-}
+mod tests;

@@ -63,6 +63,9 @@ pub(super) unsafe fn correlate(
     destination: Shared,
 ) {
     assert_eq!(planes.groups, 1, "groups");
+    if planes.ending.maps.is_some() {
+        assert_eq!(correlation.spread, [1, 1], "a forward pass");
+    }
     let source_plane = planes.source_size[0] * planes.source_size[1];
     assert_eq!(
         planes.source.len(),
@@ -318,10 +321,10 @@ impl<'a> Product<'a> {
                 }
             }
             let ending = &self.planes.ending;
-            let set = Instructions::detect();
-            if ending.maps.is_some() && ending.shortcut.is_none() {
+            if ending.shortcut.is_none() {
+                let set = Instructions::detect();
                 for (sums, channel) in sums.chunks_exact_mut(row_stride).zip(channels.clone()) {
-                    ending.follow(set, channel, 0, sums);
+                    ending.follow_anywhere(set, channel, sums);
                 }
             }
             // SAFETY: the caller's contract.

@@ -1,6 +1,8 @@
-//! The definition of a convolution and its gradients in f64, and shapes to try it on.
+//! The definition of a convolution and its gradients in f64, and shapes to try it on; what follows a convolution, value by
+//! value.
 
-use super::{ConvOptions, ConvShape};
+use super::{ConvOptions, ConvShape, Ending};
+use crate::norm::{ChannelMap, affine};
 
 /// Tensors of one convolution.
 pub(super) struct Case {
@@ -156,6 +158,31 @@ pub(super) fn convolve(
         }
     }
     (output, input_gradient, weight_gradient)
+}
+
+/// Maps of a convolution's outputs.
+pub(super) fn maps(shape: &ConvShape, relu: bool) -> Vec<ChannelMap> {
+    let values = |step: f32| -> Vec<f32> {
+        (1..=shape.outputs)
+            .map(|channel| (channel as f32 * step).sin())
+            .collect()
+    };
+    affine(&values(1.3), &values(0.7), relu)
+}
+
+/// What maps and shortcut make of sums that the bias is in.
+pub(super) fn followed(shape: &ConvShape, ending: &Ending<'_>, sums: &[f32]) -> Vec<f32> {
+    let maps = ending.maps.expect("maps");
+    let pixels = shape.output_size[0] * shape.output_size[1];
+    let mut found = Vec::new();
+    for (at, sum) in sums.iter().enumerate() {
+        let map = maps[at / pixels % shape.outputs];
+        found.push(match ending.shortcut {
+            Some(shortcut) => map.output_with(*sum, shortcut[at]),
+            None => map.output(*sum),
+        });
+    }
+    found
 }
 
 /// Largest difference over the largest expected magnitude.

@@ -1,18 +1,21 @@
 //! The CPU backend: f32 runs the kernels of this crate, other float types the default bodies.
 
+mod convolution;
+mod passes;
+mod statistics;
+mod tensors;
+
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{DType, Flex, TensorData, TensorMetadata};
+use burn::backend::{DType, Flex, TensorMetadata};
 
 use crate::affinity;
-use crate::buffers;
 use crate::channels::Channels;
-use crate::conv::{self, ConvOptions, ConvShape, Ending};
+use crate::conv::{self, ConvOptions, Ending};
 use crate::default;
-use crate::elementwise;
 use crate::gate;
 use crate::instructions::Instructions;
 use crate::nearest::{self, Growth};
-use crate::norm::{self, BatchNorm, NormOptions, Statistics, Upstream};
+use crate::norm::{self, ChannelMap, NormOptions};
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::path::PathIndex;
 use crate::pool::{self, PoolOptions};
@@ -20,177 +23,12 @@ use crate::relu::{self, gated, rectified};
 use crate::resize;
 use crate::route::route_to_kernels;
 use crate::tile::Tiles;
+use convolution::{conv_shape, convolved};
+use passes::{mapped, replaced, zip_mapped};
+use statistics::{adding, batch_norm, statistic_tensors, statistics};
+use tensors::{pixels, tensor};
 
-/// The tensor with its values in one piece: itself where they are, a copy where not.
-pub(crate) fn contiguous(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
-    if tensor.as_slice::<f32>().is_some() {
-        tensor.clone()
-    } else {
-        tensor.to_contiguous()
-    }
-}
-
-/// The values of a [`contiguous`] f32 tensor.
-pub(crate) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    tensor
-        .as_slice::<f32>()
-        .expect("a contiguous f32 tensor, made so by the caller")
-}
-
-/// A tensor of these values, whose memory comes back to [`buffers`] after it.
-pub(crate) fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Flex> {
-    let data = TensorData::from_bytes(buffers::lend(values), shape.to_vec(), DType::F32);
-    FloatTensor::<Flex>::from_data(data)
-}
-
-/// The sizes, if the kernels here serve this call: f32 and no empty tensor.
-fn conv_shape(
-    x: &FloatTensor<Flex>,
-    weight: &FloatTensor<Flex>,
-    options: ConvOptions,
-) -> Option<ConvShape> {
-    let f32s = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
-    f32s.then(|| ConvShape::new(x.shape().dims(), weight.shape().dims(), options))?
-}
-
-/// The convolution of contiguous tensors, and what follows.
-fn convolved(
-    shape: &ConvShape,
-    x: &FloatTensor<Flex>,
-    weight: &FloatTensor<Flex>,
-    ending: &Ending<'_>,
-) -> FloatTensor<Flex> {
-    let output = conv::forward(&Tiles::chosen(), shape, values(x), values(weight), ending);
-    let [height, width] = shape.output_size;
-    tensor(output, &[shape.batch, shape.outputs, height, width])
-}
-
-/// Whether the elementwise kernels serve this call: f32 and no empty tensor.
-pub(crate) fn elementwise_serves(tensors: &[&FloatTensor<Flex>]) -> bool {
-    let serves = |t: &&FloatTensor<Flex>| t.dtype() == DType::F32 && t.shape().num_elements() > 0;
-    tensors.iter().all(serves)
-}
-
-/// The values of a contiguous tensor to write over, if nobody else holds them.
-pub(crate) fn own_values(tensor: &mut FloatTensor<Flex>) -> Option<&mut [f32]> {
-    let whole = tensor.storage::<f32>().len() == tensor.shape().num_elements();
-    let free = whole && tensor.is_contiguous();
-    free.then(|| tensor.try_storage_mut::<f32>())?
-}
-
-/// The tensor with its values in one piece that nobody else holds: itself or a copy.
-pub(crate) fn owned(tensor_of: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    let mut whole = contiguous(&tensor_of);
-    drop(tensor_of);
-    if own_values(&mut whole).is_none() {
-        let mut copy = buffers::take(whole.shape().num_elements());
-        copy.copy_from_slice(values(&whole));
-        whole = tensor(copy, &whole.shape());
-    }
-    whole
-}
-
-/// A function of each value of an f32 tensor, written over it where nobody else holds it.
-fn mapped<F: Fn(f32) -> f32>(
-    x: FloatTensor<Flex>,
-    plane: usize,
-    of_plane: impl Fn(usize) -> F + Sync,
-) -> FloatTensor<Flex> {
-    let mut values_of = contiguous(&x);
-    drop(x);
-    if let Some(x) = own_values(&mut values_of) {
-        elementwise::update(Instructions::detect(), x, plane, of_plane);
-        return values_of;
-    }
-    let output = elementwise::map(Instructions::detect(), values(&values_of), plane, of_plane);
-    tensor(output, &values_of.shape())
-}
-
-/// A function of each pair of values of two f32 tensors, written over the first where nobody else
-/// holds it.
-fn zip_mapped<F: Fn(f32, f32) -> f32>(
-    a: FloatTensor<Flex>,
-    b: &FloatTensor<Flex>,
-    plane: usize,
-    of_plane: impl Fn(usize) -> F + Sync,
-) -> FloatTensor<Flex> {
-    let mut values_of = contiguous(&a);
-    drop(a);
-    let b = contiguous(b);
-    if let Some(a) = own_values(&mut values_of) {
-        elementwise::zip_update(Instructions::detect(), a, values(&b), plane, of_plane);
-        return values_of;
-    }
-    let output = elementwise::zip_map(
-        Instructions::detect(),
-        values(&values_of),
-        values(&b),
-        plane,
-        of_plane,
-    );
-    tensor(output, &values_of.shape())
-}
-
-/// What `body` makes of a gradient, in its own memory if nobody else holds it, and what it gives.
-fn replaced<R>(
-    upstream: FloatTensor<Flex>,
-    body: impl FnOnce(Upstream<'_>) -> R,
-) -> (FloatTensor<Flex>, R) {
-    let mut replaced = contiguous(&upstream);
-    drop(upstream);
-    if let Some(upstream) = own_values(&mut replaced) {
-        let found = body(Upstream::Own(upstream));
-        return (replaced, found);
-    }
-    let mut output = buffers::take(replaced.shape().num_elements());
-    let found = body(Upstream::Other(values(&replaced), &mut output));
-    (tensor(output, &replaced.shape()), found)
-}
-
-/// Batch norm of contiguous tensors.
-fn batch_norm<'a>(
-    x: &FloatTensor<Flex>,
-    gamma: &'a FloatTensor<Flex>,
-    beta: &'a FloatTensor<Flex>,
-    options: NormOptions,
-) -> BatchNorm<'a> {
-    BatchNorm {
-        sizes: Channels::of(x.shape().dims()),
-        gamma: values(gamma),
-        beta: values(beta),
-        options,
-    }
-}
-
-/// Batch norm before a shortcut is added: ReLU comes behind the sum.
-fn adding(epsilon: f64) -> NormOptions {
-    NormOptions {
-        epsilon,
-        relu: true,
-    }
-}
-
-fn statistic_tensors(statistics: &[Statistics]) -> [FloatTensor<Flex>; 2] {
-    let values = |which: fn(&Statistics) -> f32| statistics.iter().map(which).collect();
-    [
-        values(|channel| channel.mean),
-        values(|channel| channel.variance),
-    ]
-    .map(|values| tensor(values, &[statistics.len()]))
-}
-
-fn statistics(mean: &FloatTensor<Flex>, variance: &FloatTensor<Flex>) -> Vec<Statistics> {
-    let (mean, variance) = (contiguous(mean), contiguous(variance));
-    let pairs = values(&mean).iter().zip(values(&variance));
-    let channel = |(&mean, &variance)| Statistics { mean, variance };
-    pairs.map(channel).collect()
-}
-
-/// Pixels of a plane of `[B, C, H, W]`.
-fn pixels(x: &FloatTensor<Flex>) -> usize {
-    let [_, _, height, width] = x.shape().dims::<4>();
-    height * width
-}
+pub(crate) use tensors::{contiguous, elementwise_serves, own_values, owned, values};
 
 impl Kernels for Flex {
     fn conv2d_forward(
@@ -202,10 +40,28 @@ impl Kernels for Flex {
         let Some(shape) = conv_shape(&x, &weight, options) else {
             return default::conv2d_forward::<Self>(x, weight, bias, options);
         };
-        let (x, weight) = (contiguous(&x), contiguous(&weight));
         let bias = bias.as_ref().map(contiguous);
-        let bias = bias.as_ref().map(values);
-        convolved(&shape, &x, &weight, &Ending::bias(bias))
+        let ending = Ending::bias(bias.as_ref().map(values));
+        convolved(&shape, &x, &weight, &ending)
+    }
+
+    fn conv2d_relu_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        let shape = conv_shape(&x, &weight, options);
+        let Some(shape) = shape.filter(|_| elementwise_serves(&[&bias])) else {
+            return default::conv2d_relu_forward::<Self>(x, weight, bias, options);
+        };
+        let bias = contiguous(&bias);
+        let maps = vec![ChannelMap::RELU; shape.outputs];
+        let ending = Ending {
+            maps: Some(&maps),
+            ..Ending::bias(Some(values(&bias)))
+        };
+        convolved(&shape, &x, &weight, &ending)
     }
 
     fn conv2d_affine_forward(
@@ -218,10 +74,8 @@ impl Kernels for Flex {
     ) -> FloatTensor<Self> {
         let shape = conv_shape(&x, &weight, options);
         let Some(shape) = shape.filter(|_| elementwise_serves(&[&scale, &shift])) else {
-            let output = Self::conv2d_forward(x, weight, None, options);
-            return Self::channel_affine_forward(output, scale, shift, relu);
+            return default::conv2d_affine_forward::<Self>(x, weight, scale, shift, options, relu);
         };
-        let (x, weight) = (contiguous(&x), contiguous(&weight));
         let (scale, shift) = (contiguous(&scale), contiguous(&shift));
         let maps = norm::affine(values(&scale), values(&shift), relu);
         let ending = Ending {
@@ -241,10 +95,10 @@ impl Kernels for Flex {
     ) -> FloatTensor<Self> {
         let shape = conv_shape(&x, &weight, options);
         let Some(shape) = shape.filter(|_| elementwise_serves(&[&scale, &shift, &shortcut])) else {
-            let output = Self::conv2d_forward(x, weight, None, options);
-            return Self::channel_affine_add_forward(output, scale, shift, shortcut);
+            return default::conv2d_affine_add_forward::<Self>(
+                x, weight, scale, shift, shortcut, options,
+            );
         };
-        let (x, weight) = (contiguous(&x), contiguous(&weight));
         let (scale, shift) = (contiguous(&scale), contiguous(&shift));
         let shortcut = contiguous(&shortcut);
         let maps = norm::affine(values(&scale), values(&shift), true);

@@ -49,7 +49,8 @@ fn run(
     found
 }
 
-fn check(
+/// Compares a function in f32 and f64, and its gradients, with its definition in f64.
+pub(crate) fn check(
     shapes: &[[usize; 4]],
     ours: impl Fn(&[Tensor<4>]) -> Tensor<4>,
     definition: impl Fn(&[Tensor<4>]) -> Tensor<4>,
@@ -63,11 +64,11 @@ fn check(
     }
 }
 
-fn rectified(x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn rectified(x: Tensor<4>) -> Tensor<4> {
     burn::tensor::activation::relu(x)
 }
 
-fn vector(x: &Tensor<4>) -> Tensor<1> {
+pub(crate) fn vector(x: &Tensor<4>) -> Tensor<1> {
     x.clone().flatten(0, 3)
 }
 

@@ -8,12 +8,12 @@ use weakseg_kernels::{ConvOptions, conv2d};
 
 use crate::{numbers, relative_error, values};
 
-fn filled<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
+pub(crate) fn filled<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
     let data = TensorData::new(numbers(shape.iter().product(), seed), shape);
     Tensor::from_data(data, device)
 }
 
-fn burn_options(options: &ConvOptions) -> BurnOptions<2> {
+pub(crate) fn burn_options(options: &ConvOptions) -> BurnOptions<2> {
     BurnOptions::new(
         options.stride,
         options.padding,

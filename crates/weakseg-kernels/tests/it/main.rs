@@ -3,6 +3,7 @@
 mod affinity;
 mod blocks;
 mod conv;
+mod endings;
 mod norm;
 mod planes;
 mod updates;

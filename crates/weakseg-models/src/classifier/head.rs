@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use weakseg_kernels::relu;
 
 use super::ClassifierConfig;
 use crate::encoder::{Backbone, Encoder, Trunk};
@@ -137,7 +136,7 @@ impl ClassifierHead {
             Self::Extra(head) => head
                 .extra_convs
                 .iter()
-                .fold(x, |x, conv| relu(conv.forward(x))),
+                .fold(x, |x, conv| conv.forward_relu(x)),
             _ => x,
         }
     }

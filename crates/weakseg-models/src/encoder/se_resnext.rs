@@ -5,7 +5,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use weakseg_kernels::{gate_add_relu, relu};
+use weakseg_kernels::gate_add_relu;
 
 use super::resnet::shortcut;
 use super::{Encoder, StageStrides};
@@ -48,7 +48,7 @@ impl SeModule {
     /// # Shapes
     /// `[B, C, H, W]` → `[B, C, 1, 1]`
     fn gate(&self, x: Tensor<4>) -> Tensor<4> {
-        let squeezed = relu(self.fc1.forward(GlobalMean.forward(x)));
+        let squeezed = self.fc1.forward_relu(GlobalMean.forward(x));
         sigmoid(self.fc2.forward(squeezed))
     }
 }

@@ -5,7 +5,7 @@ mod displacement;
 mod edge;
 
 use burn::module::{Module, RunningState};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::ClassifierArch;
@@ -138,7 +138,7 @@ impl Irnet {
     /// `[B, 3, H, W]` → channels of the trunk at strides 4, 4, 8, 16, 16 (ResNets) or 4, 4, 4, 8,
     /// 8 (VGG16)
     pub fn levels(&self, images: Tensor<4>) -> Levels {
-        let autodiff = images.is_autodiff();
+        let strategy = images.gradient_checkpointing_strategy();
         let [_, _, height, width] = images.dims();
         let trunk = self.trunk.valid();
         let features = trunk.features(pad_to_multiple(images.without_autodiff(), MULTIPLE));
@@ -167,7 +167,7 @@ impl Irnet {
                 height.div_ceil(stride),
                 width.div_ceil(stride),
             );
-            if autodiff { Tensor::from_inner(x) } else { x }
+            recorded(x, strategy)
         })
     }
 
@@ -185,11 +185,8 @@ impl Irnet {
     /// `[B, 2, ⌈H/4⌉, ⌈W/4⌉]`
     pub fn displacement(&self, levels: &Levels) -> Tensor<4> {
         let shift = self.mean_shift.value().to_device(&levels[0].device());
-        let shift = if levels[0].is_autodiff() {
-            Tensor::from_inner(shift.without_autodiff())
-        } else {
-            shift.without_autodiff()
-        };
+        let strategy = levels[0].gradient_checkpointing_strategy();
+        let shift = recorded(shift.without_autodiff(), strategy);
         self.heads.displacement(levels) - shift.reshape([1, 2, 1, 1])
     }
 
@@ -217,5 +214,15 @@ impl Irnet {
         let (trunk, report) = weights::copy_trunk(self.trunk, &classifier.trunk)?;
         self.trunk = trunk;
         Ok((self, report))
+    }
+}
+/// A constant beside tensors that record their operations by this strategy, if they do.
+fn recorded<const D: usize>(
+    x: Tensor<D>,
+    strategy: Option<GradientCheckpointingStrategy>,
+) -> Tensor<D> {
+    match strategy {
+        Some(strategy) => x.autodiff().with_gradient_checkpointing_strategy(strategy),
+        None => x,
     }
 }

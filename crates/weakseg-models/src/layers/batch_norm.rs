@@ -52,12 +52,13 @@ impl BatchNorm {
         self.normalize(x, false)
     }
 
-    /// [`forward`](Self::forward) of a convolution of x, then ReLU if asked for; with the running statistics one pass.
+    /// [`forward`](Self::forward) of a convolution of x, then ReLU if asked for; with the running statistics by
+    /// [`Conv2d::forward_affine`].
     ///
     /// # Shapes
     /// `[B, I, H, W]` → `[B, C, H', W']`
     pub(crate) fn after(&self, conv: &Conv2d, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        if self.uses_batch(&x) {
+        if self.uses_batch(conv.output_is_autodiff(&x)) {
             return self.normalize(conv.forward(x), relu);
         }
         let (scale, shift) = self.affine(&x);
@@ -65,7 +66,7 @@ impl BatchNorm {
     }
 
     /// max([`forward`](Self::forward) of a convolution of x + shortcut, 0), the end of a residual block; with the running
-    /// statistics one pass.
+    /// statistics by [`Conv2d::forward_affine_add_relu`].
     ///
     /// # Shapes
     /// `[B, I, H, W]`, `[B, C, H', W']` → `[B, C, H', W']`
@@ -75,7 +76,7 @@ impl BatchNorm {
         x: Tensor<4>,
         shortcut: Tensor<4>,
     ) -> Tensor<4> {
-        if self.uses_batch(&x) {
+        if self.uses_batch(conv.output_is_autodiff(&x)) {
             return self.forward_add_relu(conv.forward(x), shortcut);
         }
         let (scale, shift) = self.affine(&x);
@@ -95,7 +96,7 @@ impl BatchNorm {
     /// # Shapes
     /// `[B, C, H, W]`, the same → the same
     pub fn forward_add_relu(&self, x: Tensor<4>, shortcut: Tensor<4>) -> Tensor<4> {
-        if !self.uses_batch(&x) {
+        if !self.uses_batch(x.is_autodiff()) {
             let (scale, shift) = self.affine(&x);
             return channel_affine_add_relu(x, scale, shift, shortcut);
         }
@@ -107,7 +108,7 @@ impl BatchNorm {
     }
 
     fn normalize(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        if !self.uses_batch(&x) {
+        if !self.uses_batch(x.is_autodiff()) {
             let (scale, shift) = self.affine(&x);
             return channel_affine(x, scale, shift, relu);
         }
@@ -121,9 +122,9 @@ impl BatchNorm {
         output
     }
 
-    /// Whether the batch's own statistics count.
-    fn uses_batch(&self, x: &Tensor<4>) -> bool {
-        x.is_autodiff() && self.training.is_enabled()
+    /// Whether the batch's own statistics count, on an autodiff device or another.
+    fn uses_batch(&self, is_autodiff: bool) -> bool {
+        is_autodiff && self.training.is_enabled()
     }
 
     /// Scale and shift of each channel by the running statistics.
@@ -158,6 +159,7 @@ impl BatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::ConvSpec;
     use burn::tensor::Device;
 
     fn input(device: &Device) -> Tensor<4> {
@@ -188,5 +190,131 @@ mod tests {
         let frozen = norm.freeze();
         assert_eq!(values(frozen.forward(input(&device))), plain);
         assert_eq!(values(frozen.running_mean.value_sync()), [0.0]);
+    }
+
+    /// A convolution and its norm, whose parameters and statistics are none of the usual ones.
+    fn conv_and_norm(device: &Device, bias: bool) -> (Conv2d, BatchNorm) {
+        let spec = ConvSpec::new(3, 4, 3);
+        let spec = if bias { spec } else { spec.no_bias() };
+        let vector = |values: [f32; 4]| Tensor::<1>::from_floats(values, device);
+        let init = Init::new(device, 5);
+        let conv = spec.init(&init);
+        let norm = BatchNorm {
+            weight: Param::from_tensor(vector([1.5, -0.7, 0.3, 2.0])),
+            bias: Param::from_tensor(vector([0.2, 0.1, -0.4, -0.1])),
+            running_mean: RunningState::new(vector([0.3, -0.2, 0.1, 0.5])),
+            running_var: RunningState::new(vector([0.5, 2.0, 1.3, 0.1])),
+            ..BatchNorm::new(&init, 4)
+        };
+        (conv, norm)
+    }
+
+    fn images(channels: usize, device: &Device) -> Tensor<4> {
+        let count = 2 * channels * 5 * 6;
+        let values: Vec<f32> = (0..count).map(|at| (at as f32 * 0.37).sin()).collect();
+        Tensor::<1>::from_floats(values.as_slice(), device).reshape([2, channels, 5, 6])
+    }
+
+    #[track_caller]
+    fn assert_close<const D: usize>(found: Tensor<D>, expected: Tensor<D>) {
+        assert_eq!(found.dims(), expected.dims());
+        let (found, expected) = (values(found), values(expected));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-5, "{found} for {expected}");
+        }
+    }
+
+    /// What may follow a convolution, joined to it and one after the other.
+    fn both_ways(
+        conv: &Conv2d,
+        norm: impl Fn() -> BatchNorm,
+        x: &Tensor<4>,
+    ) -> [[Vec<Tensor<4>>; 2]; 3] {
+        let shortcut = images(4, &x.device());
+        let results = |y: Tensor<4>, norm: &BatchNorm| {
+            let running = [&norm.running_mean, &norm.running_var];
+            let mut all = vec![y];
+            all.extend(running.map(|state| state.value_sync().inner().reshape([1, 4, 1, 1])));
+            all
+        };
+        let pair = |joined: &dyn Fn(&BatchNorm) -> Tensor<4>,
+                    apart: &dyn Fn(&BatchNorm) -> Tensor<4>| {
+            let (first, second) = (norm(), norm());
+            [
+                results(joined(&first), &first),
+                results(apart(&second), &second),
+            ]
+        };
+        let after = |relu| {
+            pair(&|norm| norm.after(conv, x.clone(), relu), &|norm| {
+                norm.normalize(conv.forward(x.clone()), relu)
+            })
+        };
+        [
+            after(false),
+            after(true),
+            pair(
+                &|norm| norm.after_add_relu(conv, x.clone(), shortcut.clone()),
+                &|norm| norm.forward_add_relu(conv.forward(x.clone()), shortcut.clone()),
+            ),
+        ]
+    }
+
+    #[test]
+    fn after_a_convolution_is_a_norm_of_its_output() {
+        let (plain, autodiff) = (Device::flex(), Device::flex().autodiff());
+        for bias in [false, true] {
+            let (conv, _) = conv_and_norm(&autodiff, bias);
+            let norm = || conv_and_norm(&autodiff, bias).1;
+            let (tracked, untracked) = (images(3, &autodiff), images(3, &plain));
+            let valid = both_ways(&conv.valid(), || norm().valid(), &untracked);
+            let kept = values(norm().running_mean.value_sync());
+            for (mode, trains, pairs) in [
+                ("training", true, both_ways(&conv, norm, &tracked)),
+                (
+                    "frozen",
+                    false,
+                    both_ways(&conv, || norm().freeze(), &tracked),
+                ),
+                ("valid", false, valid),
+                // Parameters decide where images do not.
+                ("parameters", true, both_ways(&conv, norm, &untracked)),
+                (
+                    "frozen parameters",
+                    false,
+                    both_ways(&conv, || norm().freeze(), &untracked),
+                ),
+            ] {
+                for [joined, apart] in pairs {
+                    let moves = values(joined[1].clone()) != kept;
+                    assert_eq!(moves, trains, "{mode}");
+                    assert_eq!(joined[0].is_autodiff(), mode != "valid");
+                    for (joined, apart) in joined.into_iter().zip(apart) {
+                        assert_close(joined, apart);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_through_a_frozen_norm_reach_the_convolution() {
+        let device = Device::flex().autodiff();
+        let (conv, norm) = conv_and_norm(&device, true);
+        let norm = norm.freeze();
+        let pairs = both_ways(&conv, || norm.clone(), &images(3, &device));
+        for pair in pairs {
+            let gradients = pair.map(|results| {
+                let grads = results[0].clone().powi_scalar(2).sum().backward();
+                let weight = conv.weight.val().grad(&grads).expect("weight's gradient");
+                let bias = conv.bias.as_ref().expect("a bias").val();
+                let bias = bias.grad(&grads).expect("bias's gradient");
+                (weight * 0.01, bias * 0.01)
+            });
+            let [joined, apart] = gradients;
+            assert!(values(joined.1.clone()).iter().any(|value| *value != 0.0));
+            assert_close(joined.0, apart.0);
+            assert_close(joined.1, apart.1);
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use weakseg_kernels::{ConvOptions, conv2d, conv2d_affine, conv2d_affine_add_relu, relu};
+use weakseg_kernels::{
+    ConvOptions, conv2d, conv2d_affine, conv2d_affine_add_relu, conv2d_relu, relu,
+};
 
 use super::Init;
 use super::init::Law;
@@ -171,21 +173,24 @@ impl Conv2d {
         conv2d(x, self.weight.val(), bias, &self.options)
     }
 
-    /// max([`forward`](Self::forward), 0), in one pass where no gradient is asked for.
+    /// Whether the output of x is on an autodiff device: it is where x or the weight is.
+    pub(crate) fn output_is_autodiff(&self, x: &Tensor<4>) -> bool {
+        x.is_autodiff() || self.weight.val().is_autodiff()
+    }
+
+    /// max([`forward`](Self::forward), 0).
     ///
     /// # Shapes
     /// As there.
     pub(crate) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.bias {
-            Some(bias) if !x.is_autodiff() => {
-                let one = Tensor::ones([self.outputs()], &x.device());
-                conv2d_affine(x, self.weight.val(), one, bias.val(), &self.options, true)
-            }
-            _ => relu(self.forward(x)),
+            Some(bias) => conv2d_relu(x, self.weight.val(), bias.val(), &self.options),
+            None => relu(self.forward(x)),
         }
     }
 
-    /// [`forward`](Self::forward)·scale + shift of each channel, then ReLU if asked for.
+    /// [`forward`](Self::forward)·scale + shift of each channel, then ReLU if asked for, by [`conv2d_affine`]. (A bias goes into
+    /// the shift, so that the values differ in their last bits.)
     ///
     /// # Shapes
     /// As there; scale and shift `[outputs]`.
@@ -200,7 +205,7 @@ impl Conv2d {
         conv2d_affine(x, self.weight.val(), scale, shift, &self.options, relu)
     }
 
-    /// max([`forward`](Self::forward)·scale + shift + shortcut, 0).
+    /// max([`forward`](Self::forward)·scale + shift + shortcut, 0), by [`conv2d_affine_add_relu`].
     ///
     /// # Shapes
     /// As there; scale and shift `[outputs]`, the shortcut as the result.
@@ -241,4 +246,27 @@ impl Conv2d {
 fn multiplied<const D: usize>(param: Param<Tensor<D>>, factor: f32) -> Param<Tensor<D>> {
     let (id, value) = (param.id, (param.val() * factor).detach());
     param.transform_for_load(value, id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn relu_behind_a_convolution_is_relu_of_its_output() {
+        let autodiff = Device::flex().autodiff();
+        for spec in [ConvSpec::new(3, 5, 3), ConvSpec::new(3, 5, 3).no_bias()] {
+            let conv = spec.init(&Init::new(&autodiff, 1));
+            for (conv, device) in [(conv.valid(), Device::flex()), (conv, autodiff.clone())] {
+                let values: Vec<f32> = (0..108).map(|at| (at as f32 * 0.7).cos()).collect();
+                let x = Tensor::<1>::from_floats(values.as_slice(), &device);
+                let x = x.reshape([1, 3, 6, 6]);
+                let found = conv.forward_relu(x.clone()).into_data();
+                assert_eq!(found, relu(conv.forward(x)).into_data());
+                let zeros = found.iter::<f32>().filter(|value| *value == 0.0).count();
+                assert!(0 < zeros && zeros < 180, "{zeros}");
+            }
+        }
+    }
 }

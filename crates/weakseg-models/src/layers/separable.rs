@@ -61,3 +61,27 @@ impl SpatialConv {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_norm_behind_either_kind_is_a_norm_of_its_output() {
+        let device = Device::flex().autodiff();
+        for separable in [false, true] {
+            let init = Init::new(&device, 2);
+            let spec = ConvSpec::new(3, 4, 3).dilation(2);
+            let conv = SpatialConv::new(&init, spec, separable);
+            let norm = BatchNorm::new(&init, 4).freeze();
+            let values: Vec<f32> = (0..147).map(|at| (at as f32 * 0.3).sin()).collect();
+            let x = Tensor::<1>::from_floats(values.as_slice(), &device).reshape([1, 3, 7, 7]);
+            let found = conv.forward_norm_relu(&norm, x.clone());
+            let expected = norm.forward_relu(conv.forward(x));
+            let difference = (found - expected.clone()).abs().max().into_scalar::<f32>();
+            assert!(difference <= 1e-6, "{difference}");
+            assert!(expected.max().into_scalar::<f32>() > 0.1);
+        }
+    }
+}

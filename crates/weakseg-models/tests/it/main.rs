@@ -5,6 +5,7 @@ mod checkpoints;
 mod classifier;
 mod counts;
 mod encoder;
+mod gradient_checkpointing;
 mod import;
 mod irnet;
 mod network;

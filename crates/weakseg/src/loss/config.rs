@@ -39,6 +39,24 @@ impl ClassifierLoss {
             Self::IntegralAttention => integral_attention(logits, targets),
         }
     }
+
+    /// The loss of the best answer that is the same for every image: for each label the share of the images that have it, one of
+    /// `shares` in 0..=1, which costs the share's entropy. None of integral attention, where it depends on how the labels are
+    /// spread over the batches.
+    pub fn of_best_constant(self, shares: &[f64]) -> Option<f64> {
+        let sum: f64 = shares.iter().map(|&share| entropy(share)).sum();
+        match self {
+            Self::Bce => Some(sum),
+            Self::SoftMargin => Some(sum / shares.len().max(1) as f64),
+            Self::IntegralAttention => None,
+        }
+    }
+}
+
+/// Of a yes or no, in nats.
+fn entropy(share: f64) -> f64 {
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    term(share) + term(1.0 - share)
 }
 
 /// A loss of the segmentation network, told apart by `kind`, and its factor in the sum, `weight`. Void pixels (255) do not
@@ -193,6 +211,42 @@ impl Default for CrfConstraint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::oracle::tensor;
+
+    /// Of four images one has the first label, all the second, two the third.
+    #[test]
+    fn no_constant_costs_less_than_the_best() {
+        let targets = || {
+            let labels = [1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0].map(|label: u8| f32::from(label));
+            tensor(labels.to_vec(), [4, 3])
+        };
+        let shares = [0.25f32, 1.0, 0.5];
+        let logit = |share: f32| (share / (1.0 - share)).ln().clamp(-30.0, 30.0);
+        let cost = |loss: ClassifierLoss, shares: [f32; 3]| {
+            let logits = [shares.map(logit); 4].concat();
+            let value: f32 = loss.of(tensor(logits, [4, 3]), targets()).into_scalar();
+            f64::from(value)
+        };
+        for loss in [ClassifierLoss::Bce, ClassifierLoss::SoftMargin] {
+            let best = loss.of_best_constant(&shares.map(f64::from)).unwrap();
+            assert!((cost(loss, shares) - best).abs() < 1e-6, "{loss:?} {best}");
+            for other in [
+                [0.3, 1.0, 0.5],
+                [0.2, 1.0, 0.5],
+                [0.25, 0.9, 0.5],
+                [0.25, 1.0, 0.6],
+            ] {
+                assert!(cost(loss, other) > best + 1e-4, "{loss:?} {other:?}");
+            }
+        }
+        // H(1/4) + H(1) + H(1/2) = 0.562335 + 0 + 0.693147.
+        let bce = ClassifierLoss::Bce
+            .of_best_constant(&[0.25, 1.0, 0.5])
+            .unwrap();
+        assert!((bce - 1.255_482).abs() < 1e-6);
+        let attention = ClassifierLoss::IntegralAttention;
+        assert_eq!(attention.of_best_constant(&[0.5]), None);
+    }
 
     #[derive(Debug, PartialEq, Deserialize, Serialize)]
     struct Holder {

@@ -185,6 +185,15 @@ impl LabelScores {
     }
 }
 
+/// The AUROC that scores without any knowledge rarely exceed: two standard deviations above one half, by the variance of the
+/// Mann-Whitney statistic, `(P + N + 1) / (12 P N)` (Mann and Whitney 1947). Above 1 where there are so few images that any
+/// order may be chance; `None` unless both kinds occur.
+pub fn auroc_of_chance(positives: usize, negatives: usize) -> Option<f64> {
+    let [p, n] = [positives, negatives].map(|count| count as f64);
+    let variance = (p + n + 1.0) / (12.0 * p * n);
+    (positives > 0 && negatives > 0).then(|| 0.5 + 2.0 * variance.sqrt())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +241,25 @@ mod tests {
     fn auroc_of_one_kind_is_none() {
         assert_eq!(one(&[(0.8, true)]).auroc(0), None);
         assert_eq!(LabelScores::new(2).mean_auroc(), None);
+    }
+
+    /// All ten orders of two positives and three negatives.
+    #[test]
+    fn chance_goes_by_the_variance_over_all_orders() {
+        let mut squares = Vec::new();
+        for (first, second) in (0..5).flat_map(|i| (0..i).map(move |j| (i, j))) {
+            let order: Vec<_> = (0..5u8)
+                .map(|place| (f32::from(place) / 5.0, place == first || place == second))
+                .collect();
+            let auroc = one(&order).auroc(0).expect("both kinds");
+            squares.push((auroc - 0.5).powi(2));
+        }
+        assert_eq!(squares.len(), 10);
+        let deviation = (squares.iter().sum::<f64>() / 10.0).sqrt();
+        let bound = auroc_of_chance(2, 3).expect("both kinds");
+        assert!((bound - (0.5 + 2.0 * deviation)).abs() < 1e-12, "{bound}");
+        assert_eq!(auroc_of_chance(1, 1), Some(1.5));
+        assert_eq!((auroc_of_chance(0, 9), auroc_of_chance(9, 0)), (None, None));
     }
 
     #[test]

@@ -163,6 +163,17 @@ pub struct Bench<'a> {
     pub stop: &'a Stop,
 }
 
+impl Bench<'_> {
+    /// Where networks are trained.
+    pub(crate) fn training_device(&self) -> Device {
+        let device = self.device.clone().autodiff();
+        match self.config.gradient_checkpointing {
+            true => device.gradient_checkpointing(),
+            false => device,
+        }
+    }
+}
+
 /// What a step did.
 #[derive(Debug, Default)]
 pub struct Outcome {

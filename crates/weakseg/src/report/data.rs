@@ -86,7 +86,7 @@ pub struct DataSummary {
     pub versions: BTreeMap<String, String>,
     /// Cases left out.
     pub skipped: Vec<Skipped>,
-    /// What is not as it should be with the data set though it was used.
+    /// What is not as it should be with the data set or a step though it was used.
     #[serde(default)]
     pub warnings: Vec<String>,
 }

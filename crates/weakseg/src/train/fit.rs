@@ -9,12 +9,13 @@ use burn::tensor::TensorReadError;
 use weakseg_models::weights::Metadata;
 
 use super::average::averaged;
+use super::batches::{batches, drawn, open_batches};
 use super::checkpoint::{self, CheckpointError, Course, Kind};
 use super::gradients::{MeanGradients, clipped, norm};
 use super::loader::{Closing, Loader};
 use super::part::Part;
 use super::replica::{FurtherDevice, Replicas, check_shares};
-use super::{Draw, Lesson, MetricLine, MetricLog, Monitor, Place, Select, TrainError};
+use super::{Draw, Lesson, MetricLine, MetricLog, Monitor, Place, Select, Standstill, TrainError};
 use crate::config::{LoaderConfig, Training};
 use crate::optim::{Optimizer, ScheduleKind};
 use crate::progress::{Progress, Stop};
@@ -157,18 +158,6 @@ fn train<'scope, L: Lesson + 'scope>(
     }
     plan.progress.end();
     chosen(course, &checkpoints, plan)
-}
-
-/// The batches of an epoch from a place on, each with its own.
-fn open_batches(
-    order: &[usize],
-    from: Place,
-    plan: &Fit<'_>,
-) -> impl Iterator<Item = (Place, Vec<usize>)> {
-    let epoch = from.epoch;
-    let all = batches(order, plan).into_iter().enumerate();
-    all.skip(from.step)
-        .map(move |(step, cases)| (Place { epoch, step }, cases))
 }
 
 /// How many batches and optimizer steps an epoch has.
@@ -361,6 +350,14 @@ fn end_epoch<L: Lesson>(
     ));
     lines.push(line("train", "grad_norm", state.norms / clock.steps as f64));
     log.add(&lines)?;
+    let chance = |epoch: usize| {
+        let order = lesson.order(epoch - 1);
+        lesson.chance(drawn(&order, training.batch, plan.drop_last))
+    };
+    if let Some(standstill) = Standstill::begun(&log.lines()?, training, chance) {
+        let warning = format!("warning: {}: {standstill}", plan.name);
+        plan.progress.note(&warning);
+    }
 
     if epoch == 1 && figures.is_empty() && training.monitor != Monitor::Loss {
         plan.progress.note(&format!(
@@ -414,15 +411,4 @@ fn chosen<M: Module>(
         plan.name
     ));
     Ok(checkpoint::best_network(checkpoints, epoch, &network)?)
-}
-
-fn batches(order: &[usize], plan: &Fit<'_>) -> Vec<Vec<usize>> {
-    let size = plan.training.batch;
-    let whole = order.len() / size;
-    order
-        .chunks(size)
-        .enumerate()
-        .filter(|(place, _)| !plan.drop_last || whole == 0 || *place < whole)
-        .map(|(_, chunk)| chunk.to_vec())
-        .collect()
 }

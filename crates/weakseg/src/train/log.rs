@@ -66,6 +66,14 @@ impl MetricLog {
             .map_err(io(&self.path, "append to"))
     }
 
+    /// What it holds so far.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn lines(&self) -> Result<Vec<MetricLine>, DataError> {
+        Self::read(&self.path)
+    }
+
     /// Reads a log; a file that is not there is an empty one, a last line that was cut short is dropped.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! is kept, the optimizer, a place, and what finished epochs have taught (the best one, what the schedule `plateau` remembers).
 
 mod average;
+mod batches;
 pub mod checkpoint;
 mod disk_cache;
 mod draw;
@@ -22,7 +23,9 @@ mod pictures;
 pub(crate) mod purpose;
 mod replica;
 mod values;
+mod standstill;
 
+pub(crate) use batches::drawn;
 pub use draw::Draw;
 pub use error::TrainError;
 pub use fit::{Fit, fit};
@@ -33,6 +36,7 @@ pub use monitor::{Monitor, Record, Select};
 pub(crate) use pictures::Pictures;
 pub use replica::FurtherDevice;
 pub(crate) use replica::{check_shares, copy_on};
+pub use standstill::{Chance, Standstill};
 
 /// A place in a training: `epoch` epochs are over, and `step` batches of the next one.
 #[derive(

@@ -44,7 +44,7 @@ pub struct CaseCurves {
     pub patient: Option<String>,
     /// Whether its label names a finding.
     pub positive: bool,
-    /// One for each finding, in order.
+    /// One for each finding of whose true mask a pixel counts, in order.
     pub curves: Vec<Curve>,
 }
 

@@ -112,6 +112,10 @@ pub struct Set {
     pub positive: usize,
     /// Cases of the split that have no mask and are left out.
     pub without: usize,
+    /// True masks of the split, one a case and finding, that are void everywhere and left out.
+    // Documents of this format from before there was such a number have none.
+    #[serde(default)]
+    pub void: usize,
     /// Share of pairs of image and finding that show the finding, in 0..=1: where masks are drawn, of the whole split by its
     /// labels; where rules are scored, of the cases here by their masks. Means over all images weigh the two kinds by it.
     pub share: f64,

@@ -12,10 +12,30 @@ use super::scores::Tally;
 /// Cases of a split.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
-    /// Those that have a mask, in order.
+    /// Those that have a mask of which a pixel counts, in order.
     pub curves: Vec<CaseCurves>,
-    /// How many have none.
+    /// How many have no mask.
     pub without: usize,
+    /// True masks, one a case and finding, that are void everywhere and score nothing.
+    pub void: usize,
+}
+
+impl Measured {
+    /// Of the curves of all cases of a split, none of a case without a mask, with `findings` findings each but for those of which
+    /// the mask is void everywhere. A case of which no mask is left is none to draw.
+    pub fn of(cases: Vec<Option<CaseCurves>>, findings: usize) -> Self {
+        let all = cases.len();
+        let mut curves: Vec<CaseCurves> = cases.into_iter().flatten().collect();
+        let without = all - curves.len();
+        let void = curves.iter().map(|case| findings - case.curves.len());
+        let void = void.sum();
+        curves.retain(|case| !case.curves.is_empty());
+        Self {
+            curves,
+            without,
+            void,
+        }
+    }
 }
 
 /// What rules are chosen and scored on.
@@ -134,7 +154,7 @@ mod tests {
         let curves = sick.chain((0..healthy).map(|i| case("healthy", 0, i)));
         Measured {
             curves: curves.collect(),
-            without: 0,
+            ..Measured::default()
         }
     }
 
@@ -218,6 +238,25 @@ mod tests {
         assert_eq!(test.draws(12, &PLAN).expect("all").len(), 1);
         assert_eq!(test.share(), 0.5);
         assert_eq!(many.share(), 0.25);
+    }
+
+    #[test]
+    fn masks_that_are_void_everywhere_are_counted_and_not_drawn() {
+        let measured = of(3, 0);
+        let [both, one, neither] = &measured.curves[..] else {
+            panic!("three cases");
+        };
+        let with = |case: &CaseCurves, findings: usize| {
+            Some(CaseCurves {
+                curves: vec![case.curves[0].clone(); findings],
+                ..case.clone()
+            })
+        };
+        let cases = vec![with(both, 2), None, with(neither, 0), with(one, 1), None];
+        let found = Measured::of(cases, 2);
+        let ids: Vec<&str> = found.curves.iter().map(|case| case.id.as_str()).collect();
+        assert_eq!(ids, ["sick-0", "sick-1"]);
+        assert_eq!((found.without, found.void), (2, 3));
     }
 
     #[test]

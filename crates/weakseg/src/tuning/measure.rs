@@ -30,7 +30,8 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Curves of every case of a split that has a mask, at the mask's size, among `cuts`.
+    /// Curves of every case of a split that has a mask, at the mask's size, among `cuts`; none of findings whose mask is void
+    /// everywhere, as `evaluate` has no figures of them.
     ///
     /// # Errors
     /// When a map, an image or a mask cannot be read, they do not fit, or it was asked to stop.
@@ -43,11 +44,7 @@ impl Source<'_> {
             Stage::Segmentation => self.of_network(&cases, cuts),
         };
         self.job.progress.end();
-        let curves: Vec<CaseCurves> = curves?.into_iter().flatten().collect();
-        Ok(Measured {
-            without: cases.len() - curves.len(),
-            curves,
-        })
+        Ok(Measured::of(curves?, self.cases.classes.len()))
     }
 
     /// Of class maps as `eval-cams` makes masks of them: each finding that the classifier predicts, divided by its maximum.
@@ -155,13 +152,14 @@ impl Source<'_> {
     }
 }
 
-/// The curves of all findings of a case.
+/// The curves of all findings of a case of whose mask a pixel counts.
 fn curves(
     case: &Case,
     mask: &Mask,
     of: impl Fn(usize) -> Result<Curve, MetricError>,
 ) -> Result<CaseCurves, TuneError> {
-    let curves = (0..mask.planes.channels()).map(of);
+    let findings = (0..mask.planes.channels()).filter(|&finding| !mask.is_void(finding));
+    let curves = findings.map(of);
     Ok(CaseCurves {
         id: case.id.clone(),
         patient: case.patient.clone(),
@@ -180,5 +178,41 @@ fn stopped(done: u64, total: usize) -> TuneError {
         done: done as usize,
         total,
         what: "cases",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::VOID;
+    use weakseg_data::View;
+
+    #[test]
+    fn a_finding_whose_mask_is_void_everywhere_has_no_curve() {
+        let case = Case {
+            id: "a".into(),
+            patient: None,
+            image: "a.png".into(),
+            labels: vec![true; 3],
+            split: Split::Val,
+            view: View::default(),
+        };
+        let planes = [[VOID, VOID], [VOID, 0], [1, 0]];
+        let planes = planes.map(|values| Plane::new(1, 2, values.to_vec()).unwrap());
+        let mask = Mask {
+            planes: Stack::from_planes(&planes).unwrap(),
+        };
+        let map = Plane::filled(1, 2, 0.9);
+        let cuts = Cuts::of_scores(&[]);
+        let found = curves(&case, &mask, |finding| {
+            Curve::new(&map, mask.planes.plane(finding), 1.0, &cuts, 0.0)
+        });
+        let truth: Vec<u64> = found
+            .unwrap()
+            .curves
+            .iter()
+            .map(|c| c.empty().truth)
+            .collect();
+        assert_eq!(truth, [0, 1]);
     }
 }

@@ -129,11 +129,8 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
         let cuts = Cuts::of_stage(stage, &own);
         let of = |split| -> Result<Measured, TuneError> {
             let measured = source.measure(stage, split, &cuts)?;
-            if measured.without > 0 {
-                job.progress.note(&format!(
-                    "{} cases of the {split} split have no mask and are left out",
-                    measured.without
-                ));
+            for line in notes::without_masks(split, measured.without, measured.void) {
+                job.progress.note(&line);
             }
             Ok(measured)
         };

@@ -1,5 +1,7 @@
 //! What stands below a table of tuning, in words.
 
+use weakseg_data::Split;
+
 use super::document::{Stage, StageTuning, Tuned, Tuning};
 use super::rule::Rule;
 use crate::cam::Threshold;
@@ -64,18 +66,15 @@ fn rules(stage: &StageTuning) -> impl Iterator<Item = String> {
     })
 }
 
-/// Cases without a mask, numbers that were not drawn, masks that show no finding.
+/// Cases without a mask, void masks, numbers that were not drawn, masks that show no finding.
 fn left_out(stage: &StageTuning) -> Vec<String> {
     let mut notes = Vec::new();
     let mut sets = vec![&stage.tuned_on];
     if stage.scored_on.split != stage.tuned_on.split {
         sets.push(&stage.scored_on);
     }
-    for set in sets.into_iter().filter(|set| set.without > 0) {
-        notes.push(format!(
-            "{} cases of the {} split have no mask and are left out",
-            set.without, set.split
-        ));
+    for set in sets {
+        notes.extend(without_masks(set.split, set.without, set.void));
     }
     let mut draws = stage.lines.iter().flat_map(|line| &line.draws);
     if stage.scored_on.split != stage.tuned_on.split
@@ -105,6 +104,15 @@ fn left_out(stage: &StageTuning) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// How many cases of a split have no mask, and how many true masks are void everywhere, where there are any.
+pub fn without_masks(split: Split, without: usize, void: usize) -> impl Iterator<Item = String> {
+    let cases = format!("{without} cases of the {split} split have no mask and are left out");
+    let masks =
+        format!("{void} true masks of the {split} split are void everywhere and are left out");
+    let told = [(without, cases), (void, masks)].into_iter();
+    told.filter(|(count, _)| *count > 0).map(|(_, line)| line)
 }
 
 /// What the figures in brackets are.

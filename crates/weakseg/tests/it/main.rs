@@ -9,6 +9,7 @@ mod pretrained;
 mod resume;
 mod run_folder;
 mod schedules;
+mod standstill;
 mod tiny;
 mod toy;
 mod training;

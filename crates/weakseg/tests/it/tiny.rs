@@ -1,6 +1,7 @@
 //! A run so small that a test can afford it.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::Device;
@@ -55,6 +56,8 @@ pub fn config(sets: &[&str]) -> Config {
 pub struct StopAfter {
     /// Asked when the readings are used up.
     pub stop: Stop,
+    /// What was told meanwhile.
+    pub notes: Mutex<Vec<String>>,
     left: AtomicU64,
 }
 
@@ -63,6 +66,7 @@ impl StopAfter {
     pub fn new(readings: u64) -> Self {
         Self {
             stop: Stop::default(),
+            notes: Mutex::default(),
             left: AtomicU64::new(readings),
         }
     }
@@ -79,7 +83,9 @@ impl Progress for StopAfter {
 
     fn end(&self) {}
 
-    fn note(&self, _: &str) {}
+    fn note(&self, line: &str) {
+        self.notes.lock().expect("notes").push(line.to_owned());
+    }
 }
 
 /// Runs the method up to `until` in `folder/out`, the set lying in `folder/set`.

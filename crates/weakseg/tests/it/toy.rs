@@ -1,8 +1,8 @@
 //! A network of 26 numbers and a lesson for it: the ones of `tests/oracle/optimizers.py` and `clip_and_average.py`.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::tanh;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use weakseg::config::{LoaderConfig, Training};
 use weakseg::optim::{LrGroup, OptimConfig, Optimizer, ScheduleConfig};
 use weakseg::progress::{Progress, Stop};
-use weakseg::train::{Draw, Fit, FurtherDevice, Lesson, Place, TrainError, fit};
+use weakseg::train::{Chance, Draw, Fit, FurtherDevice, Lesson, Place, TrainError, fit};
 use weakseg_data::DataError;
 use weakseg_models::Normalisation;
 use weakseg_models::weights::Metadata;
@@ -91,6 +91,8 @@ pub struct Targets {
     pub said: Option<Vec<f64>>,
     /// The loss is not a number in this epoch.
     pub broken: Option<usize>,
+    /// Loss of chance in an epoch that learned from so many cases; none where there is no such mark.
+    pub chance: Option<fn(usize) -> f64>,
     /// The device gives up in the validation after this many epochs.
     pub given_up: Option<usize>,
     /// Further devices give up in this epoch.
@@ -112,6 +114,7 @@ impl Targets {
             scale,
             said: None,
             broken: None,
+            chance: None,
             given_up: None,
             left_alone: None,
             shown: Vec::new(),
@@ -191,6 +194,14 @@ impl Lesson for Targets {
         })
     }
 
+    fn chance(&self, drawn: &[usize]) -> Option<Chance> {
+        self.chance.map(|loss| Chance {
+            loss: loss(drawn.len()),
+            auroc: None,
+            advice: "Do better.",
+        })
+    }
+
     fn id(&self, index: usize) -> String {
         format!("case-{index}")
     }
@@ -205,14 +216,17 @@ impl Targets {
     }
 }
 
-/// Nobody watches.
-struct Unseen;
+/// Keeps the notes.
+#[derive(Default)]
+pub struct Notes(pub Mutex<Vec<String>>);
 
-impl Progress for Unseen {
+impl Progress for Notes {
     fn begin(&self, _: &str, _: u64) {}
     fn at(&self, _: u64, _: &str) {}
     fn end(&self) {}
-    fn note(&self, _: &str) {}
+    fn note(&self, line: &str) {
+        self.0.lock().expect("notes").push(line.to_owned());
+    }
 }
 
 /// Plain gradient descent at a constant rate.
@@ -232,7 +246,7 @@ pub fn train(
     lesson: &mut Targets,
     training: &Training,
 ) -> Result<Vec<f32>, TrainError> {
-    train_on(folder, lesson, training, &[])
+    train_with(folder, lesson, training, &[], &Notes::default())
 }
 
 /// Trains the toy on the CPU and further devices.
@@ -241,6 +255,26 @@ pub fn train_on(
     lesson: &mut Targets,
     training: &Training,
     further: &[FurtherDevice],
+) -> Result<Vec<f32>, TrainError> {
+    train_with(folder, lesson, training, further, &Notes::default())
+}
+
+/// Trains the toy and keeps what the training has to say.
+pub fn train_and_note(
+    folder: &Path,
+    lesson: &mut Targets,
+    training: &Training,
+    notes: &Notes,
+) -> Result<Vec<f32>, TrainError> {
+    train_with(folder, lesson, training, &[], notes)
+}
+
+fn train_with(
+    folder: &Path,
+    lesson: &mut Targets,
+    training: &Training,
+    further: &[FurtherDevice],
+    notes: &Notes,
 ) -> Result<Vec<f32>, TrainError> {
     let stop = Stop::default();
     let plan = Fit {
@@ -252,7 +286,7 @@ pub fn train_on(
         meta: &Metadata::new("toy", 2, 1.0, Normalisation::IMAGENET),
         device_name: "cpu:first",
         further,
-        progress: &Unseen,
+        progress: notes,
         stop: &stop,
     };
     std::fs::create_dir_all(folder).expect("a folder");

@@ -7,7 +7,7 @@ use weakseg::config::Training;
 use weakseg::optim::{ScheduleConfig, ScheduleKind};
 use weakseg::train::{MetricLog, Select, TrainError};
 
-use crate::toy::{Targets, descent, furthest, train};
+use crate::toy::{Notes, Targets, descent, furthest, train, train_and_note};
 
 fn oracle() -> Value {
     serde_json::from_str(include_str!("../oracle/clip_and_average.json")).expect("JSON")
@@ -201,6 +201,33 @@ fn without_validation_the_training_loss_decides() {
     let least = (1..=4).min_by(|&a, &b| losses[a - 1].total_cmp(&losses[b - 1]));
     let kept = folders(&folder.path().join("checkpoints/best"));
     assert_eq!(kept[0], format!("{:05}", least.expect("four epochs")));
+}
+
+/// Ten cases in batches of four: eight are learned from.
+#[test]
+fn a_standstill_is_told_once_however_often_the_training_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let warnings = |name: &str, epochs, chance: fn(usize) -> f64| {
+        let mut lesson = Targets::new(10, 2.0);
+        lesson.chance = Some(chance);
+        let (training, notes) = (descent(1e-9, epochs, 4), Notes::default());
+        train_and_note(&folder.path().join(name), &mut lesson, &training, &notes).expect("trained");
+        let mut notes = notes.0.into_inner().expect("notes");
+        notes.retain(|note| note.starts_with("warning: toy: "));
+        notes
+    };
+    // The loss stays near 2, far above one of these and below the other.
+    let of_eight = |drawn| if drawn == 8 { 0.1 } else { 100.0 };
+    let found = warnings("still", 3, of_eight);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].contains("in epochs 1 to 3 ") && found[0].ends_with("Do better."),
+        "{found:?}"
+    );
+    assert_eq!(warnings("still", 6, of_eight), [""; 0], "said before");
+    let all = warnings("whole", 6, of_eight);
+    assert_eq!(all, found);
+    assert_eq!(warnings("learned", 6, |_| 100.0), [""; 0]);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct Step {
     /// Timed runs; the best counts.
     #[arg(long, value_name = "N", default_value = "3")]
     repeat: NonZeroUsize,
+    /// Keep less from the forward pass and do cheap operations again in the backward pass.
+    #[arg(long)]
+    gradient_checkpointing: bool,
     /// Arithmetic.
     #[arg(long, value_name = "MODE", num_args = 1.., default_values = ["fp32"])]
     modes: Vec<Mode>,
@@ -124,7 +127,11 @@ impl Step {
     }
 
     fn train(&self, net: &str, device: &Device) -> Result<f64> {
-        let device = &device.clone().autodiff();
+        let mut device = device.clone().autodiff();
+        if self.gradient_checkpointing {
+            device = device.gradient_checkpointing();
+        }
+        let device = &device;
         let images = self.images(device);
         let mut optimizer = Optimizer::new(&OptimConfig::sgd(1e-4, 0.9, 0.0), Vec::new());
         let mut network = Some(Subject::new(net, device)?);

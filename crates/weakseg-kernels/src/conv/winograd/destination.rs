@@ -6,7 +6,7 @@ use super::source::prefetch;
 use super::tiling::TileBlock;
 use super::transform::{Destination, STEP, both_axes};
 use crate::norm::ChannelMap;
-use crate::tile::{RUN, Tiles, Vector, for_every_set};
+use crate::tile::{RUN, Vector, for_every_set};
 
 /// The sums of a block's tiles of one destination channel, and where its pixels go.
 pub(super) struct Sums<'a> {
@@ -31,18 +31,8 @@ for_every_set!(
     /// # Safety
     ///
     /// The sums must be readable and the places of the tiles writable, by nobody else.
-    transform_sums, sums, Sums<'_>
+    pub(super) transform, sums, Sums<'_>
 );
-
-/// As `transform_sums`.
-///
-/// # Safety
-///
-/// As there.
-pub(super) unsafe fn transform(tiles: &Tiles, arguments: &Sums<'_>) {
-    // SAFETY: the same contract.
-    unsafe { transform_sums(tiles, arguments) };
-}
 
 #[inline(always)]
 unsafe fn sums<V: Vector>(sums: &Sums<'_>) {

@@ -1,7 +1,7 @@
 //! Against the definition, whatever the choice says.
 
 use super::super::ConvOptions;
-use super::super::reference::{Case, Numbers, convolve, error};
+use super::super::reference::{Case, Numbers, convolve, error, followed, maps};
 use super::*;
 
 /// Shapes at the borders of what the tiles, blocks and parts hold, then random ones.
@@ -92,6 +92,29 @@ fn every_instruction_set_equals_the_definition() {
         }
     }
     eprintln!("largest errors: {worst:?}");
+}
+
+#[test]
+fn maps_follow_on_every_instruction_set() {
+    for case in cases(30) {
+        let shape = &case.shape;
+        let plain = Ending::bias(Some(&case.bias));
+        for tiles in Tiles::available() {
+            let run = |ending: &Ending<'_>| forward(&tiles, shape, &case.x, &case.weight, ending);
+            let sums = run(&plain);
+            for relu in [false, true] {
+                let ending = Ending {
+                    maps: Some(&maps(shape, relu)),
+                    ..plain
+                };
+                assert!(
+                    run(&ending) == followed(shape, &ending, &sums),
+                    "{} {shape:?}, relu: {relu}",
+                    tiles.name
+                );
+            }
+        }
+    }
 }
 
 #[test]

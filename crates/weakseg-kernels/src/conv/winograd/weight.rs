@@ -37,16 +37,17 @@ impl Columns {
     }
 }
 
-struct Part {
-    taps: [[f32; RUN]; TAPS],
+/// Kernels of a run of lanes, tap by tap, and where their products go.
+struct Part<'a> {
+    taps: &'a [[f32; RUN]; TAPS],
     to: *mut f32,
     stride: usize,
 }
 
-for_every_set!(transform_part, part, Part);
+for_every_set!(transform_part, part, Part<'_>);
 
 #[inline(always)]
-unsafe fn part<V: Vector>(part: &Part) {
+unsafe fn part<V: Vector>(part: &Part<'_>) {
     for lane in (0..RUN).step_by(V::LANES) {
         // SAFETY: the taps are whole runs; the caller vouches for the destination.
         unsafe {
@@ -124,11 +125,7 @@ pub(super) fn transform(
     assert!(to.len() >= columns.len(), "room for the products");
     let first = block * columns.rows;
     let rows = columns.rows.min(pass.rows - first);
-    let mut part = Part {
-        taps: [[0.0; RUN]; TAPS],
-        to: to.as_mut_ptr(),
-        stride: columns.product,
-    };
+    let mut taps = [[0.0; RUN]; TAPS];
     for channel in (0..pass.channels).step_by(RUN / columns.rows) {
         if pass.turned {
             let ahead = (first * pass.row_stride) + (channel + AHEAD) * pass.channel_stride;
@@ -150,11 +147,15 @@ pub(super) fn transform(
                     .expect("a slice of TAPS");
             }
         }
-        side_by_side(tiles, &kernels, &mut part.taps);
+        side_by_side(tiles, &kernels, &mut taps);
         if pass.turned {
-            part.taps.reverse();
+            taps.reverse();
         }
-        part.to = to[channel * columns.rows..].as_mut_ptr();
+        let part = Part {
+            taps: &taps,
+            to: to[channel * columns.rows..].as_mut_ptr(),
+            stride: columns.product,
+        };
         // SAFETY: a product holds whole runs up to the last channel, and `to` all products.
         unsafe { transform_part(tiles, &part) };
     }

@@ -1,5 +1,6 @@
 //! One module a step; each writes its own folder and reads those of the steps it needs.
 
+mod classifier_chance;
 mod eval_cams;
 mod eval_pseudo_labels;
 mod evaluate;
@@ -45,6 +46,9 @@ pub use train_segmenter::train_segmenter;
 /// File of a trained network in its step's folder.
 pub(crate) const MODEL: &str = "model.safetensors";
 
+/// Trainings leave out a last batch that is not full.
+const DROP_LAST: bool = true;
+
 /// Seed of the initial weights and the order of one training.
 pub(crate) fn training_seed(bench: &Bench<'_>, purpose: u64) -> u64 {
     stream_seed(
@@ -74,7 +78,7 @@ pub(crate) fn plan<'a>(
         name,
         training,
         loader: &bench.config.loader,
-        drop_last: true,
+        drop_last: DROP_LAST,
         meta,
         device_name: bench.device_name,
         further: bench.further,

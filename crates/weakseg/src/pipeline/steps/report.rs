@@ -8,6 +8,7 @@ use weakseg_data::mask_store::MaskStore;
 use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth};
 
+use super::classifier_chance;
 use super::image_notes;
 use super::make_instances::noise;
 use super::make_pseudo_labels::SCORES;
@@ -72,6 +73,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.versions = versions;
     data.skipped = skipped;
     data.warnings = bench.cases.warnings.clone();
+    data.warnings.extend(classifier_chance::standstill(bench)?);
     data.warnings.extend(image_notes::summary(bench)?);
     data.warnings.extend(void);
     let pseudo_labels = bench.run.folder("make-pseudo-labels");

@@ -10,6 +10,7 @@ use weakseg_data::sampler::Sampler;
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
+use super::classifier_chance::chance;
 use super::learner::Learner;
 use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::ClassifierStep;
@@ -17,7 +18,8 @@ use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::{
-    Draw, ImageStore, Lesson, Pictures, Place, TrainError, fit, purpose, stream_seed, to_tensor,
+    Chance, Draw, ImageStore, Lesson, Pictures, Place, TrainError, fit, purpose, stream_seed,
+    to_tensor,
 };
 
 /// What starts from noise.
@@ -26,15 +28,15 @@ pub(super) const HEAD: [&str; 1] = ["head"];
 /// Trains the classifier on the training split's image-level labels.
 pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.classifier;
-    let device = bench.device.clone().autodiff();
+    let device = bench.training_device();
     let network =
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
     let images = Arc::new(training_images(bench, &config.training));
-    let train = Learner::Classifier.cases(bench.cases);
     read_all(bench, &images)?;
     let card = ModelCard::classifier(bench.config, &bench.cases.classes);
     let meta = card.metadata();
-    let seed = training_seed(bench, purpose::CLASSIFIER);
+    let visits = Visits::new(bench)?;
+    let seed = visits.seed;
     let mut lesson = ImageLabels {
         bench,
         config,
@@ -45,8 +47,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
             augment: config.training.augment.clone(),
             seed,
         }),
-        sampler: Learner::Classifier.sampler(bench.config, bench.cases)?,
-        train,
+        visits,
         val: indices(bench, Split::Val),
         normalisation: card.normalisation(),
         device,
@@ -57,7 +58,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
     Ok(Outcome {
-        cases: lesson.train.len(),
+        cases: lesson.visits.cases.len(),
         ..Outcome::default()
     })
 }
@@ -74,13 +75,37 @@ fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
     )
 }
 
+/// Which cases the classifier learns from in an epoch.
+#[derive(Clone)]
+pub(super) struct Visits {
+    sampler: Sampler,
+    /// Places in the set of those that it draws from.
+    cases: Vec<usize>,
+    seed: u64,
+}
+
+impl Visits {
+    pub(super) fn new(bench: &Bench<'_>) -> Result<Self, StepError> {
+        Ok(Self {
+            sampler: Learner::Classifier.sampler(bench.config, bench.cases)?,
+            cases: Learner::Classifier.cases(bench.cases),
+            seed: training_seed(bench, purpose::CLASSIFIER),
+        })
+    }
+
+    /// Places in the set, in order.
+    pub(super) fn order(&self, epoch: usize) -> Vec<usize> {
+        let order = self.sampler.epoch_order(self.seed, epoch as u64);
+        order.into_iter().map(|i| self.cases[i]).collect()
+    }
+}
+
 #[derive(Clone)]
 struct ImageLabels<'a> {
     bench: &'a Bench<'a>,
     config: &'a ClassifierStep,
     pictures: Arc<Pictures>,
-    sampler: Sampler,
-    train: Vec<usize>,
+    visits: Visits,
     val: Vec<usize>,
     normalisation: Normalisation,
     device: Device,
@@ -120,11 +145,7 @@ impl Lesson for ImageLabels<'_> {
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
-        self.sampler
-            .epoch_order(self.seed, epoch as u64)
-            .into_iter()
-            .map(|i| self.train[i])
-            .collect()
+        self.visits.order(epoch)
     }
 
     fn loss(
@@ -186,6 +207,10 @@ impl Lesson for ImageLabels<'_> {
         figures.extend(scores.mean_auroc().map(|v| ("auroc", v)));
         figures.extend(scores.mean_f1(0.5).map(|v| ("f1", v)));
         Ok(figures)
+    }
+
+    fn chance(&self, drawn: &[usize]) -> Option<Chance> {
+        chance(self.config.loss, &self.bench.cases.cases, drawn)
     }
 
     fn id(&self, index: usize) -> String {

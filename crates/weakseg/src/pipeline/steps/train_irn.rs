@@ -24,7 +24,7 @@ use crate::train::{Draw, Lesson, Pictures, Place, TrainError, copy_on, fit, purp
 /// without a download.
 pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.irn;
-    let device = bench.device.clone().autodiff();
+    let device = bench.training_device();
     let file = bench.run.folder("train-classifier").join(MODEL);
     let classifier = networks::open_classifier(&file, &ModelCard::read(&file)?, &device)?;
     let irnet = networks::new_irnet(

@@ -25,7 +25,7 @@ use crate::train::{
 /// Trains the segmentation network on the training split's images and pseudo-labels.
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.segmenter;
-    let device = bench.device.clone().autodiff();
+    let device = bench.training_device();
     let network =
         networks::new_segmenter(bench, training_seed(bench, purpose::SEGMENTER), &device)?;
     let cases = &bench.cases.cases;
@@ -169,7 +169,7 @@ impl Lesson for Masks<'_> {
             let input = to_tensor(&images, &self.normalisation, &self.bench.device);
             // The terms are computed on the device that trains.
             let scales = &self.bench.config.segmenter.scales;
-            let logits = Tensor::from_inner(network.forward_scales(input, scales, None));
+            let logits = network.forward_scales(input, scales, None);
             for (name, term) in self.terms(batch, &images, &masks, logits)? {
                 let value: f32 = term.try_into_scalar()?;
                 let part = f64::from(value) * batch.len() as f64 / watched.len() as f64;

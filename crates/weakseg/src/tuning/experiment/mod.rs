@@ -70,6 +70,7 @@ pub fn experiment(trial: &Trial<'_>) -> Result<StageTuning, TuneError> {
         cases: cases.curves.len(),
         positive: cases.curves.iter().filter(|case| case.positive).count(),
         without: cases.without,
+        void: cases.void,
         share,
     };
     let scored_on = match material.scoring {

@@ -31,7 +31,10 @@ fn some(sick: usize, healthy: usize) -> Vec<CaseCurves> {
 }
 
 fn measured(curves: Vec<CaseCurves>) -> Measured {
-    Measured { curves, without: 0 }
+    Measured {
+        curves,
+        ..Measured::default()
+    }
 }
 
 fn material(tuning: Vec<CaseCurves>, scoring: Option<Vec<CaseCurves>>) -> Material {

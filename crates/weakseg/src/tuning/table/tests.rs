@@ -65,11 +65,12 @@ fn material() -> Material {
         tuning: Measured {
             curves: vec![sick("a"), healthy("b")],
             without: 3,
+            void: 2,
         },
         labelled: 0.5,
         scoring: Some(Measured {
             curves: vec![sick("c"), sick("d"), healthy("e"), healthy("f")],
-            without: 0,
+            ..Measured::default()
         }),
     }
 }
@@ -95,6 +96,7 @@ Otsu's threshold: Otsu's threshold, gate 0.25
 2 masks, threshold, gate: threshold 0.62, gate 0.25
 bound: threshold 0.62, gate 0.25
 3 cases of the val split have no mask and are left out
+2 true masks of the val split are void everywhere and are left out
 9 masks were not drawn: the val split has 2 cases with masks; ask for no more
 train-segmenter is not finished: the maps alone were tuned
 Beside the figures of a single rule or draw stands a 95 % interval over the images that are scored (bootstrap).
@@ -181,6 +183,7 @@ fn golden_text_of_several_draws() {
         cases: 12,
         positive: 0,
         without: 0,
+        void: 0,
         share: 0.0,
     };
     let stage = StageTuning {
