@@ -9,8 +9,8 @@ use weakseg::pipeline::{METHOD, Span};
 
 use super::run::execute;
 use crate::args::Settings;
-use crate::devices::Devices;
 use crate::base;
+use crate::devices::Devices;
 use crate::exit::Done;
 
 /// Write report.html and report.json of a finished run anew, from what its steps have written.

@@ -22,6 +22,15 @@ width = 0.25
 epochs = 1
 batch = 2
 accumulate = 2
+
+[irn]
+radius = 3
+
+[pseudo_labels]
+radius = 3
+
+[segmenter]
+encoder = "random"
 "#;
 
 const UNTIL: [&str; 4] = ["run", "tiny.toml", "--until", "train-classifier"];

@@ -22,8 +22,8 @@ mod part;
 mod pictures;
 pub(crate) mod purpose;
 mod replica;
-mod values;
 mod standstill;
+mod values;
 
 pub(crate) use batches::drawn;
 pub use draw::Draw;
