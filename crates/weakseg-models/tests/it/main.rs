@@ -5,10 +5,12 @@ mod checkpoints;
 mod classifier;
 mod counts;
 mod encoder;
+mod hashed;
 mod import;
 mod irnet;
 mod network;
 mod parity;
+mod seen;
 mod segmenter;
 mod weights;
 
