@@ -3,8 +3,9 @@
 //! * `cargo xtask ci`: what must hold before a change lands (`.ci/run`).
 //! * `cargo xtask shared [DIR]`: the checks that need real data and recorded peer outputs (default `../shared`): every
 //!   ignored test of the workspace, in release.
-//! * `cargo xtask gpu [vulkan|wgpu]`: kernels and PyTorch's parity on a GPU (default `vulkan`). The tests that compute in f64
-//!   beside it need a GPU that does.
+//! * `cargo xtask gpu [vulkan|wgpu] [NAME…]`: kernels, PyTorch's parity and each network beside itself on the CPU, on a GPU
+//!   (default `vulkan`); with names, the tests whose names hold one: `gpu vulkan devices` is the table of networks, which a
+//!   driver in software can make too. The tests that compute in f64 beside it need a GPU that does.
 //! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
@@ -39,8 +40,9 @@ fn main() -> ExitCode {
         ["ci"] => run(Command::new("bash").arg(".ci/run"), &root),
         ["shared"] => shared(&root, &root.join("../shared")),
         ["shared", folder] => shared(&root, Path::new(folder)),
-        ["gpu"] => gpu(&root, "vulkan"),
-        ["gpu", device @ ("vulkan" | "wgpu")] => gpu(&root, device),
+        ["gpu"] => gpu(&root, "vulkan", &GPU_TESTS),
+        ["gpu", device @ ("vulkan" | "wgpu")] => gpu(&root, device, &GPU_TESTS),
+        ["gpu", device @ ("vulkan" | "wgpu"), names @ ..] => gpu(&root, device, names),
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["siim-twin", shared, out] => told(twin::make(Path::new(shared), Path::new(out))),
         ["interop", python] => interop(&root, python),
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         ["bench", "methods", arguments @ ..] => told(methods::bench(&root, arguments)),
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON …"
             );
             return ExitCode::from(2);
         }
@@ -94,15 +96,21 @@ fn told(done: Result<(), String>) -> bool {
     done.is_ok()
 }
 
-/// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each other's.
-fn gpu(root: &Path, device: &str) -> bool {
+/// What `cargo xtask gpu` runs unless it is told: modules of tests that ask for their device.
+const GPU_TESTS: [&str; 8] = [
+    "affinity", "blocks", "conv", "norm", "planes", "updates", "parity", "devices",
+];
+
+/// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each other's. One
+/// that fails keeps no other from running, but a driver that crashes takes the rest of its crate's with it.
+fn gpu(root: &Path, device: &str, names: &[&str]) -> bool {
     let build = format!(
-        "test --release -p weakseg-cli -p weakseg-kernels -p weakseg-models --test it \
+        "test --release -p weakseg-cli -p weakseg-kernels -p weakseg-models --test it --no-fail-fast \
          --features weakseg-cli/{device},weakseg-models/{device}"
     );
-    let tests = "-- --test-threads 1 affinity blocks conv norm planes updates parity";
+    let how = "-- --test-threads 1 --include-ignored --nocapture";
     let mut test = cargo();
-    test.args(build.split(' ')).args(tests.split(' '));
+    test.args(build.split(' ')).args(how.split(' ')).args(names);
     run(test.env("WEAKSEG_TEST_DEVICE", device), root)
 }
 

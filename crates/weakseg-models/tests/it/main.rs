@@ -1,15 +1,19 @@
 //! Integration tests of the networks: each family's contract run over all its members, parameter
-//! counts, weights in and out, and equality with PyTorch.
+//! counts, weights in and out, equality with PyTorch, and of a GPU with the CPU.
 
 mod checkpoints;
 mod classifier;
 mod counts;
+#[cfg(any(feature = "vulkan", feature = "wgpu"))]
+mod devices;
 mod encoder;
 mod gradient_checkpointing;
+mod hashed;
 mod import;
 mod irnet;
 mod network;
 mod parity;
+mod seen;
 mod segmenter;
 mod weights;
 

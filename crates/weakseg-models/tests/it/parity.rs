@@ -1,156 +1,26 @@
 //! The published networks at full width against PyTorch's, with weights that are a hash of key and
-//! position (see `tests/oracle/networks.py`): a wrong name, stride, dilation, padding or order of
+//! position (see `hashed`): a wrong name, stride, dilation, padding or order of
 //! operations gives another output.
 //!
 //! PyTorch computed in float64, so what is measured is our rounding alone.
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients};
 use serde_json::Value;
-use weakseg_models::weights::parameters;
 use weakseg_models::{
-    ClassifierArch, ClassifierConfig, HeadKind, ImagenetVgg, IrnetConfig, Network, Output,
-    SegmenterArch, SegmenterConfig,
+    ClassifierArch, ClassifierConfig, HeadKind, ImagenetVgg, IrnetConfig, Network, SegmenterArch,
+    SegmenterConfig,
 };
 
+use super::hashed::{fill, images};
+use super::seen::{gradients_by_name, loss, outputs, statistics};
 use super::values;
 
 /// In inference: f32 sums over up to 18,432 products in another order.
 const EVAL: f64 = 1e-4;
 /// In training, where batch norm divides by the deviation of as few as 16 values a channel.
 const TRAIN: f64 = 1e-3;
-
-/// Values in [-1, 1): FNV-1a of the name, mixed with the position.
-fn hashed(name: &str, count: usize) -> impl Iterator<Item = f64> {
-    let seed = name.bytes().fold(0x811c_9dc5_u32, |h, byte| {
-        (h ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    (0..count as u32).map(move |i| {
-        let mut h = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9));
-        h ^= h >> 16;
-        h = h.wrapping_mul(0x85eb_ca6b);
-        h ^= h >> 13;
-        h = h.wrapping_mul(0xc2b2_ae35);
-        h ^= h >> 16;
-        f64::from(h >> 8) / f64::from(1 << 23) - 1.0
-    })
-}
-
-fn value(name: &str, shape: &[usize]) -> Vec<f32> {
-    let count = shape.iter().product();
-    let fan = shape[1..].iter().product::<usize>() as f64;
-    let (offset, scale) = if name.ends_with("running_var") {
-        (1.0, 0.5)
-    } else if shape.len() > 1 {
-        (0.0, (3.0 / fan).sqrt() * 1.4)
-    } else if name.ends_with("weight") {
-        (1.0, 0.2)
-    } else {
-        (0.0, 0.1)
-    };
-    hashed(name, count)
-        .map(|u| (offset + scale * u) as f32)
-        .collect()
-}
-
-/// Shift of a batch norm for training, far from the kink of the ReLU that follows: see
-/// `away_from_zero` in `networks.py`.
-fn away_from_zero(name: &str, values: &mut [f32]) {
-    let mut first = name.ends_with("bn1.bias") || name.ends_with(".conv1.1.bias");
-    let mut shift = 1.5;
-    if let Some(index) = extra_convolution(name) {
-        (first, shift) = (true, 6.0 * 4.0_f32.powi(index));
-    }
-    let count = values.len();
-    for (value, dead) in values
-        .iter_mut()
-        .zip(hashed(&format!("{name}/dead"), count))
-    {
-        *value += if first && dead < -0.5 { -shift } else { shift };
-    }
-}
-
-/// Which of the extra convolutions a key belongs to.
-fn extra_convolution(name: &str) -> Option<i32> {
-    let (index, _) = name.strip_prefix("extra_convs.")?.split_once('.')?;
-    index.parse().ok()
-}
-
-/// Gives every parameter its hash; traversals meet them in the order of [`parameters`].
-struct Fill {
-    names: std::vec::IntoIter<String>,
-    /// Layers whose batch norm is to stand away from ReLU's kink.
-    norms: Vec<String>,
-    train: bool,
-}
-
-impl ModuleMapper for Fill {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.names.next().expect("as many names as parameters");
-        if name == "mean_shift" {
-            return param;
-        }
-        let shape = param.lazy_shape().to_vec();
-        let mut values = value(&name, &shape);
-        if let Some((layer, field)) = name.rsplit_once('.')
-            && self.norms.iter().any(|norm| norm == layer)
-        {
-            match field {
-                "bias" => away_from_zero(&name, &mut values),
-                "weight" => values.iter_mut().for_each(|v| *v /= 2.0),
-                _ => {}
-            }
-        } else if self.train && name.ends_with("bias") && extra_convolution(&name).is_some() {
-            away_from_zero(&name, &mut values);
-        }
-        let data = TensorData::new(values, shape);
-        let (id, tensor) = (param.id, Tensor::from_data(data, &param.lazy_device()));
-        param.transform_for_load(tensor, id)
-    }
-}
-
-/// With the weights of inference, or those of training.
-fn fill<M: Module>(module: M, train: bool) -> M {
-    let names: Vec<String> = parameters(&module).into_iter().map(|p| p.name).collect();
-    let norms = names
-        .iter()
-        .filter_map(|name| name.strip_suffix(".running_mean"))
-        .filter(|_| train)
-        .map(str::to_owned)
-        .collect();
-    module.map(&mut Fill {
-        names: names.into_iter(),
-        norms,
-        train,
-    })
-}
-
-fn picture(name: &str, dims: &[usize]) -> Vec<f32> {
-    hashed(name, dims.iter().product())
-        .map(|v| v as f32)
-        .collect()
-}
-
-fn images(name: &str, dims: [usize; 4], device: &Device) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(picture(name, &dims), dims), device)
-}
-
-/// An output of a network, flattened, and the shape it had.
-struct Seen {
-    name: &'static str,
-    shape: Vec<usize>,
-    values: Tensor<1>,
-}
-
-fn seen<const D: usize>(name: &'static str, output: Tensor<D>) -> Seen {
-    Seen {
-        name,
-        shape: output.dims().to_vec(),
-        values: output.flatten(0, D - 1),
-    }
-}
 
 /// One network under test.
 struct Case {
@@ -170,34 +40,11 @@ impl Case {
         }
     }
 
-    fn outputs(&self, network: &Network, images: Tensor<4>) -> Vec<Seen> {
-        match network {
-            Network::Classifier(network) => {
-                let maps = network.maps(images, None);
-                let logits = network.logits(maps.clone());
-                vec![seen("maps", maps), seen("logits", logits)]
-            }
-            Network::Segmenter(network) => {
-                vec![seen(
-                    "logits",
-                    network.forward_scales(images, self.scales, None),
-                )]
-            }
-            other => match other.forward(images) {
-                Output::Logits(logits) => vec![seen("logits", logits)],
-                Output::Map(logits) => vec![seen("logits", logits)],
-                Output::Boundaries { edge, displacement } => {
-                    vec![seen("edge", edge), seen("displacement", displacement)]
-                }
-            },
-        }
-    }
-
     /// Output by output, in inference.
     fn equals_in_inference(&self) {
         let device = crate::device();
         let network = fill((self.build)(&device), false);
-        for output in self.outputs(&network, images("image", self.size, &device)) {
+        for output in outputs(&network, images("image", self.size, &device), self.scales) {
             self.assert_equal(output.name, &output.shape, &values(output.values), EVAL);
         }
     }
@@ -206,7 +53,6 @@ impl Case {
     fn equals_in_training(&self) {
         let device = crate::device().autodiff();
         let network = fill((self.build)(&device), true);
-        let mut loss: Option<Tensor<1>> = None;
         // See `train_size` in `networks.py`.
         let size = match self.name {
             name if name.starts_with("deeplab") && name.contains("resnet50") => [8, 3, 32, 32],
@@ -215,28 +61,15 @@ impl Case {
             "deeplabv3-vgg16" => [2, 3, 24, 32],
             _ => [2, 3, 64, 96],
         };
-        for output in self.outputs(&network, images("train", size, &device)) {
+        let outputs = outputs(&network, images("train", size, &device), self.scales);
+        for output in &outputs {
             let name = format!("train_{}", output.name);
             self.assert_equal(&name, &output.shape, &values(output.values.clone()), TRAIN);
-            let weights = picture(&format!("loss.{}", output.name), &output.shape);
-            let weights = Tensor::from_floats(weights.as_slice(), &device);
-            let term = (output.values * weights).mean();
-            loss = Some(match loss {
-                Some(loss) => loss + term,
-                None => term,
-            });
         }
-        let gradients = loss.expect("networks have outputs").backward();
+        let gradients = loss(&outputs).backward();
         self.assert_gradients(&network, &gradients);
         for statistic in ["running_mean", "running_var"] {
-            let mut found = Named::default().with(&network);
-            // `valid` settles the statistics that the forward pass has left pending.
-            network.valid().visit(&mut found);
-            let joined: Vec<f32> = parameters(&network)
-                .iter()
-                .filter(|p| p.name.ends_with(statistic))
-                .flat_map(|p| found.values[&p.name].clone())
-                .collect();
+            let joined = statistics(&network, statistic);
             if !joined.is_empty() {
                 self.assert_equal(statistic, &[joined.len()], &joined, TRAIN);
             }
@@ -290,12 +123,7 @@ impl Case {
             .iter()
             .map(|(name, values)| (name.clone(), numbers(values)))
             .collect();
-        let mut found = NamedGradients {
-            named: Named::default().with(network),
-            gradients,
-        };
-        network.visit(&mut found);
-        let found = found.named.values;
+        let found = gradients_by_name(network, gradients);
         let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>();
         assert_eq!(
             names(found.keys().collect()),
@@ -344,46 +172,6 @@ impl Case {
 fn numbers(values: &Value) -> Vec<f64> {
     let values = values.as_array().unwrap();
     values.iter().map(|v| v.as_f64().unwrap()).collect()
-}
-
-/// Values by key; traversals meet parameters in the order of [`parameters`].
-#[derive(Default)]
-struct Named {
-    names: std::vec::IntoIter<String>,
-    values: BTreeMap<String, Vec<f32>>,
-}
-
-impl Named {
-    fn with(mut self, network: &Network) -> Self {
-        let names: Vec<String> = parameters(network).into_iter().map(|p| p.name).collect();
-        self.names = names.into_iter();
-        self
-    }
-}
-
-impl ModuleVisitor for Named {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.names.next().expect("as many names as parameters");
-        self.values.insert(name, values(param.val()));
-    }
-}
-
-struct NamedGradients<'a> {
-    named: Named,
-    gradients: &'a Gradients,
-}
-
-impl ModuleVisitor for NamedGradients<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self
-            .named
-            .names
-            .next()
-            .expect("as many names as parameters");
-        if let Some(gradient) = param.val().grad(self.gradients) {
-            self.named.values.insert(name, values(gradient));
-        }
-    }
 }
 
 fn classifier(arch: ClassifierArch, head: HeadKind, stages: usize, device: &Device) -> Network {

@@ -1,0 +1,200 @@
+//! Each network on a GPU against itself on the CPU, in small: the outputs in inference and in training, the gradient of
+//! every parameter, and batch norm's running statistics. Each test prints a row of `cargo xtask gpu`'s table.
+//!
+//! A difference is the greatest one over a tensor's values, relative to the greatest magnitude among them on the CPU. Of
+//! gradients that magnitude counts as no less than a thousandth of the network's greatest: what is left where sums cancel (a
+//! bias before batch norm has a gradient of zero) is rounding alone.
+
+use std::collections::BTreeMap;
+use std::sync::Once;
+
+use burn::tensor::Device;
+use weakseg_models::{
+    ClassifierArch, ClassifierConfig, IrnetConfig, Network, SegmenterArch, SegmenterConfig,
+};
+
+use super::hashed::{fill, images};
+use super::seen::{Seen, gradients_by_name, loss, outputs, statistics};
+use super::values;
+
+/// Both sides are f32, sums in another order, and batch norm divides by the deviation of as few as 8 values a channel.
+const TOLERANCE: f64 = 1e-3;
+
+/// What a gradient's magnitude counts as at least, as a share of the network's greatest.
+const LEAST_GRADIENT: f64 = 1e-3;
+
+/// A sixteenth of the channels: narrow, but the last stages still have enough for convolutions that run as matrix products.
+const WIDTH: f64 = 0.0625;
+
+/// Of images in training; in inference they have an odd size.
+const TRAIN: [usize; 4] = [2, 3, 64, 64];
+const INFER: [usize; 4] = [2, 3, 33, 47];
+
+static HEADER: Once = Once::new();
+
+/// What a network gives on a device, by the name of what it is.
+struct Given {
+    inference: BTreeMap<String, Vec<f32>>,
+    training: BTreeMap<String, Vec<f32>>,
+    gradients: BTreeMap<String, Vec<f32>>,
+    statistics: BTreeMap<String, Vec<f32>>,
+}
+
+impl Given {
+    fn of(build: fn(&Device) -> Network, sizes: [[usize; 4]; 2], device: &Device) -> Self {
+        let network = fill(build(device), false);
+        let inference = by_name(&outputs(&network, images("image", sizes[0], device), &[]));
+        let device = device.clone().autodiff();
+        let network = fill(build(&device), true);
+        let outputs = outputs(&network, images("train", sizes[1], &device), &[]);
+        Self {
+            inference,
+            training: by_name(&outputs),
+            gradients: gradients_by_name(&network, &loss(&outputs).backward()),
+            statistics: ["running_mean", "running_var"]
+                .map(|name| (name.to_owned(), statistics(&network, name)))
+                .into(),
+        }
+    }
+}
+
+fn by_name(outputs: &[Seen]) -> BTreeMap<String, Vec<f32>> {
+    let named = outputs.iter();
+    named
+        .map(|output| (output.name.to_owned(), values(output.values.clone())))
+        .collect()
+}
+
+/// The greatest difference among tensors of the same names, and the name of the tensor that has it; none if there is no value
+/// to compare. Infinite where a difference is no number.
+fn worst(
+    found: &BTreeMap<String, Vec<f32>>,
+    expected: &BTreeMap<String, Vec<f32>>,
+    least: f64,
+) -> Option<(f64, String)> {
+    let names = |tensors: &BTreeMap<String, Vec<f32>>| {
+        let sizes = tensors.iter().map(|(name, v)| (name.clone(), v.len()));
+        sizes.collect::<Vec<_>>()
+    };
+    assert_eq!(names(found), names(expected), "the tensors that there are");
+    let magnitude = |values: &[f32]| {
+        let magnitudes = values.iter().map(|v| f64::from(v.abs()));
+        magnitudes.fold(0.0, f64::max)
+    };
+    let greatest = expected.values().map(|v| magnitude(v)).fold(0.0, f64::max);
+    let there = expected.iter().filter(|(_, values)| !values.is_empty());
+    let differences = there.map(|(name, expected)| {
+        let scale = magnitude(expected).max(least * greatest);
+        let pairs = found[name].iter().zip(expected);
+        let gaps = pairs.map(|(a, b)| match (f64::from(*a) - f64::from(*b)).abs() {
+            gap if gap.is_finite() => gap,
+            _ => f64::INFINITY,
+        });
+        let gap = gaps.fold(0.0, f64::max);
+        (gap / scale.max(f64::MIN_POSITIVE), name.clone())
+    });
+    differences.max_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+fn equals_the_cpus(name: &str, build: fn(&Device) -> Network, sizes: [[usize; 4]; 2]) {
+    let device = crate::device();
+    assert!(
+        device != Device::flex(),
+        "WEAKSEG_TEST_DEVICE names no GPU: nothing to compare"
+    );
+    let expected = Given::of(build, sizes, &Device::flex());
+    let found = Given::of(build, sizes, &device);
+    let compared = [
+        (
+            "inference",
+            worst(&found.inference, &expected.inference, 0.0),
+        ),
+        ("training", worst(&found.training, &expected.training, 0.0)),
+        (
+            "running statistics",
+            worst(&found.statistics, &expected.statistics, 0.0),
+        ),
+        (
+            "gradients",
+            worst(&found.gradients, &expected.gradients, LEAST_GRADIENT),
+        ),
+    ];
+    HEADER.call_once(|| {
+        println!(
+            "\n| network | inference | training | running statistics | gradients | parameters |"
+        );
+        println!("|---|---|---|---|---|---|");
+    });
+    let cells = compared.iter().map(|(_, worst)| match worst {
+        Some((difference, tensor)) => format!("{difference:.1e} (`{tensor}`)"),
+        None => "none".to_owned(),
+    });
+    let cells: Vec<String> = cells.collect();
+    println!(
+        "\n| {name} | {} | {} |",
+        cells.join(" | "),
+        expected.gradients.len()
+    );
+    for (what, worst) in compared {
+        if let Some((difference, tensor)) = worst {
+            assert!(
+                difference < TOLERANCE,
+                "{name}, {what}: {tensor} is {difference:.2e} from the CPU's"
+            );
+        }
+    }
+}
+
+fn classifier(arch: ClassifierArch, device: &Device) -> Network {
+    let config = ClassifierConfig {
+        width: WIDTH,
+        ..ClassifierConfig::new(arch, 3)
+    };
+    Network::Classifier(config.init(device).unwrap())
+}
+
+fn irnet(trunk: ClassifierArch, device: &Device) -> Network {
+    let config = IrnetConfig {
+        width: WIDTH,
+        ..IrnetConfig::new(trunk)
+    };
+    Network::Irnet(config.init(device).unwrap())
+}
+
+fn segmenter(arch: SegmenterArch, device: &Device) -> Network {
+    let config = SegmenterConfig {
+        width: WIDTH,
+        ..SegmenterConfig::new(arch, 2)
+    };
+    Network::Segmenter(config.init(device).unwrap())
+}
+
+/// One test a network.
+macro_rules! devices {
+    ($($test:ident: $name:literal, $build:expr, $train:expr;)*) => {
+        $(
+            #[test]
+            #[ignore = "needs a GPU: cargo xtask gpu"]
+            fn $test() {
+                equals_the_cpus($name, $build, [INFER, $train]);
+            }
+        )*
+    };
+}
+
+/// A pyramid's pooled branch has one value an image: of two images batch norm makes their signs.
+const PYRAMID: [usize; 4] = [8, 3, 32, 32];
+
+devices! {
+    vgg16: "vgg16", |d| classifier(ClassifierArch::Vgg16, d), TRAIN;
+    resnet50_os32: "resnet50-os32", |d| classifier(ClassifierArch::Resnet50Os32, d), TRAIN;
+    resnet50_os8: "resnet50-os8", |d| classifier(ClassifierArch::Resnet50Os8, d), TRAIN;
+    irnet_vgg16: "irnet-vgg16", |d| irnet(ClassifierArch::Vgg16, d), TRAIN;
+    irnet_resnet50: "irnet-resnet50", |d| irnet(ClassifierArch::Resnet50Os8, d), TRAIN;
+    unet_vgg16_bn: "unet-vgg16-bn", |d| segmenter(SegmenterArch::UnetVgg16Bn, d), TRAIN;
+    unet_resnet50: "unet-resnet50", |d| segmenter(SegmenterArch::UnetResnet50, d), TRAIN;
+    unet_se_resnext50: "unet-se_resnext50", |d| segmenter(SegmenterArch::UnetSeResnext50, d), TRAIN;
+    deeplabv3_resnet50: "deeplabv3-resnet50", |d| segmenter(SegmenterArch::Deeplabv3Resnet50, d), PYRAMID;
+    deeplabv3plus_os8: "deeplabv3plus-resnet50-os8", |d| segmenter(SegmenterArch::Deeplabv3PlusResnet50Os8, d), PYRAMID;
+    deeplabv3plus_os16: "deeplabv3plus-resnet50-os16", |d| segmenter(SegmenterArch::Deeplabv3PlusResnet50Os16, d), PYRAMID;
+}
