@@ -1,4 +1,4 @@
-//! Functions compiled for the machine's vectors.
+//! Functions compiled for the machine's vectors. (`densecrf`, which stands alone, has the same macro of its own.)
 
 /// Defines a function whose body is compiled for several instruction sets, the best of which is chosen at run time: what the body
 /// calls has to be `#[inline(always)]` or a small closure. (The body stands in a struct of its own, since a closure handed to
