@@ -89,7 +89,7 @@ pub fn conv2d_affine(
 }
 
 /// [`channel_affine_add_relu`] of a [`conv2d`] without bias, see [`conv2d_affine`]: the end of a residual block. Behind sums by
-/// Winograd's method, and those of bf16, map and shortcut take a second pass.
+/// Winograd's method map and shortcut take a second pass.
 ///
 /// # Panics
 ///

@@ -11,6 +11,7 @@ macro_rules! route_to_kernels {
                 weight: FloatTensor<Self>,
                 options: ConvOptions,
             ) -> FloatTensor<Self> {
+                Self::keep_weight(&weight, options.groups);
                 Self::conv2d_forward(x, weight, None, options)
             }
 
@@ -20,6 +21,7 @@ macro_rules! route_to_kernels {
                 bias: FloatTensor<Self>,
                 options: ConvOptions,
             ) -> FloatTensor<Self> {
+                Self::keep_weight(&weight, options.groups);
                 Self::conv2d_forward(x, weight, Some(bias), options)
             }
 
@@ -29,6 +31,7 @@ macro_rules! route_to_kernels {
                 bias: FloatTensor<Self>,
                 options: ConvOptions,
             ) -> FloatTensor<Self> {
+                Self::keep_weight(&weight, options.groups);
                 Self::conv2d_relu_forward(x, weight, bias, options)
             }
 
@@ -40,6 +43,7 @@ macro_rules! route_to_kernels {
                 options: ConvOptions,
                 relu: bool,
             ) -> FloatTensor<Self> {
+                Self::keep_weight(&weight, options.groups);
                 Self::conv2d_affine_forward(x, weight, scale, shift, options, relu)
             }
 
@@ -51,6 +55,7 @@ macro_rules! route_to_kernels {
                 shortcut: FloatTensor<Self>,
                 options: ConvOptions,
             ) -> FloatTensor<Self> {
+                Self::keep_weight(&weight, options.groups);
                 Self::conv2d_affine_add_forward(x, weight, scale, shift, shortcut, options)
             }
 

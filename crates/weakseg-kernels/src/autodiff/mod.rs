@@ -69,7 +69,8 @@ impl<B: Backend + Kernels, const N: usize> Backward<B, N> for Conv2dBackward {
 
 /// Records a convolution; `$bias` is an expression for the primitive of the bias, if any.
 macro_rules! record {
-    ($x:ident, $weight:ident, $options:ident, $nodes:expr, $bias:expr) => {
+    ($x:ident, $weight:ident, $options:ident, $nodes:expr, $bias:expr) => {{
+        B::forget_weights();
         match Conv2dBackward
             .prepare::<C>($nodes)
             .compute_bound()
@@ -91,7 +92,7 @@ macro_rules! record {
                 prep.finish(B::conv2d_forward(x, weight, $bias, $options))
             }
         }
-    };
+    }};
 }
 
 /// Records an operation with one input, which its backward gets back with `$settings`.

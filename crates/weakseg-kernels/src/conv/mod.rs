@@ -26,6 +26,7 @@ mod division;
 mod dots;
 mod ending;
 mod lattice;
+mod layouts;
 mod options;
 mod panels;
 mod planes;
@@ -40,6 +41,7 @@ mod weight_gradient;
 mod winograd;
 
 pub(crate) use ending::Ending;
+pub(crate) use layouts::{Layouts, Weight};
 pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
 
@@ -71,33 +73,29 @@ pub(crate) fn forward(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
-    weight: &[f32],
+    weight: Weight<'_>,
     ending: &Ending<'_>,
 ) -> Vec<f32> {
-    assert_eq!(weight.len(), shape.weight_len(), "weight size");
+    assert_eq!(weight.values.len(), shape.weight_len(), "weight size");
     ending.assert_fits(shape);
     if let Some(plain) = pointwise::plain(shape) {
         let thin = pointwise::thinned(shape, x);
         return forward(tiles, &plain, &thin, weight, ending);
     }
-    let early = &ending.without_place();
-    // What these could not do, for want of a place.
-    let followed = |mut output: Vec<f32>| {
+    let rounded = |bf16| bf16::forward(bf16, shape, x, weight, ending);
+    if let Some(output) = tiles.bf16.and_then(rounded) {
+        return output;
+    }
+    if depthwise::serves(shape) {
+        return depthwise::forward(tiles, shape, x, weight.values, ending);
+    }
+    if winograd::choice::serves(shape) {
+        let mut output = winograd::forward(tiles, shape, x, weight, &ending.without_place());
         if ending.shortcut.is_some() {
             let pixels = shape.output_size[0] * shape.output_size[1];
             ending.follow_all(&mut output, pixels);
         }
         output
-    };
-    let rounded = |bf16| bf16::forward(bf16, shape, x, weight, early);
-    if let Some(output) = tiles.bf16.and_then(rounded) {
-        return followed(output);
-    }
-    if depthwise::serves(shape) {
-        return depthwise::forward(tiles, shape, x, weight, ending);
-    }
-    if winograd::choice::serves(shape) {
-        followed(winograd::forward(tiles, shape, x, weight, early))
     } else {
         forward_by(correlate_by_shape, tiles, shape, x, weight, ending)
     }
@@ -108,7 +106,7 @@ fn forward_by(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
-    weight: &[f32],
+    weight: Weight<'_>,
     ending: &Ending<'_>,
 ) -> Vec<f32> {
     let correlations = Correlation::forward(shape).without_outside(shape.size);
@@ -128,17 +126,20 @@ fn forward_by(
         row,
         channel: shape.taps(),
     };
-    let packed = PackedWeight::new(tiles, weight, strides, &planes, shape.taps());
-    // SAFETY: the correlations' rectangles make up the whole output, so every value is written.
-    unsafe {
-        written_by(shape.output_len(), |output| {
-            for correlation in &correlations {
-                packed.with_taps_of(correlation, |packed| {
-                    way(&planes, correlation)(tiles, &planes, correlation, packed, output);
-                });
-            }
-        })
-    }
+    let pack = || PackedWeight::new(tiles, weight.values, strides, &planes, shape.taps());
+    let run = |packed: &PackedWeight| {
+        // SAFETY: the correlations' rectangles make up the whole output, so every value is written.
+        unsafe {
+            written_by(shape.output_len(), |output| {
+                for correlation in &correlations {
+                    packed.with_taps_of(correlation, |packed| {
+                        way(&planes, correlation)(tiles, &planes, correlation, packed, output);
+                    });
+                }
+            })
+        }
+    };
+    Layouts::with(weight.layouts, |kept| &kept.columns, pack, run)
 }
 
 /// Gradient with respect to x, `[B, I, H, W]`.

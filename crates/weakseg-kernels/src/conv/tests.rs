@@ -35,7 +35,7 @@ fn all_ways(tiles: &Tiles, case: &Case) -> Vec<(&'static str, Pass, f64, Vec<f32
         [("direct", direct::correlate), ("panels", panels::correlate)];
     for (name, correlate) in &correlates[..if grouped { 1 } else { 2 }] {
         let way = |_: &Planes<'_>, _: &Correlation| *correlate;
-        let found = forward_by(way, tiles, shape, x, weight, bias);
+        let found = forward_by(way, tiles, shape, x, Weight::once(weight), bias);
         all.push((*name, Pass::Forward, DIRECT, found));
         let found = input_gradient_by(way, tiles, shape, weight, upstream);
         all.push((*name, Pass::Input, DIRECT, found));
@@ -50,7 +50,7 @@ fn all_ways(tiles: &Tiles, case: &Case) -> Vec<(&'static str, Pass, f64, Vec<f32
         true => WINOGRAD,
         false => DIRECT,
     };
-    let found = forward(tiles, shape, x, weight, bias);
+    let found = forward(tiles, shape, x, Weight::once(weight), bias);
     all.push(("chosen", Pass::Forward, tolerance, found));
     let found = input_gradient(tiles, shape, weight, upstream);
     all.push(("chosen", Pass::Input, tolerance, found));
@@ -124,7 +124,7 @@ fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
         };
         for tiles in &Tiles::available() {
             compare(way_of(shape), tiles, &|ending| {
-                forward(tiles, shape, x, weight, ending)
+                forward(tiles, shape, x, Weight::once(weight), ending)
             });
             let correlates: [(&str, Correlate); 2] =
                 [("direct", direct::correlate), ("panels", panels::correlate)];
@@ -132,18 +132,18 @@ fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
             for (name, correlate) in correlates.into_iter().take(ways) {
                 let way = |_: &Planes<'_>, _: &Correlation| correlate;
                 compare(name, tiles, &|ending| {
-                    forward_by(way, tiles, shape, x, weight, ending)
+                    forward_by(way, tiles, shape, x, Weight::once(weight), ending)
                 });
             }
         }
         for bf16 in Bf16::available() {
-            if bf16::forward(bf16, shape, x, weight, &plain).is_none() {
+            if bf16::forward(bf16, shape, x, Weight::once(weight), &plain).is_none() {
                 continue;
             }
             let mut tiles = *Tiles::detect();
             tiles.bf16 = Some(bf16);
             compare("bf16", &tiles, &|ending| {
-                forward(&tiles, shape, x, weight, ending)
+                forward(&tiles, shape, x, Weight::once(weight), ending)
             });
         }
     }
@@ -161,6 +161,43 @@ fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
     }
 }
 
+#[test]
+fn what_is_kept_of_a_weight_gives_the_same_bytes() {
+    let mut made = [0; 3];
+    for case in cases(60) {
+        let (shape, weight) = (&case.shape, case.weight.as_slice());
+        let ending = Ending::bias(Some(&case.bias));
+        let other: Vec<f32> = case.x.iter().map(|x| 0.5 - x).collect();
+        let plain = Tiles::available().into_iter();
+        let rounding = Bf16::available().into_iter().map(|bf16| {
+            let mut tiles = *Tiles::detect();
+            tiles.bf16 = Some(bf16);
+            tiles
+        });
+        for tiles in plain.chain(rounding) {
+            let layouts = Layouts::default();
+            let kept = Weight {
+                values: weight,
+                layouts: Some(&layouts),
+            };
+            for x in [&case.x, &other, &case.x] {
+                let once = forward(&tiles, shape, x, Weight::once(weight), &ending);
+                let found = forward(&tiles, shape, x, kept, &ending);
+                assert!(found == once, "{} for {shape:?}", tiles.name);
+            }
+            made[0] += usize::from(layouts.columns.get().is_some());
+            made[1] += usize::from(layouts.steps.get().is_some());
+            made[2] += usize::from(layouts.kernels.get().is_some());
+        }
+    }
+    let (sets, bf16_sets) = (Tiles::available().len(), Bf16::available().len());
+    let least = [40 * sets, 3 * bf16_sets, sets];
+    assert!(
+        made.iter().zip(least).all(|(made, least)| *made >= least),
+        "{made:?}"
+    );
+}
+
 /// The first case with a bias and a shortcut of so many values more than fit, and with maps or without.
 fn follow_first(bias: usize, with_maps: bool, shortcut: usize) {
     let case = &cases(1)[0];
@@ -172,7 +209,8 @@ fn follow_first(bias: usize, with_maps: bool, shortcut: usize) {
         maps: with_maps.then_some(&maps),
         shortcut: Some(&shortcut),
     };
-    let _ = forward(Tiles::detect(), &case.shape, &case.x, &case.weight, &ending);
+    let weight = Weight::once(&case.weight);
+    let _ = forward(Tiles::detect(), &case.shape, &case.x, weight, &ending);
 }
 
 #[test]

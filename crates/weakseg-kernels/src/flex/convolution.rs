@@ -3,8 +3,9 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DType, Flex, TensorMetadata};
 
+use super::kept;
 use super::tensors::{contiguous, tensor, values};
-use crate::conv::{self, ConvOptions, ConvShape, Ending};
+use crate::conv::{self, ConvOptions, ConvShape, Ending, Weight};
 use crate::tile::Tiles;
 
 /// The sizes, if the kernels here serve this call: f32 and no empty tensor.
@@ -25,7 +26,12 @@ pub(super) fn convolved(
     ending: &Ending<'_>,
 ) -> FloatTensor<Flex> {
     let (x, weight) = (contiguous(x), contiguous(weight));
-    let output = conv::forward(&Tiles::chosen(), shape, values(&x), values(&weight), ending);
+    let kept = kept::weights().find(&weight, shape.options.groups);
+    let weight = Weight {
+        values: values(&weight),
+        layouts: kept.as_ref().map(|kept| &kept.layouts),
+    };
+    let output = conv::forward(&Tiles::chosen(), shape, values(&x), weight, ending);
     let [height, width] = shape.output_size;
     tensor(output, &[shape.batch, shape.outputs, height, width])
 }

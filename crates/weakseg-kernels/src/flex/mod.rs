@@ -1,6 +1,7 @@
 //! The CPU backend: f32 runs the kernels of this crate, other float types the default bodies.
 
 mod convolution;
+mod kept;
 mod passes;
 mod statistics;
 mod tensors;
@@ -31,6 +32,14 @@ use tensors::{pixels, tensor};
 pub(crate) use tensors::{contiguous, elementwise_serves, own_values, owned, values};
 
 impl Kernels for Flex {
+    fn keep_weight(weight: &FloatTensor<Self>, groups: usize) {
+        kept::weights().keep(weight, groups);
+    }
+
+    fn forget_weights() {
+        kept::weights().forget();
+    }
+
     fn conv2d_forward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

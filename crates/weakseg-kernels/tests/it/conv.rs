@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::module::conv2d as burn_conv2d;
 use burn::tensor::ops::ConvOptions as BurnOptions;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use weakseg_kernels::{ConvOptions, conv2d};
+use weakseg_kernels::{ConvOptions, SgdStep, conv2d, sgd_update};
 
 use crate::{numbers, relative_error, values};
 
@@ -209,4 +209,37 @@ fn channels_must_fit() {
     let x = filled([1, 3, 4, 4], 1, &device);
     let weight = filled([2, 4, 3, 3], 2, &device);
     let _ = conv2d(x, weight, None, &ConvOptions::default());
+}
+
+/// An inference keeps what it makes of a weight: neither an optimizer's step in place nor another weight in the same memory may
+/// meet it.
+#[test]
+fn an_inference_sees_what_became_of_its_weight() {
+    let device = crate::device();
+    let step = SgdStep {
+        lr: 0.5,
+        momentum: 0.0,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+    for (x_shape, weight_shape) in [
+        ([2, 8, 9, 11], [9, 8, 1, 1]),
+        ([1, 40, 9, 10], [36, 40, 3, 3]),
+    ] {
+        let x = filled(x_shape, 1, &device);
+        let options = ConvOptions::same(weight_shape[2], 1);
+        let infer = |weight: &Tensor<4>| values(&conv2d(x.clone(), weight.clone(), None, &options));
+        let mut weight = filled(weight_shape, 2, &device);
+        let mut seen = vec![infer(&weight), infer(&weight)];
+        assert!(seen[0] == seen[1]);
+        for round in 0..4 {
+            let gradient = filled([weight_shape.iter().product()], 3 + round, &device);
+            let flat = weight.reshape(gradient.dims());
+            weight = sgd_update(flat, gradient, &step).reshape(weight_shape);
+            let copy = Tensor::from_data(weight.to_data(), &device);
+            seen = vec![infer(&weight), infer(&copy)];
+            assert!(seen[0] == seen[1], "round {round} of {weight_shape:?}");
+        }
+        assert!(seen[0] != infer(&filled(weight_shape, 2, &device)));
+    }
 }

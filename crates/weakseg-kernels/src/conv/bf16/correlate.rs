@@ -208,6 +208,7 @@ impl Stretch<'_> {
                 first: channel * pixels,
                 image: self.planes.rows * pixels,
                 step: self.grid.destination.step[1],
+                shortcut: ending.shortcut,
             };
             place_row(self.set, lines, sums, bias, map, &plane);
         }
@@ -215,36 +216,50 @@ impl Stretch<'_> {
 }
 
 /// One channel of all images of a destination.
-struct Plane {
+struct Plane<'a> {
     destination: Shared,
     /// Where it begins in the first image, and from there to the next.
     first: usize,
     image: usize,
     /// Pixels between neighbours.
     step: usize,
+    /// Of the destination's size, to be added.
+    shortcut: Option<&'a [f32]>,
 }
 
 per_instruction_set! {
     /// Writes the sums of one channel to its pixels.
-    fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane) {
+    fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane<'_>) {
         for line in lines {
             let Some((image, pixel)) = line.source else {
                 continue;
             };
             let sums = &sums[line.at..][..line.count];
-            let to = plane.first + image * plane.image + pixel;
+            let at = plane.first + image * plane.image + pixel;
             // SAFETY: the task owns the pixels of its lines in this plane of the destination; of
             // those with a step, others may own the pixels between.
             unsafe {
-                let to = plane.destination.get().add(to);
-                if plane.step == 1 {
-                    let to = std::slice::from_raw_parts_mut(to, line.count);
-                    for (to, sum) in to.iter_mut().zip(sums) {
-                        *to = map.output(sum + bias);
+                let to = plane.destination.get().add(at);
+                if plane.step > 1 {
+                    for (n, sum) in sums.iter().enumerate() {
+                        let value = sum + bias;
+                        let n = n * plane.step;
+                        *to.add(n) = match plane.shortcut {
+                            Some(shortcut) => map.output_with(value, shortcut[at + n]),
+                            None => map.output(value),
+                        };
+                    }
+                    continue;
+                }
+                let to = std::slice::from_raw_parts_mut(to, line.count);
+                if let Some(shortcut) = plane.shortcut {
+                    let shortcut = &shortcut[at..][..line.count];
+                    for ((to, sum), shortcut) in to.iter_mut().zip(sums).zip(shortcut) {
+                        *to = map.output_with(sum + bias, *shortcut);
                     }
                 } else {
-                    for (at, sum) in sums.iter().enumerate() {
-                        *to.add(at * plane.step) = map.output(sum + bias);
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        *to = map.output(sum + bias);
                     }
                 }
             }

@@ -9,12 +9,13 @@ mod weight_gradient;
 
 use super::ending::Ending;
 use super::lattice::Correlation;
+use super::layouts::{Layouts, Weight};
 use super::planes::{Planes, WeightStrides};
 use super::shape::ConvShape;
 use crate::bf16::{Bf16, SIDE};
 use crate::scratch::{Shared, written_by, zeros};
 use grid::Grid;
-use weight::PackedWeight;
+pub(super) use weight::PackedWeight;
 
 /// The forward pass and its grid, if bf16 serves a shape.
 fn forward_pass(shape: &ConvShape) -> Option<(Correlation, Grid)> {
@@ -35,7 +36,7 @@ pub(super) fn forward(
     bf16: Bf16,
     shape: &ConvShape,
     x: &[f32],
-    weight: &[f32],
+    weight: Weight<'_>,
     ending: &Ending<'_>,
 ) -> Option<Vec<f32>> {
     let (correlation, grid) = forward_pass(shape)?;
@@ -54,13 +55,16 @@ pub(super) fn forward(
         row: shape.inputs * shape.taps(),
         channel: shape.taps(),
     };
-    let packed = PackedWeight::new(bf16, weight, strides, &planes, &correlation);
-    // SAFETY: the grid is of a correlation that writes the whole output.
-    Some(unsafe {
-        written_by(shape.output_len(), |output| {
-            correlate::correlate(bf16, &grid, &planes, &packed, output);
-        })
-    })
+    let pack = || PackedWeight::new(bf16, weight.values, strides, &planes, &correlation);
+    let run = |packed: &PackedWeight| {
+        // SAFETY: the grid is of a correlation that writes the whole output.
+        unsafe {
+            written_by(shape.output_len(), |output| {
+                correlate::correlate(bf16, &grid, &planes, packed, output);
+            })
+        }
+    };
+    Some(Layouts::with(weight.layouts, |kept| &kept.steps, pack, run))
 }
 
 /// Gradient with respect to x, or none where f32 is the better way.

@@ -2,6 +2,7 @@
 
 use super::super::ConvOptions;
 use super::super::ending::Ending;
+use super::super::layouts::Weight;
 use super::super::reference::{Case, Numbers, convolve, error};
 use super::super::shape::ConvShape;
 use super::{forward, input_gradient, weight_gradient};
@@ -74,7 +75,10 @@ fn every_pass_on_every_instruction_set_equals_the_definition() {
         for bf16 in Bf16::available() {
             let (shape, bias) = (&case.shape, &Ending::bias(Some(&case.bias)));
             let passes = [
-                (forward(bf16, shape, &case.x, &case.weight, bias), &output),
+                (
+                    forward(bf16, shape, &case.x, Weight::once(&case.weight), bias),
+                    &output,
+                ),
                 (
                     input_gradient(bf16, shape, &case.weight, &case.upstream),
                     &input,
@@ -112,7 +116,13 @@ fn the_number_of_threads_changes_nothing() {
             pool.expect("a thread pool").install(|| {
                 let (shape, x, up) = (&case.shape, &case.x, &case.upstream);
                 [
-                    forward(best, shape, x, &case.weight, &Ending::default()),
+                    forward(
+                        best,
+                        shape,
+                        x,
+                        Weight::once(&case.weight),
+                        &Ending::default(),
+                    ),
                     input_gradient(best, shape, &case.weight, up),
                     weight_gradient(best, shape, x, up),
                 ]

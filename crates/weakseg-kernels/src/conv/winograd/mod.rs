@@ -18,9 +18,11 @@ mod weight;
 mod weight_gradient;
 
 use super::ending::Ending;
+use super::layouts::{Layouts, Weight};
 use super::shape::ConvShape;
 use crate::tile::Tiles;
 use pass::Pass;
+pub(super) use weight::Kernels;
 
 /// Whether a convolution can be computed this way.
 pub(super) fn possible(shape: &ConvShape) -> bool {
@@ -32,11 +34,24 @@ pub(super) fn forward(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
-    weight: &[f32],
+    weight: Weight<'_>,
     ending: &Ending<'_>,
 ) -> Vec<f32> {
     assert!(possible(shape), "3x3, stride 1, one group");
-    forward::run(tiles, &Pass::forward(shape, x, weight, ending))
+    let pass = Pass::forward(shape, x, weight.values, ending);
+    if weight.layouts.is_none() {
+        return forward::run(tiles, &pass);
+    }
+    let make = || Kernels::new(tiles, &pass);
+    Layouts::with(
+        weight.layouts,
+        |kept| &kept.kernels,
+        make,
+        |kernels| {
+            let kernels = Some(kernels);
+            forward::run(tiles, &Pass { kernels, ..pass })
+        },
+    )
 }
 
 /// Gradient with respect to x, `[B, I, H, W]`.

@@ -2,9 +2,11 @@
 
 use super::super::ending::Ending;
 use super::super::shape::ConvShape;
+use super::weight::Kernels;
 
 /// A convolution with a 3x3 kernel and stride 1: `channels` source planes of each image become
 /// `rows` destination planes.
+#[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub batch: usize,
     pub channels: usize,
@@ -18,6 +20,8 @@ pub(super) struct Pass<'a> {
     /// What follows, of which no shortcut.
     pub ending: Ending<'a>,
     pub weight: &'a [f32],
+    /// The same as the transform reads it, where it was laid out before.
+    pub kernels: Option<&'a Kernels>,
     /// Values of the weight from one destination plane, or source plane, to the next.
     pub row_stride: usize,
     pub channel_stride: usize,
@@ -44,6 +48,7 @@ impl<'a> Pass<'a> {
             start: shape.options.padding.map(|padding| -(padding as isize)),
             ending: *ending,
             weight,
+            kernels: None,
             row_stride: shape.inputs * shape.taps(),
             channel_stride: shape.taps(),
             turned: false,
@@ -72,6 +77,7 @@ impl<'a> Pass<'a> {
             }),
             ending: Ending::default(),
             weight,
+            kernels: None,
             row_stride: shape.taps(),
             channel_stride: shape.inputs * shape.taps(),
             turned: true,

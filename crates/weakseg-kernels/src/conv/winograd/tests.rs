@@ -75,7 +75,13 @@ fn every_instruction_set_equals_the_definition() {
         for tiles in Tiles::available() {
             let errors = [
                 error(
-                    &forward(&tiles, shape, x, weight, &Ending::bias(Some(bias))),
+                    &forward(
+                        &tiles,
+                        shape,
+                        x,
+                        Weight::once(weight),
+                        &Ending::bias(Some(bias)),
+                    ),
                     &output,
                 ),
                 error(&input_gradient(&tiles, shape, weight, upstream), &input),
@@ -100,7 +106,9 @@ fn maps_follow_on_every_instruction_set() {
         let shape = &case.shape;
         let plain = Ending::bias(Some(&case.bias));
         for tiles in Tiles::available() {
-            let run = |ending: &Ending<'_>| forward(&tiles, shape, &case.x, &case.weight, ending);
+            let run = |ending: &Ending<'_>| {
+                forward(&tiles, shape, &case.x, Weight::once(&case.weight), ending)
+            };
             let sums = run(&plain);
             for relu in [false, true] {
                 let ending = Ending {
@@ -130,7 +138,7 @@ fn the_number_of_threads_changes_nothing() {
                         tiles,
                         &case.shape,
                         &case.x,
-                        &case.weight,
+                        Weight::once(&case.weight),
                         &Ending::default(),
                     ),
                     input_gradient(tiles, &case.shape, &case.weight, &case.upstream),
@@ -162,8 +170,8 @@ fn convolutions_use_it_where_it_pays() {
         let tiles = Tiles::detect();
         // The two methods round differently.
         let same = [
-            super::super::forward(tiles, &shape, x, weight, &Ending::default())
-                == forward(tiles, &shape, x, weight, &Ending::default()),
+            super::super::forward(tiles, &shape, x, Weight::once(weight), &Ending::default())
+                == forward(tiles, &shape, x, Weight::once(weight), &Ending::default()),
             super::super::input_gradient(tiles, &shape, weight, upstream)
                 == input_gradient(tiles, &shape, weight, upstream),
             super::super::weight_gradient(tiles, &shape, x, upstream)

@@ -1,17 +1,22 @@
 //! Transformed weights, packed for the block kernel.
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
+use rayon::prelude::*;
+
 use super::pass::Pass;
 use super::source::prefetch;
 use super::transform::{PRODUCTS, TILE, Weight, both_axes};
 #[cfg(target_arch = "x86_64")]
 use crate::bf16::x86::transposed;
+use crate::scratch::{Temporary, written_by};
 #[cfg(target_arch = "x86_64")]
 use crate::tile::Set;
 use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
 const TAPS: usize = 9;
+/// Kernels of a run of lanes, tap by tap.
+type Taps = [[f32; RUN]; TAPS];
 
 /// How the transformed weights of `tiles.rows` destination channels lie:
 /// `[product, channel, row]`.
@@ -39,7 +44,7 @@ impl Columns {
 
 /// Kernels of a run of lanes, tap by tap, and where their products go.
 struct Part<'a> {
-    taps: &'a [[f32; RUN]; TAPS],
+    taps: &'a Taps,
     to: *mut f32,
     stride: usize,
 }
@@ -65,7 +70,7 @@ unsafe fn part<V: Vector>(part: &Part<'_>) {
 const NONE: [f32; TAPS] = [0.0; TAPS];
 
 /// Tap `t` of every kernel as `to[t]`.
-fn side_by_side(tiles: &Tiles, kernels: &[&[f32; TAPS]; RUN], to: &mut [[f32; RUN]; TAPS]) {
+fn side_by_side(tiles: &Tiles, kernels: &[&[f32; TAPS]; RUN], to: &mut Taps) {
     #[cfg(target_arch = "x86_64")]
     if tiles.set == Set::Avx512 {
         // SAFETY: tiles are only handed out where the machine runs their set.
@@ -86,7 +91,7 @@ fn side_by_side(tiles: &Tiles, kernels: &[&[f32; TAPS]; RUN], to: &mut [[f32; RU
 /// The machine must have AVX-512.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn transpose_taps(kernels: &[&[f32; TAPS]; RUN], to: &mut [[f32; RUN]; TAPS]) {
+unsafe fn transpose_taps(kernels: &[&[f32; TAPS]; RUN], to: &mut Taps) {
     use std::arch::x86_64::{_mm512_maskz_loadu_epi32, _mm512_setzero_si512, _mm512_storeu_si512};
     let mut rows = [_mm512_setzero_si512(); RUN];
     for (row, kernel) in rows.iter_mut().zip(kernels) {
@@ -113,6 +118,62 @@ fn fetch(values: &[f32], at: usize, rows: usize, stride: usize, length: usize) {
     }
 }
 
+/// Every kernel of a weight that is not turned, as the transform reads it: `[block of destination channels, part of the source channels]`.
+pub(in super::super) struct Kernels {
+    taps: Temporary,
+    /// Parts of a block.
+    parts: usize,
+}
+
+impl Kernels {
+    pub(super) fn new(tiles: &Tiles, pass: &Pass<'_>) -> Self {
+        let rows = tiles.rows;
+        let parts = pass.channels.div_ceil(RUN / rows);
+        let length = pass.rows.div_ceil(rows) * parts * TAPS * RUN;
+        // SAFETY: the tasks' chunks are all of the values, and each is written whole.
+        let taps = unsafe {
+            written_by(length, |taps| {
+                let taps = std::slice::from_raw_parts_mut(taps.get(), length);
+                let (taps, _) = taps.as_chunks_mut::<RUN>();
+                let (taps, _) = taps.as_chunks_mut::<TAPS>();
+                (taps.par_chunks_exact_mut(parts).enumerate()).for_each(|(block, taps)| {
+                    for (part, taps) in taps.iter_mut().enumerate() {
+                        gather(tiles, pass, block * rows, part * (RUN / rows), taps);
+                    }
+                });
+            })
+        };
+        Self {
+            taps: Temporary::new(taps),
+            parts,
+        }
+    }
+
+    /// The kernels of a part of a block.
+    fn part(&self, block: usize, part: usize) -> &Taps {
+        let (taps, _) = self.taps.as_chunks::<RUN>();
+        let (taps, _) = taps.as_chunks::<TAPS>();
+        &taps[block * self.parts..][..self.parts][part]
+    }
+}
+
+/// Gathers the kernels of `tiles.rows` destination channels from `row` on and as many source channels from `channel` on as fill a run;
+/// what is missing is zero.
+fn gather(tiles: &Tiles, pass: &Pass<'_>, row: usize, channel: usize, taps: &mut Taps) {
+    let rows = tiles.rows.min(pass.rows - row);
+    let mut kernels = [&NONE; RUN];
+    for (lane, kernel) in kernels.iter_mut().enumerate() {
+        let (lane, channel) = (lane % tiles.rows, channel + lane / tiles.rows);
+        if lane < rows && channel < pass.channels {
+            let at = (row + lane) * pass.row_stride + channel * pass.channel_stride;
+            *kernel = pass.weight[at..at + TAPS]
+                .try_into()
+                .expect("a slice of TAPS");
+        }
+    }
+    side_by_side(tiles, &kernels, taps);
+}
+
 /// Transforms the weights of the block of destination channels from `block * tiles.rows` on; rows
 /// behind the last one are zero.
 pub(super) fn transform(
@@ -125,34 +186,25 @@ pub(super) fn transform(
     assert!(to.len() >= columns.len(), "room for the products");
     let first = block * columns.rows;
     let rows = columns.rows.min(pass.rows - first);
-    let mut taps = [[0.0; RUN]; TAPS];
-    for channel in (0..pass.channels).step_by(RUN / columns.rows) {
-        if pass.turned {
-            let ahead = (first * pass.row_stride) + (channel + AHEAD) * pass.channel_stride;
-            fetch(
-                pass.weight,
-                ahead,
-                RUN / columns.rows,
-                pass.channel_stride,
-                rows * TAPS,
-            );
-        }
-        let mut kernels = [&NONE; RUN];
-        for (lane, kernel) in kernels.iter_mut().enumerate() {
-            let (row, channel) = (lane % columns.rows, channel + lane / columns.rows);
-            if row < rows && channel < pass.channels {
-                let at = (first + row) * pass.row_stride + channel * pass.channel_stride;
-                *kernel = pass.weight[at..at + TAPS]
-                    .try_into()
-                    .expect("a slice of TAPS");
+    let channels = RUN / columns.rows;
+    let mut gathered = [[0.0; RUN]; TAPS];
+    for (part, channel) in (0..pass.channels).step_by(channels).enumerate() {
+        let taps = if let Some(kernels) = pass.kernels {
+            kernels.part(block, part)
+        } else {
+            if pass.turned {
+                let ahead = (first * pass.row_stride) + (channel + AHEAD) * pass.channel_stride;
+                let (weight, stride) = (pass.weight, pass.channel_stride);
+                fetch(weight, ahead, channels, stride, rows * TAPS);
             }
-        }
-        side_by_side(tiles, &kernels, &mut taps);
-        if pass.turned {
-            taps.reverse();
-        }
+            gather(tiles, pass, first, channel, &mut gathered);
+            if pass.turned {
+                gathered.reverse();
+            }
+            &gathered
+        };
         let part = Part {
-            taps: &taps,
+            taps,
             to: to[channel * columns.rows..].as_mut_ptr(),
             stride: columns.product,
         };
