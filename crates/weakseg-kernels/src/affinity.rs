@@ -7,7 +7,7 @@ use crate::path::{PathIndex, Sources};
 
 /// Directions whose gradients share one buffer. Fixed, so that the order of the additions does
 /// not depend on the number of threads.
-const CHUNK: usize = 16;
+pub(crate) const CHUNK: usize = 16;
 
 /// Affinities `[B, D, S]` of edges `[B, H, W]`.
 pub(crate) fn forward(
@@ -85,21 +85,21 @@ pub(crate) fn backward(
 }
 
 /// What the pairs of one direction look at.
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     edge: &'a [f32],
     /// From a source to each cell of its path, in the path's order.
     offsets: Vec<isize>,
     /// Of the rectangle of sources, the first column and their number; columns of the map.
-    first: usize,
-    columns: usize,
-    width: usize,
+    pub first: usize,
+    pub columns: usize,
+    pub width: usize,
 }
 
 /// Pairs whose paths are walked side by side.
-const WIDE: usize = 32;
+pub(crate) const WIDE: usize = 32;
 
 impl<'a> Line<'a> {
-    fn new(edge: &'a [f32], width: usize, sources: &Sources, path: &[[isize; 2]]) -> Self {
+    pub fn new(edge: &'a [f32], width: usize, sources: &Sources, path: &[[isize; 2]]) -> Self {
         Self {
             edge,
             offsets: path.iter().map(|cell| sources.offset(*cell)).collect(),
@@ -120,7 +120,7 @@ impl<'a> Line<'a> {
 
     /// Greatest edge on the paths of `N` neighbouring sources.
     #[inline(always)]
-    fn greatest<const N: usize>(&self, pixel: usize) -> [f32; N] {
+    pub fn greatest<const N: usize>(&self, pixel: usize) -> [f32; N] {
         let mut greatest: [f32; N] = self.cell(0, pixel);
         for offset in &self.offsets[1..] {
             let values = &self.edge[pixel.wrapping_add_signed(*offset)..][..N];
@@ -136,9 +136,15 @@ impl<'a> Line<'a> {
         greatest
     }
 
-    /// Which cell of their paths has it: the first of equals.
+    /// From a source to a cell of its path.
     #[inline(always)]
-    fn deciding<const N: usize>(&self, pixel: usize) -> [u32; N] {
+    pub fn offset(&self, cell: u32) -> isize {
+        self.offsets[cell as usize]
+    }
+
+    /// [`greatest`](Self::greatest), and which cell of their paths has it: the first of equals.
+    #[inline(always)]
+    pub fn deciding<const N: usize>(&self, pixel: usize) -> ([f32; N], [u32; N]) {
         let mut greatest: [f32; N] = self.cell(0, pixel);
         let mut cells = [0; N];
         for (cell, offset) in (1u32..).zip(&self.offsets[1..]) {
@@ -153,7 +159,7 @@ impl<'a> Line<'a> {
                 cells[lane] = if greater { cell } else { cells[lane] };
             }
         }
-        cells
+        (greatest, cells)
     }
 }
 
@@ -185,15 +191,15 @@ per_instruction_set! {
         let mut at = 0;
         while at < upstream.len() {
             if let Some(upstream) = upstream[at..].first_chunk::<WIDE>() {
-                let cells = line.deciding::<WIDE>(start + at);
+                let (_, cells) = line.deciding::<WIDE>(start + at);
                 for lane in 0..WIDE {
-                    let offset = line.offsets[cells[lane] as usize];
+                    let offset = line.offset(cells[lane]);
                     part[(start + at + lane).wrapping_add_signed(offset)] -= upstream[lane];
                 }
                 at += WIDE;
             } else {
-                let [cell] = line.deciding::<1>(start + at);
-                let offset = line.offsets[cell as usize];
+                let (_, [cell]) = line.deciding::<1>(start + at);
+                let offset = line.offset(cell);
                 part[(start + at).wrapping_add_signed(offset)] -= upstream[at];
                 at += 1;
             }

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
 use crate::ops::{NetworkOps, Resize};
+use crate::pairs::{PairLabels, SUMS};
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 
@@ -121,6 +122,42 @@ pub fn conv2d_affine_add_relu(
         shift.into_dispatch(),
         shortcut.into_dispatch(),
         *options,
+    ))
+}
+
+/// The sums that IRNet's losses are made of (Ahn et al. 2019, eq. 3 to 7), each over all pairs of pixels of one kind in a batch:
+///
+/// 0. −log(a + ε) over background pairs, a being the pair's [`path_affinity`] and ε 1e-5,
+/// 1. the same over foreground pairs,
+/// 2. −log(1 + ε − a) over negative pairs,
+/// 3. |D(source) − D(destination) − (dy, dx)|, both axes, over foreground pairs,
+/// 4. |D(source) − D(destination)|, both axes, over background pairs.
+///
+/// `edge` is `[B, H, W]`, probabilities from 0 to 1; `displacement` D `[B, 2, H, W]`, (dy, dx) in cells; the result is `[5]`.
+/// Differentiable in both. On the CPU no value of a pair is ever written, and the result does not depend on the number of
+/// threads; elsewhere it is [`path_affinity`] and what a backend makes of its tensors.
+///
+/// # Panics
+///
+/// If the labels are of maps of another shape.
+#[must_use]
+pub fn pair_sums(edge: Tensor<3>, displacement: Tensor<4>, labels: &PairLabels) -> Tensor<1> {
+    let [batch, height, width] = edge.dims();
+    let shapes = (edge.dims(), displacement.dims());
+    let expected = (labels.shape(), [batch, 2, height, width]);
+    assert!(
+        shapes == expected,
+        "pair_sums: edge and displacement are {shapes:?}; expected {expected:?} for the labels"
+    );
+    if labels.len() == 0 {
+        // No pairs: zeros with a gradient of zero.
+        let nothing = (edge.sum() + displacement.sum()) * 0.0;
+        return nothing.repeat_dim(0, SUMS);
+    }
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::sum_pairs(
+        edge.into_dispatch(),
+        displacement.into_dispatch(),
+        labels.clone(),
     ))
 }
 

@@ -9,7 +9,7 @@
 //!   ReLU; [`relu()`], [`add_relu`]: ReLU alone and after a residual sum; [`batch_norm_add_relu`],
 //!   [`channel_affine_add_relu`]: the end of a residual block.
 //! - [`global_mean`], [`gate()`], [`gate_add_relu`]: squeeze and excitation.
-//! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`].
+//! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`]; [`pair_sums`]: IRNet's losses of them.
 //! - [`sgd_update`], [`momentum_update`], [`adam_update`]: steps of optimizers in one pass.
 //! - [`walk::random_walk`]: propagation of activation maps by sparse passes (CPU, no tensors).
 
@@ -30,6 +30,7 @@ mod instructions;
 mod nearest;
 mod norm;
 mod ops;
+mod pairs;
 mod path;
 mod pool;
 mod precision;
@@ -47,9 +48,11 @@ pub use conv::ConvOptions;
 pub use dispatch::{
     add_relu, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
     conv2d_affine, conv2d_affine_add_relu, conv2d_relu, gate, gate_add_relu, global_mean,
-    max_pool2d, path_affinity, relu, resize_bilinear, resize_nearest, resize_nearest_join,
+    max_pool2d, pair_sums, path_affinity, relu, resize_bilinear, resize_nearest,
+    resize_nearest_join,
 };
 pub use norm::NormOptions;
+pub use pairs::{PairKind, PairLabels};
 pub use path::{PathIndex, Sources};
 pub use pool::PoolOptions;
 pub use precision::{NoBf16, use_bf16};

@@ -6,6 +6,7 @@ use burn::backend::{Backend, backend_extension};
 use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
+use crate::pairs::{self, PairLabels};
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 
@@ -61,6 +62,13 @@ pub trait NetworkOps: Backend {
 
     /// See [`crate::path_affinity`].
     fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self>;
+
+    /// See [`crate::pair_sums`].
+    fn sum_pairs(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: PairLabels,
+    ) -> FloatTensor<Self>;
 
     /// See [`crate::max_pool2d`].
     fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self>;
@@ -220,6 +228,25 @@ pub trait Kernels: Backend {
         affinity_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         default::path_affinity_backward::<Self>(edge, paths, affinity_gradient)
+    }
+
+    /// Sums over pairs, `[5]`, of edges `[B, H, W]` and displacements `[B, 2, H, W]`: see [`crate::pair_sums`].
+    fn pair_sums_forward(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: &PairLabels,
+    ) -> FloatTensor<Self> {
+        pairs::default::forward::<Self>(edge, displacement, labels)
+    }
+
+    /// Gradients with respect to the edges and the displacements, from those of the sums, `[5]`.
+    fn pair_sums_backward(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: &PairLabels,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        pairs::default::backward::<Self>(edge, displacement, labels, output_gradient)
     }
 
     /// Largest values of the windows of x `[B, C, H, W]`.

@@ -63,6 +63,14 @@ macro_rules! route_to_kernels {
                 Self::path_affinity_forward(edge, &paths)
             }
 
+            fn sum_pairs(
+                edge: FloatTensor<Self>,
+                displacement: FloatTensor<Self>,
+                labels: PairLabels,
+            ) -> FloatTensor<Self> {
+                Self::pair_sums_forward(edge, displacement, &labels)
+            }
+
             fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
                 Self::max_pool_forward(x, options)
             }

@@ -3,6 +3,7 @@
 mod again;
 mod gate;
 mod nearest;
+mod pairs;
 mod residual;
 
 use burn::backend::autodiff::NodeId;
@@ -18,6 +19,7 @@ use again::Again;
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
 use crate::ops::{Kernels, NetworkOps, Resize};
+use crate::pairs::PairLabels;
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 
@@ -170,6 +172,14 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         record_unary!(edge, AffinityBackward, paths, |edge| {
             B::path_affinity_forward(edge, &paths)
         })
+    }
+
+    fn sum_pairs(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: PairLabels,
+    ) -> FloatTensor<Self> {
+        pairs::sum_pairs::<B, C>(edge, displacement, labels)
     }
 
     fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {

@@ -10,6 +10,7 @@ use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
 use crate::ops::{Kernels, NetworkOps, Resize};
+use crate::pairs::PairLabels;
 use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 use crate::route::route_to_kernels;

@@ -18,6 +18,7 @@ use crate::instructions::Instructions;
 use crate::nearest::{self, Growth};
 use crate::norm::{self, ChannelMap, NormOptions};
 use crate::ops::{Kernels, NetworkOps, Resize};
+use crate::pairs::{self, PairLabels};
 use crate::path::PathIndex;
 use crate::pool::{self, PoolOptions};
 use crate::relu::{self, gated, rectified};
@@ -190,6 +191,48 @@ impl Kernels for Flex {
         let dims: [usize; 3] = edge.shape().dims();
         let gradient = affinity::backward(values(&edge), dims, paths, values(&upstream));
         tensor(gradient, &dims)
+    }
+
+    fn pair_sums_forward(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: &PairLabels,
+    ) -> FloatTensor<Self> {
+        if edge.dtype() != DType::F32 || displacement.dtype() != DType::F32 {
+            return pairs::default::forward::<Self>(edge, displacement, labels);
+        }
+        let (edge, displacement) = (contiguous(&edge), contiguous(&displacement));
+        let sums = pairs::sums::forward(&pairs::sums::Maps {
+            edge: values(&edge),
+            displacement: values(&displacement),
+            labels,
+        });
+        tensor(sums.to_vec(), &[sums.len()])
+    }
+
+    fn pair_sums_backward(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: &PairLabels,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        if edge.dtype() != DType::F32 || displacement.dtype() != DType::F32 {
+            return pairs::default::backward::<Self>(edge, displacement, labels, output_gradient);
+        }
+        let (edge, displacement) = (contiguous(&edge), contiguous(&displacement));
+        let upstream = contiguous(&output_gradient);
+        let maps = pairs::sums::Maps {
+            edge: values(&edge),
+            displacement: values(&displacement),
+            labels,
+        };
+        let upstream = values(&upstream).try_into();
+        let gradients = pairs::sums::backward(&maps, upstream.expect("a gradient for each sum"));
+        let [edge_gradient, displacement_gradient] = gradients;
+        [
+            tensor(edge_gradient, &edge.shape()),
+            tensor(displacement_gradient, &displacement.shape()),
+        ]
     }
 
     fn max_pool_forward(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {

@@ -5,6 +5,7 @@ mod blocks;
 mod conv;
 mod endings;
 mod norm;
+mod pairs;
 mod planes;
 mod updates;
 mod walk;

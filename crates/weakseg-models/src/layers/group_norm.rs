@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use weakseg_kernels::{NormOptions, batch_norm, channel_affine};
 
 use super::Init;
 use super::init::Law;
@@ -42,12 +43,21 @@ impl GroupNorm {
     /// `[B, C, H, W]` → the same
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let grouped = x.reshape([batch, self.groups, channels / self.groups * height * width]);
-        let (variance, mean) = grouped.clone().var_mean_bias(2);
-        let normal = (grouped - mean) / (variance + EPSILON).sqrt();
-        let per_channel = [1, channels, 1, 1];
-        normal.reshape([batch, channels, height, width]) * self.weight.val().reshape(per_channel)
-            + self.bias.val().reshape(per_channel)
+        // The groups of all images are the channels of one: each is normalised by itself.
+        let (groups, rows) = (batch * self.groups, channels / self.groups * height);
+        let grouped = x.reshape([1, groups, rows, width]);
+        let device = grouped.device();
+        let same = (
+            Tensor::ones([groups], &device),
+            Tensor::zeros([groups], &device),
+        );
+        let options = NormOptions {
+            epsilon: EPSILON,
+            relu: false,
+        };
+        let (normal, ..) = batch_norm(grouped, same.0, same.1, &options);
+        let normal = normal.reshape([batch, channels, height, width]);
+        channel_affine(normal, self.weight.val(), self.bias.val(), false)
     }
 }
 

@@ -1,12 +1,10 @@
 //! IRNet's losses (reference §4.4; Ahn, Cho and Kwak 2019, eq. 3 to 7).
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Int, Tensor, TensorData};
-use weakseg_kernels::{PathIndex, path_affinity};
+use weakseg_kernels::{PairLabels, pair_sums};
 
-use super::pair_labels::PairLabels;
-
-/// In logarithms and denominators.
+/// In denominators; [`pair_sums`] has the same in logarithms.
 const EPSILON: f64 = 1e-5;
 
 /// The terms of the loss, each `[1]`.
@@ -33,50 +31,26 @@ pub struct IrnLoss {
 /// The loss of a batch.
 ///
 /// `edge` is `[B, 1, h, w]`, *logits* of a class boundary; `displacement` is `[B, 2, h, w]`, (dy, dx) in cells; `pairs`
-/// are the labels of the same grid and `paths`. Every mean is over the pairs of the whole batch, with 1e-5 beside their
-/// number, so a kind of pair that does not occur costs 0.
+/// are the labels of the same grid. Every mean is over the pairs of the whole batch, with 1e-5 beside their number, so a
+/// kind of pair that does not occur costs 0.
 ///
 /// # Panics
 /// If `pairs` was made for another grid.
-pub fn irn_loss(
-    edge: Tensor<4>,
-    displacement: Tensor<4>,
-    pairs: &PairLabels,
-    paths: &PathIndex,
-) -> IrnLoss {
+pub fn irn_loss(edge: Tensor<4>, displacement: Tensor<4>, pairs: &PairLabels) -> IrnLoss {
     let [batch, _, height, width] = edge.dims();
-    let [background, foreground, negatives] = pairs.counts.map(|n| n as f64 + EPSILON);
-    let affinity = path_affinity(sigmoid(edge).reshape([batch, height, width]), paths);
-    let positive = -(affinity.clone() + EPSILON).log();
-    let positive_background = (positive.clone() * pairs.background.clone()).sum() / background;
-    let positive_foreground = (positive * pairs.foreground.clone()).sum() / foreground;
-    let apart = -(-affinity + (1.0 + EPSILON)).log();
-    let negative = (apart * pairs.negative.clone()).sum() / negatives;
+    let edge = sigmoid(edge).reshape([batch, height, width]);
+    let sums = pair_sums(edge, displacement, pairs);
+    let [background, foreground, negatives] = pairs.counts().map(|n| n as f64);
+    let mean = |sum: usize, count: f64| sums.clone().slice([sum..sum + 1]) / (count + EPSILON);
+    let positive_background = mean(0, background);
+    let positive_foreground = mean(1, foreground);
+    let negative = mean(2, negatives);
     let affinity =
         (positive_background.clone() * 0.5 + positive_foreground.clone() * 0.5 + negative.clone())
             * 0.5;
-
-    let difference = differences(displacement, paths);
-    let [_, _, directions, sources] = difference.dims();
-    let offsets: Vec<f32> = [0, 1]
-        .iter()
-        .flat_map(|&axis| paths.directions().iter().map(move |d| d[axis] as f32))
-        .collect();
-    let offset = Tensor::from_data(
-        TensorData::new(offsets, [1, 2, directions, 1]),
-        &difference.device(),
-    );
-    let mask = |kind: &Tensor<3>| kind.clone().reshape([batch, 1, directions, sources]);
-    // The two axes share a mask, hence twice the number of pairs.
-    let mean = |distance: Tensor<4>, kind: &Tensor<3>, count: u64| {
-        (distance.abs() * mask(kind)).sum() / (2.0 * count as f64 + EPSILON)
-    };
-    let displacement_foreground = mean(
-        difference.clone() - offset,
-        &pairs.foreground,
-        pairs.counts[1],
-    );
-    let displacement_background = mean(difference, &pairs.background, pairs.counts[0]);
+    // Both axes of every pair.
+    let displacement_foreground = mean(3, 2.0 * foreground);
+    let displacement_background = mean(4, 2.0 * background);
     let displacement = (displacement_foreground.clone() + displacement_background.clone()) * 0.5;
     IrnLoss {
         total: affinity.clone() + displacement.clone(),
@@ -90,41 +64,13 @@ pub fn irn_loss(
     }
 }
 
-/// D(source) − D(destination) of every pair: `[B, 2, h, w]` to `[B, 2, D, S]`.
-fn differences(displacement: Tensor<4>, paths: &PathIndex) -> Tensor<4> {
-    let [batch, axes, height, width] = displacement.dims();
-    let sources = paths.sources(height, width);
-    let pixels = sources.pixels();
-    let (directions, count) = (paths.directions().len(), pixels.len());
-    let device = displacement.device();
-    let at = |indices: Vec<i64>| {
-        let length = indices.len();
-        Tensor::<1, Int>::from_data(TensorData::new(indices, [length]), &device)
-    };
-    let from = at(pixels.iter().map(|&p| p as i64).collect());
-    let to = paths
-        .directions()
-        .iter()
-        .flat_map(|&d| pixels.iter().map(move |&p| (p, d)))
-        .map(|(p, d)| p as i64 + sources.offset(d) as i64)
-        .collect();
-    let flat = displacement.reshape([batch, axes, height * width]);
-    let source = flat
-        .clone()
-        .select(2, from)
-        .reshape([batch, axes, 1, count]);
-    let destination = flat
-        .select(2, at(to))
-        .reshape([batch, axes, directions, count]);
-    source - destination
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::pair_labels::pair_labels;
     use super::*;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
     use weakseg_data::Stack;
+    use weakseg_kernels::PathIndex;
 
     fn device() -> Device {
         Device::flex().autodiff()
@@ -147,7 +93,7 @@ mod tests {
         let paths = PathIndex::new(2);
         // (0,1) is class 1; right of it 1, below it 1, below right 0, below left unsure
         let labels = Stack::new(1, 2, 3, vec![0, 1, 1, 255, 1, 0]).unwrap();
-        let pairs = pair_labels(&[labels], 2, 3, &paths, &Device::flex());
+        let pairs = pair_labels(&[labels], 2, 3, &paths);
         let edges = [0.9f32, 0.1, 0.3, 0.8, 0.2, 0.6].map(logit).to_vec();
         let field = vec![
             0.0, 0.5, 0.25, 0.0, -0.5, 1.0, /* dx */ 0.0, 1.0, -0.5, 0.0, 2.0, 0.0,
@@ -157,13 +103,12 @@ mod tests {
 
     #[test]
     fn one_source_by_hand() {
-        let (paths, pairs, edges, field) = small();
-        assert_eq!(pairs.counts, [0, 2, 1]);
+        let (_, pairs, edges, field) = small();
+        assert_eq!(pairs.counts(), [0, 2, 1]);
         let loss = irn_loss(
             tensor(&edges, [1, 1, 2, 3]),
             tensor(&field, [1, 2, 2, 3]),
             &pairs,
-            &paths,
         );
         // Affinities are one minus the greatest edge of a path; a diagonal of radius 2 has all four cells of its square.
         // right: cells .1 .3 -> .7; below: .1 .2 -> .8; below right: .1 .3 .2 .6 -> .4
@@ -209,13 +154,12 @@ mod tests {
     #[test]
     fn background_pairs_by_hand() {
         let (paths, _, edges, field) = small();
-        let pairs = pair_labels(&[Stack::filled(1, 2, 3, 0)], 2, 3, &paths, &Device::flex());
-        assert_eq!(pairs.counts, [4, 0, 0]);
+        let pairs = pair_labels(&[Stack::filled(1, 2, 3, 0)], 2, 3, &paths);
+        assert_eq!(pairs.counts(), [4, 0, 0]);
         let loss = irn_loss(
             tensor(&edges, [1, 1, 2, 3]),
             tensor(&field, [1, 2, 2, 3]),
             &pairs,
-            &paths,
         );
         // below left: .9 .1 .8 .2 -> .1
         let wanted: f32 = [0.7f32, 0.8, 0.4, 0.1]
@@ -233,15 +177,9 @@ mod tests {
     #[test]
     fn unsure_batches_cost_nothing() {
         let (paths, _, edges, field) = small();
-        let pairs = pair_labels(
-            &[Stack::filled(1, 2, 3, 255)],
-            2,
-            3,
-            &paths,
-            &Device::flex(),
-        );
+        let pairs = pair_labels(&[Stack::filled(1, 2, 3, 255)], 2, 3, &paths);
         let edge = tensor(&edges, [1, 1, 2, 3]).require_grad();
-        let loss = irn_loss(edge.clone(), tensor(&field, [1, 2, 2, 3]), &pairs, &paths);
+        let loss = irn_loss(edge.clone(), tensor(&field, [1, 2, 2, 3]), &pairs);
         assert_eq!(number(&loss.total), 0.0);
         let gradient = edge.grad(&loss.total.backward()).unwrap();
         assert!(
@@ -260,14 +198,12 @@ mod tests {
         let label: Vec<u8> = (0..48u32)
             .map(|i| [0, 1, 1, 255, 2][(i * 7 / 3 % 5) as usize])
             .collect();
-        let pairs = pair_labels(
-            &[Stack::new(1, 6, 8, label).unwrap()],
-            6,
-            8,
-            &paths,
-            &Device::flex(),
+        let pairs = pair_labels(&[Stack::new(1, 6, 8, label).unwrap()], 6, 8, &paths);
+        assert!(
+            pairs.counts().iter().all(|&n| n > 0),
+            "{:?}",
+            pairs.counts()
         );
-        assert!(pairs.counts.iter().all(|&n| n > 0), "{:?}", pairs.counts);
         let edges: Vec<f32> = (0..48).map(|i| (i as f32 * 1.7).sin() * 1.5).collect();
         let field: Vec<f32> = (0..96).map(|i| (i as f32 * 0.9).cos() * 1.3).collect();
         let total = |edges: &[f32], field: &[f32]| {
@@ -275,7 +211,6 @@ mod tests {
                 tensor(edges, [1, 1, 6, 8]),
                 tensor(field, [1, 2, 6, 8]),
                 &pairs,
-                &paths,
             )
             .total
         };
@@ -283,7 +218,7 @@ mod tests {
             tensor(&edges, [1, 1, 6, 8]).require_grad(),
             tensor(&field, [1, 2, 6, 8]).require_grad(),
         );
-        let gradients = irn_loss(edge.clone(), displacement.clone(), &pairs, &paths)
+        let gradients = irn_loss(edge.clone(), displacement.clone(), &pairs)
             .total
             .backward();
         let by_edge: Vec<f32> = edge

@@ -145,8 +145,8 @@ impl Lesson for Boundaries<'_> {
         let edge = heads.edge(&levels);
         let displacement = heads.displacement(&levels);
         let [_, _, height, width] = edge.dims();
-        let targets = pair_labels::pair_labels(&labels, height, width, &self.paths, &self.device);
-        let terms = irn_loss::irn_loss(edge, displacement, &targets, &self.paths);
+        let targets = pair_labels::pair_labels(&labels, height, width, &self.paths);
+        let terms = irn_loss::irn_loss(edge, displacement, &targets);
         Ok(vec![
             ("loss", terms.total),
             ("affinity", terms.affinity),
