@@ -184,7 +184,7 @@ fn cases(plan: &Plan, root: &Path, scratch: &Path) -> Vec<(&'static str, Case)> 
     }
     let affinity = text(root.join("xtask/peers/affinity.py"));
     let case = Case {
-        name: "affinity, 8 x 128x128, radius 10".to_owned(),
+        name: "losses of pairs, 8 x 128x128, radius 10".to_owned(),
         ours: vec![text(release.join("examples/affinity_speed"))],
         theirs: Some(words(&[&plan.python, &affinity])),
     };
