@@ -13,10 +13,12 @@
 //! * `cargo xtask siim-twin SHARED OUT`: a set of the form of SIIM-ACR whose truth is known; see [`twin`].
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
 //! * `cargo xtask bench augment PYTHON …`: augmentation beside albumentations, in alternation; see [`augment`].
+//! * `cargo xtask bench loader …`: how long a device waits for its images; see [`loader`].
 //! * `cargo xtask bench methods PYTHON …`: CRF, walk and affinities beside their peers, likewise; see [`methods`].
 //! * `cargo xtask paper-tables RUN…`: the figures of runs beside the paper's, in Markdown; see [`paper_tables`].
 
 mod augment;
+mod loader;
 mod methods;
 mod paper_tables;
 mod peers;
@@ -49,10 +51,11 @@ fn main() -> ExitCode {
         ["paper-tables", folders @ ..] => told(paper_tables::print(folders)),
         ["bench", "peers", arguments @ ..] => told(peers::bench(&root, arguments)),
         ["bench", "augment", arguments @ ..] => told(augment::bench(&root, arguments)),
+        ["bench", "loader", arguments @ ..] => told(loader::bench(&root, arguments)),
         ["bench", "methods", arguments @ ..] => told(methods::bench(&root, arguments)),
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
             );
             return ExitCode::from(2);
         }

@@ -18,7 +18,7 @@ use crate::progress::Stop;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Batches on their way from the threads that make them to the training.
-pub(super) struct Loader<'a, D: Draw> {
+pub struct Loader<'a, D: Draw> {
     draw: &'a D,
     /// Batches at the front of the queue that may be worked on.
     ahead: usize,
@@ -48,7 +48,7 @@ struct Batch<S> {
 }
 
 /// Closes the loader when the training ends, however it ends.
-pub(super) struct Closing<'a, 'b, D: Draw>(pub(super) &'a Loader<'b, D>);
+pub struct Closing<'a, 'b, D: Draw>(pub &'a Loader<'b, D>);
 
 impl<D: Draw> Drop for Closing<'_, '_, D> {
     fn drop(&mut self) {
@@ -71,7 +71,7 @@ impl<D: Draw> Drop for Dying<'_, '_, D> {
 
 impl<'a, D: Draw> Loader<'a, D> {
     /// A loader without batches, that keeps up to `ahead` of them ready, one at least.
-    pub(super) fn new(draw: &'a D, ahead: usize) -> Self {
+    pub fn new(draw: &'a D, ahead: usize) -> Self {
         Self {
             draw,
             ahead: ahead.max(1),
@@ -86,7 +86,7 @@ impl<'a, D: Draw> Loader<'a, D> {
     }
 
     /// Batches to come after those that are queued, each with its place.
-    pub(super) fn queue_up(&self, batches: impl Iterator<Item = (Place, Vec<usize>)>) {
+    pub fn queue_up(&self, batches: impl Iterator<Item = (Place, Vec<usize>)>) {
         let batches = batches.map(|(at, cases)| Batch {
             at,
             begun: 0,
@@ -99,7 +99,7 @@ impl<'a, D: Draw> Loader<'a, D> {
     }
 
     /// Makes samples until the loader is closed: what each of its threads does.
-    pub(super) fn work(&self) {
+    pub fn work(&self) {
         let _dying = Dying(self);
         let mut queue = self.queue();
         loop {
@@ -155,7 +155,7 @@ impl<'a, D: Draw> Loader<'a, D> {
     ///
     /// # Panics
     /// If none is queued, or if a thread that makes samples has panicked elsewhere than in one.
-    pub(super) fn next(&self, stop: &Stop) -> Result<Option<Vec<D::Sample>>, DataError> {
+    pub fn next(&self, stop: &Stop) -> Result<Option<Vec<D::Sample>>, DataError> {
         let begun = Instant::now();
         let mut queue = self.queue();
         loop {
@@ -179,7 +179,7 @@ impl<'a, D: Draw> Loader<'a, D> {
     }
 
     /// How long [`Loader::next`] has waited since this was last asked.
-    pub(super) fn waited(&self) -> Duration {
+    pub fn waited(&self) -> Duration {
         std::mem::take(&mut self.queue().waited)
     }
 

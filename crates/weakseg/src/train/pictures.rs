@@ -9,13 +9,16 @@ use super::{Draw, ImageStore, Place, purpose, stream_seed};
 
 /// Images of a set, and a mask with each where there are masks; both changed by one random draw, which is a pure function of
 /// (seed, epoch, step, place in the batch).
-pub(crate) struct Pictures {
+pub struct Pictures {
+    /// The images of all cases, at the network's size or their own.
     pub images: Arc<ImageStore>,
     /// Case of each index of the lesson's order.
     pub cases: Vec<usize>,
     /// Mask of each index, or none at all.
     pub masks: Vec<Stack<u8>>,
+    /// What is changed at random.
     pub augment: Augment,
+    /// Of all random draws.
     pub seed: u64,
 }
 
