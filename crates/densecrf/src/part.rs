@@ -91,53 +91,37 @@ impl Part {
         });
     }
 
-    /// [`slice`](Self::slice) for one pixel of many values.
+    /// [`slice`](Self::slice) for one pixel, its values side by side.
     #[inline(always)]
-    pub(crate) fn slice_row(
+    pub(crate) fn slice_row<const C: usize>(
         &self,
         [block, lane]: [usize; 2],
         corners: usize,
-        from: &[f32],
-        row: &mut [f32],
-    ) {
-        let channels = row.len();
+        from: &[[f32; C]],
+    ) -> [f32; C] {
+        let mut sums = [0.0; C];
         with_corners!(corners, {
-            let (wide, rest) = row.as_chunks_mut::<16>();
-            let first = wide.len() * 16;
-            for (group, out) in wide.iter_mut().enumerate() {
-                let mut sums = [0.0; 16];
-                for (places, weights) in self.block(block, corners) {
-                    let at = usize::from(places[lane]) * channels + 16 * group;
-                    let (from, weight) = (&from[at..at + 16], weights[lane]);
-                    sums = each!(16, c => sums[c] + weight * from[c]);
-                }
-                *out = sums;
-            }
-            for (group, out) in rest.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let mut sums = [0.0; 8];
-                for (places, weights) in self.block(block, corners) {
-                    let at = usize::from(places[lane]) * channels + first + 8 * group;
-                    let (from, weight) = (&from[at..at + 8], weights[lane]);
-                    sums = each!(8, c => sums[c] + weight * from[c]);
-                }
-                *out = sums;
+            for (places, weights) in self.block(block, corners) {
+                let (from, weight) = (&from[usize::from(places[lane])], weights[lane]);
+                sums = each!(C, c => sums[c] + weight * from[c]);
             }
         });
+        sums
     }
 
-    /// [`splat`](Self::splat) for one pixel of many values.
+    /// [`splat`](Self::splat) for one pixel, its values side by side.
     #[inline(always)]
-    pub(crate) fn splat_row(
+    pub(crate) fn splat_row<const C: usize>(
         &self,
         [block, lane]: [usize; 2],
         corners: usize,
-        row: &[f32],
-        to: &mut [f32],
+        values: &[f32; C],
+        to: &mut [[f32; C]],
     ) {
         with_corners!(corners, {
             for (places, weights) in self.block(block, corners) {
-                let (at, weight) = (usize::from(places[lane]) * row.len(), weights[lane]);
-                add_product(&mut to[at..at + row.len()], weight, row);
+                let (to, weight) = (&mut to[usize::from(places[lane])], weights[lane]);
+                *to = each!(C, c => to[c] + weight * values[c]);
             }
         });
     }

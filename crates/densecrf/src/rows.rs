@@ -1,12 +1,83 @@
 //! The pixels of a run with many labels: the labels of a pixel side by side.
+//!
+//! Among the vertices labels travel in groups of a vector each, in waves of their own: what is a vertex's lies in one
+//! line of the cache, and loops over it have no branches.
 
+use rayon::prelude::*;
+
+use crate::aligned::Aligned;
+use crate::compatibility::Compatibility;
 use crate::exponential::exp;
-use crate::inference::{Incoming, Outgoing, Run};
-use crate::lanes::{divergence, greater};
-use crate::part::combine;
+use crate::inference::{Incoming, Outgoing, Problem, Run};
+use crate::kernel::Kernel;
+use crate::lanes::{divergence, greater, receive};
 use crate::vectorized::{LANES, each};
 
-/// A run whose pixels send their labels, padded to a multiple of 8, to each vertex.
+/// Labels of a group.
+pub(crate) const WIDE: usize = 16;
+
+/// Labels of the last group if they are so few.
+pub(crate) const NARROW: usize = 8;
+
+/// How the labels of a pixel, padded to a multiple of 8, are grouped.
+pub(crate) fn groups(channels: usize) -> Vec<usize> {
+    let width = |first| {
+        if channels - first == NARROW {
+            NARROW
+        } else {
+            WIDE
+        }
+    };
+    (0..channels).step_by(WIDE).map(width).collect()
+}
+
+/// The logits of a problem's unary.
+pub(crate) fn logits(problem: Problem<'_>) -> Aligned {
+    let channels = problem.channels();
+    let block = LANES * channels;
+    let mut logits = Aligned::zeros(problem.pixels.div_ceil(LANES) * block);
+    let energies = problem
+        .unaries
+        .first()
+        .map_or(&[][..], |unary| unary.energies());
+    logits
+        .par_chunks_mut(64 * block)
+        .enumerate()
+        .for_each(|(chunk, logits)| {
+            for (at, rows) in logits.chunks_exact_mut(block).enumerate() {
+                let first = (chunk * 64 + at) * LANES;
+                load(energies, problem, first, -1.0, f32::NEG_INFINITY, rows);
+            }
+        });
+    logits
+}
+
+/// The values of some pixels by a factor, `padding` for labels that do not exist.
+///
+/// # Shapes
+/// - `planes`: `[K, pixels]`
+/// - `rows`: `[rows][channels]`
+#[inline(always)]
+fn load(
+    planes: &[f32],
+    problem: Problem<'_>,
+    at: usize,
+    factor: f32,
+    padding: f32,
+    rows: &mut [f32],
+) {
+    let channels = problem.channels();
+    for (label, plane) in planes.chunks_exact(problem.pixels).enumerate() {
+        for (row, value) in rows.chunks_exact_mut(channels).zip(&plane[at..]) {
+            row[label] = factor * value;
+        }
+    }
+    for row in rows.chunks_exact_mut(channels) {
+        row[problem.labels..].fill(padding);
+    }
+}
+
+/// A run whose pixels send all their labels to each vertex.
 #[inline(always)]
 pub(crate) fn run(run: Run<'_>) {
     let Run {
@@ -15,66 +86,69 @@ pub(crate) fn run(run: Run<'_>) {
         mut outgoing,
         first,
         pixels,
+        logits,
         scratch,
     } = run;
     let (labels, channels, segment) = (problem.labels, problem.channels(), problem.segment());
-    let unary = problem.unaries.first().expect("an inference has a unary");
-    let mut block = vec![0.0; LANES * channels];
-    let mut message = vec![0.0; channels];
-    // Of each term, where the copies of the part at hand begin.
-    let mut offsets = vec![0; problem.terms.len()];
+    let groups = problem.groups();
+    let mut block = Aligned::zeros(LANES * channels);
+    // Of each term, which copies of the run are those of the part at hand.
+    let mut sent = vec![0..0; problem.terms.len()];
     for start in (first..first + pixels).step_by(segment) {
         let end = (start + segment).min(first + pixels);
-        for (t, ((kernel, _), scratch)) in problem.terms.iter().zip(&mut *scratch).enumerate() {
+        for (t, (kernel, _)) in problem.terms.iter().enumerate() {
             let part = start / kernel.embedding.part;
             if start % kernel.embedding.part != 0 {
                 continue;
             }
-            let vertices = &kernel.embedding.parts[part].vertices;
-            if let Incoming::Messages(waves) = incoming {
-                let places = scratch.received.chunks_exact_mut(channels);
-                for (place, vertex) in places.zip(vertices) {
-                    let values = &waves[t].values[*vertex as usize * channels..][..channels];
-                    combine(place, values, |_, value| value);
+            let vertices = kernel.embedding.parts[part].vertices.len();
+            sent[t] = sent[t].end..sent[t].end + vertices;
+            for (g, &width) in groups.iter().enumerate() {
+                let at = t * groups.len() + g;
+                if let Incoming::Messages(waves) = incoming {
+                    let (values, scratch) = (&waves[at].values, &mut scratch[at]);
+                    match width {
+                        NARROW => receive::<NARROW>(kernel, start, values, scratch),
+                        _ => receive::<WIDE>(kernel, start, values, scratch),
+                    }
                 }
-            }
-            if let Outgoing::Copies(copies) = &mut outgoing {
-                if start > first {
-                    offsets[t] += kernel.embedding.parts[part - 1].vertices.len() * channels;
+                if let Outgoing::Copies(copies) = &mut outgoing {
+                    copies[at][sent[t].start * width..sent[t].end * width].fill(0.0);
                 }
-                copies[t][offsets[t]..][..vertices.len() * channels].fill(0.0);
             }
         }
         for at in (start..end).step_by(LANES) {
             let count = LANES.min(end - at);
             let rows = &mut block[..count * channels];
-            let (planes, factor) = match incoming {
-                Incoming::Marginals(marginals) => (marginals[0], 1.0),
-                _ => (unary.energies(), -1.0),
-            };
-            for (label, plane) in planes.chunks_exact(problem.pixels).enumerate() {
-                for (row, value) in rows.chunks_exact_mut(channels).zip(&plane[at..]) {
-                    row[label] = factor * value;
-                }
+            match incoming {
+                Incoming::Marginals(marginals) => load(marginals[0], problem, at, 1.0, 0.0, rows),
+                _ => rows.copy_from_slice(&logits[at * channels..][..rows.len()]),
             }
-            let padding = match incoming {
-                Incoming::Marginals(_) => 0.0,
-                _ => f32::NEG_INFINITY,
-            };
-            for row in rows.chunks_exact_mut(channels) {
-                row[labels..].fill(padding);
-            }
-            if matches!(incoming, Incoming::Messages(_)) {
-                for ((kernel, compatibility), scratch) in problem.terms.iter().zip(&*scratch) {
-                    let embedding = &kernel.embedding;
-                    let part = &embedding.parts[at / embedding.part];
-                    let number = at % embedding.part / LANES;
-                    for (lane, row) in rows.chunks_exact_mut(channels).enumerate() {
-                        let place = [number, lane];
-                        let from = &scratch.received;
-                        part.slice_row(place, embedding.corners, from, &mut message);
-                        let after = kernel.after[at / LANES][lane];
-                        compatibility.apply_row(after, &message, row, labels);
+            if let Incoming::Messages(_) = incoming {
+                for (t, (kernel, compatibility)) in problem.terms.iter().enumerate() {
+                    let own = scratch[t * groups.len()..].iter().zip(&groups).enumerate();
+                    for (g, (scratch, width)) in own {
+                        let (from, first) = (&scratch.received, g * WIDE);
+                        match *width {
+                            NARROW => hear::<NARROW>(
+                                kernel,
+                                compatibility,
+                                at,
+                                from,
+                                rows,
+                                first,
+                                [channels, labels],
+                            ),
+                            _ => hear::<WIDE>(
+                                kernel,
+                                compatibility,
+                                at,
+                                from,
+                                rows,
+                                first,
+                                [channels, labels],
+                            ),
+                        }
                     }
                 }
             }
@@ -92,14 +166,16 @@ pub(crate) fn run(run: Run<'_>) {
             }
             if let Outgoing::Copies(copies) = &mut outgoing {
                 for (t, (kernel, _)) in problem.terms.iter().enumerate() {
-                    let embedding = &kernel.embedding;
-                    let part = &embedding.parts[at / embedding.part];
-                    let number = at % embedding.part / LANES;
-                    let to = &mut copies[t][offsets[t]..];
-                    for (lane, row) in rows.chunks_exact(channels).enumerate() {
-                        let before = kernel.before[at / LANES][lane];
-                        combine(&mut message, row, |_, q| before * q);
-                        part.splat_row([number, lane], embedding.corners, &message, to);
+                    let own = copies[t * groups.len()..]
+                        .iter_mut()
+                        .zip(&groups)
+                        .enumerate();
+                    for (g, (copies, width)) in own {
+                        let to = &mut copies[sent[t].start * width..];
+                        match *width {
+                            NARROW => tell::<NARROW>(kernel, at, &rows[g * WIDE..], channels, to),
+                            _ => tell::<WIDE>(kernel, at, &rows[g * WIDE..], channels, to),
+                        }
                     }
                 }
             }
@@ -112,6 +188,49 @@ pub(crate) fn run(run: Run<'_>) {
                 }
             }
         }
+    }
+}
+
+/// Subtracts the energies of a term and a group of labels, from `first`, from a block's logits.
+#[inline(always)]
+fn hear<const C: usize>(
+    kernel: &Kernel,
+    compatibility: &Compatibility,
+    at: usize,
+    received: &[f32],
+    rows: &mut [f32],
+    first: usize,
+    [channels, labels]: [usize; 2],
+) {
+    let received = received.as_chunks::<C>().0;
+    let embedding = &kernel.embedding;
+    let part = &embedding.parts[at / embedding.part];
+    let block = at % embedding.part / LANES;
+    let after = &kernel.after[at / LANES];
+    for (lane, row) in rows.chunks_exact_mut(channels).enumerate() {
+        let message = part.slice_row::<C>([block, lane], embedding.corners, received);
+        compatibility.apply_row::<C>(after[lane], &message, first, row, labels);
+    }
+}
+
+/// Adds a group of a block's marginals to the copies of their vertices.
+#[inline(always)]
+fn tell<const C: usize>(
+    kernel: &Kernel,
+    at: usize,
+    rows: &[f32],
+    channels: usize,
+    copies: &mut [f32],
+) {
+    let copies = copies.as_chunks_mut::<C>().0;
+    let embedding = &kernel.embedding;
+    let part = &embedding.parts[at / embedding.part];
+    let block = at % embedding.part / LANES;
+    let before = &kernel.before[at / LANES];
+    for (lane, row) in rows.chunks(channels).enumerate() {
+        let (q, factor) = (&row[..C], before[lane]);
+        let own = each!(C, c => factor * q[c]);
+        part.splat_row::<C>([block, lane], embedding.corners, &own, copies);
     }
 }
 
