@@ -91,39 +91,93 @@ impl Part {
         });
     }
 
-    /// [`slice`](Self::slice) for one pixel, its values side by side.
+    /// [`slice`](Self::slice), the values of a pixel side by side.
     #[inline(always)]
-    pub(crate) fn slice_row<const C: usize>(
+    pub(crate) fn slice_rows<const C: usize>(
         &self,
-        [block, lane]: [usize; 2],
+        block: usize,
         corners: usize,
         from: &[[f32; C]],
-    ) -> [f32; C] {
-        let mut sums = [0.0; C];
-        with_corners!(corners, {
-            for (places, weights) in self.block(block, corners) {
-                let (from, weight) = (&from[usize::from(places[lane])], weights[lane]);
-                sums = each!(C, c => sums[c] + weight * from[c]);
+    ) -> [[f32; C]; LANES] {
+        let mut sums = [[0.0; C]; LANES];
+        match corners {
+            3 => self.slice_few::<C, 3>(block, from, &mut sums),
+            6 => self.slice_few::<C, 6>(block, from, &mut sums),
+            _ => {
+                for (places, weights) in self.block(block, corners) {
+                    for (sums, (place, weight)) in sums.iter_mut().zip(places.iter().zip(weights)) {
+                        let from = &from[usize::from(*place)];
+                        *sums = each!(C, c => sums[c] + weight * from[c]);
+                    }
+                }
             }
-        });
+        }
         sums
     }
 
-    /// [`splat`](Self::splat) for one pixel, its values side by side.
+    /// [`slice_rows`](Self::slice_rows) for a literal number of corners.
     #[inline(always)]
-    pub(crate) fn splat_row<const C: usize>(
+    fn slice_few<const C: usize, const N: usize>(
         &self,
-        [block, lane]: [usize; 2],
+        block: usize,
+        from: &[[f32; C]],
+        out: &mut [[f32; C]; LANES],
+    ) {
+        let places = &self.corners.as_chunks::<N>().0[block];
+        let weights = &self.weights.as_chunks::<N>().0[block];
+        for (lane, out) in out.iter_mut().enumerate() {
+            // All checks come before the sums, which then stay in registers.
+            let mut rows = [&[0.0; C]; N];
+            for (row, places) in rows.iter_mut().zip(places) {
+                *row = &from[usize::from(places[lane])];
+            }
+            let mut sums = [0.0; C];
+            for (row, weights) in rows.iter().zip(weights) {
+                sums = each!(C, c => sums[c] + weights[lane] * row[c]);
+            }
+            *out = sums;
+        }
+    }
+
+    /// [`splat`](Self::splat), the values of a pixel side by side.
+    #[inline(always)]
+    pub(crate) fn splat_rows<const C: usize>(
+        &self,
+        block: usize,
         corners: usize,
-        values: &[f32; C],
+        values: &[[f32; C]; LANES],
         to: &mut [[f32; C]],
     ) {
-        with_corners!(corners, {
-            for (places, weights) in self.block(block, corners) {
+        match corners {
+            3 => self.splat_few::<C, 3>(block, values, to),
+            6 => self.splat_few::<C, 6>(block, values, to),
+            _ => {
+                for (places, weights) in self.block(block, corners) {
+                    for (values, (place, weight)) in values.iter().zip(places.iter().zip(weights)) {
+                        let to = &mut to[usize::from(*place)];
+                        *to = each!(C, c => to[c] + weight * values[c]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// [`splat_rows`](Self::splat_rows) for a literal number of corners.
+    #[inline(always)]
+    fn splat_few<const C: usize, const N: usize>(
+        &self,
+        block: usize,
+        values: &[[f32; C]; LANES],
+        to: &mut [[f32; C]],
+    ) {
+        let places = &self.corners.as_chunks::<N>().0[block];
+        let weights = &self.weights.as_chunks::<N>().0[block];
+        for (lane, values) in values.iter().enumerate() {
+            for (places, weights) in places.iter().zip(weights) {
                 let (to, weight) = (&mut to[usize::from(places[lane])], weights[lane]);
                 *to = each!(C, c => to[c] + weight * values[c]);
             }
-        });
+        }
     }
 }
 

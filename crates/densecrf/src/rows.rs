@@ -11,7 +11,8 @@ use crate::exponential::exp;
 use crate::inference::{Incoming, Outgoing, Problem, Run};
 use crate::kernel::Kernel;
 use crate::lanes::{divergence, greater, receive};
-use crate::vectorized::{LANES, each};
+use crate::part::Part;
+use crate::vectorized::{LANES, Lanes, each};
 
 /// Labels of a group.
 pub(crate) const WIDE: usize = 16;
@@ -91,7 +92,14 @@ pub(crate) fn run(run: Run<'_>) {
     } = run;
     let (labels, channels, segment) = (problem.labels, problem.channels(), problem.segment());
     let groups = problem.groups();
-    let mut block = Aligned::zeros(LANES * channels);
+    let logits = &logits[first * channels..][..pixels.next_multiple_of(LANES) * channels];
+    let mut logits = logits.chunks_exact(LANES * channels);
+    let mut rows = Aligned::zeros(LANES * channels);
+    // The logits of the next block come from afar: some of them with each step of this one, so that nothing
+    // waits for them.
+    let mut ahead = Aligned::zeros(LANES * channels);
+    fetch(logits.next().map(|first| (&mut ahead[..], first)));
+    let piece = ahead.len().div_ceil(2 * scratch.len().max(1));
     // Of each term, which copies of the run are those of the part at hand.
     let mut sent = vec![0..0; problem.terms.len()];
     for start in (first..first + pixels).step_by(segment) {
@@ -119,62 +127,48 @@ pub(crate) fn run(run: Run<'_>) {
         }
         for at in (start..end).step_by(LANES) {
             let count = LANES.min(end - at);
-            let rows = &mut block[..count * channels];
-            match incoming {
-                Incoming::Marginals(marginals) => load(marginals[0], problem, at, 1.0, 0.0, rows),
-                _ => rows.copy_from_slice(&logits[at * channels..][..rows.len()]),
+            std::mem::swap(&mut rows, &mut ahead);
+            let next = logits.next().unwrap_or(&[]);
+            let mut pieces = ahead.chunks_mut(piece).zip(next.chunks(piece));
+            if let Incoming::Marginals(marginals) = incoming {
+                load(marginals[0], problem, at, 1.0, 0.0, &mut rows);
             }
             if let Incoming::Messages(_) = incoming {
                 for (t, (kernel, compatibility)) in problem.terms.iter().enumerate() {
-                    let own = scratch[t * groups.len()..].iter().zip(&groups).enumerate();
-                    for (g, (scratch, width)) in own {
+                    let place = Place::new(kernel, at);
+                    let own = scratch[t * groups.len()..].iter().zip(&groups);
+                    for (g, (scratch, width)) in own.enumerate() {
+                        fetch(pieces.next());
                         let (from, first) = (&scratch.received, g * WIDE);
                         match *width {
-                            NARROW => hear::<NARROW>(
-                                kernel,
-                                compatibility,
-                                at,
-                                from,
-                                rows,
-                                first,
-                                [channels, labels],
-                            ),
-                            _ => hear::<WIDE>(
-                                kernel,
-                                compatibility,
-                                at,
-                                from,
-                                rows,
-                                first,
-                                [channels, labels],
-                            ),
+                            NARROW => {
+                                place.hear::<NARROW>(from, compatibility, first, &mut rows, labels)
+                            }
+                            _ => place.hear::<WIDE>(from, compatibility, first, &mut rows, labels),
                         }
                     }
                 }
             }
             if let Outgoing::Divergence(marginals, sum) = &mut outgoing {
-                for (lane, row) in rows.chunks_exact(channels).enumerate() {
+                for (lane, row) in rows.chunks_exact(channels).take(count).enumerate() {
                     let plane = |label: usize| marginals[0][label * problem.pixels + at + lane];
                     for (label, logit) in row[..labels].iter().enumerate() {
                         **sum += divergence(plane(label), *logit);
                     }
                 }
-                continue;
-            }
-            if !matches!(incoming, Incoming::Marginals(_)) {
-                softmax(rows, channels);
+            } else if !matches!(incoming, Incoming::Marginals(_)) {
+                softmax(&mut rows, channels);
             }
             if let Outgoing::Copies(copies) = &mut outgoing {
                 for (t, (kernel, _)) in problem.terms.iter().enumerate() {
-                    let own = copies[t * groups.len()..]
-                        .iter_mut()
-                        .zip(&groups)
-                        .enumerate();
-                    for (g, (copies, width)) in own {
-                        let to = &mut copies[sent[t].start * width..];
+                    let place = Place::new(kernel, at);
+                    let own = copies[t * groups.len()..].iter_mut().zip(&groups);
+                    for (g, (copies, width)) in own.enumerate() {
+                        fetch(pieces.next());
+                        let (to, first) = (&mut copies[sent[t].start * width..], g * WIDE);
                         match *width {
-                            NARROW => tell::<NARROW>(kernel, at, &rows[g * WIDE..], channels, to),
-                            _ => tell::<WIDE>(kernel, at, &rows[g * WIDE..], channels, to),
+                            NARROW => place.tell::<NARROW>(&rows, channels, first, to),
+                            _ => place.tell::<WIDE>(&rows, channels, first, to),
                         }
                     }
                 }
@@ -187,50 +181,77 @@ pub(crate) fn run(run: Run<'_>) {
                     }
                 }
             }
+            pieces.for_each(|piece| fetch(Some(piece)));
         }
     }
 }
 
-/// Subtracts the energies of a term and a group of labels, from `first`, from a block's logits.
+/// Copies a piece of what lies ahead.
 #[inline(always)]
-fn hear<const C: usize>(
-    kernel: &Kernel,
-    compatibility: &Compatibility,
-    at: usize,
-    received: &[f32],
-    rows: &mut [f32],
-    first: usize,
-    [channels, labels]: [usize; 2],
-) {
-    let received = received.as_chunks::<C>().0;
-    let embedding = &kernel.embedding;
-    let part = &embedding.parts[at / embedding.part];
-    let block = at % embedding.part / LANES;
-    let after = &kernel.after[at / LANES];
-    for (lane, row) in rows.chunks_exact_mut(channels).enumerate() {
-        let message = part.slice_row::<C>([block, lane], embedding.corners, received);
-        compatibility.apply_row::<C>(after[lane], &message, first, row, labels);
+fn fetch(piece: Option<(&mut [f32], &[f32])>) {
+    if let Some((to, from)) = piece {
+        to.copy_from_slice(from);
     }
 }
 
-/// Adds a group of a block's marginals to the copies of their vertices.
-#[inline(always)]
-fn tell<const C: usize>(
-    kernel: &Kernel,
-    at: usize,
-    rows: &[f32],
-    channels: usize,
-    copies: &mut [f32],
-) {
-    let copies = copies.as_chunks_mut::<C>().0;
-    let embedding = &kernel.embedding;
-    let part = &embedding.parts[at / embedding.part];
-    let block = at % embedding.part / LANES;
-    let before = &kernel.before[at / LANES];
-    for (lane, row) in rows.chunks(channels).enumerate() {
-        let (q, factor) = (&row[..C], before[lane]);
-        let own = each!(C, c => factor * q[c]);
-        part.splat_row::<C>([block, lane], embedding.corners, &own, copies);
+/// A block of pixels among a term's vertices. Lanes without a pixel have no weight there.
+struct Place<'a> {
+    part: &'a Part,
+    /// The block's number in the part.
+    block: usize,
+    corners: usize,
+    before: &'a Lanes,
+    after: &'a Lanes,
+}
+
+impl<'a> Place<'a> {
+    #[inline(always)]
+    fn new(kernel: &'a Kernel, at: usize) -> Self {
+        let embedding = &kernel.embedding;
+        Self {
+            part: &embedding.parts[at / embedding.part],
+            block: at % embedding.part / LANES,
+            corners: embedding.corners,
+            before: &kernel.before[at / LANES],
+            after: &kernel.after[at / LANES],
+        }
+    }
+
+    /// Subtracts the energies that come of a group of labels, from `first`, from the pixels' logits.
+    #[inline(always)]
+    fn hear<const C: usize>(
+        &self,
+        received: &[f32],
+        compatibility: &Compatibility,
+        first: usize,
+        rows: &mut [f32],
+        labels: usize,
+    ) {
+        let received = received.as_chunks::<C>().0;
+        let messages = (self.part).slice_rows::<C>(self.block, self.corners, received);
+        let rows = rows.chunks_exact_mut(rows.len() / LANES);
+        for (row, (message, after)) in rows.zip(messages.iter().zip(self.after)) {
+            compatibility.apply_row::<C>(*after, message, first, row, labels);
+        }
+    }
+
+    /// Adds a group of the pixels' marginals, from label `first`, to the copies of their vertices.
+    #[inline(always)]
+    fn tell<const C: usize>(
+        &self,
+        rows: &[f32],
+        channels: usize,
+        first: usize,
+        copies: &mut [f32],
+    ) {
+        let mut own = [[0.0; C]; LANES];
+        let rows = rows.chunks_exact(channels);
+        for (own, (row, before)) in own.iter_mut().zip(rows.zip(self.before)) {
+            let q = &row[first..first + C];
+            *own = each!(C, c => before * q[c]);
+        }
+        let copies = copies.as_chunks_mut::<C>().0;
+        (self.part).splat_rows::<C>(self.block, self.corners, &own, copies);
     }
 }
 
