@@ -5,9 +5,8 @@ use std::ops::{Deref, DerefMut};
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Some numbers, the first at the start of a cache line: of rows of 16 none lies in two lines, and of rows
-/// of 8 none either. An allocation of that size begins 16 bytes into a line, so that every row of 16
-/// would.
+/// Some numbers, the first at the start of a cache line: no row of 16 or of 8 then lies in two lines. A
+/// plain vector of many numbers begins 16 bytes into a line, and every row of 16 lies in two.
 #[derive(Debug, Default)]
 pub(crate) struct Aligned {
     values: Vec<f32>,
@@ -20,7 +19,7 @@ impl Aligned {
     pub(crate) fn zeros(len: usize) -> Self {
         let room = LINE / size_of::<f32>() - 1;
         let values = vec![0.0; len + room];
-        // The offset may be unknown, as the documentation has it: then the numbers lie as they do.
+        // `align_offset` may know none: then the numbers lie as they happen to.
         let first = values.as_ptr().align_offset(LINE).min(room);
         Self { values, first, len }
     }

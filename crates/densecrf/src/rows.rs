@@ -1,7 +1,7 @@
 //! The pixels of a run with many labels: the labels of a pixel side by side.
 //!
-//! Among the vertices labels travel in groups of a vector each, in waves of their own: what is a vertex's lies in one
-//! line of the cache, and loops over it have no branches.
+//! Among the vertices, labels travel in groups of a vector each, in waves of their own: the values of a
+//! vertex lie in one line of the cache, and loops over them have literal bounds.
 
 use rayon::prelude::*;
 
@@ -95,8 +95,8 @@ pub(crate) fn run(run: Run<'_>) {
     let logits = &logits[first * channels..][..pixels.next_multiple_of(LANES) * channels];
     let mut logits = logits.chunks_exact(LANES * channels);
     let mut rows = Aligned::zeros(LANES * channels);
-    // The logits of the next block come from afar: some of them with each step of this one, so that nothing
-    // waits for them.
+    // The logits of the next block come from afar: some of them are copied with each step of this one,
+    // so that nothing waits for them.
     let mut ahead = Aligned::zeros(LANES * channels);
     fetch(logits.next().map(|first| (&mut ahead[..], first)));
     let piece = ahead.len().div_ceil(2 * scratch.len().max(1));
@@ -292,5 +292,18 @@ fn softmax(rows: &mut [f32], channels: usize) {
         for values in row.as_chunks_mut::<8>().0 {
             *values = each!(8, at => values[at] * scale);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_fill_groups() {
+        assert_eq!(groups(8), [8]);
+        assert_eq!(groups(16), [16]);
+        assert_eq!(groups(24), [16, 8]);
+        assert_eq!(groups(256), [16; 16]);
     }
 }
