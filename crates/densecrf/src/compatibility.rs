@@ -1,7 +1,7 @@
 //! Label compatibility: what it costs neighbours to carry given labels.
 
 use crate::part;
-use crate::vectorized::LANES;
+use crate::vectorized::{LANES, each};
 use crate::{CrfError, MAX_COMPATIBILITY};
 
 /// The label compatibility μ(l, l′) of a pairwise term; pydensecrf's `compat`.
@@ -92,24 +92,35 @@ impl Compatibility {
         }
     }
 
-    /// [`apply`](Self::apply) for one pixel, whose messages are still to be multiplied by `after`.
+    /// [`apply`](Self::apply) for one pixel and its messages of `C` labels from `first`, which are still
+    /// to be multiplied by `after`.
     ///
     /// # Shapes
-    /// - `message`, `logits`: labels side by side, padded to a multiple of 8
+    /// - `logits`: all labels side by side, padded at least as far as the messages reach
     #[inline(always)]
-    pub(crate) fn apply_row(&self, after: f32, message: &[f32], logits: &mut [f32], labels: usize) {
+    pub(crate) fn apply_row<const C: usize>(
+        &self,
+        after: f32,
+        message: &[f32; C],
+        first: usize,
+        logits: &mut [f32],
+        labels: usize,
+    ) {
         match self {
             Self::Potts(weight) => {
-                part::combine(logits, message, |logit, m| logit + weight * (after * m));
+                let logits = &mut logits[first..first + C];
+                let sums = each!(C, at => logits[at] + weight * (after * message[at]));
+                logits.copy_from_slice(&sums);
             }
             Self::Diagonal(costs) => {
-                for ((logit, m), cost) in logits.iter_mut().zip(message).zip(costs) {
+                let own = logits[first..].iter_mut().zip(&costs[first..]);
+                for ((logit, cost), m) in own.zip(message) {
                     *logit -= cost * (after * m);
                 }
             }
             Self::Matrix(costs) => {
                 // Symmetric: its rows are its columns.
-                for (column, m) in costs.chunks_exact(labels).zip(message) {
+                for (column, m) in costs.chunks_exact(labels).skip(first).zip(message) {
                     part::add_product(&mut logits[..labels], -(after * m), column);
                 }
             }

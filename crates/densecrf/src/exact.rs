@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::Features;
+use crate::aligned::Aligned;
 
 /// The kernel exp(−½‖fᵢ − fⱼ‖²) over N pixels, i = j included as the lattice includes it. A
 /// filtering takes O(N²·D) time and no memory beyond its output.
@@ -20,7 +21,7 @@ impl Exact {
     ///
     /// # Shapes
     /// - `values`, `other`: `[1 + N][channels]`, the first row of no meaning here
-    pub(crate) fn filter(&self, values: &mut Vec<f32>, other: &mut Vec<f32>, channels: usize) {
+    pub(crate) fn filter(&self, values: &mut Aligned, other: &mut Aligned, channels: usize) {
         let rows = &values[channels..];
         other[channels..]
             .par_chunks_mut(channels)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
+use crate::aligned::Aligned;
 use crate::compatibility::Compatibility;
 use crate::embedding::PART;
 use crate::kernel::{Kernel, Wave};
@@ -67,6 +68,14 @@ impl Problem<'_> {
         }
     }
 
+    /// How many of them travel in each wave of a term.
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        match self.form() {
+            Form::Lanes => vec![self.channels()],
+            Form::Rows => rows::groups(self.channels()),
+        }
+    }
+
     /// Pixels that are worked on between changes of a part: those of the smallest ones.
     pub(crate) fn segment(&self) -> usize {
         let parts = self.terms.iter().map(|(kernel, _)| kernel.embedding.part);
@@ -79,7 +88,7 @@ impl Problem<'_> {
 pub(crate) enum Incoming<'a> {
     /// The unaries alone.
     Nothing,
-    /// The messages of every term.
+    /// The messages of every term, in waves of each group.
     Messages(&'a [Wave]),
     /// Marginals, `[K, N]` for each unary.
     Marginals(&'a [&'a [f32]]),
@@ -87,7 +96,7 @@ pub(crate) enum Incoming<'a> {
 
 /// Where a run's marginals go.
 pub(crate) enum Outgoing<'a> {
-    /// To the copies of each term's vertices.
+    /// To the copies of each term's vertices, those of each group.
     Copies(Vec<&'a mut [f32]>),
     /// To planes: one of each unary and label.
     Planes(Vec<&'a mut [f32]>),
@@ -103,21 +112,27 @@ pub(crate) struct Run<'a> {
     /// The run's first pixel, and their number.
     pub(crate) first: usize,
     pub(crate) pixels: usize,
-    /// One for each term.
+    /// Of [`Form::Rows`] the logits of the unaries alone, `[block][lane][channels]`.
+    pub(crate) logits: &'a [f32],
+    /// One for each group of each term.
     pub(crate) scratch: &'a mut [Scratch],
 }
 
 /// Values of the vertices of one part.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    pub(crate) received: Vec<f32>,
-    pub(crate) sent: Vec<f32>,
+    pub(crate) received: Aligned,
+    pub(crate) sent: Aligned,
 }
 
 /// An inference under way.
 pub(crate) struct Inference<'a> {
     problem: Problem<'a>,
+    /// Values of a vertex that travel together, in waves of their own.
+    groups: Vec<usize>,
+    /// Those of each group of each term.
     waves: Vec<Wave>,
+    logits: Aligned,
     /// Whether the waves hold messages.
     started: bool,
     scratch: Mutex<Vec<Vec<Scratch>>>,
@@ -125,11 +140,17 @@ pub(crate) struct Inference<'a> {
 
 impl<'a> Inference<'a> {
     pub(crate) fn new(problem: Problem<'a>) -> Self {
-        let channels = problem.channels();
-        let terms = problem.terms.iter();
+        let groups = problem.groups();
+        let waves = (problem.terms.iter())
+            .flat_map(|(kernel, _)| groups.iter().map(|width| kernel.wave(*width)));
         Self {
             problem,
-            waves: terms.map(|(kernel, _)| kernel.wave(channels)).collect(),
+            waves: waves.collect(),
+            logits: match problem.form() {
+                Form::Lanes => Aligned::default(),
+                Form::Rows => rows::logits(problem),
+            },
+            groups,
             started: false,
             scratch: Mutex::default(),
         }
@@ -142,17 +163,17 @@ impl<'a> Inference<'a> {
 
     /// Marginals to messages.
     pub(crate) fn send(&mut self, marginals: Option<&[&[f32]]>) {
-        let channels = self.problem.channels();
         let mut waves = std::mem::take(&mut self.waves);
-        let mut copies: Vec<Vec<f32>> = waves
+        let mut copies: Vec<Aligned> = waves
             .iter_mut()
             .map(|wave| std::mem::take(&mut wave.copies))
             .collect();
         let mut outgoing: Vec<Vec<&mut [f32]>> = Vec::new();
         outgoing.resize_with(self.problem.pixels.div_ceil(PART), Vec::new);
-        for ((kernel, _), copies) in self.problem.terms.iter().zip(&mut copies) {
+        for (at, copies) in copies.iter_mut().enumerate() {
+            let (kernel, width) = self.traveller(at);
             let embedding = &kernel.embedding;
-            let runs = embedding.split(copies, channels, PART / embedding.part);
+            let runs = embedding.split(copies, width, PART / embedding.part);
             for (outgoing, own) in outgoing.iter_mut().zip(runs) {
                 outgoing.push(own);
             }
@@ -168,8 +189,10 @@ impl<'a> Inference<'a> {
         for (wave, copies) in waves.iter_mut().zip(copies) {
             wave.copies = copies;
         }
-        (waves.par_iter_mut().zip(self.problem.terms))
-            .for_each(|(wave, (kernel, _))| kernel.apply(wave, channels));
+        waves.par_iter_mut().enumerate().for_each(|(at, wave)| {
+            let (kernel, width) = self.traveller(at);
+            kernel.apply(wave, width);
+        });
         self.waves = waves;
         self.started = true;
     }
@@ -199,6 +222,13 @@ impl<'a> Inference<'a> {
         sums.iter().sum()
     }
 
+    /// The kernel that a wave goes through, and its values per vertex.
+    fn traveller(&self, wave: usize) -> (&Kernel, usize) {
+        let groups = self.groups.len();
+        let (kernel, _) = &self.problem.terms[wave / groups];
+        (kernel, self.groups[wave % groups])
+    }
+
     fn incoming(&self) -> Incoming<'_> {
         if self.started {
             Incoming::Messages(&self.waves)
@@ -224,6 +254,7 @@ impl<'a> Inference<'a> {
                     outgoing,
                     first,
                     pixels: PART.min(problem.pixels - first),
+                    logits: &self.logits,
                     scratch: &mut scratch,
                 });
                 if let Ok(mut all) = self.scratch.lock() {
@@ -233,25 +264,24 @@ impl<'a> Inference<'a> {
     }
 
     fn new_scratch(&self) -> Vec<Scratch> {
-        let channels = self.problem.channels();
         let form = self.problem.form();
-        let kernels = self.problem.terms.iter().map(|(kernel, _)| kernel);
-        kernels
-            .map(|kernel| {
-                let parts = kernel.embedding.parts.iter();
-                let most = parts.map(|part| part.vertices.len()).max().unwrap_or(0);
-                match form {
-                    Form::Lanes => Scratch {
-                        received: vec![0.0; MOST * channels],
-                        sent: vec![0.0; MOST * channels],
-                    },
-                    Form::Rows => Scratch {
-                        received: vec![0.0; most * channels],
-                        sent: Vec::new(),
-                    },
-                }
-            })
-            .collect()
+        let scratch = |at| {
+            let (kernel, width) = self.traveller(at);
+            let parts = kernel.embedding.parts.iter();
+            let most = parts.map(|part| part.vertices.len()).max().unwrap_or(0);
+            match form {
+                Form::Lanes => Scratch {
+                    received: Aligned::zeros(MOST * width),
+                    sent: Aligned::zeros(MOST * width),
+                },
+                Form::Rows => Scratch {
+                    received: Aligned::zeros(most * width),
+                    sent: Aligned::default(),
+                },
+            }
+        };
+        let travellers = self.problem.terms.len() * self.groups.len();
+        (0..travellers).map(scratch).collect()
     }
 }
 

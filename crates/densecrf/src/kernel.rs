@@ -3,12 +3,14 @@
 use rayon::prelude::*;
 
 use crate::CrfError;
+use crate::aligned::Aligned;
 use crate::embedding::Embedding;
 use crate::exact::Exact;
 use crate::features::Source;
 use crate::lanes;
 use crate::lattice::{CHUNK, Lattice};
-use crate::part::{MOST, combine};
+use crate::part::MOST;
+use crate::rows::{NARROW, WIDE};
 use crate::vectorized::{LANES, Lanes, each, vectorized};
 
 /// Which way a kernel K is normalised by nᵢ = Σⱼ Kᵢⱼ; pydensecrf's `NormalizationType`.
@@ -58,10 +60,10 @@ enum Filter {
 #[derive(Debug, Default)]
 pub(crate) struct Wave {
     /// What each part has sent, `[copies][channels]`.
-    pub(crate) copies: Vec<f32>,
+    pub(crate) copies: Aligned,
     /// The vertices' values, `[1 + vertices][channels]`, the first row zero.
-    pub(crate) values: Vec<f32>,
-    other: Vec<f32>,
+    pub(crate) values: Aligned,
+    other: Aligned,
 }
 
 impl Kernel {
@@ -149,9 +151,9 @@ impl Kernel {
     pub(crate) fn wave(&self, channels: usize) -> Wave {
         let rows = (1 + self.embedding.vertices) * channels;
         Wave {
-            copies: vec![0.0; self.embedding.copies * channels],
-            values: vec![0.0; rows],
-            other: vec![0.0; rows],
+            copies: Aligned::zeros(self.embedding.copies * channels),
+            values: Aligned::zeros(rows),
+            other: Aligned::zeros(rows),
         }
     }
 
@@ -233,29 +235,18 @@ vectorized! {
         sources: &'a [u32],
     ) {
         match channels {
-            1 => gather_few::<1>(out, from, starts, sources),
-            2 => gather_few::<2>(out, from, starts, sources),
-            3 => gather_few::<3>(out, from, starts, sources),
-            4 => gather_few::<4>(out, from, starts, sources),
-            _ => {
-                for (out, range) in out.chunks_exact_mut(channels).zip(starts.windows(2)) {
-                    let row = |source: &u32| &from[*source as usize * channels..][..channels];
-                    let own = &sources[range[0] as usize..range[1] as usize];
-                    for (at, from) in own.iter().map(row).enumerate() {
-                        if at == 0 {
-                            combine(out, from, |_, value| value);
-                        } else {
-                            combine(out, from, |sum, value| sum + value);
-                        }
-                    }
-                }
-            }
+            1 => gather_rows::<1>(out, from, starts, sources),
+            2 => gather_rows::<2>(out, from, starts, sources),
+            3 => gather_rows::<3>(out, from, starts, sources),
+            4 => gather_rows::<4>(out, from, starts, sources),
+            NARROW => gather_rows::<NARROW>(out, from, starts, sources),
+            _ => gather_rows::<WIDE>(out, from, starts, sources),
         }
     }
 }
 
 #[inline(always)]
-fn gather_few<const C: usize>(out: &mut [f32], from: &[f32], starts: &[u32], sources: &[u32]) {
+fn gather_rows<const C: usize>(out: &mut [f32], from: &[f32], starts: &[u32], sources: &[u32]) {
     let from = from.as_chunks::<C>().0;
     let rows = out.as_chunks_mut::<C>().0;
     for (out, range) in rows.iter_mut().zip(starts.windows(2)) {

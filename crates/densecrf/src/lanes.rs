@@ -19,6 +19,7 @@ pub(crate) fn run<const C: usize>(run: Run<'_>) {
         first,
         pixels,
         scratch,
+        ..
     } = run;
     let (labels, segment) = (problem.labels, problem.segment());
     let mut values = [[0.0f32; LANES]; VALUES];
@@ -137,7 +138,12 @@ fn place(kernel: &Kernel, pixel: usize) -> (usize, usize) {
 
 /// Fetches the values of a part's vertices.
 #[inline(always)]
-fn receive<const C: usize>(kernel: &Kernel, start: usize, values: &[f32], scratch: &mut Scratch) {
+pub(crate) fn receive<const C: usize>(
+    kernel: &Kernel,
+    start: usize,
+    values: &[f32],
+    scratch: &mut Scratch,
+) {
     let values = values.as_chunks::<C>().0;
     let part = &kernel.embedding.parts[start / kernel.embedding.part];
     let places = scratch.received.as_chunks_mut::<C>().0;

@@ -6,8 +6,10 @@
 use rayon::prelude::*;
 
 use crate::CrfError;
+use crate::aligned::Aligned;
 use crate::embedding::Embedding;
 use crate::features::Source;
+use crate::rows::{NARROW, WIDE};
 use crate::simplex::{Packing, Steps, step};
 use crate::vectorized::{LANES, each, vectorized};
 use crate::vertex_table::VertexTable;
@@ -54,7 +56,7 @@ impl Lattice {
     /// # Shapes
     /// - `values`, `other`: `[1 + M][channels]`, the first row zero: it stands for missing
     ///   neighbours
-    pub(crate) fn blur(&self, values: &mut Vec<f32>, other: &mut Vec<f32>, channels: usize) {
+    pub(crate) fn blur(&self, values: &mut Aligned, other: &mut Aligned, channels: usize) {
         for axis in self.neighbours.chunks_exact(self.vertices) {
             other[channels..]
                 .par_chunks_mut(CHUNK * channels)
@@ -78,42 +80,18 @@ vectorized! {
         neighbours: &'a [[u32; 2]],
     ) {
         match channels {
-            1 => blur_few::<1>(out, first, values, neighbours),
-            2 => blur_few::<2>(out, first, values, neighbours),
-            3 => blur_few::<3>(out, first, values, neighbours),
-            4 => blur_few::<4>(out, first, values, neighbours),
-            _ => {
-                let own = values[(first + 1) * channels..].chunks_exact(channels);
-                let rows = out.chunks_exact_mut(channels).zip(own);
-                for ((out, own), &[left, right]) in rows.zip(neighbours) {
-                    let left = &values[left as usize * channels..][..channels];
-                    let right = &values[right as usize * channels..][..channels];
-                    blur_row(out, own, left, right);
-                }
-            }
+            1 => blur_rows::<1>(out, first, values, neighbours),
+            2 => blur_rows::<2>(out, first, values, neighbours),
+            3 => blur_rows::<3>(out, first, values, neighbours),
+            4 => blur_rows::<4>(out, first, values, neighbours),
+            NARROW => blur_rows::<NARROW>(out, first, values, neighbours),
+            _ => blur_rows::<WIDE>(out, first, values, neighbours),
         }
     }
 }
 
-/// One vertex of many values, a multiple of 8.
 #[inline(always)]
-fn blur_row(out: &mut [f32], own: &[f32], left: &[f32], right: &[f32]) {
-    let (wide_out, out) = out.as_chunks_mut::<16>();
-    let [(wide_own, own), (wide_left, left), (wide_right, right)] =
-        [own, left, right].map(|row| row.as_chunks::<16>());
-    let rows = wide_own.iter().zip(wide_left).zip(wide_right);
-    for (out, ((own, left), right)) in wide_out.iter_mut().zip(rows) {
-        *out = each!(16, c => own[c] + 0.5 * (left[c] + right[c]));
-    }
-    let out = out.as_chunks_mut::<8>().0;
-    let [own, left, right] = [own, left, right].map(|row| row.as_chunks::<8>().0);
-    for (out, ((own, left), right)) in out.iter_mut().zip(own.iter().zip(left).zip(right)) {
-        *out = each!(8, c => own[c] + 0.5 * (left[c] + right[c]));
-    }
-}
-
-#[inline(always)]
-fn blur_few<const C: usize>(
+fn blur_rows<const C: usize>(
     out: &mut [f32],
     first: usize,
     values: &[f32],

@@ -40,6 +40,7 @@
 //! Results are the same for any number of threads.
 #![forbid(unsafe_code)]
 
+mod aligned;
 mod compatibility;
 mod embedding;
 mod error;

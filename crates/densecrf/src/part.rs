@@ -91,55 +91,93 @@ impl Part {
         });
     }
 
-    /// [`slice`](Self::slice) for one pixel of many values.
+    /// [`slice`](Self::slice), the values of a pixel side by side.
     #[inline(always)]
-    pub(crate) fn slice_row(
+    pub(crate) fn slice_rows<const C: usize>(
         &self,
-        [block, lane]: [usize; 2],
+        block: usize,
         corners: usize,
-        from: &[f32],
-        row: &mut [f32],
-    ) {
-        let channels = row.len();
-        with_corners!(corners, {
-            let (wide, rest) = row.as_chunks_mut::<16>();
-            let first = wide.len() * 16;
-            for (group, out) in wide.iter_mut().enumerate() {
-                let mut sums = [0.0; 16];
+        from: &[[f32; C]],
+    ) -> [[f32; C]; LANES] {
+        let mut sums = [[0.0; C]; LANES];
+        match corners {
+            3 => self.slice_few::<C, 3>(block, from, &mut sums),
+            6 => self.slice_few::<C, 6>(block, from, &mut sums),
+            _ => {
                 for (places, weights) in self.block(block, corners) {
-                    let at = usize::from(places[lane]) * channels + 16 * group;
-                    let (from, weight) = (&from[at..at + 16], weights[lane]);
-                    sums = each!(16, c => sums[c] + weight * from[c]);
+                    for (sums, (place, weight)) in sums.iter_mut().zip(places.iter().zip(weights)) {
+                        let from = &from[usize::from(*place)];
+                        *sums = each!(C, c => sums[c] + weight * from[c]);
+                    }
                 }
-                *out = sums;
             }
-            for (group, out) in rest.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let mut sums = [0.0; 8];
-                for (places, weights) in self.block(block, corners) {
-                    let at = usize::from(places[lane]) * channels + first + 8 * group;
-                    let (from, weight) = (&from[at..at + 8], weights[lane]);
-                    sums = each!(8, c => sums[c] + weight * from[c]);
-                }
-                *out = sums;
-            }
-        });
+        }
+        sums
     }
 
-    /// [`splat`](Self::splat) for one pixel of many values.
+    /// [`slice_rows`](Self::slice_rows) for a literal number of corners.
     #[inline(always)]
-    pub(crate) fn splat_row(
+    fn slice_few<const C: usize, const N: usize>(
         &self,
-        [block, lane]: [usize; 2],
-        corners: usize,
-        row: &[f32],
-        to: &mut [f32],
+        block: usize,
+        from: &[[f32; C]],
+        out: &mut [[f32; C]; LANES],
     ) {
-        with_corners!(corners, {
-            for (places, weights) in self.block(block, corners) {
-                let (at, weight) = (usize::from(places[lane]) * row.len(), weights[lane]);
-                add_product(&mut to[at..at + row.len()], weight, row);
+        let places = &self.corners.as_chunks::<N>().0[block];
+        let weights = &self.weights.as_chunks::<N>().0[block];
+        for (lane, out) in out.iter_mut().enumerate() {
+            // All checks come before the sums, which then stay in registers.
+            let mut rows = [&[0.0; C]; N];
+            for (row, places) in rows.iter_mut().zip(places) {
+                *row = &from[usize::from(places[lane])];
             }
-        });
+            let mut sums = [0.0; C];
+            for (row, weights) in rows.iter().zip(weights) {
+                sums = each!(C, c => sums[c] + weights[lane] * row[c]);
+            }
+            *out = sums;
+        }
+    }
+
+    /// [`splat`](Self::splat), the values of a pixel side by side.
+    #[inline(always)]
+    pub(crate) fn splat_rows<const C: usize>(
+        &self,
+        block: usize,
+        corners: usize,
+        values: &[[f32; C]; LANES],
+        to: &mut [[f32; C]],
+    ) {
+        match corners {
+            3 => self.splat_few::<C, 3>(block, values, to),
+            6 => self.splat_few::<C, 6>(block, values, to),
+            _ => {
+                for (places, weights) in self.block(block, corners) {
+                    for (values, (place, weight)) in values.iter().zip(places.iter().zip(weights)) {
+                        let to = &mut to[usize::from(*place)];
+                        *to = each!(C, c => to[c] + weight * values[c]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// [`splat_rows`](Self::splat_rows) for a literal number of corners.
+    #[inline(always)]
+    fn splat_few<const C: usize, const N: usize>(
+        &self,
+        block: usize,
+        values: &[[f32; C]; LANES],
+        to: &mut [[f32; C]],
+    ) {
+        let places = &self.corners.as_chunks::<N>().0[block];
+        let weights = &self.weights.as_chunks::<N>().0[block];
+        for (lane, values) in values.iter().enumerate() {
+            for (places, weights) in places.iter().zip(weights) {
+                let (to, weight) = (&mut to[usize::from(places[lane])], weights[lane]);
+                *to = each!(C, c => to[c] + weight * values[c]);
+            }
+        }
     }
 }
 

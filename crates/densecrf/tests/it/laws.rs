@@ -91,18 +91,53 @@ fn no_unaries_no_marginals() {
 /// More pixels and vertices than one parallel task takes, on pools of several sizes.
 #[test]
 fn the_number_of_threads_does_not_matter() {
-    let (h, w, k) = (90, 110, 3);
+    let (h, w) = (90, 110);
     let image: Vec<u8> = (0..3 * h * w).map(|i| (hashed(i) * 255.0) as u8).collect();
-    let energies: Vec<f32> = (0..k * h * w).map(|i| 3.0 * hashed(i + 7)).collect();
-    let unary = Unary::from_energies(energies, k).unwrap();
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| crf(h, w, k, &image).infer(&unary, 3).unwrap())
+    for k in [3, 21] {
+        let energies: Vec<f32> = (0..k * h * w).map(|i| 3.0 * hashed(i + 7)).collect();
+        let unary = Unary::from_energies(energies, k).unwrap();
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| crf(h, w, k, &image).infer(&unary, 3).unwrap())
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(5));
+    }
+}
+
+/// Few labels lie otherwise than many, and many in groups of 16 and 8: three labels among others that no
+/// pixel would carry fare as they do alone, wherever they stand.
+#[test]
+fn labels_that_nobody_carries_change_nothing() {
+    let (h, w) = (90, 110);
+    let pixels = h * w;
+    let image: Vec<u8> = (0..3 * pixels)
+        .map(|i| (hashed(i / 9) * 255.0) as u8)
+        .collect();
+    let energies: Vec<f32> = (0..3 * pixels).map(|i| 3.0 * hashed(i + 7)).collect();
+    let infer = |energies: Vec<f32>, labels: usize| {
+        let unary = Unary::from_energies(energies, labels).unwrap();
+        crf(h, w, labels, &image).infer(&unary, 4).unwrap().q
     };
-    let one = run(1);
-    assert_eq!(one, run(2));
-    assert_eq!(one, run(5));
+    let alone = infer(energies.clone(), 3);
+    for (labels, places) in [
+        (8, [7, 0, 3]),
+        (21, [2, 15, 20]),
+        (21, [16, 1, 19]),
+        (40, [5, 17, 39]),
+    ] {
+        let mut among = vec![60.0; labels * pixels];
+        for (own, place) in energies.chunks(pixels).zip(places) {
+            among[place * pixels..][..pixels].copy_from_slice(own);
+        }
+        let found = infer(among, labels);
+        for (alone, place) in alone.chunks(pixels).zip(places) {
+            let worst = distance(alone, &found[place * pixels..][..pixels]);
+            assert!(worst < 1e-4, "label {place} of {labels}: {worst}");
+        }
+    }
 }

@@ -28,8 +28,10 @@ def image():
 
 
 def labels(k):
-    """The disc and the stripe, both displaced; 0 elsewhere."""
+    """The disc and the stripe, both displaced; 0 elsewhere. With more than three, one after the other in rectangles."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
+    if k > 3:
+        return (y // 6 * 8 + x // 4) % k
     out = np.zeros((HEIGHT, WIDTH), np.int64)
     out[(y - 9) ** 2 + (x - 16) ** 2 < 50] = 1
     if k > 2:
@@ -86,6 +88,14 @@ CASES = [
         "name": "matrix",
         "k": 3,
         "terms": [gaussian(compat=[[-2, 1, 0], [0, -3, 2], [1, 0, -4]])],
+        "iterations": 3,
+    },
+    {"name": "21 labels", "k": 21, "terms": [gaussian(), bilateral()], "iterations": 5},
+    {"name": "7 labels, diagonal", "k": 7, "terms": [bilateral(20, 20, [-1, -2, -3, -4, -3, -2, -1])], "iterations": 3},
+    {
+        "name": "18 labels, matrix",
+        "k": 18,
+        "terms": [gaussian(compat=[[(i * j % 3) / 4 - 3 * (i == j) for j in range(18)] for i in range(18)])],
         "iterations": 3,
     },
     {"name": "unsure", "k": 2, "terms": [gaussian(), bilateral()], "iterations": 5, "unary": "unsure"},
