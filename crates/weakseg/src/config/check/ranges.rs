@@ -1,0 +1,25 @@
+//! Ranges of single numbers, in words that name the key, the value and the range.
+
+pub(super) fn positive(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(format!("{name} is {value}; expected a number above 0"))
+    }
+}
+
+pub(super) fn not_negative(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(format!("{name} is {value}; expected 0 or more"))
+    }
+}
+
+pub(in super::super) fn share(name: &str, value: f64) -> Result<(), String> {
+    if (0.0..=1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{name} is {value}; expected 0 to 1"))
+    }
+}
