@@ -2,6 +2,7 @@
 
 mod convolution;
 mod kept;
+mod pair_maps;
 mod passes;
 mod statistics;
 mod tensors;
@@ -26,6 +27,7 @@ use crate::resize;
 use crate::route::route_to_kernels;
 use crate::tile::Tiles;
 use convolution::{conv_shape, convolved};
+use pair_maps::{gradients_of_pairs, sums_of_pairs};
 use passes::{mapped, replaced, zip_mapped};
 use statistics::{adding, batch_norm, statistic_tensors, statistics};
 use tensors::{pixels, tensor};
@@ -201,13 +203,7 @@ impl Kernels for Flex {
         if edge.dtype() != DType::F32 || displacement.dtype() != DType::F32 {
             return pairs::default::forward::<Self>(edge, displacement, labels);
         }
-        let (edge, displacement) = (contiguous(&edge), contiguous(&displacement));
-        let sums = pairs::sums::forward(&pairs::sums::Maps {
-            edge: values(&edge),
-            displacement: values(&displacement),
-            labels,
-        });
-        tensor(sums.to_vec(), &[sums.len()])
+        sums_of_pairs(&edge, &displacement, labels)
     }
 
     fn pair_sums_backward(
@@ -219,20 +215,7 @@ impl Kernels for Flex {
         if edge.dtype() != DType::F32 || displacement.dtype() != DType::F32 {
             return pairs::default::backward::<Self>(edge, displacement, labels, output_gradient);
         }
-        let (edge, displacement) = (contiguous(&edge), contiguous(&displacement));
-        let upstream = contiguous(&output_gradient);
-        let maps = pairs::sums::Maps {
-            edge: values(&edge),
-            displacement: values(&displacement),
-            labels,
-        };
-        let upstream = values(&upstream).try_into();
-        let gradients = pairs::sums::backward(&maps, upstream.expect("a gradient for each sum"));
-        let [edge_gradient, displacement_gradient] = gradients;
-        [
-            tensor(edge_gradient, &edge.shape()),
-            tensor(displacement_gradient, &displacement.shape()),
-        ]
+        gradients_of_pairs(&edge, &displacement, labels, &output_gradient)
     }
 
     fn max_pool_forward(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {

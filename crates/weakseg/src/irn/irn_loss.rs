@@ -41,7 +41,7 @@ pub fn irn_loss(edge: Tensor<4>, displacement: Tensor<4>, pairs: &PairLabels) ->
     let edge = sigmoid(edge).reshape([batch, height, width]);
     let sums = pair_sums(edge, displacement, pairs);
     let [background, foreground, negatives] = pairs.counts().map(|n| n as f64);
-    let mean = |sum: usize, count: f64| sums.clone().slice([sum..sum + 1]) / (count + EPSILON);
+    let mean = |sum: usize, count: f64| sums.clone().narrow(0, sum, 1) / (count + EPSILON);
     let positive_background = mean(0, background);
     let positive_foreground = mean(1, foreground);
     let negative = mean(2, negatives);
