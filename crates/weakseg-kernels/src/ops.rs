@@ -138,12 +138,12 @@ pub trait NetworkOps: Backend {
 /// Forward and gradient kernels of one backend, without a graph. The default bodies are made of
 /// the backend's own operations and are right on every backend.
 pub trait Kernels: Backend {
-    /// Says that a network without a graph is about to read this weight of a convolution with so many groups. It will most likely
-    /// do so again, and what a backend makes of the weight may be kept until [`forget_weights`](Self::forget_weights).
+    /// Says that a convolution with so many groups is about to read a weight which no graph will change: it will most likely be
+    /// read again, and what a backend makes of it may be kept.
     fn keep_weight(_weight: &FloatTensor<Self>, _groups: usize) {}
 
-    /// Says that a graph reads weights: they will most likely change.
-    fn forget_weights() {}
+    /// Says that a graph reads a weight: it will most likely change before it is read again.
+    fn forget_weight(_weight: &FloatTensor<Self>) {}
 
     /// Cross-correlation of `x` `[B, I, H, W]` with `weight` `[O, I / groups, KH, KW]` plus
     /// `bias` `[O]`: `[B, O, OH, OW]`.

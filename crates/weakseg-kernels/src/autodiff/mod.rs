@@ -71,8 +71,7 @@ impl<B: Backend + Kernels, const N: usize> Backward<B, N> for Conv2dBackward {
 
 /// Records a convolution; `$bias` is an expression for the primitive of the bias, if any.
 macro_rules! record {
-    ($x:ident, $weight:ident, $options:ident, $nodes:expr, $bias:expr) => {{
-        B::forget_weights();
+    ($x:ident, $weight:ident, $options:ident, $nodes:expr, $bias:expr) => {
         match Conv2dBackward
             .prepare::<C>($nodes)
             .compute_bound()
@@ -86,15 +85,18 @@ macro_rules! record {
                 };
                 let x = $x.into_primitive();
                 let weight = $weight.into_primitive();
+                B::forget_weight(&weight);
                 prep.finish(state, B::conv2d_forward(x, weight, $bias, $options))
             }
             OpsKind::UnTracked(prep) => {
                 let x = $x.into_primitive();
                 let weight = $weight.into_primitive();
+                // Of a frozen layer.
+                B::keep_weight(&weight, $options.groups);
                 prep.finish(B::conv2d_forward(x, weight, $bias, $options))
             }
         }
-    }};
+    };
 }
 
 /// Records an operation with one input, which its backward gets back with `$settings`.

@@ -1,4 +1,4 @@
-//! Weights of networks that infer, with what was made of them, for the next batch.
+//! Weights that do not change, of networks that infer and of frozen layers, with what was made of them, for the next batch.
 //!
 //! A weight is known by where its values lie. It is held here as long as what was made of it: nobody writes over a tensor that
 //! somebody else holds, nor is its memory given to another, so what lies there stays this weight.
@@ -31,13 +31,12 @@ pub(super) fn weights() -> MutexGuard<'static, Weights> {
 }
 
 impl Weights {
-    /// Makes room for the layouts of a weight in convolutions with so many groups. Those of weights that nobody else holds any more
-    /// go.
+    /// Makes room for the layouts of a weight in convolutions with so many groups.
     pub fn keep(&mut self, weight: &FloatTensor<Flex>, groups: usize) {
         let Some(at) = address(weight).filter(|at| !self.0.contains_key(at)) else {
             return;
         };
-        self.0.retain(|_, kept| !kept.weight.is_unique());
+        self.let_go();
         let kept = Kept {
             weight: weight.clone(),
             groups,
@@ -54,9 +53,17 @@ impl Weights {
         same.then(|| Arc::clone(kept))
     }
 
-    /// Lets go of all.
-    pub fn forget(&mut self) {
-        self.0.clear();
+    /// Lets go of a weight.
+    pub fn forget(&mut self, weight: &FloatTensor<Flex>) {
+        if let Some(at) = address(weight) {
+            self.0.remove(&at);
+        }
+        self.let_go();
+    }
+
+    /// Lets go of weights that nobody else holds any more.
+    fn let_go(&mut self) {
+        self.0.retain(|_, kept| !kept.weight.is_unique());
     }
 }
 
@@ -89,8 +96,13 @@ mod tests {
         weights.keep(&weight(3.0), 1);
         assert_eq!(weights.0.len(), 2, "the first is gone");
         assert!(weights.find(&second, 1).is_some());
-        weights.forget();
+        let other = weight(4.0);
+        weights.keep(&other, 1);
+        weights.forget(&second);
         assert!(weights.find(&second, 1).is_none());
+        drop(other);
+        weights.forget(&second);
+        assert!(weights.0.is_empty(), "what others hold no more goes too");
     }
 
     #[test]
@@ -112,7 +124,7 @@ mod tests {
         assert!(own_values(&mut weight).is_some());
         weights.keep(&weight, 1);
         assert!(own_values(&mut weight).is_none());
-        weights.forget();
+        weights.forget(&weight);
         assert!(own_values(&mut weight).is_some());
     }
 }

@@ -39,8 +39,8 @@ impl Kernels for Flex {
         kept::weights().keep(weight, groups);
     }
 
-    fn forget_weights() {
-        kept::weights().forget();
+    fn forget_weight(weight: &FloatTensor<Self>) {
+        kept::weights().forget(weight);
     }
 
     fn conv2d_forward(
