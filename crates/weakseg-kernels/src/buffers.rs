@@ -144,7 +144,7 @@ pub(crate) fn lend(values: Vec<f32>) -> Bytes {
     unsafe { Bytes::from_controller(Box::new(Lent(values)), length) }
 }
 
-/// Gives back a buffer that no tensor was made of: one for the time of a pass.
+/// Gives back a buffer that no tensor was made of.
 pub(crate) fn recycle(values: Vec<f32>) {
     drop(lend(values));
 }

@@ -16,7 +16,8 @@ use crate::pool::PoolOptions;
 /// `[B, O, OH, OW]` with the size of [`ConvOptions::output_size`]. Differentiable in all three:
 /// a gradient nobody asked for (frozen weights, the image itself) is not computed.
 ///
-/// On the CPU the result does not depend on the number of threads.
+/// On the CPU the result does not depend on the number of threads. There a weight that no graph will change is held with what was made
+/// of it for the next call, until a later call with another one finds that nobody else holds it.
 ///
 /// # Panics
 ///
@@ -135,7 +136,8 @@ pub fn conv2d_affine_add_relu(
 ///
 /// `edge` is `[B, H, W]`, probabilities from 0 to 1; `displacement` D `[B, 2, H, W]`, (dy, dx) in cells; the result is `[5]`.
 /// Differentiable in both. On the CPU no value of a pair is ever written, and the result does not depend on the number of
-/// threads; elsewhere it is [`path_affinity`] and what a backend makes of its tensors.
+/// threads; elsewhere it is [`path_affinity`] and what a backend makes of its tensors. Values that are not numbers make the
+/// sums of their pairs none; those of unsure pairs count only elsewhere.
 ///
 /// # Panics
 ///
@@ -150,8 +152,8 @@ pub fn pair_sums(edge: Tensor<3>, displacement: Tensor<4>, labels: &PairLabels) 
         "pair_sums: edge and displacement are {shapes:?}; expected {expected:?} for the labels"
     );
     if labels.len() == 0 {
-        // No pairs: zeros with a gradient of zero.
-        let nothing = (edge.sum() + displacement.sum()) * 0.0;
+        // No pairs: zeros with a gradient of zero, of finite maps.
+        let nothing = (edge * 0.0).sum() + (displacement * 0.0).sum();
         return nothing.repeat_dim(0, SUMS);
     }
     Tensor::from_dispatch(<Dispatch as NetworkOps>::sum_pairs(

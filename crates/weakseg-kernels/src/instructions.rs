@@ -103,6 +103,9 @@ mod tests {
     use crate::channels::Channels;
     use crate::nearest::{self, Growth};
     use crate::norm::{self, BatchNorm, NormOptions, Upstream};
+    use crate::pairs::PairLabels;
+    use crate::pairs::sums::{self, Maps};
+    use crate::path::PathIndex;
     use crate::pool::{self, PoolOptions};
     use crate::{elementwise, gate};
 
@@ -194,7 +197,25 @@ mod tests {
             let pooled = pool::forward(set, &x, 6, size, &options);
             found.extend([pool::backward(set, &x, 6, size, &options, &pooled), pooled]);
         }
+        found.extend(sums_of_pairs(set));
         found
+    }
+
+    /// Of maps whose rows hold wide, narrow and single pairs.
+    fn sums_of_pairs(set: Instructions) -> Vec<Vec<f32>> {
+        const SHAPE: [usize; 3] = [2, 6, 50];
+        let count = SHAPE.iter().product();
+        let labels: Vec<u8> = (0..count)
+            .map(|at| [0, 1, 255, 1, 2, 0, 0][at * 3 / 2 % 7])
+            .collect();
+        let edge: Vec<f32> = numbers(count, 1.7).iter().map(|x| 0.5 + 0.5 * x).collect();
+        let maps = Maps {
+            edge: &edge,
+            displacement: &numbers(2 * count, 0.6),
+            labels: &PairLabels::new(&labels, SHAPE, &PathIndex::new(4)),
+        };
+        let [edge, displacement] = sums::backward(set, &maps, [0.5, -1.0, 2.0, 0.3, 1.5]);
+        vec![sums::forward(set, &maps).to_vec(), edge, displacement]
     }
 
     fn maps_output(at: usize, x: f32) -> f32 {

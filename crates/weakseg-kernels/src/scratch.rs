@@ -84,7 +84,7 @@ pub(crate) unsafe fn written_by(length: usize, body: impl FnOnce(Shared)) -> Vec
     values
 }
 
-/// Values for the time of a pass; their memory is kept for the next.
+/// Values for the time of a pass, or of a weight that is kept; their memory is kept for the next.
 pub(crate) struct Temporary(Vec<f32>);
 
 impl Temporary {

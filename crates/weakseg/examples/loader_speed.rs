@@ -40,6 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ahead: number(3, LoaderConfig::default().ahead),
         ..LoaderConfig::default()
     };
+    if settings.workers == 0 {
+        return Err("workers is 0; expected at least 1".into());
+    }
     let folder = tempfile::tempdir()?;
     let set = DataConfig::Phantom(PhantomSetConfig {
         count: batches * BATCH,

@@ -83,9 +83,14 @@ macro_rules! record {
                     weight: prep.checkpoint(&$weight),
                     options: $options,
                 };
+                let changes = $weight.is_tracked();
                 let x = $x.into_primitive();
                 let weight = $weight.into_primitive();
-                B::forget_weight(&weight);
+                if changes {
+                    B::forget_weight(&weight);
+                } else {
+                    B::keep_weight(&weight, $options.groups);
+                }
                 prep.finish(state, B::conv2d_forward(x, weight, $bias, $options))
             }
             OpsKind::UnTracked(prep) => {

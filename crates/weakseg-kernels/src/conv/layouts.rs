@@ -31,7 +31,7 @@ impl<'a> Weight<'a> {
 pub(crate) struct Layouts {
     pub(super) columns: OnceLock<PackedWeight>,
     pub(super) steps: OnceLock<bf16::PackedWeight>,
-    pub(super) kernels: OnceLock<winograd::Kernels>,
+    pub(super) kernels: OnceLock<winograd::GatheredKernels>,
 }
 
 impl Layouts {

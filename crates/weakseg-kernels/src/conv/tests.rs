@@ -185,6 +185,15 @@ fn what_is_kept_of_a_weight_gives_the_same_bytes() {
                 let found = forward(&tiles, shape, x, kept, &ending);
                 assert!(found == once, "{} for {shape:?}", tiles.name);
             }
+            // Two passes at once, of which either may be the one to make the layout.
+            let layouts_of_both = Layouts::default();
+            let both = Weight {
+                values: weight,
+                layouts: Some(&layouts_of_both),
+            };
+            let pass = || forward(&tiles, shape, &case.x, both, &ending);
+            let (one, other) = rayon::join(pass, pass);
+            assert!(one == other, "{} for {shape:?}", tiles.name);
             made[0] += usize::from(layouts.columns.get().is_some());
             made[1] += usize::from(layouts.steps.get().is_some());
             made[2] += usize::from(layouts.kernels.get().is_some());

@@ -75,8 +75,13 @@ fn address(weight: &FloatTensor<Flex>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::ops::FloatTensorOps;
+    use burn::backend::{Autodiff, AutodiffBackend};
+
     use super::super::tensors::{own_values, tensor};
     use super::*;
+    use crate::conv::ConvOptions;
+    use crate::ops::NetworkOps;
 
     fn weight(value: f32) -> FloatTensor<Flex> {
         tensor(vec![value; 24], &[6, 4, 1, 1])
@@ -126,5 +131,26 @@ mod tests {
         assert!(own_values(&mut weight).is_none());
         weights.forget(&weight);
         assert!(own_values(&mut weight).is_some());
+    }
+    #[test]
+    fn inference_keeps_a_weight_and_a_graph_lets_go_of_it() {
+        type Graph = Autodiff<Flex>;
+        let x = || tensor(vec![0.5; 2 * 4 * 9], &[2, 4, 3, 3]);
+        let weight = weight(1.0);
+        let options = ConvOptions::default();
+        let found = || weights().find(&weight, 1);
+        let _ = <Flex as NetworkOps>::convolve(x(), weight.clone(), options);
+        let first = found().expect("kept by an inference");
+        let graph = |tracked: bool| {
+            let lifted = <Graph as AutodiffBackend>::from_inner(weight.clone());
+            let lifted = Graph::float_set_require_grad(lifted, tracked);
+            let x = <Graph as AutodiffBackend>::from_inner(x());
+            let _ = <Graph as NetworkOps>::convolve(x, lifted, options);
+        };
+        graph(false);
+        let again = found().expect("kept, for the layer is frozen");
+        assert!(Arc::ptr_eq(&first, &again));
+        graph(true);
+        assert!(found().is_none());
     }
 }

@@ -4,6 +4,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 
 use super::tensors::{contiguous, tensor, values};
+use crate::instructions::Instructions;
 use crate::pairs::PairLabels;
 use crate::pairs::sums::{Maps, backward, forward};
 
@@ -14,11 +15,12 @@ pub(super) fn sums_of_pairs(
     labels: &PairLabels,
 ) -> FloatTensor<Flex> {
     let (edge, displacement) = (contiguous(edge), contiguous(displacement));
-    let sums = forward(&Maps {
+    let maps = Maps {
         edge: values(&edge),
         displacement: values(&displacement),
         labels,
-    });
+    };
+    let sums = forward(Instructions::detect(), &maps);
     tensor(sums.to_vec(), &[sums.len()])
 }
 
@@ -39,7 +41,7 @@ pub(super) fn gradients_of_pairs(
         displacement: values(&displacement),
         labels,
     };
-    let [of_edge, of_displacement] = backward(&maps, upstream);
+    let [of_edge, of_displacement] = backward(Instructions::detect(), &maps, upstream);
     [
         tensor(of_edge, &edge.shape()),
         tensor(of_displacement, &displacement.shape()),

@@ -1,10 +1,10 @@
 //! The sums and their gradient as a backend's own operations.
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 use burn::backend::{Backend, DType, TensorData, TensorMetadata, get_or_init_device_settings};
-use burn::tensor::{IndexingUpdateOp, Slice};
+use burn::tensor::{BoolDType, IndexingUpdateOp, Slice};
 
-use super::labels::{PairKind, PairLabels};
+use super::labels::{PairLabels, UNSURE};
 use super::{EPSILON, SUMS};
 use crate::ops::Kernels;
 
@@ -24,6 +24,28 @@ struct Pairs<B: Backend> {
     shape: [usize; 3],
 }
 
+/// Whether pairs of labels are background, foreground, negative, as [`super::labels::masks`] tells.
+fn masks<B: Backend>(
+    source: FloatTensor<B>,
+    destination: FloatTensor<B>,
+    dtype: BoolDType,
+) -> [BoolTensor<B>; 3] {
+    let is = |labels: &FloatTensor<B>, label: u32| {
+        B::float_equal_elem(labels.clone(), f64::from(label).into(), dtype)
+    };
+    let unsure = B::bool_or(is(&source, UNSURE), is(&destination, UNSURE));
+    let sure = B::bool_not(unsure);
+    let (of_source, of_destination) = (is(&source, 0), is(&destination, 0));
+    let background = B::bool_and(of_source.clone(), of_destination);
+    let same = B::float_equal(source, destination, dtype);
+    let alike = B::bool_and(sure.clone(), same.clone());
+    [
+        background,
+        B::bool_and(alike, B::bool_not(of_source)),
+        B::bool_and(sure, B::bool_not(same)),
+    ]
+}
+
 impl<B: Backend + Kernels> Pairs<B> {
     fn new(edge: FloatTensor<B>, displacement: FloatTensor<B>, labels: &PairLabels) -> Self {
         let (device, dtype) = (edge.device(), edge.dtype());
@@ -35,26 +57,31 @@ impl<B: Backend + Kernels> Pairs<B> {
             let data = TensorData::new(values, shape.to_vec());
             B::float_cast(B::float_from_data(data, &device), dtype.into())
         };
-        let kinds = labels.kinds();
-        let mask = |kind: PairKind| {
-            let values = kinds.iter().map(|k| f32::from(u8::from(*k == kind)));
-            floats(values.collect(), &[batch, steps, count])
-        };
+        let settings = get_or_init_device_settings::<B>(&device);
         let indices = |values: Vec<i64>| {
-            let settings = get_or_init_device_settings::<B>(&device);
             let length = values.len();
-            let ints = B::int_from_data(TensorData::new(values, [length]), &device);
-            B::int_cast(ints, settings.int_dtype)
+            let data = TensorData::new(values, [length]);
+            // On the host: not every device has 64-bit integers.
+            B::int_from_data(data.convert_dtype(settings.int_dtype.into()), &device)
         };
-        let destinations = (directions.iter())
-            .flat_map(|direction| {
-                pixels
-                    .iter()
-                    .map(|p| *p as i64 + of_paths.offset(*direction) as i64)
-            })
-            .collect();
-        let sources = indices(pixels.iter().map(|p| *p as i64).collect());
-        let destinations: IntTensor<B> = indices(destinations);
+        let sources: IntTensor<B> = indices(pixels.iter().map(|p| *p as i64).collect());
+        let destinations = (directions.iter()).flat_map(|direction| {
+            let offset = of_paths.offset(*direction) as i64;
+            pixels.iter().map(move |p| *p as i64 + offset)
+        });
+        let destinations: IntTensor<B> = indices(destinations.collect());
+        let cells = (0..batch).flat_map(|image| labels.image(image));
+        let cells = floats(
+            cells.map(|label| *label as f32).collect(),
+            &[batch, height * width],
+        );
+        let from = B::float_select(cells.clone(), 1, sources.clone());
+        let from = B::float_reshape(from, [batch, 1, count].into());
+        let from = B::float_expand(from, [batch, steps, count].into());
+        let to = B::float_select(cells, 1, destinations.clone());
+        let to = B::float_reshape(to, [batch, steps, count].into());
+        let masks = masks::<B>(from, to, settings.bool_dtype)
+            .map(|mask| B::bool_into_float(mask, dtype.into()));
         let flat = B::float_reshape(displacement, [batch, 2, height * width].into());
         let from = B::float_select(flat.clone(), 2, sources.clone());
         let to = B::float_select(flat, 2, destinations.clone());
@@ -64,11 +91,7 @@ impl<B: Backend + Kernels> Pairs<B> {
         );
         let along = |axis: usize| directions.iter().map(move |d| d[axis] as f32);
         Self {
-            masks: [
-                mask(PairKind::Background),
-                mask(PairKind::Foreground),
-                mask(PairKind::Negative),
-            ],
+            masks,
             affinity: B::path_affinity_forward(edge, paths),
             sources,
             destinations,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::path::PathIndex;
 
 /// The label of a cell that is not sure.
-const UNSURE: u32 = u8::MAX as u32;
+pub(super) const UNSURE: u32 = u8::MAX as u32;
 
 /// What a pair of pixels teaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,9 @@ impl Inner {
         let labels = &self.labels[image * height * width..][..height * width];
         let sources = self.paths.sources(height, width);
         let (columns, offset) = (sources.columns(), sources.offset(direction));
-        sources.rows().map(move |row| {
+        // A map may have rows of sources and no column.
+        let rows = sources.rows().filter(move |_| !sources.is_empty());
+        rows.map(move |row| {
             let first = row * width + columns.start;
             [first, first.wrapping_add_signed(offset)].map(|at| &labels[at..][..columns.len()])
         })
@@ -201,9 +203,11 @@ mod tests {
                 .kinds()
                 .is_empty()
         );
-        assert_eq!(
-            PairLabels::new(&[0; 9], [1, 3, 3], &PathIndex::new(4)).counts(),
-            [0; 3]
-        );
+        // No rows of sources, and rows without a column.
+        for side in [3, 4, 5, 6] {
+            let labels = vec![0; side * side];
+            let pairs = PairLabels::new(&labels, [1, side, side], &PathIndex::new(4));
+            assert_eq!((pairs.counts(), pairs.kinds().len()), ([0; 3], 0), "{side}");
+        }
     }
 }

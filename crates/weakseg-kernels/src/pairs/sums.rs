@@ -69,9 +69,8 @@ impl<'a> Maps<'a> {
 }
 
 /// The sums, in f64 until the last.
-pub(crate) fn forward(maps: &Maps<'_>) -> [f32; SUMS] {
+pub(crate) fn forward(set: Instructions, maps: &Maps<'_>) -> [f32; SUMS] {
     let [images, tasks] = maps.tasks();
-    let set = Instructions::detect();
     let parts: Vec<[f64; SUMS]> = (0..images * tasks)
         .into_par_iter()
         .map(|at| {
@@ -86,9 +85,8 @@ pub(crate) fn forward(maps: &Maps<'_>) -> [f32; SUMS] {
 }
 
 /// Gradients with respect to the edge map and the displacements, from those of the sums.
-pub(crate) fn backward(maps: &Maps<'_>, upstream: [f32; SUMS]) -> [Vec<f32>; 2] {
+pub(crate) fn backward(set: Instructions, maps: &Maps<'_>, upstream: [f32; SUMS]) -> [Vec<f32>; 2] {
     let ([images, tasks], pixels) = (maps.tasks(), maps.pixels());
-    let set = Instructions::detect();
     let mut parts = vec![0.0; images * tasks * 3 * pixels];
     parts
         .par_chunks_mut((3 * pixels).max(1))

@@ -137,10 +137,65 @@ fn the_default_body_gives_the_same() {
     }
 }
 
+/// Edges of 0 and 1 alone: the affinities of a product of thousands are all 0, or what is left of them to 1.
+#[test]
+fn the_greatest_and_least_edges_have_finite_logarithms() {
+    let device = crate::device();
+    let (shape, paths) = ([1, 40, 1200], PathIndex::new(3));
+    let cells = 40 * 1200;
+    for (edge, label, sum) in [(1.0, [0, 0], 0), (1.0, [254, 254], 1), (0.0, [0, 254], 2)] {
+        let labels: Vec<u8> = (0..cells)
+            .map(|at| label[(at / 1200 + at % 1200) % 2])
+            .collect();
+        let labels = PairLabels::new(&labels, shape, &paths);
+        let kind = [
+            PairKind::Background,
+            PairKind::Foreground,
+            PairKind::Negative,
+        ][sum];
+        let count = labels.kinds().into_iter().filter(|k| *k == kind).count();
+        assert_eq!(count as u64, labels.counts()[sum]);
+        let maps = (
+            Tensor::<3>::full(shape, edge, &device),
+            Tensor::<4>::zeros([1, 2, 40, 1200], &device),
+        );
+        let found = values(&pair_sums(maps.0, maps.1, &labels))[sum];
+        // 1 + 1e-5 - 1 in f32 is 1.001358e-5.
+        let each = f64::from(match sum {
+            2 => (1.0f32 + 1e-5) - 1.0,
+            _ => 1e-5f32,
+        });
+        let expected = -each.ln() * count as f64;
+        let error = (f64::from(found) - expected).abs() / expected;
+        assert!(count > 100_000 && error < 1e-6, "{found} and {expected}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let device = crate::device().autodiff();
+    let case = Case::of([2, 9, 60], 6, &device);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a thread pool")
+            .install(|| case.run(DType::F32))
+    };
+    let one = run(1);
+    assert_eq!(run(2), one);
+    assert_eq!(run(5), one);
+}
+
 #[test]
 fn no_pairs_are_zeros_with_a_gradient() {
+    for side in [3, 4, 6] {
+        no_pairs_of(side);
+    }
+}
+
+/// A map of which no pixel is a source of radius 4.
+fn no_pairs_of(side: usize) {
     let device = crate::device().autodiff();
-    let case = Case::of([2, 3, 3], 4, &device);
+    let case = Case::of([2, side, side], 4, &device);
     assert_eq!(case.labels.counts(), [0; 3]);
     let [sums, edge, displacement] = case.run(DType::F32);
     assert_eq!(sums, [0.0; SUMS]);

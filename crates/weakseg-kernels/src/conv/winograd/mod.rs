@@ -22,7 +22,7 @@ use super::layouts::{Layouts, Weight};
 use super::shape::ConvShape;
 use crate::tile::Tiles;
 use pass::Pass;
-pub(super) use weight::Kernels;
+pub(super) use weight::GatheredKernels;
 
 /// Whether a convolution can be computed this way.
 pub(super) fn possible(shape: &ConvShape) -> bool {
@@ -42,7 +42,7 @@ pub(super) fn forward(
     if weight.layouts.is_none() {
         return forward::run(tiles, &pass);
     }
-    let make = || Kernels::new(tiles, &pass);
+    let make = || GatheredKernels::new(tiles, &pass);
     Layouts::with(
         weight.layouts,
         |kept| &kept.kernels,

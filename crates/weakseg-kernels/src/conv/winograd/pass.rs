@@ -2,7 +2,7 @@
 
 use super::super::ending::Ending;
 use super::super::shape::ConvShape;
-use super::weight::Kernels;
+use super::weight::GatheredKernels;
 
 /// A convolution with a 3x3 kernel and stride 1: `channels` source planes of each image become
 /// `rows` destination planes.
@@ -21,7 +21,7 @@ pub(super) struct Pass<'a> {
     pub ending: Ending<'a>,
     pub weight: &'a [f32],
     /// The same as the transform reads it, where it was laid out before.
-    pub kernels: Option<&'a Kernels>,
+    pub kernels: Option<&'a GatheredKernels>,
     /// Values of the weight from one destination plane, or source plane, to the next.
     pub row_stride: usize,
     pub channel_stride: usize,

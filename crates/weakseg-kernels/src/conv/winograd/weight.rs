@@ -15,7 +15,7 @@ use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
 const TAPS: usize = 9;
-/// Kernels of a run of lanes, tap by tap.
+/// GatheredKernels of a run of lanes, tap by tap.
 type Taps = [[f32; RUN]; TAPS];
 
 /// How the transformed weights of `tiles.rows` destination channels lie:
@@ -42,7 +42,7 @@ impl Columns {
     }
 }
 
-/// Kernels of a run of lanes, tap by tap, and where their products go.
+/// GatheredKernels of a run of lanes, tap by tap, and where their products go.
 struct Part<'a> {
     taps: &'a Taps,
     to: *mut f32,
@@ -119,13 +119,13 @@ fn fetch(values: &[f32], at: usize, rows: usize, stride: usize, length: usize) {
 }
 
 /// Every kernel of a weight that is not turned, as the transform reads it: `[block of destination channels, part of the source channels]`.
-pub(in super::super) struct Kernels {
+pub(in super::super) struct GatheredKernels {
     taps: Temporary,
     /// Parts of a block.
     parts: usize,
 }
 
-impl Kernels {
+impl GatheredKernels {
     pub(super) fn new(tiles: &Tiles, pass: &Pass<'_>) -> Self {
         let rows = tiles.rows;
         let parts = pass.channels.div_ceil(RUN / rows);
