@@ -6,6 +6,7 @@ mod conv;
 mod endings;
 mod norm;
 mod planes;
+mod soundness;
 mod updates;
 mod walk;
 
