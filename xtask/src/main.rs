@@ -4,8 +4,10 @@
 //! * `cargo xtask shared [DIR]`: the checks that need real data and recorded peer outputs (default `../shared`): every
 //!   ignored test of the workspace, in release.
 //! * `cargo xtask gpu [vulkan|wgpu] [NAME…]`: kernels, PyTorch's parity and each network beside itself on the CPU, on a GPU
-//!   (default `vulkan`); with names, the tests whose names hold one: `gpu vulkan devices` is the table of networks, which a
-//!   driver in software can make too. The tests that compute in f64 beside it need a GPU that does.
+//!   (default `vulkan`); with names, the tests whose names hold one: `gpu vulkan devices` is the table of networks. The
+//!   tests that compute in f64 beside it need a GPU that does.
+//! * `cargo xtask swiftshader DRIVER [NAME…]`: the table of networks, or the tests of these names, on SwiftShader; see
+//!   [`swiftshader`].
 //! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
@@ -22,6 +24,7 @@ mod loader;
 mod methods;
 mod paper_tables;
 mod peers;
+mod swiftshader;
 mod twin;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +48,9 @@ fn main() -> ExitCode {
         ["gpu"] => gpu(&root, "vulkan", &GPU_TESTS),
         ["gpu", device @ ("vulkan" | "wgpu")] => gpu(&root, device, &GPU_TESTS),
         ["gpu", device @ ("vulkan" | "wgpu"), names @ ..] => gpu(&root, device, names),
+        ["swiftshader", driver, names @ ..] => {
+            told(swiftshader::test(&root, Path::new(driver), names))
+        }
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["siim-twin", shared, out] => told(twin::make(Path::new(shared), Path::new(out))),
         ["interop", python] => interop(&root, python),
@@ -55,7 +61,7 @@ fn main() -> ExitCode {
         ["bench", "methods", arguments @ ..] => told(methods::bench(&root, arguments)),
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | swiftshader DRIVER [NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
             );
             return ExitCode::from(2);
         }
@@ -100,13 +106,26 @@ fn told(done: Result<(), String>) -> bool {
 }
 
 /// What `cargo xtask gpu` runs unless it is told: modules of tests that ask for their device.
-const GPU_TESTS: [&str; 8] = [
-    "affinity", "blocks", "conv", "norm", "planes", "updates", "parity", "devices",
+const GPU_TESTS: [&str; 10] = [
+    "soundness",
+    "affinity",
+    "blocks",
+    "conv",
+    "norm",
+    "pairs",
+    "planes",
+    "updates",
+    "parity",
+    "devices",
 ];
 
 /// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each other's. One
 /// that fails keeps no other from running, but a driver that crashes takes the rest of its crate's with it.
 fn gpu(root: &Path, device: &str, names: &[&str]) -> bool {
+    run(&mut gpu_tests(device, names), root)
+}
+
+fn gpu_tests(device: &str, names: &[&str]) -> Command {
     let build = format!(
         "test --release -p weakseg-cli -p weakseg-kernels -p weakseg-models --test it --no-fail-fast \
          --features weakseg-cli/{device},weakseg-models/{device}"
@@ -114,7 +133,8 @@ fn gpu(root: &Path, device: &str, names: &[&str]) -> bool {
     let how = "-- --test-threads 1 --include-ignored --nocapture";
     let mut test = cargo();
     test.args(build.split(' ')).args(how.split(' ')).args(names);
-    run(test.env("WEAKSEG_TEST_DEVICE", device), root)
+    test.env("WEAKSEG_TEST_DEVICE", device);
+    test
 }
 
 /// Cargo without what the cargo that runs this program has told it: some build scripts look at that, and would build

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
 #[cfg(any(feature = "vulkan", feature = "wgpu"))]
 use burn::tensor::DeviceKind;
 #[cfg(feature = "gpu")]
 use burn::tensor::DeviceType;
+use weakseg_kernels::check_sound;
 
 use crate::exit::usage;
 
@@ -86,14 +87,15 @@ pub fn built() -> Vec<&'static str> {
 }
 
 impl Choice {
-    /// The device, and its name.
+    /// The device, and its name. A GPU has given one right result by then.
     ///
     /// # Errors
-    /// [`crate::exit::Usage`] if this build cannot use it; another error if this machine has none.
+    /// [`crate::exit::Usage`] if this build cannot use it; another error if this machine has none, or if it computes wrong
+    /// results.
     pub fn open(self) -> Result<(Device, String)> {
         match self {
             Self::Cpu => return Ok((Device::flex(), "cpu".to_owned())),
-            Self::Auto => return Ok(auto()),
+            Self::Auto => return auto(),
             Self::Cuda(_) | Self::Vulkan(_) | Self::Metal | Self::Wgpu => {}
         }
         let number = self.number();
@@ -112,6 +114,7 @@ impl Choice {
         }
         let device = devices.swap_remove(number);
         let shown = shown(&self.to_string(), &device);
+        sound(&device, &shown)?;
         Ok((device, shown))
     }
 
@@ -192,8 +195,18 @@ fn name(_: &Device) -> Option<String> {
     None
 }
 
+/// Refuses a device with wrong results, before masks are made of them.
+fn sound(device: &Device, shown: &str) -> Result<()> {
+    check_sound(device).map_err(|unsound| {
+        anyhow!(
+            "--device {shown}: {unsound}; update its driver (Vulkan needs one with VK_KHR_workgroup_memory_explicit_layout), \
+             choose another device, or --device cpu"
+        )
+    })
+}
+
 /// The first GPU there is, else the CPU. A graphics interface drawn by the CPU is no GPU.
-fn auto() -> (Device, String) {
+fn auto() -> Result<(Device, String)> {
     for kind in [
         Choice::Cuda(None),
         Choice::Metal,
@@ -207,10 +220,11 @@ fn auto() -> (Device, String) {
             .find(is_hardware);
         if let Some(device) = found {
             let shown = shown(&kind.to_string(), &device);
-            return (device, shown);
+            sound(&device, &shown)?;
+            return Ok((device, shown));
         }
     }
-    (Device::flex(), "cpu".to_owned())
+    Ok((Device::flex(), "cpu".to_owned()))
 }
 
 fn is_hardware(device: &Device) -> bool {

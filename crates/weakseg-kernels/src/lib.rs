@@ -11,6 +11,7 @@
 //! - [`global_mean`], [`gate()`], [`gate_add_relu`]: squeeze and excitation.
 //! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`]; [`pair_sums`]: IRNet's losses of them.
 //! - [`sgd_update`], [`momentum_update`], [`adam_update`]: steps of optimizers in one pass.
+//! - [`check_sound`]: whether a device computes what it is asked to.
 //! - [`walk::random_walk`]: propagation of activation maps by sparse passes (CPU, no tensors).
 
 mod affinity;
@@ -38,6 +39,7 @@ mod relu;
 mod resize;
 mod route;
 mod scratch;
+mod soundness;
 mod sums;
 mod tile;
 mod update;
@@ -56,6 +58,7 @@ pub use pairs::{PairKind, PairLabels};
 pub use path::{PathIndex, Sources};
 pub use pool::PoolOptions;
 pub use precision::{NoBf16, use_bf16};
+pub use soundness::{Unsound, check_sound};
 pub use update::{AdamStep, SgdStep, adam_update, momentum_update, sgd_update};
 
 /// Name of the instruction set the CPU kernels use on this machine: `avx512`, `avx2` or

@@ -7,6 +7,7 @@ mod endings;
 mod norm;
 mod pairs;
 mod planes;
+mod soundness;
 mod updates;
 mod walk;
 

@@ -1,0 +1,64 @@
+//! `cargo xtask swiftshader DRIVER`: tests on SwiftShader, Vulkan in software, where there is no GPU.
+//!
+//! DRIVER is its library (`libvk_swiftshader.so`, as it comes with Chromium). In front of it stands a driver of ours,
+//! `xtask/driver/shared_memory.c`, which corrects a fault in CubeCL's shaders that only drivers like this one meet; the file
+//! says which. It takes a C compiler (`cc`) and Vulkan's loader, and stays for other programs: they use it with the
+//! `VK_DRIVER_FILES` that is printed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOURCE: &str = "xtask/driver/shared_memory.c";
+
+/// Runs the tests whose names hold one of `names`, or those of networks, on `library`.
+///
+/// # Errors
+/// What is missing, or that a test failed.
+pub fn test(root: &Path, library: &Path, names: &[&str]) -> Result<(), String> {
+    let manifest = build(root, library)?;
+    eprintln!("VK_DRIVER_FILES={}", manifest.display());
+    let names = match names {
+        [] => &["devices"],
+        names => names,
+    };
+    let mut tests = crate::gpu_tests("vulkan", names);
+    // Every kernel that is tried is compiled for seconds here; what was chosen is kept apart from a GPU's.
+    tests
+        .env("VK_DRIVER_FILES", &manifest)
+        .env("CUBECL_ENVIRONMENT", "swiftshader")
+        .env("CUBECL_AUTOTUNE_LEVEL", "minimal");
+    if crate::run(&mut tests, root) {
+        Ok(())
+    } else {
+        Err("a test failed, see above".to_owned())
+    }
+}
+
+/// Builds the driver in front of `library` and returns its manifest.
+fn build(root: &Path, library: &Path) -> Result<PathBuf, String> {
+    let library = library
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}; give libvk_swiftshader.so", library.display()))?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let folder = root.join(target).join("swiftshader");
+    let write = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(write)?;
+    let built = folder.join("libvk_corrected.so");
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-O1", "-Wall", "-shared", "-fPIC", "-o"])
+        .args([&built, &root.join(SOURCE)])
+        .arg(format!("-DDRIVER=\"{}\"", library.display()))
+        .arg("-ldl");
+    if !crate::run(&mut compiler, root) {
+        return Err(format!("{SOURCE} could not be compiled, see above"));
+    }
+    let manifest = folder.join("icd.json");
+    let text = serde_json::json!({
+        "file_format_version": "1.0.0",
+        "ICD": { "library_path": built.display().to_string(), "api_version": "1.3.0" },
+    });
+    std::fs::write(&manifest, text.to_string()).map_err(write)?;
+    Ok(manifest)
+}
