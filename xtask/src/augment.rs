@@ -47,18 +47,7 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
             _ => return Err(USAGE.to_owned()),
         }
     }
-    let mut build = crate::cargo();
-    build.args([
-        "build",
-        "--release",
-        "--workspace",
-        "--example",
-        "augment_speed",
-    ]);
-    if !crate::run(&mut build, root) {
-        return Err("the example could not be built".to_owned());
-    }
-    let program = root.join("target/release/examples/augment_speed");
+    let program = crate::example(root, "augment_speed")?;
     let script = root.join("xtask/peers/augment.py");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let ours = || line(Command::new(&program).arg(images.to_string()));

@@ -18,18 +18,7 @@ const KINDS: [(&str, &str); 2] = [("decoded", "decoded anew"), ("kept", "in memo
 /// Builds the example, runs it and prints what it measured as a table.
 pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let settings = parse(arguments)?;
-    let mut build = crate::cargo();
-    build.args([
-        "build",
-        "--release",
-        "--workspace",
-        "--example",
-        "loader_speed",
-    ]);
-    if !crate::run(&mut build, root) {
-        return Err("the example could not be built".to_owned());
-    }
-    let program = root.join("target/release/examples/loader_speed");
+    let program = crate::example(root, "loader_speed")?;
     let mut command = Command::new(&program);
     command.args(settings.map(|number| number.to_string()));
     let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", program.display());

@@ -137,6 +137,17 @@ fn gpu_tests(device: &str, names: &[&str]) -> Command {
     test
 }
 
+/// Builds an example of the workspace in release; where it lies then.
+fn example(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--workspace", "--example", name]);
+    if run(&mut build, root) {
+        Ok(root.join("target/release/examples").join(name))
+    } else {
+        Err(format!("the example {name} could not be built"))
+    }
+}
+
 /// Cargo without what the cargo that runs this program has told it: some build scripts look at that, and would build
 /// anew what `cargo build` had built.
 fn cargo() -> Command {

@@ -66,22 +66,11 @@ struct Case {
 /// Runs the comparison and prints it as a table.
 pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let plan = Plan::parse(root, arguments)?;
-    let builds = [
-        &["build", "--release", "--workspace", "--example", "speed"][..],
-        &[
-            "build",
-            "--release",
-            "--workspace",
-            "--example",
-            "affinity_speed",
-        ],
-        &["build", "--release"],
-    ];
-    for arguments in builds {
-        let built = crate::cargo().args(arguments).current_dir(root).status();
-        if !built.is_ok_and(|status| status.success()) {
-            return Err(format!("cargo {}: failed", arguments.join(" ")));
-        }
+    for name in ["speed", "affinity_speed"] {
+        crate::example(root, name)?;
+    }
+    if !crate::run(crate::cargo().args(["build", "--release"]), root) {
+        return Err("cargo build --release: failed".to_owned());
     }
     let scratch = root.join("target/bench-methods");
     std::fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;

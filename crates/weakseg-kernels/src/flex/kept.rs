@@ -132,6 +132,7 @@ mod tests {
         weights.forget(&weight);
         assert!(own_values(&mut weight).is_some());
     }
+
     #[test]
     fn inference_keeps_a_weight_and_a_graph_lets_go_of_it() {
         type Graph = Autodiff<Flex>;

@@ -10,5 +10,5 @@ pub use labels::{PairKind, PairLabels};
 /// Added in logarithms.
 const EPSILON: f64 = 1e-5;
 
-/// Which sum is which: see [`crate::pair_sums`].
+/// Number of sums; [`crate::pair_sums`] says which is which.
 pub(crate) const SUMS: usize = 5;

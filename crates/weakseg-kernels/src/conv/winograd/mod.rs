@@ -40,6 +40,7 @@ pub(super) fn forward(
     assert!(possible(shape), "3x3, stride 1, one group");
     let pass = Pass::forward(shape, x, weight.values, ending);
     if weight.layouts.is_none() {
+        // Each task gathers its own kernels, and transforms them while they are in its cache.
         return forward::run(tiles, &pass);
     }
     let make = || GatheredKernels::new(tiles, &pass);

@@ -15,7 +15,7 @@ use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
 const TAPS: usize = 9;
-/// GatheredKernels of a run of lanes, tap by tap.
+/// Kernels of a run of lanes, tap by tap.
 type Taps = [[f32; RUN]; TAPS];
 
 /// How the transformed weights of `tiles.rows` destination channels lie:
@@ -42,7 +42,7 @@ impl Columns {
     }
 }
 
-/// GatheredKernels of a run of lanes, tap by tap, and where their products go.
+/// Kernels of a run of lanes, tap by tap, and where their products go.
 struct Part<'a> {
     taps: &'a Taps,
     to: *mut f32,
