@@ -10,6 +10,9 @@ const SOURCE_VALUES: usize = 128 * 1024;
 const DEPTH: usize = 768;
 /// Values of one task's output.
 const OUTPUT_VALUES: usize = 192 * 1024;
+/// Values of a page of memory. Planes of whole pages (32x32, 64x64, 128x128) have their pixels in the same sets of a cache, which
+/// holds a run of a few channels only: they are copied, and then lie one behind the other.
+const PAGE: usize = 1024;
 /// Tasks wanted at least, so that a few threads share small batches evenly. Fixed, so that the
 /// division of work does not depend on the machine.
 const TASKS: usize = 16;
@@ -47,7 +50,8 @@ impl Division {
         let in_place = correlation.phases == [whole]
             && correlation.reach == [0, 0]
             && width == planes.source_size[1]
-            && extent_rows <= planes.source_size[0];
+            && extent_rows <= planes.source_size[0]
+            && !(planes.source_size[0] * planes.source_size[1]).is_multiple_of(PAGE);
         let blocks = planes.rows.div_ceil(tiles.rows);
 
         let mut rows = extent_rows.min((OUTPUT_VALUES / (planes.rows * width)).max(1));
