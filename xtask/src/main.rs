@@ -6,8 +6,8 @@
 //! * `cargo xtask gpu [vulkan|wgpu] [NAME…]`: kernels, PyTorch's parity and each network beside itself on the CPU, on a GPU
 //!   (default `vulkan`); with names, the tests whose names hold one: `gpu vulkan devices` is the table of networks. The
 //!   tests that compute in f64 beside it need a GPU that does.
-//! * `cargo xtask swiftshader DRIVER [NAME…]`: the table of networks, or the tests of these names, on SwiftShader; see
-//!   [`swiftshader`].
+//! * `cargo xtask swiftshader DRIVER [run|NAME…]`: the table of networks, a run in small, or the tests of these names, on
+//!   SwiftShader; see [`swiftshader`].
 //! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         ["gpu"] => gpu(&root, "vulkan", &GPU_TESTS),
         ["gpu", device @ ("vulkan" | "wgpu")] => gpu(&root, device, &GPU_TESTS),
         ["gpu", device @ ("vulkan" | "wgpu"), names @ ..] => gpu(&root, device, names),
+        ["swiftshader", driver, "run"] => told(swiftshader::tiny_run(&root, Path::new(driver))),
         ["swiftshader", driver, names @ ..] => {
             told(swiftshader::test(&root, Path::new(driver), names))
         }
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
         ["bench", "methods", arguments @ ..] => told(methods::bench(&root, arguments)),
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | swiftshader DRIVER [NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | swiftshader DRIVER [run|NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
             );
             return ExitCode::from(2);
         }

@@ -1,4 +1,5 @@
-//! `cargo xtask swiftshader DRIVER`: tests on SwiftShader, Vulkan in software, where there is no GPU.
+//! `cargo xtask swiftshader DRIVER`: tests on SwiftShader, Vulkan in software, where there is no GPU; `cargo xtask swiftshader
+//! DRIVER run`: all steps of `configs/tiny.toml` there.
 //!
 //! DRIVER is its library (`libvk_swiftshader.so`, as it comes with Chromium). In front of it stands a driver of ours,
 //! `xtask/driver/shared_memory.c`, which corrects a fault in CubeCL's shaders that only drivers like this one meet; the file
@@ -16,22 +17,54 @@ const SOURCE: &str = "xtask/driver/shared_memory.c";
 /// What is missing, or that a test failed.
 pub fn test(root: &Path, library: &Path, names: &[&str]) -> Result<(), String> {
     let manifest = build(root, library)?;
-    eprintln!("VK_DRIVER_FILES={}", manifest.display());
     let names = match names {
         [] => &["devices"],
         names => names,
     };
     let mut tests = crate::gpu_tests("vulkan", names);
-    // Every kernel that is tried is compiled for seconds here; what was chosen is kept apart from a GPU's.
-    tests
-        .env("VK_DRIVER_FILES", &manifest)
-        .env("CUBECL_ENVIRONMENT", "swiftshader")
-        .env("CUBECL_AUTOTUNE_LEVEL", "minimal");
-    if crate::run(&mut tests, root) {
-        Ok(())
-    } else {
-        Err("a test failed, see above".to_owned())
+    match crate::run(on_driver(&mut tests, &manifest), root) {
+        true => Ok(()),
+        false => Err("a test failed, see above".to_owned()),
     }
+}
+
+/// Takes the program through a run in small on `library`, from the beginning.
+///
+/// # Errors
+/// What is missing, or that the run did not end well.
+pub fn tiny_run(root: &Path, library: &Path) -> Result<(), String> {
+    let manifest = build(root, library)?;
+    let run = manifest.with_file_name("run");
+    if run.exists() {
+        std::fs::remove_dir_all(&run).map_err(|error| format!("{}: {error}", run.display()))?;
+    }
+    let mut program = crate::cargo();
+    program
+        .args([
+            "run",
+            "--release",
+            "-p",
+            "weakseg-cli",
+            "--features",
+            "vulkan",
+            "--",
+        ])
+        .args(["--device", "vulkan", "run", "configs/tiny.toml", "--out"])
+        .arg(&run);
+    match crate::run(on_driver(&mut program, &manifest), root) {
+        true => Ok(()),
+        false => Err("the run did not end well, see above".to_owned()),
+    }
+}
+
+/// The driver of `manifest` for a command. Every kernel that is tried is compiled for seconds here: few are, and what was chosen is
+/// kept apart from a GPU's.
+fn on_driver<'a>(command: &'a mut Command, manifest: &Path) -> &'a mut Command {
+    eprintln!("VK_DRIVER_FILES={}", manifest.display());
+    command
+        .env("VK_DRIVER_FILES", manifest)
+        .env("CUBECL_ENVIRONMENT", "swiftshader")
+        .env("CUBECL_AUTOTUNE_LEVEL", "minimal")
 }
 
 /// Builds the driver in front of `library` and returns its manifest.
