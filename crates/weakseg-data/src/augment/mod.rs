@@ -42,6 +42,7 @@ mod sharpen;
 mod step;
 mod tone;
 mod warp;
+mod whole;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
