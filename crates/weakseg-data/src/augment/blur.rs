@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elastic::{bell, weigh};
+use super::bell::{bell, weigh};
 use super::operation::range;
 use super::whole::whole;
 use crate::chance::between;

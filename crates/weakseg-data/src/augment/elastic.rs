@@ -5,6 +5,7 @@ use rand_chacha::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bell::{bell, weigh};
 use super::motion::Motion;
 use super::operation::within;
 use super::whole::whole;
@@ -186,6 +187,7 @@ impl Field {
         for (node, ((uy, ux), (ly, lx))) in nodes.iter_mut().zip(upper.zip(lower)) {
             *node = [uy + (ly - uy) * fy, ux + (lx - ux) * fy];
         }
+        // Vectors find and mix, but do not read from places of their own: a loop each.
         for (ys, xs) in ys.chunks_mut(BLOCK).zip(xs.chunks_mut(BLOCK)) {
             let (mut firsts, mut shares) = ([0; BLOCK], [0.0; BLOCK]);
             let mut pairs = [[[0.0; 2]; 2]; BLOCK];
@@ -231,16 +233,6 @@ fn cell(place: f32, count: usize) -> (usize, f32) {
     (whole(first) as usize, place - first)
 }
 
-/// Weights of a Gaussian, which sum to 1.
-pub(super) fn bell(sigma: f64, radius: usize) -> Vec<f32> {
-    let weights: Vec<f64> = (0..=2 * radius)
-        .map(|at| at as f64 - radius as f64)
-        .map(|distance| (-distance * distance / (2.0 * sigma * sigma)).exp())
-        .collect();
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|weight| (weight / sum) as f32).collect()
-}
-
 /// `rows` × `columns` weighted means of values that reach a radius further on each side.
 fn smooth(values: &[f32], rows: usize, columns: usize, weights: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0_f32; rows * columns];
@@ -263,32 +255,6 @@ vectorized! {
             weigh(down, weights, |tap| &values[(row + tap) * wide..]);
             weigh(out, weights, |tap| &down[tap..]);
         }
-    }
-}
-
-/// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all taps at a
-/// time, so that its sums stay in registers.
-#[inline(always)]
-pub(super) fn weigh<'a>(out: &mut [f32], weights: &[f32], line: impl Fn(usize) -> &'a [f32]) {
-    const BLOCK: usize = 64;
-    let Some(last) = out.len().checked_sub(BLOCK) else {
-        for (place, out) in out.iter_mut().enumerate() {
-            let taps = weights.iter().enumerate();
-            *out = taps.map(|(tap, weight)| weight * line(tap)[place]).sum();
-        }
-        return;
-    };
-    for first in (0..out.len()).step_by(BLOCK) {
-        // The last block reaches back over some of what is done, so that nothing is left for slower code.
-        let first = first.min(last);
-        let mut sums = [0.0_f32; BLOCK];
-        for (tap, weight) in weights.iter().enumerate() {
-            let values = &line(tap)[first..][..BLOCK];
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += weight * value;
-            }
-        }
-        out[first..][..BLOCK].copy_from_slice(&sums);
     }
 }
 
@@ -348,6 +314,23 @@ mod tests {
             assert!((ys[at] - row_ys[at]).abs() < 1e-4, "{at}");
             assert!((other_xs[at] - row_xs[at]).abs() < 1e-4, "{at}");
         }
+    }
+
+    /// More than one portion, and a rest of less than a draw.
+    #[test]
+    fn noise_is_four_values_of_each_draw() {
+        let mut rng = stream(Purpose::Augment, 2, 0, 0);
+        let (mut values, mut draws) = (vec![0.0; 2051], rng.clone());
+        fill(&mut rng, &mut values, 3.0);
+        for four in values.chunks(4) {
+            let draw = draws.next_u64();
+            for (place, value) in four.iter().enumerate() {
+                let bits = (draw >> (16 * place)) & 0xffff;
+                let expected = (bits as f64 - 32_767.5) * 3.0 / 32_768.0;
+                assert!((f64::from(*value) - expected).abs() < 1e-6);
+            }
+        }
+        assert_eq!(rng.next_u64(), draws.next_u64());
     }
 
     #[test]

@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn a_single_column_has_no_neighbour() {
+        let image = Plane::new(4, 1, vec![10_u8, 20, 30, 40])
+            .unwrap()
+            .into_stack();
+        let shift = [Change::Move(Motion::new(1.0, 0.0, [1.0, 0.5]))];
+        for got in warp(4, 1, &shift, &image) {
+            assert_eq!(got, [20, 10, 20, 30]);
+        }
+    }
+
+    #[test]
     fn a_mirror_and_its_mirror_read_no_pixel_twice() {
         let image = Plane::new(1, 3, vec![1_u8, 2, 3]).unwrap().into_stack();
         let once = [Change::Move(Motion::MIRROR)];
