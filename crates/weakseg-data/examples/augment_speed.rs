@@ -11,6 +11,10 @@ use rayon::prelude::*;
 use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{Augment, Plane, Scope, Stack};
 
+// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Images a second of `change` on all threads.
 fn speed(images: u64, change: impl Fn(u64) -> Stack<u8> + Sync) -> f64 {
     let begun = Instant::now();

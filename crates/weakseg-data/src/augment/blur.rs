@@ -4,8 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::elastic::{bell, weigh};
+use super::bell::{bell, weigh};
 use super::operation::range;
+use super::whole::whole;
 use crate::chance::between;
 use crate::vectorized::vectorized;
 use crate::{DataError, Stack};
@@ -77,7 +78,7 @@ vectorized! {
                 &across[row * width..]
             });
             for (value, blurred) in out.iter_mut().zip(&down) {
-                *value = (blurred + 0.5).clamp(0.0, 255.0) as u8;
+                *value = whole((blurred + 0.5).clamp(0.0, 255.0).floor()) as u8;
             }
         }
     }

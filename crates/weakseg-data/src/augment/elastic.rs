@@ -5,8 +5,10 @@ use rand_chacha::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bell::{bell, weigh};
 use super::motion::Motion;
 use super::operation::within;
+use super::whole::whole;
 use crate::DataError;
 use crate::chance::between;
 use crate::vectorized::vectorized;
@@ -147,27 +149,11 @@ impl Field {
         let Some(&first) = ys.first() else {
             return;
         };
-        if ys.iter().all(|y| *y == first) {
-            // A row of the output itself: the nodes above and below are the same for all of it. What a cell's pixels need lies
-            // together: the displacement at its first node, and how far that of the next is from it.
+        // All are counted, for a search that may stop early is no work for vectors.
+        if ys.iter().filter(|y| **y != first).count() == 0 {
+            // A row of the output itself: the nodes above and below are the same for all of it.
             let (row, fy) = cell(first * self.density, rows);
-            let mut cells = vec![[0.0; 4]; self.columns - 1];
-            for (axis, nodes) in self.nodes.iter().enumerate() {
-                let both = &nodes[row * self.columns..][..2 * self.columns];
-                let (upper, lower) = both.split_at(self.columns);
-                let mut before = upper[0] + (lower[0] - upper[0]) * fy;
-                for (cell, (u, l)) in cells.iter_mut().zip(upper.iter().zip(lower).skip(1)) {
-                    let node = u + (l - u) * fy;
-                    (cell[axis], cell[axis + 2]) = (before, node - before);
-                    before = node;
-                }
-            }
-            for (y, x) in ys.iter_mut().zip(xs) {
-                let (at, fx) = cell(*x * self.density, self.columns);
-                let [down, across, further_down, further_across] = cells[at];
-                *y += down + further_down * fx;
-                *x += across + further_across * fx;
-            }
+            self.trace_row(row, fy, ys, xs);
             return;
         }
         let [down, across] = &self.nodes;
@@ -186,15 +172,55 @@ impl Field {
             *x += dx;
         }
     }
+
+    /// Moves places that all lie between two rows of nodes, at the share `fy` of the lower one, which follows `row`.
+    #[inline(always)]
+    fn trace_row(&self, row: usize, fy: f32, ys: &mut [f32], xs: &mut [f32]) {
+        const BLOCK: usize = 64;
+        let [down, across] = [0, 1].map(|axis| {
+            let both = &self.nodes[axis][row * self.columns..][..2 * self.columns];
+            both.split_at(self.columns)
+        });
+        // Displacements along both axes lie together, so that a place reads those of two nodes at once.
+        let mut nodes = vec![[0.0; 2]; self.columns];
+        let (upper, lower) = (down.0.iter().zip(across.0), down.1.iter().zip(across.1));
+        for (node, ((uy, ux), (ly, lx))) in nodes.iter_mut().zip(upper.zip(lower)) {
+            *node = [uy + (ly - uy) * fy, ux + (lx - ux) * fy];
+        }
+        // Vectors find and mix, but do not read from places of their own: a loop each.
+        for (ys, xs) in ys.chunks_mut(BLOCK).zip(xs.chunks_mut(BLOCK)) {
+            let (mut firsts, mut shares) = ([0; BLOCK], [0.0; BLOCK]);
+            let mut pairs = [[[0.0; 2]; 2]; BLOCK];
+            for ((first, share), x) in firsts.iter_mut().zip(&mut shares).zip(&*xs) {
+                (*first, *share) = cell(*x * self.density, self.columns);
+            }
+            for (pair, &first) in pairs.iter_mut().zip(&firsts).take(xs.len()) {
+                *pair = [nodes[first], nodes[first + 1]];
+            }
+            let places = ys.iter_mut().zip(xs);
+            for ((y, x), ([before, after], fx)) in places.zip(pairs.iter().zip(&shares)) {
+                *y += before[0] + (after[0] - before[0]) * fx;
+                *x += before[1] + (after[1] - before[1]) * fx;
+            }
+        }
+    }
 }
 
-/// Fills with noise between `-reach` and `reach`, in 2^16 steps: four values of one draw.
+/// Fills with noise between `-reach` and `reach`, in 2^16 steps: four values of one draw of 64 bits.
 fn fill(rng: &mut ChaCha8Rng, values: &mut [f32], reach: f32) {
-    for four in values.chunks_mut(4) {
-        let mut bits = rng.next_u64();
-        for value in four {
-            *value = (f32::from(bits as u16) - 32_767.5) * (reach / 32_768.0);
-            bits >>= 16;
+    let mut bytes = [0; 4096];
+    for values in values.chunks_mut(bytes.len() / 2) {
+        let bytes = &mut bytes[..values.len().div_ceil(4) * 8];
+        rng.fill_bytes(bytes);
+        scale(bytes, values, reach);
+    }
+}
+
+vectorized! {
+    /// Noise between `-reach` and `reach` of two random bytes each.
+    fn scale<'a>(bytes: &'a [u8], values: &'a mut [f32], reach: f32) {
+        for (value, bits) in values.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *value = (f32::from(u16::from_le_bytes(*bits)) - 32_767.5) * (reach / 32_768.0);
         }
     }
 }
@@ -203,19 +229,8 @@ fn fill(rng: &mut ChaCha8Rng, values: &mut [f32], reach: f32) {
 #[inline(always)]
 fn cell(place: f32, count: usize) -> (usize, f32) {
     let place = place.clamp(0.0, (count - 1) as f32);
-    // By way of 32 bits, which vectors convert.
-    let first = (place as i32).min(count as i32 - 2);
-    (first as usize, place - first as f32)
-}
-
-/// Weights of a Gaussian, which sum to 1.
-pub(super) fn bell(sigma: f64, radius: usize) -> Vec<f32> {
-    let weights: Vec<f64> = (0..=2 * radius)
-        .map(|at| at as f64 - radius as f64)
-        .map(|distance| (-distance * distance / (2.0 * sigma * sigma)).exp())
-        .collect();
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|weight| (weight / sum) as f32).collect()
+    let first = place.floor().min((count - 2) as f32);
+    (whole(first) as usize, place - first)
 }
 
 /// `rows` × `columns` weighted means of values that reach a radius further on each side.
@@ -240,31 +255,6 @@ vectorized! {
             weigh(down, weights, |tap| &values[(row + tap) * wide..]);
             weigh(out, weights, |tap| &down[tap..]);
         }
-    }
-}
-
-/// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all taps at a
-/// time, so that its sums stay in registers.
-#[inline(always)]
-pub(super) fn weigh<'a>(out: &mut [f32], weights: &[f32], line: impl Fn(usize) -> &'a [f32]) {
-    const BLOCK: usize = 16;
-    let blocks = out.len() / BLOCK * BLOCK;
-    let (whole, rest) = out.split_at_mut(blocks);
-    for (block, out) in whole.chunks_exact_mut(BLOCK).enumerate() {
-        let mut sums = [0.0_f32; BLOCK];
-        for (tap, weight) in weights.iter().enumerate() {
-            let values = &line(tap)[block * BLOCK..][..BLOCK];
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += weight * value;
-            }
-        }
-        out.copy_from_slice(&sums);
-    }
-    for (place, out) in rest.iter_mut().enumerate() {
-        let taps = weights.iter().enumerate();
-        *out = taps
-            .map(|(tap, weight)| weight * line(tap)[blocks + place])
-            .sum();
     }
 }
 
@@ -324,6 +314,23 @@ mod tests {
             assert!((ys[at] - row_ys[at]).abs() < 1e-4, "{at}");
             assert!((other_xs[at] - row_xs[at]).abs() < 1e-4, "{at}");
         }
+    }
+
+    /// More than one portion, and a rest of less than a draw.
+    #[test]
+    fn noise_is_four_values_of_each_draw() {
+        let mut rng = stream(Purpose::Augment, 2, 0, 0);
+        let (mut values, mut draws) = (vec![0.0; 2051], rng.clone());
+        fill(&mut rng, &mut values, 3.0);
+        for four in values.chunks(4) {
+            let draw = draws.next_u64();
+            for (place, value) in four.iter().enumerate() {
+                let bits = (draw >> (16 * place)) & 0xffff;
+                let expected = (bits as f64 - 32_767.5) * 3.0 / 32_768.0;
+                assert!((f64::from(*value) - expected).abs() < 1e-6);
+            }
+        }
+        assert_eq!(rng.next_u64(), draws.next_u64());
     }
 
     #[test]

@@ -23,6 +23,7 @@
 //! The padding is ImageNet's mean colour, which is 0 after the normalisation `imagenet` (up to rounding) and not after another.
 
 mod affine;
+mod bell;
 mod blur;
 mod change;
 mod clahe;
@@ -42,6 +43,7 @@ mod sharpen;
 mod step;
 mod tone;
 mod warp;
+mod whole;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -10,6 +10,7 @@ use super::change::Change;
 use super::elastic::Field;
 use super::motion::Motion;
 use super::optical::Lens;
+use super::whole::{before, whole};
 use crate::vectorized::vectorized;
 use crate::{Stack, VOID};
 
@@ -69,14 +70,15 @@ impl<'a> Warp<'a> {
 
     /// Resamples between the four nearest pixels.
     pub(super) fn bilinear(&self, image: &Stack<u8>) -> Stack<u8> {
-        let (right, below) = self.neighbours();
         let gray = image.channels() == 1;
-        let mut corners = vec![[0; 4]; self.width];
+        // A single row is its own neighbour.
+        let below = if self.height > 1 { self.width } else { 0 };
+        let mut corners = vec![0; self.width];
         self.resample(image, |source, places, channel, out| {
+            // Two slices of one length: what lies in the one lies in the other.
+            let (upper, lower) = (&source[..source.len() - below], &source[below..]);
             for (corners, &at) in corners.iter_mut().zip(&places.pixels) {
-                let at = at as usize;
-                let (upper, lower) = (&source[at..=at + right], &source[at + below..]);
-                *corners = [upper[0], upper[right], lower[0], lower[right]];
+                *corners = pair(upper, at as usize) | pair(lower, at as usize) << 16;
             }
             mix(&corners, &places.ys, &places.xs, out);
             let padding = match gray {
@@ -91,24 +93,18 @@ impl<'a> Warp<'a> {
 
     /// Takes the nearest pixel.
     pub(super) fn nearest(&self, mask: &Stack<u8>) -> Stack<u8> {
-        let (right, below) = self.neighbours();
         self.resample(mask, |source, places, _, out| {
             let shares = places.ys.iter().zip(&places.xs);
             for ((&at, (&fy, &fx)), out) in places.pixels.iter().zip(shares).zip(&mut *out) {
-                let right = if fx >= 0.5 { right } else { 0 };
-                let below = if fy >= 0.5 { below } else { 0 };
+                // Of a single row or column the shares are 0.
+                let right = usize::from(fx >= 0.5);
+                let below = if fy >= 0.5 { self.width } else { 0 };
                 *out = source[at as usize + right + below];
             }
             for &at in &places.outside {
                 out[at] = VOID;
             }
         })
-    }
-
-    /// How far the pixels to the right and below lie; a row or column of one pixel is its own neighbour.
-    fn neighbours(&self) -> (usize, usize) {
-        let below = if self.height > 1 { self.width } else { 0 };
-        (usize::from(self.width > 1), below)
     }
 
     /// Works row by row: `values` gets a channel, the places that a row of it comes from, the channel's number and the row.
@@ -158,16 +154,28 @@ vectorized! {
 }
 
 vectorized! {
-    /// Mixes the four nearest pixels of each place, those above first.
-    fn mix<'a>(corners: &'a [[u8; 4]], ys: &'a [f32], xs: &'a [f32], out: &'a mut [u8]) {
+    /// Mixes the four nearest pixels of each place, a byte each: those above in the low ones, the left before the right.
+    fn mix<'a>(corners: &'a [u32], ys: &'a [f32], xs: &'a [f32], out: &'a mut [u8]) {
         let shares = ys.iter().zip(xs);
         for ((corners, (fy, fx)), out) in corners.iter().zip(shares).zip(out) {
+            let corners = corners.to_le_bytes();
             let value = |corner: usize| f32::from(corners[corner]);
             let upper = value(0) + (value(1) - value(0)) * fx;
             let lower = value(2) + (value(3) - value(2)) * fx;
-            *out = (upper + (lower - upper) * fy + 0.5) as u8;
+            *out = whole((upper + (lower - upper) * fy + 0.5).floor()) as u8;
         }
     }
+}
+
+/// A pixel in the low byte and the one after it above. The last of all stands for both: only a single column asks for it, and takes
+/// nothing of the other.
+#[inline(always)]
+fn pair(pixels: &[u8], at: usize) -> u32 {
+    let pair = match pixels[at..].first_chunk() {
+        Some(pair) => *pair,
+        None => [pixels[at]; 2],
+    };
+    u32::from(u16::from_le_bytes(pair))
 }
 
 /// Where a row of output pixels comes from.
@@ -218,22 +226,6 @@ impl Places {
     }
 }
 
-/// 3 * 2^22: adding it to a number from -1/2 to 2^22 leaves the nearest whole one in the low bits. The casts of the language look for what
-/// does not fit, at each pixel.
-const WHOLE: f32 = 12_582_912.0;
-
-/// The whole number before `at`, or `at - 1` where that is whole itself: between pixels both mean the same.
-#[inline(always)]
-fn before(at: f32) -> f32 {
-    ((at - 0.5) + WHOLE) - WHOLE
-}
-
-/// A whole number as what it is.
-#[inline(always)]
-fn whole(at: f32) -> u32 {
-    (at + WHOLE).to_bits() & 0x003f_ffff
-}
-
 /// Whether a coordinate lies on one of the pixels `0..=last`, each of which reaches half a pixel to both sides.
 #[inline(always)]
 fn inside(at: f32, last: f32) -> bool {
@@ -262,12 +254,21 @@ fn fold(at: f32, last: f32) -> f32 {
 }
 
 fn mirror(image: &Stack<u8>) -> Stack<u8> {
-    let mut out = image.clone();
-    let width = image.width();
-    for row in out.as_mut_slice().chunks_exact_mut(width.max(1)) {
-        row.reverse();
-    }
+    let mut out = Stack::filled(image.channels(), image.height(), image.width(), 0);
+    reverse_rows(image.as_slice(), image.width(), out.as_mut_slice());
     out
+}
+
+vectorized! {
+    /// Each row of `width` pixels from its end.
+    fn reverse_rows<'a>(image: &'a [u8], width: usize, out: &'a mut [u8]) {
+        let rows = image.chunks_exact(width);
+        for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
+            for (out, pixel) in out.iter_mut().zip(row.iter().rev()) {
+                *out = *pixel;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -290,17 +291,6 @@ mod tests {
         assert_eq!(seen, expected);
         assert_eq!((fold(-3.0, 0.0), fold(-0.25, 3.0)), (0.0, 0.25));
         assert_eq!((fold(f32::NAN, 3.0), fold(f32::INFINITY, 3.0)), (0.0, 0.0));
-    }
-
-    #[test]
-    fn whole_numbers_are_split_off() {
-        for at in [
-            0.0_f32, 0.2, 0.5, 0.999, 1.0, 2.0, 2.5, 77.25, 4095.0, 4095.4,
-        ] {
-            let first = before(at);
-            assert_eq!(first, whole(first) as f32);
-            assert!((0.0..=1.0).contains(&(at - first)), "{at}: {first}");
-        }
     }
 
     #[test]
@@ -327,6 +317,17 @@ mod tests {
         assert_eq!(warp(1, 4, &shift, &image)[0], [20, 10, 20, 30]);
         let grown = [Change::Move(Motion::new(2.0, 0.0, [0.0; 2]))];
         assert_eq!(warp(1, 4, &grown, &image)[1], [18, 23, 28, 33]);
+    }
+
+    #[test]
+    fn a_single_column_has_no_neighbour() {
+        let image = Plane::new(4, 1, vec![10_u8, 20, 30, 40])
+            .unwrap()
+            .into_stack();
+        let shift = [Change::Move(Motion::new(1.0, 0.0, [1.0, 0.5]))];
+        for got in warp(4, 1, &shift, &image) {
+            assert_eq!(got, [20, 10, 20, 30]);
+        }
     }
 
     #[test]
