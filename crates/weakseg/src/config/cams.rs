@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges::{positive, share};
 use crate::cam::{CamMethod, Normalise, Threshold};
 
 /// Step 1, `make-cams` and `eval-cams` (paper §3.2; reference §2).
@@ -38,6 +39,25 @@ impl Default for CamStep {
             normalise: Normalise::Max,
             gate: 0.5,
             threshold: Threshold::Fixed(0.3),
+        }
+    }
+}
+
+impl CamStep {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.scales.is_empty() {
+            return Err(
+                "cams.scales is empty; expected at least one scale, as in [1.0]".to_owned(),
+            );
+        }
+        for &scale in &self.scales {
+            positive("cams.scales", scale)?;
+        }
+        share("cams.gate", self.gate)?;
+        match self.threshold {
+            Threshold::Fixed(threshold) => share("cams.threshold", threshold),
+            _ => Ok(()),
         }
     }
 }

@@ -22,6 +22,19 @@ impl Default for ImageConfig {
     }
 }
 
+impl ImageConfig {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let size = self.size;
+        if size == 0 || !size.is_multiple_of(16) || size > 4096 {
+            return Err(format!(
+                "image.size is {size}; expected a multiple of 16 from 16 to 4096"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Names of input conventions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

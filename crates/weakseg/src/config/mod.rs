@@ -15,6 +15,7 @@ mod loader;
 mod precision;
 mod presets;
 mod pseudo_labels;
+mod ranges;
 mod segmenter;
 mod training;
 mod triplet;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Crf;
+use super::ranges::{positive, radius, share};
 use crate::instance::InstanceRule;
 use crate::instance::coco::MaskForm;
 
@@ -13,7 +14,7 @@ use crate::instance::coco::MaskForm;
 pub struct PseudoLabelStep {
     /// Radius of the walk's transitions, in cells of the stride-4 grid.
     pub radius: usize,
-    /// Exponent on the affinities.
+    /// Exponent on the affinities, above 0.
     pub beta: f32,
     /// Steps of the walk.
     pub steps: usize,
@@ -23,9 +24,9 @@ pub struct PseudoLabelStep {
     pub threshold: f32,
     /// Refine the walked maps by a dense CRF on the network's grid; not done where nothing is said.
     pub crf: Option<Crf>,
-    /// Regions smaller than this share of the image are removed.
+    /// Regions smaller than this share of the image are removed, 0 to 1.
     pub min_area: f32,
-    /// Regions whose mean score is below this are removed.
+    /// Regions whose mean score is below this are removed, 0 to 1.
     pub min_confidence: f32,
     /// Tell the objects of a class apart and write them as COCO annotations too; not done where nothing is said. The empty
     /// table will do.
@@ -46,6 +47,24 @@ impl Default for PseudoLabelStep {
             min_area: 0.0,
             min_confidence: 0.0,
             instances: None,
+        }
+    }
+}
+
+impl PseudoLabelStep {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        radius("pseudo_labels.radius", self.radius)?;
+        positive("pseudo_labels.beta", self.beta.into())?;
+        share("pseudo_labels.threshold", self.threshold.into())?;
+        share("pseudo_labels.min_area", self.min_area.into())?;
+        share("pseudo_labels.min_confidence", self.min_confidence.into())?;
+        if let Some(crf) = &self.crf {
+            crf.check("pseudo_labels.crf")?;
+        }
+        match &self.instances {
+            Some(instances) => instances.check(),
+            None => Ok(()),
         }
     }
 }
@@ -78,5 +97,14 @@ impl Default for InstanceStep {
             min_area: rule.min_area,
             masks: MaskForm::Rle,
         }
+    }
+}
+
+impl InstanceStep {
+    fn check(&self) -> Result<(), String> {
+        let of = |name: &str| format!("pseudo_labels.instances.{name}");
+        positive(&of("weak_displacement"), self.weak_displacement.into())?;
+        share(&of("threshold"), self.threshold.into())?;
+        share(&of("min_area"), self.min_area.into())
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_models::SegmenterArch;
 
+use super::ranges::{positive, share};
 use super::{Training, Triplet};
 use crate::loss::SegmentationLoss;
 use crate::pretrained::WeightsChoice;
@@ -41,7 +42,7 @@ pub struct SegmenterStep {
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub triplet: Option<Triplet>,
-    /// Predicted regions smaller than this share of the image are removed.
+    /// Predicted regions smaller than this share of the image are removed. For findings alone.
     pub min_area: f64,
     /// An image whose classifier probability lies below this gets an empty mask; 0 asks only the segmentation network.
     pub gate: f64,
@@ -72,6 +73,27 @@ impl Default for SegmenterStep {
                 head_lr_factor: 10.0,
                 ..Training::default()
             },
+        }
+    }
+}
+
+impl SegmenterStep {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.training.check("segmenter")?;
+        positive("segmenter.width", self.width)?;
+        if self.scales.is_empty() {
+            return Err("segmenter.scales is empty; expected at least one, as in [1.0]".to_owned());
+        }
+        for &scale in &self.scales {
+            positive("segmenter.scales", scale)?;
+        }
+        share("segmenter.threshold", self.threshold)?;
+        share("segmenter.gate", self.gate)?;
+        share("segmenter.min_area", self.min_area)?;
+        match self.pos_weight {
+            PosWeight::Value(weight) => positive("segmenter.pos_weight", weight),
+            PosWeight::Rule(_) => Ok(()),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use weakseg_data::DataError;
 use weakseg_data::augment::Augment;
 
+use super::ranges::{positive, share};
 use crate::optim::{GroupConfig, OptimConfig, ScheduleConfig};
 use crate::train::{Monitor, Select};
 
@@ -36,7 +38,8 @@ pub enum SamplerKind {
 pub struct Training {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Images a batch.
+    /// Images a batch. What is left of an epoch below a whole batch is not learned from in it; a training with fewer cases than
+    /// that has one smaller batch.
     pub batch: usize,
     /// Batches an optimizer step: it is taken on the mean of their gradients. The last step of an epoch may have fewer.
     pub accumulate: usize,
@@ -95,6 +98,68 @@ impl Default for Training {
             sampler: SamplerKind::Shuffle,
             augment: Augment::default(),
             augment_first: false,
+        }
+    }
+}
+
+impl Training {
+    /// The first value out of range, in words that name the key, the value and the range; `name` is the section's.
+    pub(super) fn check(&self, name: &str) -> Result<(), String> {
+        if self.epochs == 0 {
+            return Err(format!("{name}.training.epochs is 0; expected at least 1"));
+        }
+        if self.batch == 0 {
+            return Err(format!("{name}.training.batch is 0; expected at least 1"));
+        }
+        if self.accumulate == 0 {
+            return Err(format!(
+                "{name}.training.accumulate is 0; expected at least 1 (batches an optimizer step)"
+            ));
+        }
+        let of = |message| format!("{name}.training.{message}");
+        self.optimizer.check().map_err(of)?;
+        self.schedule.check().map_err(of)?;
+        positive(&of("head_lr_factor".to_owned()), self.head_lr_factor)?;
+        for (place, group) in self.groups.iter().enumerate() {
+            if !(group.lr.is_finite() && group.lr >= 0.0) {
+                return Err(format!(
+                    "{name}.training.groups[{place}].lr is {}; expected a finite number 0 or above",
+                    group.lr
+                ));
+            }
+        }
+        let refused = |error: DataError| of(error.to_string());
+        self.augment.check().map_err(refused)?;
+        self.sampler.check(name)?;
+        if let Some(clip) = self.clip {
+            positive(&of("clip".to_owned()), clip)?;
+        }
+        match self.ema {
+            Some(decay) if !(decay > 0.0 && decay < 1.0) => Err(format!(
+                "{name}.training.ema is {decay}; expected above 0 and below 1, as 0.999"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SamplerKind {
+    fn check(self, name: &str) -> Result<(), String> {
+        let key = |part: &str| format!("{name}.training.sampler.{part}");
+        match self {
+            Self::Shuffle | Self::Balanced | Self::Positives => Ok(()),
+            Self::Share(positives) => share(&key("share"), positives),
+            Self::Schedule { from, to, epochs } => {
+                share(&key("schedule.from"), from)?;
+                share(&key("schedule.to"), to)?;
+                match epochs {
+                    0 => Err(format!(
+                        "{} is 0; expected at least 1",
+                        key("schedule.epochs")
+                    )),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 }
