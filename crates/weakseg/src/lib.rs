@@ -35,3 +35,4 @@ pub mod progress;
 pub mod report;
 pub mod train;
 pub mod tuning;
+mod versions;

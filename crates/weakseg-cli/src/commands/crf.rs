@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use densecrf::{DenseCrf, Guide, Unary};
 use serde::Serialize;
-use weakseg_data::{Limits, Plane, View, npy, read_index_png, read_picture, write_index_png};
+use weakseg_data::{Limits, Plane, Tone, View, npy, read_index_png, read_picture, write_index_png};
 
 use super::numbers;
 use crate::args::Settings;
@@ -29,6 +29,9 @@ pub struct Crf {
     /// The image: PNG, JPEG or DICOM.
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
+    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says), raw (as stored).
+    #[arg(long, value_name = "TONE", default_value = "window")]
+    tone: Tone,
     /// The frame of a DICOM file of several, counted from 1.
     #[arg(long, value_name = "N")]
     frame: Option<NonZeroU32>,
@@ -112,8 +115,8 @@ impl Crf {
             ));
         }
         let view = View {
+            tone: self.tone,
             frame: self.frame,
-            ..View::default()
         };
         let image = rgb(&read_picture(&self.image, &Limits::default(), view)?.pixels);
         let map = read_index_png(&self.map, &Limits::default())?;

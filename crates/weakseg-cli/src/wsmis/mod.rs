@@ -6,11 +6,13 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `leaves` | the file as a list of leaves, each of which is taken once |
-//! | `step` | networks, losses, images, maps |
+//! | `step` | networks, images, maps |
+//! | `losses` | losses |
 //! | `training` | optimizer, schedule, epochs |
 //! | `reasons` | why a leaf that nothing took has no place here |
 
 mod leaves;
+mod losses;
 mod reasons;
 mod step;
 mod training;
@@ -139,7 +141,7 @@ pub fn import(text: &str) -> Result<Import> {
     layer.set("data.kind", if medical { "siim" } else { "voc" });
     step::images(&mut leaves, &mut layer)?;
     step::network(&mut leaves, &mut layer)?;
-    step::losses(&mut leaves, &mut layer, task == "crf_segmentation")?;
+    losses::losses(&mut leaves, &mut layer, task == "crf_segmentation")?;
     step::maps(&mut leaves, &mut layer)?;
     training::training(&mut leaves, &mut layer, medical)?;
     let (mapped, left) = leaves.close();

@@ -1,8 +1,6 @@
-//! Images, networks, losses and maps of one step.
+//! Images, networks and maps of one step.
 
-use toml::{Table, Value};
-
-use super::leaves::{Leaf, Leaves};
+use super::leaves::Leaves;
 use super::{Layer, Result, Section, refuse};
 
 /// The grid, its normalisation, and what happens to training images.
@@ -122,10 +120,15 @@ fn dropblock(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
     leaves.take("model.regularize.name");
     layer.step("dropblock.form", "reference");
     layer.step("dropblock.place", "reference");
-    layer.step(
-        "dropblock.ramp_epochs",
-        i64::from(arch.ends_with("scheduler")) * 10,
-    );
+    let ramp = arch.ends_with("scheduler");
+    layer.step("dropblock.ramp_epochs", i64::from(ramp) * 10);
+    if ramp {
+        layer.note(
+            "model.arch",
+            arch,
+            "taken over with the ten steps of its DropBlock's ramp as ten epochs; there they are ten forward passes",
+        );
+    }
     if let Some(probability) = probability {
         layer.step("dropblock.probability", probability);
     }
@@ -176,120 +179,6 @@ fn segmenter(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
     // As that code predicts.
     layer.step("threshold", 0.5);
     layer.step("flip", false);
-    Ok(())
-}
-
-/// One loss by its name, or a list of them with weights.
-pub fn losses(leaves: &mut Leaves, layer: &mut Layer, crf: bool) -> Result<()> {
-    let mut places: Vec<String> = Vec::new();
-    for key in ["model.loss", "model.losses"] {
-        if leaves.has(&format!("{key}[0]")) {
-            let several = (0..).map(|place| format!("{key}[{place}]"));
-            places.extend(several.take_while(|place| leaves.has(place)));
-        } else if leaves.has(key) {
-            places.push(key.to_owned());
-        }
-    }
-    let mut list = Vec::new();
-    for place in places {
-        // A bare name, a list of one bare name, or a mapping with `name`.
-        let name = match leaves.take(&place) {
-            Some(Leaf::Text(name)) => name,
-            Some(Leaf::List(names)) => {
-                let [Leaf::Text(name)] = names.as_slice() else {
-                    return refuse(format!(
-                        "{place} has several bare names; expected one, or name and weight of each"
-                    ));
-                };
-                name.clone()
-            }
-            _ => match leaves.text(&format!("{place}.name"))? {
-                Some(name) => name,
-                None => return refuse(format!("{place} has no name")),
-            },
-        };
-        let own = |key: &str| -> [String; 2] {
-            [
-                format!("{place}.{key}"),
-                format!("{place}.parameters.{key}"),
-            ]
-        };
-        let mut weight = None;
-        for path in own("weight") {
-            weight = weight.or(leaves.number(&path)?);
-        }
-        for path in own("ignore_index") {
-            leaves.same(&path, &Leaf::Number(255.0));
-        }
-        if layer.section == Section::Classifier {
-            let ours = match name.as_str() {
-                "binary_cross_entropy" => "bce",
-                "integral_attention_learning" => "integral-attention",
-                _ => {
-                    return refuse(format!(
-                        "{place} is \"{name}\"; expected binary_cross_entropy or integral_attention_learning for a classifier"
-                    ));
-                }
-            };
-            if !list.is_empty() {
-                return refuse(format!("{place}: a classifier has one loss here"));
-            }
-            list.push(Value::from(ours));
-            if let Some(weight) = weight.filter(|&weight| weight != 1.0) {
-                layer.note(&own("weight")[0], weight, "one loss: its weight is 1");
-            }
-            continue;
-        }
-        let mut loss = Table::new();
-        let kind = match name.as_str() {
-            "categorical_cross_entropy" => "cross-entropy",
-            "binary_cross_entropy" => "bce",
-            "kldiv" if crf => "crf-constrained",
-            "kldiv" => "kl-divergence",
-            "mean_iou" => "soft-iou",
-            "binary_dice" => {
-                layer.note(&place, &name, "taken over as the Dice that has a gradient; there it is cut at 0.5 and has none");
-                "dice"
-            }
-            _ => {
-                return refuse(format!(
-                    "{place} is \"{name}\"; expected categorical_cross_entropy, binary_cross_entropy, kldiv, mean_iou or binary_dice"
-                ));
-            }
-        };
-        loss.insert("kind".to_owned(), kind.into());
-        loss.insert("weight".to_owned(), weight.unwrap_or(1.0).into());
-        match kind {
-            "kl-divergence" => {
-                loss.insert("sigma".to_owned(), 0.0.into());
-            }
-            "bce" => {
-                let mut positive = None;
-                for path in own("pos_weight") {
-                    positive = positive.or(leaves.number(&path)?);
-                }
-                layer.step("pos_weight", positive.unwrap_or(1.0));
-            }
-            "crf-constrained" => {
-                for key in ["scale_factor", "iterations"] {
-                    if let Some(number) = leaves.count(&format!("crf.{key}"))? {
-                        loss.insert(key.to_owned(), number.into());
-                    }
-                }
-            }
-            _ => {}
-        }
-        list.push(Value::Table(loss));
-    }
-    match layer.section {
-        Section::Classifier => {
-            if let Some(loss) = list.pop() {
-                layer.step("loss", loss);
-            }
-        }
-        Section::Segmenter if !list.is_empty() => layer.step("losses", Value::Array(list)),
-        Section::Segmenter => {}
-    }
     Ok(())
 }
 

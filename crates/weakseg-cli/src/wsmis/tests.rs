@@ -275,6 +275,35 @@ fn every_published_file_is_taken_over() {
 }
 
 #[test]
+fn what_a_classifier_cannot_take_as_it_is_is_told_with_the_reason() {
+    let import = imported(
+        "task: cam_generation
+model: { arch: resnet50_dropblock_scheduler,
+         loss: { name: binary_cross_entropy, weight: 2, parameters: { pos_weight: [3, 4] } },
+         regularize: { name: dropblock, parameters: { drop_prob: 0.3, block_size: 7 } } }
+",
+    );
+    assert_eq!(
+        value(&import, "classifier.dropblock.ramp_epochs"),
+        Some(&Value::Integer(10))
+    );
+    assert!(reason(&import, "model.arch").contains("ten forward passes"));
+    assert!(reason(&import, "model.loss.weight").contains("one loss"));
+    let left = reason(&import, "model.loss.parameters.pos_weight");
+    assert!(left.contains("balanced"), "{left}");
+    assert_eq!(value(&import, "classifier.loss"), Some(&Value::from("bce")));
+    // Without a schedule there is no ramp, and a weight of 1 is none.
+    let import = imported(
+        "{ task: cam_generation, model: { arch: resnet50_dropblock, loss: { name: binary_cross_entropy, pos_weight: 1 } } }",
+    );
+    assert_eq!(
+        value(&import, "classifier.dropblock.ramp_epochs"),
+        Some(&Value::Integer(0))
+    );
+    assert_eq!(import.not_mapped, []);
+}
+
+#[test]
 fn other_values_of_the_second_half_are_listed_and_unknown_keys_too() {
     let import = imported(
         "task: segmentation

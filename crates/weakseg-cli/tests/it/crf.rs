@@ -2,6 +2,7 @@ use weakseg_data::{
     Limits, Plane, Stack, npy, read_index_png, write_gray_png, write_index_png, write_rgb_png,
 };
 
+use crate::dicom_file::dicom;
 use crate::program::{Program, keys};
 
 /// An image dark on the left, bright on the right, and a label map whose border lies three pixels too far left.
@@ -84,6 +85,42 @@ fn grey_counts_as_rgb() {
     }
     let read = |name: &str| std::fs::read(program.path(name)).expect(name);
     assert_eq!(read("grey.npy"), read("rgb.npy"));
+}
+
+/// Three grey levels ten apart are near each other to the bilateral term; from the 0.5th to the 99.5th percentile they are not.
+#[test]
+fn the_tone_of_a_dicom_image_can_be_chosen() {
+    let program = Program::new();
+    program.write("a.dcm", &dicom("1.2", Some(&[10, 20, 30])));
+    // As `weakseg data pixels` reads it, by default and with percentiles.
+    for (name, seen) in [("window", [245, 235, 225]), ("percentile", [255, 127, 0])] {
+        let seen = Plane::new(1, 3, seen.to_vec()).expect("three pixels");
+        write_gray_png(&program.path(&format!("{name}.png")), &seen).expect("an image");
+    }
+    let labels = Plane::new(1, 3, vec![0, 0, 1]).expect("three pixels");
+    write_index_png(&program.path("three.png"), &labels).expect("a label map");
+    let marginals = |image: &str, more: &[&str]| {
+        let call = [
+            "crf",
+            image,
+            "three.png",
+            "--out",
+            "o.png",
+            "--marginals",
+            "q.npy",
+            "--bilateral",
+            "50,20,10",
+        ];
+        program.ok(&[&call, more].concat());
+        std::fs::read(program.path("q.npy")).expect("marginals")
+    };
+    let (window, percentile) = (
+        marginals("window.png", &[]),
+        marginals("percentile.png", &[]),
+    );
+    assert_ne!(window, percentile);
+    assert_eq!(marginals("a.dcm", &[]), window);
+    assert_eq!(marginals("a.dcm", &["--tone", "percentile"]), percentile);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use crate::program::Program;
 
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: [&[&str]; 28] = [
     &["demo"],
     &["run"],
     &["predict"],
@@ -28,6 +28,7 @@ const COMMANDS: [&[&str]; 27] = [
     &["config"],
     &["config", "schema"],
     &["config", "show"],
+    &["config", "import"],
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! Random changes: alike for image and mask, and a function of their address alone.
 
+use serde_json::{Value, json};
 use weakseg_data::augment::{Elastic, Operation, OpticalDistortion, RandomCrop};
 use weakseg_data::{Augment, AugmentStep, Plane, Scope, Stack};
 
@@ -188,67 +189,89 @@ fn masks_stay_under_their_image_whatever_bends_it() {
     }
 }
 
+/// Reference §7, and of the paper its list of operations; what neither states is ours.
 #[test]
 fn scopes_hold_what_the_reference_and_the_paper_list() {
-    let kinds = |scope: Scope| -> Vec<(f64, Vec<String>)> {
-        let kind = |operation: &Operation| {
-            let value = serde_json::to_value(operation).unwrap();
-            value["kind"].as_str().unwrap().to_owned()
-        };
-        let steps = scope.steps();
-        let of = |step: &AugmentStep| (step.p, step.one_of.iter().map(kind).collect());
-        steps.iter().map(of).collect()
+    let step = |p: f64, one_of: Value| json!({ "p": p, "one_of": one_of });
+    let flip = step(0.5, json!([{ "kind": "horizontal-flip" }]));
+    let brightness = json!({ "kind": "brightness-contrast", "brightness": 0.2, "contrast": 0.2 });
+    let gamma = json!({ "kind": "gamma", "gamma": [0.8, 1.2] });
+    let strong = [
+        flip.clone(),
+        step(
+            0.4,
+            json!([{ "kind": "shift-scale-rotate", "shift": 0.0, "scale": 0.2, "rotate": 30.0 }]),
+        ),
+        // Ours: `side`, VOC's longer one.
+        step(
+            0.5,
+            json!([{ "kind": "elastic", "alpha": 1.0, "sigma": 50.0, "affine": 50.0, "side": 500.0 }]),
+        ),
+        step(
+            0.5,
+            json!([{ "kind": "gauss-noise", "variance": [10.0, 50.0] }]),
+        ),
+        step(
+            0.5,
+            json!([
+                { "kind": "clahe", "clip": [1.0, 2.0], "tiles": 8 },
+                { "kind": "sharpen", "alpha": [0.2, 0.5], "lightness": [0.5, 1.0] },
+                brightness,
+                gamma,
+                { "kind": "median-blur", "size": [3, 7] },
+            ]),
+        ),
+        step(
+            0.5,
+            json!([
+                { "kind": "rgb-shift", "red": 20.0, "green": 20.0, "blue": 20.0 },
+                { "kind": "hue-saturation-value", "hue": 20.0, "saturation": 30.0, "value": 20.0 },
+            ]),
+        ),
+    ];
+    let pneumothorax = [
+        flip.clone(),
+        step(0.3, json!([brightness, gamma])),
+        // Ours: `side`, that of the set's images.
+        step(
+            0.3,
+            json!([
+                { "kind": "elastic", "alpha": 120.0, "sigma": 6.0, "affine": 3.6, "side": 1024.0 },
+                { "kind": "optical-distortion", "distort": 2.0 },
+            ]),
+        ),
+    ];
+    // Ours: chances, and ranges of all but the two changes of tone.
+    let paper = [
+        flip.clone(),
+        step(
+            0.5,
+            json!([{ "kind": "shift-scale-rotate", "shift": 0.05, "scale": 0.15, "rotate": 10.0 }]),
+        ),
+        step(0.5, json!([brightness, gamma])),
+        step(
+            0.2,
+            json!([{ "kind": "gaussian-blur", "sigma": [0.3, 1.2] }]),
+        ),
+    ];
+    // §1.6: the long side to 320..640, which is 0.625 to 1.25 of 512; §4.5: 0.5 to 1.5.
+    let crop = |scale: [f64; 2]| {
+        let crop = json!([{ "kind": "random-crop", "scale": scale }]);
+        vec![flip.clone(), step(1.0, crop)]
     };
-    let expect = |scope, expected: &[(f64, &[&str])]| {
-        let expected: Vec<(f64, Vec<String>)> = expected
-            .iter()
-            .map(|(p, names)| (*p, names.iter().map(|&name| name.to_owned()).collect()))
-            .collect();
-        assert_eq!(kinds(scope), expected, "{scope}");
-    };
-    let flip: (f64, &[&str]) = (0.5, &["horizontal-flip"]);
-    expect(Scope::None, &[]);
-    expect(Scope::Weak, &[flip]);
-    expect(Scope::HorizontalFlip, &[flip]);
-    expect(
-        Scope::Strong,
-        &[
-            flip,
-            (0.4, &["shift-scale-rotate"]),
-            (0.5, &["elastic"]),
-            (0.5, &["gauss-noise"]),
-            (
-                0.5,
-                &[
-                    "clahe",
-                    "sharpen",
-                    "brightness-contrast",
-                    "gamma",
-                    "median-blur",
-                ],
-            ),
-            (0.5, &["rgb-shift", "hue-saturation-value"]),
-        ],
-    );
-    expect(
-        Scope::Pneumothorax,
-        &[
-            flip,
-            (0.3, &["brightness-contrast", "gamma"]),
-            (0.3, &["elastic", "optical-distortion"]),
-        ],
-    );
-    expect(
-        Scope::PaperXray,
-        &[
-            flip,
-            (0.5, &["shift-scale-rotate"]),
-            (0.5, &["brightness-contrast", "gamma"]),
-            (0.2, &["gaussian-blur"]),
-        ],
-    );
-    expect(Scope::IrnCam, &[flip, (1.0, &["random-crop"])]);
-    expect(Scope::Irn, &[flip, (1.0, &["random-crop"])]);
+    for (scope, expected) in [
+        (Scope::None, Vec::new()),
+        (Scope::Weak, vec![flip.clone()]),
+        (Scope::HorizontalFlip, vec![flip.clone()]),
+        (Scope::Strong, strong.to_vec()),
+        (Scope::Pneumothorax, pneumothorax.to_vec()),
+        (Scope::PaperXray, paper.to_vec()),
+        (Scope::IrnCam, crop([320.0 / 512.0, 640.0 / 512.0])),
+        (Scope::Irn, crop([0.5, 1.5])),
+    ] {
+        let steps = serde_json::to_value(scope.steps()).unwrap();
+        assert_eq!(steps, Value::Array(expected), "{scope}");
+    }
 }
 
 #[test]

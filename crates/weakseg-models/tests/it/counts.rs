@@ -1,5 +1,6 @@
 //! Parameter counts of the published networks.
 
+use burn::module::Module;
 use burn::tensor::Device;
 use weakseg_models::weights::{count_parameters, parameters};
 use weakseg_models::{
@@ -15,6 +16,15 @@ fn classifier(arch: ClassifierArch, classes: usize) -> weakseg_models::Classifie
 fn segmenter(arch: SegmenterArch, outputs: usize) -> usize {
     let config = SegmenterConfig::new(arch, outputs);
     count_parameters(&config.init(&Device::flex()).unwrap())
+}
+
+/// Of the modules whose path starts so.
+fn below(network: &impl Module, path: &str) -> usize {
+    parameters(network)
+        .iter()
+        .filter(|p| p.trainable && p.name.starts_with(path))
+        .map(|p| p.shape.iter().product::<usize>())
+        .sum()
 }
 
 #[test]
@@ -68,22 +78,18 @@ fn irnet() {
         .init(&Device::flex())
         .unwrap();
     assert_eq!(count_parameters(&network), 24_902_561);
-    let count = |head: &str| -> usize {
-        parameters(&network.heads)
-            .iter()
-            .filter(|p| p.name.starts_with(head))
-            .map(|p| p.shape.iter().product::<usize>())
-            .sum()
-    };
-    assert_eq!(count("edge."), 125_409);
-    assert_eq!(count("displacement."), 1_269_120);
+    assert_eq!(below(&network.heads, "edge."), 125_409);
+    assert_eq!(below(&network.heads, "displacement."), 1_269_120);
 }
 
 #[test]
 fn segmenters() {
-    assert_eq!(segmenter(SegmenterArch::UnetResnet50, 1), 32_521_105);
-    // Trunk, and decoder with head.
-    assert_eq!(32_521_105, 23_508_032 + 9_013_073);
+    let config = SegmenterConfig::new(SegmenterArch::UnetResnet50, 1);
+    let unet = config.init(&Device::flex()).unwrap();
+    assert_eq!(count_parameters(&unet), 32_521_105);
+    assert_eq!(below(&unet, "encoder."), 23_508_032);
+    let decoder = below(&unet, "decoder.");
+    assert_eq!(decoder + below(&unet, "segmentation_head."), 9_013_073);
     assert_eq!(segmenter(SegmenterArch::UnetSeResnext50, 1), 34_523_969);
     // segmentation_models_pytorch 0.6.0, Unet("resnet34", classes=1)
     assert_eq!(segmenter(SegmenterArch::UnetResnet34, 1), 24_436_369);

@@ -22,6 +22,19 @@ pub struct LoaderConfig {
     pub cache: Option<PathBuf>,
 }
 
+impl LoaderConfig {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.ahead == 0 || self.workers > 1024 {
+            return Err(format!(
+                "loader.ahead is {} and loader.workers {}; expected at least 1, and at most 1024",
+                self.ahead, self.workers
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Default for LoaderConfig {
     fn default() -> Self {
         // 4 GiB hold SIIM-ACR at 512 pixels: 10,675 images of one channel take 2.7.

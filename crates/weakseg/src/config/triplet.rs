@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use weakseg_data::DataConfig;
 
 use super::Config;
-use super::check::share;
+use super::ranges::share;
 
 /// The triplet rule of the winners of SIIM-ACR Pneumothorax: where enough of an image lies above a high threshold, the mask is
 /// what lies above a low one, `segmenter.threshold`; elsewhere it is empty, and the image counts as healthy.

@@ -1,6 +1,6 @@
 //! What class maps are sure of: the labels IRNet learns from (reference §3.2).
 
-use densecrf::{CrfError, DenseCrf, Guide, Unary};
+use densecrf::{CrfError, Unary};
 use weakseg_data::{Plane, Stack, VOID};
 
 use crate::cam::binarise::with_background;
@@ -100,13 +100,8 @@ fn refine(
     maps: [&[u8]; 2],
     step: &IrLabelStep,
 ) -> Result<[Vec<u8>; 2], CrfError> {
-    let (height, width) = (image.height(), image.width());
-    let guide = Guide::planar(height, width, image.channels(), image.as_slice())?;
-    let [sxy, compat] = step.gaussian;
-    let [bilateral_sxy, srgb, bilateral_compat] = step.bilateral;
-    let crf = DenseCrf::new(height, width, labels)?
-        .gaussian(sxy, compat)?
-        .bilateral(bilateral_sxy, srgb, &guide, bilateral_compat)?;
+    let size = [image.height(), image.width()];
+    let crf = step.dense_crf().field(size, labels, image, 1.0)?;
     let unary = |map| Unary::from_labels(map, labels, f64::from(step.gt_prob), false);
     let [foreground, background] = [unary(maps[0])?, unary(maps[1])?];
     let refined = crf.infer_all(&[&foreground, &background], step.iterations)?;

@@ -1,12 +1,9 @@
 //! A dense CRF over class scores, which moves the borders of pseudo-labels to those of the image.
 
-use densecrf::{CrfError, DenseCrf, Guide, Unary};
+use densecrf::{CrfError, SoftmaxOptions, Unary};
 use weakseg_data::{LabelSpace, Stack};
 
 use crate::config::Crf;
-
-/// Smallest probability a label starts from, as `unary_from_softmax` of pydensecrf.
-const CLIP: f32 = 1e-5;
 
 /// Refines `maps`, `[K, H, W]` in 0..=1 (walked maps after division by their maximum), on an image of the same size,
 /// 1 or 3 × H × W. A pixel's probabilities are its scores and the constant `background`, divided by their sum.
@@ -35,17 +32,7 @@ pub fn refine(
         LabelSpace::Findings => (0..maps.channels()).map(|c| vec![maps.plane(c)]).collect(),
     };
     let labels = 1 + groups.first().map_or(0, Vec::len);
-    let guide = Guide::planar(
-        image.height(),
-        image.width(),
-        image.channels(),
-        image.as_slice(),
-    )?;
-    let [sxy, compat] = crf.gaussian;
-    let [bilateral_sxy, srgb, bilateral_compat] = crf.bilateral;
-    let field = DenseCrf::new(height, width, labels)?
-        .gaussian(sxy, compat)?
-        .bilateral(bilateral_sxy, srgb, &guide, bilateral_compat)?;
+    let field = crf.field([height, width], labels, image, 1.0)?;
     let unaries = groups
         .iter()
         .map(|planes| unary(planes, background))
@@ -63,21 +50,20 @@ pub fn refine(
 
 /// Background first.
 fn unary(planes: &[&[f32]], background: f32) -> Result<Unary, CrfError> {
-    let pixels = planes[0].len();
-    let energy = |score: f32, sum: f32| -(score / sum.max(f32::MIN_POSITIVE)).max(CLIP).ln();
-    let sums: Vec<f32> = (0..pixels)
+    let sums: Vec<f32> = (0..planes[0].len())
         .map(|at| background + planes.iter().map(|plane| plane[at]).sum::<f32>())
         .collect();
-    let mut energies: Vec<f32> = sums.iter().map(|&sum| energy(background, sum)).collect();
+    let share = |score: f32, sum: f32| score / sum.max(f32::MIN_POSITIVE);
+    let mut shares: Vec<f32> = sums.iter().map(|&sum| share(background, sum)).collect();
     for plane in planes {
-        energies.extend(
+        shares.extend(
             plane
                 .iter()
                 .zip(&sums)
-                .map(|(&score, &sum)| energy(score, sum)),
+                .map(|(&score, &sum)| share(score, sum)),
         );
     }
-    Unary::from_energies(energies, planes.len() + 1)
+    Unary::from_softmax(&shares, planes.len() + 1, SoftmaxOptions::default())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{bce_with_logits, integral_attention, soft_margin};
+use crate::config::Crf;
 
 /// How the losses of the classes become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -194,6 +195,17 @@ pub struct CrfConstraint {
     pub gaussian: [f32; 2],
     /// Standard deviation in pixels, in grey levels, and weight of the bilateral term.
     pub bilateral: [f32; 3],
+}
+
+impl CrfConstraint {
+    /// The numbers of its dense CRF.
+    pub fn dense_crf(&self) -> Crf {
+        Crf {
+            iterations: self.iterations,
+            gaussian: self.gaussian,
+            bilateral: self.bilateral,
+        }
+    }
 }
 
 impl Default for CrfConstraint {

@@ -1,7 +1,7 @@
 //! Agreement of a network with a dense CRF of its own output.
 
 use burn::tensor::{Tensor, TensorData};
-use densecrf::{CrfError, DenseCrf, Guide, SoftmaxOptions, Unary};
+use densecrf::{CrfError, SoftmaxOptions, Unary};
 use rayon::prelude::*;
 use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{LabelSpace, Stack};
@@ -110,7 +110,6 @@ fn marginals(
     image: &Stack<u8>,
     constraint: &CrfConstraint,
 ) -> Result<Vec<f32>, CrfError> {
-    let scale = constraint.scale_factor as f32;
     if (image.height(), image.width())
         != (
             height * constraint.scale_factor,
@@ -124,12 +123,9 @@ fn marginals(
         });
     }
     let image = resize_u8(image, height, width, Filter::Bicubic);
-    let guide = Guide::planar(height, width, image.channels(), image.as_slice())?;
-    let [sxy, compat] = constraint.gaussian;
-    let [bilateral_sxy, srgb, bilateral_compat] = constraint.bilateral;
-    let field = DenseCrf::new(height, width, labels)?
-        .gaussian(sxy / scale, compat)?
-        .bilateral(bilateral_sxy / scale, srgb, &guide, bilateral_compat)?;
+    let scale = constraint.scale_factor as f32;
+    let crf = constraint.dense_crf();
+    let field = crf.field([height, width], labels, &image, scale)?;
     let unaries = probabilities
         .chunks(labels * height * width)
         .map(|p| Unary::from_softmax(p, labels, SoftmaxOptions::default()))

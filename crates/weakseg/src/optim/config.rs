@@ -121,6 +121,12 @@ impl OptimConfig {
                 ));
             }
         }
+        if self.kind == OptimKind::SgdReference && self.weight_decay >= 1.0 {
+            return Err(format!(
+                "optimizer.weight_decay is {}, and with kind \"sgd-reference\" the momentum too; expected 0 to below 1",
+                self.weight_decay
+            ));
+        }
         if self.nesterov && (self.kind != OptimKind::Sgd || self.momentum == 0.0) {
             return Err(
                 "optimizer.nesterov is on; it needs kind \"sgd\" and a momentum above 0".to_owned(),
@@ -161,6 +167,13 @@ mod tests {
                 .contains("momentum")
         );
         assert!(OptimConfig::sgd(0.1, 0.9, -1.0).check().is_err());
+        let slipped = |weight_decay| OptimConfig {
+            kind: OptimKind::SgdReference,
+            ..OptimConfig::sgd(0.1, 0.9, weight_decay)
+        };
+        assert!(slipped(1e-4).check().is_ok());
+        let message = slipped(3.0).check().unwrap_err();
+        assert!(message.contains("weight_decay is 3"), "{message}");
         let ahead = |config| OptimConfig {
             nesterov: true,
             ..config

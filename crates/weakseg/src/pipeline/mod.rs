@@ -69,7 +69,7 @@ pub const METHOD: [Step; 10] = [
     },
     Step {
         name: "make-cams",
-        does: "ask the classifier where it looks: Grad-CAM++ maps (paper §3.2)",
+        does: "ask the classifier where it looks: activation maps by cams.method (paper §3.2)",
         sections: &["precision", "cams"],
         needs: &["train-classifier"],
         work: Work::Learn(steps::make_cams),

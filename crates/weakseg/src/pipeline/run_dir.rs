@@ -16,6 +16,7 @@ use super::{METHOD, Step};
 use crate::config::{Config, to_toml};
 use crate::digest::{digest, digest_folder};
 use crate::files::{io, make_folder, read};
+use crate::versions::versions;
 
 const MANIFEST: &str = "manifest.json";
 const STARTED: &str = "started.json";
@@ -400,10 +401,7 @@ impl RunDir {
         };
         let record = RunRecord {
             format: 1,
-            versions: BTreeMap::from([
-                ("weakseg".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-                ("burn".to_owned(), "0.22.1".to_owned()),
-            ]),
+            versions: versions(),
             device: self.device.clone(),
             seed: self.seed,
             data: self.data.clone(),

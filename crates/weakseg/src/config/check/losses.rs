@@ -1,6 +1,6 @@
-//! Losses of the segmentation network, and the dense CRFs of whoever has one.
+//! Losses of the segmentation network.
 
-use super::ranges::{not_negative, positive, share};
+use super::super::ranges::{not_negative, positive, share};
 use crate::loss::SegmentationLoss;
 
 pub(super) fn check_losses(losses: &[SegmentationLoss], size: usize) -> Result<(), String> {
@@ -37,29 +37,9 @@ pub(super) fn check_losses(losses: &[SegmentationLoss], size: usize) -> Result<(
                 if crf.iterations == 0 {
                     return Err(format!("{} is 0; expected at least 1", key("iterations")));
                 }
-                check_crf(
-                    &format!("segmenter.losses[{place}]"),
-                    crf.gaussian,
-                    crf.bilateral,
-                )?;
+                crf.dense_crf()
+                    .check(&format!("segmenter.losses[{place}]"))?;
             }
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn check_crf(name: &str, gaussian: [f32; 2], bilateral: [f32; 3]) -> Result<(), String> {
-    for (term, deviations, weight) in [
-        ("gaussian", &gaussian[..1], gaussian[1]),
-        ("bilateral", &bilateral[..2], bilateral[2]),
-    ] {
-        for &deviation in deviations {
-            positive(&format!("{name}.{term}"), deviation.into())?;
-        }
-        if !(weight >= 0.0 && weight.is_finite()) {
-            return Err(format!(
-                "{name}.{term} has the weight {weight}; expected 0 or more"
-            ));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Instances and maps.
+//! Ranges of single steps, and what kinds of data allow.
 
 use super::super::{Config, ConfigError, InstanceStep, resolve, to_toml};
 use crate::cam::Threshold;
@@ -55,4 +55,48 @@ fn a_map_is_cut_at_a_number_or_by_otsu() {
         let message = of("phantom", &set).expect_err(value).to_string();
         assert!(message.contains("threshold"), "{value}: {message}");
     }
+}
+
+/// Found before the first step, not after hours of it.
+#[test]
+fn numbers_of_later_steps_out_of_range_are_named() {
+    for (set, words) in [
+        (
+            "pseudo_labels.beta=-1",
+            "pseudo_labels.beta is -1; expected a number above 0",
+        ),
+        ("pseudo_labels.beta=0", "pseudo_labels.beta is 0"),
+        ("pseudo_labels.beta=nan", "pseudo_labels.beta is NaN"),
+        (
+            "pseudo_labels.min_area=5",
+            "pseudo_labels.min_area is 5; expected 0 to 1",
+        ),
+        (
+            "pseudo_labels.min_confidence=-3",
+            "pseudo_labels.min_confidence is -3; expected 0 to 1",
+        ),
+        (
+            "ir_labels.gt_prob=0.1",
+            "ir_labels.gt_prob is 0.1; expected above 0.5 and below 1",
+        ),
+        ("ir_labels.gt_prob=0.5", "ir_labels.gt_prob is 0.5"),
+        ("ir_labels.gt_prob=1", "ir_labels.gt_prob is 1"),
+        (
+            r#"irn.training.optimizer={ kind = "sgd-reference", weight_decay = 3.0 }"#,
+            "irn.training.optimizer.weight_decay is 3, and with kind \"sgd-reference\" the momentum too",
+        ),
+    ] {
+        let message = of("phantom", set).expect_err(set).to_string();
+        assert!(message.contains(words), "{set}: {message}");
+    }
+}
+
+#[test]
+fn regions_of_competing_classes_are_not_removed_from_predictions() {
+    let set = "segmenter.min_area=0.01";
+    of("phantom", set).expect("findings");
+    let message = of("voc", set).expect_err(set).to_string();
+    assert!(message.contains("pseudo_labels.min_area"), "{message}");
+    of("voc", "segmenter.min_area=0").expect("off");
+    of("voc", "pseudo_labels.min_area=0.01").expect("classes too");
 }

@@ -1,10 +1,8 @@
 //! Settings of a training.
 
-use weakseg_data::DataError;
 use weakseg_data::augment::Operation;
 
-use super::super::{Config, NormalisationName, SamplerKind, Training};
-use super::ranges::{positive, share};
+use super::super::{Config, NormalisationName, Training};
 
 impl Config {
     /// What a random crop pads with is a colour; where all that is not black is foreground, that would be foreground too.
@@ -22,79 +20,6 @@ impl Config {
         }
         Ok(())
     }
-}
-
-pub(super) fn check_training(name: &str, training: &Training) -> Result<(), String> {
-    if training.epochs == 0 {
-        return Err(format!("{name}.training.epochs is 0; expected at least 1"));
-    }
-    if training.batch == 0 {
-        return Err(format!("{name}.training.batch is 0; expected at least 1"));
-    }
-    if training.accumulate == 0 {
-        return Err(format!(
-            "{name}.training.accumulate is 0; expected at least 1 (batches an optimizer step)"
-        ));
-    }
-    let of = |message| format!("{name}.training.{message}");
-    training.optimizer.check().map_err(of)?;
-    training.schedule.check().map_err(of)?;
-    positive(&of("head_lr_factor".to_owned()), training.head_lr_factor)?;
-    for (place, group) in training.groups.iter().enumerate() {
-        if !(group.lr.is_finite() && group.lr >= 0.0) {
-            return Err(format!(
-                "{name}.training.groups[{place}].lr is {}; expected a finite number 0 or above",
-                group.lr
-            ));
-        }
-    }
-    let refused = |error: DataError| of(error.to_string());
-    training.augment.check().map_err(refused)?;
-    check_sampler(name, training.sampler)?;
-    if let Some(clip) = training.clip {
-        positive(&of("clip".to_owned()), clip)?;
-    }
-    match training.ema {
-        Some(decay) if !(decay > 0.0 && decay < 1.0) => Err(format!(
-            "{name}.training.ema is {decay}; expected above 0 and below 1, as 0.999"
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn check_sampler(name: &str, sampler: SamplerKind) -> Result<(), String> {
-    let key = |part: &str| format!("{name}.training.sampler.{part}");
-    match sampler {
-        SamplerKind::Shuffle | SamplerKind::Balanced | SamplerKind::Positives => Ok(()),
-        SamplerKind::Share(positives) => share(&key("share"), positives),
-        SamplerKind::Schedule { from, to, epochs } => {
-            share(&key("schedule.from"), from)?;
-            share(&key("schedule.to"), to)?;
-            match epochs {
-                0 => Err(format!(
-                    "{} is 0; expected at least 1",
-                    key("schedule.epochs")
-                )),
-                _ => Ok(()),
-            }
-        }
-    }
-}
-
-/// IRNet learns from positives alone: a sampler that is to draw negatives has none.
-pub(super) fn check_irn_sampler(sampler: SamplerKind) -> Result<(), String> {
-    let (key, least) = match sampler {
-        SamplerKind::Share(share) => ("share", share),
-        SamplerKind::Schedule { from, to, .. } => ("schedule", from.min(to)),
-        SamplerKind::Shuffle | SamplerKind::Balanced | SamplerKind::Positives => return Ok(()),
-    };
-    if least < 1.0 {
-        return Err(format!(
-            "irn.training.sampler.{key} goes down to a share of {least} positives, but IRNet learns from positives alone; expected \
-             \"shuffle\", or \"balanced\" where there are several findings"
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

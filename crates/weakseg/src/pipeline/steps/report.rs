@@ -1,6 +1,5 @@
 //! Gathers every figure of the run into `report.json` and `report.html`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -23,6 +22,7 @@ use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
 };
 use crate::tuning::{self, Tuning};
+use crate::versions::versions;
 
 /// Longest side of a picture in the report.
 const PICTURE: usize = 256;
@@ -57,10 +57,6 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
             }));
         }
     }
-    let versions = BTreeMap::from([
-        ("weakseg".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("burn".to_owned(), "0.22.1".to_owned()),
-    ]);
     let classes = &bench.cases.classes;
     let mut data = DataSummary::new(
         data_name(&bench.config.data),
@@ -70,7 +66,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     let (counts, void) = counts(bench, truth)?;
     data.counts = counts;
     data.seed = Some(bench.config.seed);
-    data.versions = versions;
+    data.versions = versions();
     data.skipped = skipped;
     data.warnings = bench.cases.warnings.clone();
     data.warnings.extend(classifier_chance::standstill(bench)?);

@@ -161,7 +161,7 @@ impl Lesson for ImageLabels<'_> {
         let mut noise = DropNoise::new(
             stream_seed(self.seed, at, purpose::DROPBLOCK),
             0,
-            drop.probability * ((at.epoch + 1) as f64 / drop.ramp_epochs.max(1) as f64).min(1.0),
+            drop.probability_at(at.epoch),
         );
         let logits = network.logits(network.maps(input, Some(&mut noise)));
         Ok(vec![(

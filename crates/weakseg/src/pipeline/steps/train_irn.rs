@@ -88,6 +88,9 @@ struct Boundaries<'a> {
 
 impl Boundaries<'_> {
     /// Mean displacement over the training images, to be subtracted at inference (reference §4.1, mean shift).
+    ///
+    /// Departs from IRNet, which averages the means of whole batches over `infer_list`, of images padded with zeros to the crop's size:
+    /// because here every pixel of what was learned from counts once, and no other.
     fn mean_displacement(&self, irnet: &Irnet) -> Result<[f32; 2], StepError> {
         let mut sums = [0f64; 2];
         let mut count = 0usize;

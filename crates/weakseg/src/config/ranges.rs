@@ -16,10 +16,21 @@ pub(super) fn not_negative(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
-pub(in super::super) fn share(name: &str, value: f64) -> Result<(), String> {
+pub(super) fn share(name: &str, value: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
         Err(format!("{name} is {value}; expected 0 to 1"))
+    }
+}
+
+/// A number of cells of IRNet's grid.
+pub(super) fn radius(name: &str, value: usize) -> Result<(), String> {
+    if (2..=64).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{name} is {value}; expected 2 to 64 (cells of the stride-4 grid)"
+        ))
     }
 }

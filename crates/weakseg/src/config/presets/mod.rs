@@ -15,25 +15,26 @@ pub const PRESETS: [&str; 6] = [
 /// Those that follow a publication name the source of each value beside it, and leave `data.root` to the file over them.
 pub fn preset(name: &str) -> Option<&'static str> {
     match name {
-        "demo" => Some(include_str!("../../presets/demo.toml")),
-        "siim-paper" => Some(include_str!("../../presets/siim-paper.toml")),
-        "siim-wsmis" => Some(include_str!("../../presets/siim-wsmis.toml")),
-        "voc-paper" => Some(include_str!("../../presets/voc-paper.toml")),
-        "voc-wsmis" => Some(include_str!("../../presets/voc-wsmis.toml")),
-        "irn" => Some(include_str!("../../presets/irn.toml")),
+        "demo" => Some(include_str!("../../../presets/demo.toml")),
+        "siim-paper" => Some(include_str!("../../../presets/siim-paper.toml")),
+        "siim-wsmis" => Some(include_str!("../../../presets/siim-wsmis.toml")),
+        "voc-paper" => Some(include_str!("../../../presets/voc-paper.toml")),
+        "voc-wsmis" => Some(include_str!("../../../presets/voc-wsmis.toml")),
+        "irn" => Some(include_str!("../../../presets/irn.toml")),
         _ => None,
     }
 }
 
 #[cfg(test)]
+mod published;
+
+#[cfg(test)]
 mod tests {
     use toml::Table;
     use weakseg_data::DataConfig;
-    use weakseg_models::{ClassifierArch, SegmenterArch};
 
     use super::super::{Config, resolve, to_toml};
     use super::*;
-    use crate::optim::OptimKind;
 
     fn load(name: &str) -> Config {
         resolve(Table::new(), "t", Some(name), &[]).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -88,33 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn the_figures_are_those_of_paper_and_code() {
-        let paper = load("siim-paper");
-        assert_eq!(paper.segmenter.arch, SegmenterArch::UnetSeResnext50);
-        let training = &paper.segmenter.training;
-        assert_eq!((training.batch, training.optimizer.lr), (48, 6e-5));
-        assert_eq!(training.optimizer.weight_decay, 1e-6);
-        let code = load("siim-wsmis");
-        assert_eq!(code.classifier.arch, ClassifierArch::Resnet50Os8);
-        let (classifier, segmenter) = (&code.classifier.training, &code.segmenter.training);
-        assert_eq!((classifier.epochs, classifier.batch), (50, 16));
-        assert_eq!((segmenter.epochs, segmenter.batch), (40, 64));
-        let rates = |groups: &[crate::optim::GroupConfig]| groups.iter().map(|g| g.lr).collect();
-        let rates: Vec<f64> = rates(&classifier.groups);
-        assert_eq!(rates, [1e-4, 2e-4, 1e-3, 2e-3]);
-        for (name, epochs, batch) in [("siim-wsmis", 10, 24), ("voc-wsmis", 3, 32), ("irn", 3, 32)]
-        {
-            let irn = load(name).irn;
-            assert_eq!(irn.training.optimizer.kind, OptimKind::SgdReference);
-            assert_eq!((irn.training.epochs, irn.training.batch), (epochs, batch));
-            assert_eq!(irn.radius, 10);
-        }
-        assert_eq!(load("voc-wsmis").segmenter.losses.len(), 2);
-    }
-
-    #[test]
     fn the_document_has_a_line_for_each() {
-        let text = include_str!("../../../../docs/recipes.md");
+        let text = include_str!("../../../../../docs/recipes.md");
         for name in PRESETS {
             assert!(text.contains(&format!("| `{name}` |")), "{name}");
         }

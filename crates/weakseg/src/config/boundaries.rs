@@ -1,0 +1,123 @@
+//! `[ir_labels]` and `[irn]`: what IRNet learns from, and how.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ranges::{radius, share};
+use super::{Crf, SamplerKind, Training};
+use crate::optim::OptimConfig;
+
+/// Step 2, `make-ir-labels` (reference §3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IrLabelStep {
+    /// Background value against which the confident foreground is taken.
+    pub foreground: f32,
+    /// Background value against which the confident background is taken.
+    pub background: f32,
+    /// Refine both maps by a dense CRF.
+    pub crf: bool,
+    /// Certainty of the labels that the CRF starts from, above 0.5 and below 1.
+    pub gt_prob: f32,
+    /// Mean-field iterations.
+    pub iterations: usize,
+    /// Standard deviation in pixels and weight of the Gaussian term.
+    pub gaussian: [f32; 2],
+    /// Standard deviation in pixels, in grey levels, and weight of the bilateral term.
+    pub bilateral: [f32; 3],
+}
+
+impl Default for IrLabelStep {
+    fn default() -> Self {
+        Self {
+            foreground: 0.30,
+            background: 0.05,
+            crf: true,
+            gt_prob: 0.7,
+            iterations: 10,
+            gaussian: [3.0, 3.0],
+            bilateral: [50.0, 5.0, 10.0],
+        }
+    }
+}
+
+impl IrLabelStep {
+    /// The numbers of the dense CRF that `crf` asks for.
+    pub fn dense_crf(&self) -> Crf {
+        Crf {
+            iterations: self.iterations,
+            gaussian: self.gaussian,
+            bilateral: self.bilateral,
+        }
+    }
+
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        share("ir_labels.foreground", self.foreground.into())?;
+        share("ir_labels.background", self.background.into())?;
+        if self.background > self.foreground {
+            return Err(format!(
+                "ir_labels.background ({}) lies above ir_labels.foreground ({}); a pixel cannot be confident background and foreground at once",
+                self.background, self.foreground
+            ));
+        }
+        // At one half a label of two says nothing, below it the contrary.
+        if !(self.gt_prob > 0.5 && self.gt_prob < 1.0) {
+            return Err(format!(
+                "ir_labels.gt_prob is {}; expected above 0.5 and below 1, as 0.7",
+                self.gt_prob
+            ));
+        }
+        self.dense_crf().check("ir_labels")
+    }
+}
+
+/// Step 2, `train-irn` (reference §4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IrnStep {
+    /// Search radius of the pairs, in cells of the stride-4 grid.
+    pub radius: usize,
+    /// How training runs; `head_lr_factor` multiplies the displacement head (reference: 10), which `groups` call `head`, and
+    /// the boundary head is their `trunk`: the trunk of the network does not learn here.
+    pub training: Training,
+}
+
+impl Default for IrnStep {
+    fn default() -> Self {
+        Self {
+            radius: 10,
+            training: Training {
+                epochs: 3,
+                optimizer: OptimConfig::sgd(0.1, 0.9, 1e-4),
+                head_lr_factor: 10.0,
+                ..Training::default()
+            },
+        }
+    }
+}
+
+impl IrnStep {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.training.check("irn")?;
+        self.check_sampler()?;
+        radius("irn.radius", self.radius)
+    }
+
+    /// IRNet learns from positives alone: a sampler that is to draw negatives has none.
+    fn check_sampler(&self) -> Result<(), String> {
+        let (key, least) = match self.training.sampler {
+            SamplerKind::Share(share) => ("share", share),
+            SamplerKind::Schedule { from, to, .. } => ("schedule", from.min(to)),
+            SamplerKind::Shuffle | SamplerKind::Balanced | SamplerKind::Positives => return Ok(()),
+        };
+        if least < 1.0 {
+            return Err(format!(
+                "irn.training.sampler.{key} goes down to a share of {least} positives, but IRNet learns from positives alone; expected \
+                 \"shuffle\", or \"balanced\" where there are several findings"
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! `[evaluate]`: scores and report.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `evaluate` and `report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateStep {
+    /// Resamples of the 95 % bootstrap intervals; 0 leaves them out.
+    pub bootstrap: usize,
+    /// Rows of pictures in the report.
+    pub gallery: usize,
+    /// What the baseline that has not seen the image knows.
+    pub prior: Prior,
+    /// Cases that may be skipped before the run ends with exit code 3.
+    pub allow_skips: usize,
+}
+
+impl Default for EvaluateStep {
+    fn default() -> Self {
+        Self {
+            bootstrap: 1000,
+            gallery: 12,
+            prior: Prior::Masks,
+            allow_skips: 0,
+        }
+    }
+}
+
+/// The third trivial baseline: one mask for every image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prior {
+    /// Mean true mask of the training split, cut where it fits best; the centre where there are none.
+    Masks,
+    /// Middle of the image.
+    Centre,
+    /// Mean lung fields of 100 phantoms: for frontal chest X-rays without masks.
+    Lungs,
+}
