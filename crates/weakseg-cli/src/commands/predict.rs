@@ -33,7 +33,8 @@ Examples:
   weakseg predict --model runs/first image.png --out masks
   weakseg predict --model runs/first images/ --out masks --formats mask,overlay,npy")]
 pub struct Predict {
-    /// A run's folder, or a segmentation model's .safetensors file.
+    /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
+    /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
     #[arg(long, value_name = "RUN_OR_FILE")]
     model: PathBuf,
     /// PNG, JPEG or DICOM files, or folders that hold some, in subfolders too.
@@ -126,6 +127,13 @@ impl Predict {
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
         let predictor = Predictor::open(&self.model, &device)?;
+        if let Some(gate) = predictor.lost_gate() {
+            settings.ui.warn(&format!(
+                "{}: trained with segmenter.gate = {gate}, but a file holds no classifier, so masks are not gated; to gate \
+                 them give the run's folder as --model",
+                self.model.display()
+            ));
+        }
         let view = view::of_model(&self.model, self.tone, self.frame)?;
         let store = MaskStore::new(&self.out, predictor.classes().clone());
         let stop = interrupt::stop()?;
