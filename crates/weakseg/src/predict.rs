@@ -193,8 +193,9 @@ impl Predictor {
     fn open_classes(&self, probabilities: Option<&[f32]>) -> Vec<usize> {
         // Without a gate even a probability that is too small for its number is let through.
         let gate = self.card.gate;
-        let open =
-            |class: &usize| gate == 0.0 || probabilities.is_none_or(|p| f64::from(p[*class]) > gate);
+        let open = |class: &usize| {
+            gate == 0.0 || probabilities.is_none_or(|p| f64::from(p[*class]) > gate)
+        };
         (0..self.card.classes.len()).filter(open).collect()
     }
 

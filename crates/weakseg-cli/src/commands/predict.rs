@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use weakseg::predict::{Prediction, Predictor};
 use weakseg::progress::Progress;
+use weakseg::report::{colour, figures};
 use weakseg_data::{
     Classes, DataError, Limits, MaskStore, Picture, Stack, Tone, image_id, list_images, npy,
     read_picture, write_rgb_png,
@@ -18,7 +19,7 @@ use weakseg_data::{
 use super::view;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
-use crate::{interrupt, output, overlay};
+use crate::{interrupt, output};
 
 /// Images that go through the network at once.
 const BATCH: usize = 4;
@@ -256,8 +257,9 @@ impl Predict {
         }
         if wanted(Format::Overlay) {
             let file = self.out.join("overlays").join(format!("{}.png", item.id));
-            let picture = overlay::mask(image, &prediction.mask, classes.space, classes.len());
-            write_rgb_png(&file, &picture)?;
+            let picture = figures::Picture::at_own_size(image)?;
+            let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
+            write_rgb_png(&file, picture.pixels())?;
             item.overlay = Some(file);
         }
         if wanted(Format::Npy) {
