@@ -13,7 +13,6 @@ mod evaluation;
 mod exit;
 mod interrupt;
 mod output;
-mod overlay;
 mod ui;
 mod wsmis;
 

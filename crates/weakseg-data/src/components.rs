@@ -70,21 +70,6 @@ pub fn label(mask: &Plane<u8>, connectivity: Connectivity) -> (Plane<u32>, Vec<C
     number(labels, &mut parents)
 }
 
-/// Sets regions of less than `least` pixels to 0, in place; returns how many regions went.
-pub fn remove_small(mask: &mut Plane<u8>, least: usize, connectivity: Connectivity) -> usize {
-    let (labels, components) = label(mask, connectivity);
-    let pixels = mask.as_mut_slice().iter_mut().zip(labels.as_slice());
-    for (value, &label) in pixels {
-        if label != 0 && components[label as usize - 1].area < least {
-            *value = 0;
-        }
-    }
-    components
-        .iter()
-        .filter(|component| component.area < least)
-        .count()
-}
-
 /// Provisional labels to consecutive ones in reading order, with measures.
 fn number(mut labels: Plane<u32>, parents: &mut [u32]) -> (Plane<u32>, Vec<Component>) {
     let width = labels.width();
@@ -168,13 +153,6 @@ mod tests {
         assert_eq!(labels.get(0, 4), 1);
         assert_eq!(found[1].area, 2);
         assert_eq!(found[1].centroid, [4.0, 2.5]);
-    }
-
-    #[test]
-    fn small_regions_go_and_others_keep_their_values() {
-        let mut values = mask(&["##..#", "#...."]).map(|&v| v * 7);
-        assert_eq!(remove_small(&mut values, 2, Connectivity::Eight), 1);
-        assert_eq!(values.as_slice(), [7, 7, 0, 0, 0, 7, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -7,11 +7,6 @@ use crate::chance::{Purpose, below, shuffle, stream, unit};
 /// How an epoch draws its cases, as indices `0..len`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sampler {
-    /// In order, each once.
-    Sequential {
-        /// Number of cases.
-        len: usize,
-    },
     /// In random order, each once.
     Shuffle {
         /// Number of cases.
@@ -167,7 +162,7 @@ impl Sampler {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::Sequential { len } | Self::Shuffle { len } => *len,
+            Self::Shuffle { len } => *len,
             Self::Weighted { weights } => weights.len(),
             Self::Part { places } => places.len(),
             Self::Share(shares) => shares.positives.len() + shares.negatives.len(),
@@ -185,7 +180,6 @@ impl Sampler {
     pub fn epoch_order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let mut rng = stream(Purpose::Order, seed, epoch, 0);
         match self {
-            Self::Sequential { len } => (0..*len).collect(),
             Self::Shuffle { len } => {
                 let mut order: Vec<usize> = (0..*len).collect();
                 shuffle(&mut rng, &mut order);
@@ -279,7 +273,7 @@ mod tests {
         assert_ne!(order, sampler.epoch_order(4, 4));
         let mut sorted = order;
         sorted.sort_unstable();
-        assert_eq!(sorted, Sampler::Sequential { len: 100 }.epoch_order(0, 0));
+        assert_eq!(sorted, Vec::from_iter(0..100));
     }
 
     #[test]

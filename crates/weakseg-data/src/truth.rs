@@ -198,12 +198,6 @@ impl Truth {
         })
     }
 
-    /// Whether any case of a split has a box.
-    #[must_use]
-    pub fn has_boxes(&self, split: Split) -> bool {
-        self.of(split).any(|(id, _)| !self.boxes(id).is_empty())
-    }
-
     fn of(&self, split: Split) -> impl Iterator<Item = (&str, &Known)> {
         self.known
             .iter()

@@ -61,6 +61,8 @@ pub struct Prediction {
     pub scores: Stack<f32>,
     /// Image-level probability of each class by the classifier, where the model has one.
     pub probabilities: Option<Vec<f32>>,
+    /// The classes that the gate lets through, ascending; all of them where nothing is gated.
+    pub open: Vec<usize>,
 }
 
 /// An opened segmentation model.
@@ -73,7 +75,8 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Opens a run's folder or a model file. A run whose settings ask for a gate opens its classifier too.
+    /// Opens a run's folder or a model file. A run whose settings ask for a gate opens its classifier too; a file has none
+    /// ([`Predictor::lost_gate`]).
     ///
     /// # Errors
     /// When there is no model, it is of another kind, or its file is damaged.
@@ -119,6 +122,11 @@ impl Predictor {
         &self.card.classes
     }
 
+    /// The gate of the model's settings, if it is not applied: a model file is opened without the classifier that gates.
+    pub fn lost_gate(&self) -> Option<f64> {
+        (self.card.gate > 0.0 && self.gate.is_none()).then_some(self.card.gate)
+    }
+
     /// Masks of some images, whatever their sizes; of none if there are none.
     ///
     /// # Errors
@@ -159,11 +167,12 @@ impl Predictor {
                 let probabilities = probabilities
                     .as_ref()
                     .map(|p| p[place * classes..][..classes].to_vec());
-                let mask = self.mask(&scores, probabilities.as_deref());
+                let open = self.open_classes(probabilities.as_deref());
                 Ok(Prediction {
-                    mask,
+                    mask: self.mask(&scores, &open),
                     scores,
                     probabilities,
+                    open,
                 })
             })
             .collect()
@@ -180,16 +189,22 @@ impl Predictor {
         }
     }
 
-    fn mask(&self, scores: &Stack<f32>, probabilities: Option<&[f32]>) -> Mask {
+    /// The classes that the gate lets through, for an image of these probabilities.
+    fn open_classes(&self, probabilities: Option<&[f32]>) -> Vec<usize> {
         // Without a gate even a probability that is too small for its number is let through.
         let gate = self.card.gate;
-        let open =
-            |class: usize| gate == 0.0 || probabilities.is_none_or(|p| f64::from(p[class]) > gate);
+        let open = |class: &usize| {
+            gate == 0.0 || probabilities.is_none_or(|p| f64::from(p[*class]) > gate)
+        };
+        (0..self.card.classes.len()).filter(open).collect()
+    }
+
+    fn mask(&self, scores: &Stack<f32>, open: &[usize]) -> Mask {
         let rule = FindingRule::of(&self.card);
         let (height, width) = (scores.height(), scores.width());
         let planes: Vec<Plane<u8>> = match self.card.classes.space {
             LabelSpace::Findings => (0..self.card.classes.len())
-                .map(|class| match open(class) {
+                .map(|class| match open.contains(&class) {
                     true => rule.mask(&scores.to_plane(class)),
                     false => Plane::filled(height, width, 0),
                 })
@@ -197,9 +212,9 @@ impl Predictor {
             LabelSpace::Exclusive => vec![Plane::from_fn(height, width, |y, x| {
                 let at = y * width + x;
                 let mut best = (0, scores.plane(0)[at]);
-                for class in 0..self.card.classes.len() {
+                for &class in open {
                     let value = scores.plane(class + 1)[at];
-                    if open(class) && value > best.1 {
+                    if value > best.1 {
                         best = (class + 1, value);
                     }
                 }

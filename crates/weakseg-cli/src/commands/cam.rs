@@ -8,12 +8,13 @@ use clap::Args;
 use serde::Serialize;
 use weakseg::cam::CamMethod;
 use weakseg::predict::activation;
+use weakseg::report::Picture;
 use weakseg_data::{Limits, Tone, npy, read_picture, write_rgb_png};
 
 use super::view;
 use crate::args::Settings;
 use crate::exit::Done;
-use crate::{output, overlay};
+use crate::output;
 
 /// Show where a classifier looks: activation maps of an image.
 ///
@@ -102,7 +103,8 @@ impl Cam {
             // As step 2 reads it: what speaks against the class is no heat.
             let top = map.as_slice().iter().copied().fold(0.0f32, f32::max);
             let heat = map.map(|&value| if top > 0.0 { value.max(0.0) / top } else { 0.0 });
-            write_rgb_png(&overlay, &overlay::heat(&image, &heat))?;
+            let picture = Picture::at_own_size(&image)?.with_heat(&heat)?;
+            write_rgb_png(&overlay, picture.pixels())?;
             npy::write_f32(&npy, &[map.height(), map.width()], map.as_slice())?;
             let class = found.classes.index(&found.class).unwrap_or(0);
             let item = Item {

@@ -9,13 +9,14 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use densecrf::{DenseCrf, Guide, Unary};
 use serde::Serialize;
-use weakseg_data::{Limits, Plane, Tone, View, npy, read_index_png, read_picture, write_index_png};
+use weakseg_data::{
+    Limits, Plane, Stack, Tone, View, npy, read_index_png, read_picture, write_index_png,
+};
 
 use super::numbers;
 use crate::args::Settings;
 use crate::exit::{Done, usage};
 use crate::output;
-use crate::overlay::rgb;
 
 /// Refine a label map along the edges of its image by a dense CRF.
 ///
@@ -118,7 +119,7 @@ impl Crf {
             tone: self.tone,
             frame: self.frame,
         };
-        let image = rgb(&read_picture(&self.image, &Limits::default(), view)?.pixels);
+        let image = rgb(read_picture(&self.image, &Limits::default(), view)?.pixels)?;
         let map = read_index_png(&self.map, &Limits::default())?;
         let (height, width) = (map.height(), map.width());
         ensure!(
@@ -185,4 +186,13 @@ impl Crf {
         }
         Ok(Done::Whole)
     }
+}
+
+/// Three channels of a grey or colour image: grey three times.
+fn rgb(image: Stack<u8>) -> Result<Stack<u8>> {
+    if image.channels() == 3 {
+        return Ok(image);
+    }
+    let planes = image.plane(0).repeat(3);
+    Ok(Stack::new(3, image.height(), image.width(), planes)?)
 }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use weakseg::predict::{Prediction, Predictor};
 use weakseg::progress::Progress;
+use weakseg::report::{colour, figures};
 use weakseg_data::{
     Classes, DataError, Limits, MaskStore, Picture, Stack, Tone, image_id, list_images, npy,
     read_picture, write_rgb_png,
@@ -18,7 +19,7 @@ use weakseg_data::{
 use super::view;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
-use crate::{interrupt, output, overlay};
+use crate::{interrupt, output};
 
 /// Images that go through the network at once.
 const BATCH: usize = 4;
@@ -33,7 +34,8 @@ Examples:
   weakseg predict --model runs/first image.png --out masks
   weakseg predict --model runs/first images/ --out masks --formats mask,overlay,npy")]
 pub struct Predict {
-    /// A run's folder, or a segmentation model's .safetensors file.
+    /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
+    /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
     #[arg(long, value_name = "RUN_OR_FILE")]
     model: PathBuf,
     /// PNG, JPEG or DICOM files, or folders that hold some, in subfolders too.
@@ -126,6 +128,13 @@ impl Predict {
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
         let predictor = Predictor::open(&self.model, &device)?;
+        if let Some(gate) = predictor.lost_gate() {
+            settings.ui.warn(&format!(
+                "{}: trained with segmenter.gate = {gate}, but a file holds no classifier, so masks are not gated; to gate \
+                 them give the run's folder as --model",
+                self.model.display()
+            ));
+        }
         let view = view::of_model(&self.model, self.tone, self.frame)?;
         let store = MaskStore::new(&self.out, predictor.classes().clone());
         let stop = interrupt::stop()?;
@@ -248,8 +257,9 @@ impl Predict {
         }
         if wanted(Format::Overlay) {
             let file = self.out.join("overlays").join(format!("{}.png", item.id));
-            let picture = overlay::mask(image, &prediction.mask, classes.space, classes.len());
-            write_rgb_png(&file, &picture)?;
+            let picture = figures::Picture::at_own_size(image)?;
+            let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
+            write_rgb_png(&file, picture.pixels())?;
             item.overlay = Some(file);
         }
         if wanted(Format::Npy) {

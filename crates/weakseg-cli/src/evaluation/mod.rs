@@ -91,16 +91,11 @@ pub fn score_masks(
             .map(|image| of_constant(image, class))
             .collect::<Vec<_>>()
     };
-    let pixels = |class: u8| {
-        images
-            .iter()
-            .map(|image| image.truth_pixels(class.into()))
-            .sum::<u64>()
-    };
-    let largest = (1..classes)
-        .map(|class| class as u8)
-        .max_by_key(|&class| pixels(class))
-        .unwrap_or(1);
+    let mut pooled = Confusion::new(classes);
+    for image in &images {
+        pooled.merge(image)?;
+    }
+    let largest = pooled.largest_class() as u8;
 
     let mut rows = rows::of_masks(Step::BaselineEmpty, &names, &constant(0), bootstrap)?;
     rows.extend(rows::of_masks(

@@ -4,11 +4,11 @@
 //! images' true masks, cut at that of ten heights which overlaps them best.
 
 use anyhow::Result;
+use weakseg::metrics::Confusion;
 use weakseg::metrics::prior::{GRID, best_share, counts, cut};
-use weakseg::metrics::{Confusion, VOID};
 use weakseg::progress::Progress;
-use weakseg_data::Plane;
 use weakseg_data::resize::resize_nearest;
+use weakseg_data::{Plane, VOID};
 
 use super::pairs::Pair;
 use super::read_all;

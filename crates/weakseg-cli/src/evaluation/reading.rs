@@ -4,9 +4,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use weakseg::metrics::VOID;
 use weakseg::progress::Progress;
-use weakseg_data::{Limits, Plane, VOC_CLASSES, read_index_map, read_index_png};
+use weakseg_data::{Limits, Plane, VOC_CLASSES, VOID, read_index_map, read_index_png};
 
 use super::pairs::Pair;
 use super::read_all;

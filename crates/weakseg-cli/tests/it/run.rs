@@ -567,6 +567,7 @@ fn predicts(program: &Program) {
         read("out/phantom-00000.png"),
         "the file alone says the same"
     );
+    a_file_does_not_gate(program, &read(model));
     program.ok(&[
         "evaluate",
         "--pred",
@@ -576,6 +577,30 @@ fn predicts(program: &Program) {
         "--allow-skips",
         "19",
     ]);
+}
+
+/// A file of a network that its settings gate is used without the classifier, and that is told.
+fn a_file_does_not_gate(program: &Program, model: &[u8]) {
+    let without: &[u8] = br#"gate\":0.0"#;
+    let place = model.windows(without.len()).position(|w| w == without);
+    let mut gated = model.to_vec();
+    gated[place.expect("a card") + without.len() - 1] = b'5';
+    program.write("gated.safetensors", &gated);
+    let image = "in/phantom-00000.png";
+    let call = |model: &str| {
+        program.ok(&[
+            "predict", "--model", model, image, "--out", "file", "--json", "-q",
+        ])
+    };
+    let end = call("gated.safetensors");
+    assert!(
+        end.stderr.contains("segmenter.gate = 0.5") && end.stderr.contains("run's folder"),
+        "{}",
+        end.stderr
+    );
+    assert_eq!(end.json()["id"], "phantom-00000");
+    let end = call("runs/tiny/08-train-segmenter/model.safetensors");
+    assert_eq!(end.stderr, "");
 }
 
 /// The classifier of the run shows where it looks.

@@ -36,35 +36,6 @@ pub struct Array {
     pub values: Values,
 }
 
-impl Array {
-    /// The values as floats, if that is what they are.
-    #[must_use]
-    pub fn as_f32(&self) -> Option<&[f32]> {
-        match &self.values {
-            Values::F32(values) => Some(values),
-            _ => None,
-        }
-    }
-
-    /// The values as bytes, if that is what they are.
-    #[must_use]
-    pub fn as_u8(&self) -> Option<&[u8]> {
-        match &self.values {
-            Values::U8(values) => Some(values),
-            _ => None,
-        }
-    }
-
-    /// The values as integers, if that is what they are.
-    #[must_use]
-    pub fn as_i64(&self) -> Option<&[i64]> {
-        match &self.values {
-            Values::I64(values) => Some(values),
-            _ => None,
-        }
-    }
-}
-
 /// Reads a `.npy` file of any kind of number.
 ///
 /// # Errors
@@ -254,22 +225,22 @@ mod tests {
         );
         let array = parse(Path::new("a.npy"), &fortran).unwrap();
         assert_eq!(array.shape, [2, 3]);
-        assert_eq!(array.as_i64(), Some(&[1, 2, 3, 4, 5, 6][..]));
+        assert_eq!(array.values, Values::I64(vec![1, 2, 3, 4, 5, 6]));
         let big = file(
             "{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }",
             &1.25_f32.to_be_bytes(),
         );
         assert_eq!(
-            parse(Path::new("a.npy"), &big).unwrap().as_f32(),
-            Some(&[1.25][..])
+            parse(Path::new("a.npy"), &big).unwrap().values,
+            Values::F32(vec![1.25])
         );
         let boolean = file(
             "{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }",
             &[0, 1, 1],
         );
         assert_eq!(
-            parse(Path::new("a.npy"), &boolean).unwrap().as_u8(),
-            Some(&[0, 1, 1][..])
+            parse(Path::new("a.npy"), &boolean).unwrap().values,
+            Values::U8(vec![0, 1, 1])
         );
     }
 

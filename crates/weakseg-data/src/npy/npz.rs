@@ -174,9 +174,9 @@ mod tests {
         let arrays = read_npz(&paths[0]).unwrap();
         assert_eq!(arrays.keys().collect::<Vec<_>>(), ["cam", "keys", "mask"]);
         assert_eq!(arrays["cam"].shape, [1, 2, 2]);
-        assert_eq!(arrays["cam"].as_f32(), Some(&[0.0, 0.5, 1.0, -1.0][..]));
-        assert_eq!(arrays["mask"].as_u8(), Some(&[0, 1, 255][..]));
-        assert_eq!(arrays["keys"].as_i64(), Some(&[-5, i64::MAX][..]));
+        assert_eq!(arrays["cam"].values, Values::F32(vec![0.0, 0.5, 1.0, -1.0]));
+        assert_eq!(arrays["mask"].values, Values::U8(vec![0, 1, 255]));
+        assert_eq!(arrays["keys"].values, Values::I64(vec![-5, i64::MAX]));
         let bytes = paths.map(|path| std::fs::read(path).unwrap());
         assert_eq!(bytes[0], bytes[1]);
     }

@@ -2,6 +2,8 @@
 
 use weakseg_data::{Plane, Stack};
 
+use crate::metrics::interval;
+
 /// min + f·(max − min) of a map, the threshold of the seed's plain CAM script at f = 0.2; `None` for a constant or
 /// empty map, which has no place to cut.
 pub fn fraction_of_range(map: &[f32], f: f32) -> Option<f32> {
@@ -16,12 +18,9 @@ pub fn fraction_of_range(map: &[f32], f: f32) -> Option<f32> {
 /// The value below which a share `q` (`0.0..=1.0`) of the map lies, linear between neighbours (as NumPy); `None` for an
 /// empty map.
 pub fn percentile(map: &[f32], q: f64) -> Option<f32> {
-    let mut sorted = map.to_vec();
-    sorted.sort_by(f32::total_cmp);
-    let position = q.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64) as f32)
+    let mut sorted: Vec<f64> = map.iter().copied().map(f64::from).collect();
+    sorted.sort_by(f64::total_cmp);
+    (!sorted.is_empty()).then(|| interval::percentile(&sorted, q.clamp(0.0, 1.0)) as f32)
 }
 
 /// Otsu's threshold (1979): of 256 bins over the map's range, the cut with the greatest variance between the two sides,

@@ -8,6 +8,7 @@ use weakseg_models::ClassifierArch;
 use weakseg_models::encoder::Backbone;
 
 use crate::config::CamStep;
+use crate::networks::stacks;
 
 /// Where a network's map cell looks on the image, which decides what a mirrored map needs to lie on the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,83 +92,104 @@ impl Grid {
     }
 }
 
-/// What [`cams`] gives for a batch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cams {
-    /// For each image, the maps of all classes on the grid that was asked for: not below 0, scaled as the settings say.
-    pub strided: Vec<Stack<f32>>,
-    /// For each image, the probability of each class: the mean over the views of the scale nearest to 1.
-    pub probabilities: Vec<Vec<f32>>,
+/// A network that looks at a batch of images, at one size after another and in a mirror.
+///
+/// It is asked for maps only after the classes that are wanted are known, so that those which take a backward pass a class
+/// need not be made of the others.
+pub trait Views {
+    /// What maps are made of, kept until they are asked for.
+    type Seen;
+    /// Why it cannot look.
+    type Error;
+
+    /// Looks at the images at `[height, width]`, mirrored or as they are. Beside what it has seen it gives the logits `[B, C]`.
+    ///
+    /// # Errors
+    /// The network's own.
+    fn look(
+        &self,
+        size: [usize; 2],
+        mirrored: bool,
+    ) -> Result<(Self::Seen, Tensor<2>), Self::Error>;
+
+    /// The classes whose maps are wanted of the batch, by the probability of each class in each image.
+    fn wanted(&self, probabilities: &[Vec<f32>]) -> Vec<usize>;
+
+    /// The maps `[B, classes, h, w]` of what was seen, those of mirrored images as they come.
+    ///
+    /// # Errors
+    /// The network's own.
+    fn maps(&self, seen: Self::Seen, classes: &[usize]) -> Result<Tensor<4>, Self::Error>;
 }
 
-/// Class maps of a batch of square images on IRNet's stride-4 grid, by the settings' scales, flip and normalisation, for
-/// a network whose cells cover whole squares ([`Sampling::Pooled`]); for ResNet ask [`aggregate`] with its stride.
-///
-/// `view` is asked for the images at `(size, mirrored)`, each size × size pixels, and gives the maps `[B, C, h, w]` and
-/// the logits `[B, C]` of what it saw, the mirrored ones as they come.
-pub fn cams(
-    step: &CamStep,
-    side: usize,
-    mut view: impl FnMut(usize, bool) -> (Tensor<4>, Tensor<2>),
-) -> Cams {
-    aggregate(
-        step,
-        [side, side],
-        Grid::Strided,
-        Sampling::Pooled,
-        |[size, _], mirrored| view(size, mirrored),
-    )
+/// What [`aggregate`] gives for a batch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cams {
+    /// The classes that were wanted; maps have one plane for each.
+    pub classes: Vec<usize>,
+    /// For each image, its maps on the grid that was asked for: not below 0, scaled as the settings say.
+    pub maps: Vec<Stack<f32>>,
+    /// For each image, the probability of each class: the mean over the views of the scale nearest to 1.
+    pub probabilities: Vec<Vec<f32>>,
 }
 
 /// Class maps of a batch of images of one size (reference §2.5): for each scale, relu(map) plus relu(map of the mirrored
 /// image, mirrored back), resized bilinearly to the grid and added up; then scaled class by class and image by image.
 ///
-/// `view` is asked for the images at `([height, width], mirrored)`, see [`cams`].
-///
 /// Departs from IRNet because its mirrored maps lie up to a stride beside the others: here they are brought into place
 /// as `sampling` says.
-pub fn aggregate(
+///
+/// # Errors
+/// Those of the views.
+pub fn aggregate<V: Views>(
     step: &CamStep,
     [height, width]: [usize; 2],
     grid: Grid,
     sampling: Sampling,
-    mut view: impl FnMut([usize; 2], bool) -> (Tensor<4>, Tensor<2>),
-) -> Cams {
-    let nearest = step
-        .scales
-        .iter()
-        .copied()
-        .min_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()))
-        .unwrap_or(1.0);
-    let mut sums: Vec<Stack<f32>> = Vec::new();
-    let mut probabilities: Vec<Vec<f32>> = Vec::new();
-    for &scale in &step.scales {
+    views: &V,
+) -> Result<Cams, V::Error> {
+    let Some(nearest) = nearest_to_one(&step.scales) else {
+        return Ok(Cams::default());
+    };
+    let look = |scale: f64| {
         let size = [height, width].map(|side| ((side as f64 * scale).round() as usize).max(1));
-        let views = if step.flip { 2 } else { 1 };
+        let mirrors = [false, true].into_iter().take(1 + usize::from(step.flip));
+        mirrors
+            .map(|mirrored| Ok((size, mirrored, views.look(size, mirrored)?)))
+            .collect::<Result<Vec<_>, V::Error>>()
+    };
+    // Its logits say which classes are wanted, so it is looked at first; its maps wait for their turn.
+    let first = look(step.scales[nearest])?;
+    let probabilities = mean_probabilities(first.iter().map(|(_, _, (_, logits))| logits));
+    let classes = views.wanted(&probabilities);
+    if classes.is_empty() {
+        let [height, width] = grid.size(height, width);
+        return Ok(Cams {
+            maps: vec![Stack::filled(0, height, width, 0.0); probabilities.len()],
+            probabilities,
+            classes,
+        });
+    }
+    let mut first = Some(first);
+    let mut sums: Vec<Stack<f32>> = Vec::new();
+    for (place, &scale) in step.scales.iter().enumerate() {
+        let seen = match first.take_if(|_| place == nearest) {
+            Some(seen) => seen,
+            None => look(scale)?,
+        };
         let mut both: Option<Tensor<4>> = None;
-        for mirrored in [false, true].into_iter().take(views) {
-            let (maps, logits) = view(size, mirrored);
-            let maps = relu(maps);
+        for (size, mirrored, (seen, _)) in seen {
+            let maps = relu(views.maps(seen, &classes)?);
             let maps = if mirrored {
                 unmirror(maps, size[1], sampling)
             } else {
                 maps
             };
             both = Some(both.map_or(maps.clone(), |sum| sum + maps));
-            if scale == nearest {
-                let seen = rows(sigmoid(logits));
-                let share = 1.0 / views as f32;
-                if probabilities.is_empty() {
-                    probabilities = vec![vec![0.0; seen.first().map_or(0, Vec::len)]; seen.len()];
-                }
-                for (all, one) in probabilities.iter_mut().zip(seen) {
-                    all.iter_mut().zip(one).for_each(|(a, o)| *a += share * o);
-                }
-            }
         }
-        for (place, maps) in both.into_iter().flat_map(stacks).enumerate() {
+        for (image, maps) in both.into_iter().flat_map(stacks).enumerate() {
             let maps = grid.resize(&maps, height, width);
-            match sums.get_mut(place) {
+            match sums.get_mut(image) {
                 Some(sum) => sum
                     .as_mut_slice()
                     .iter_mut()
@@ -180,10 +202,33 @@ pub fn aggregate(
     for maps in &mut sums {
         (0..maps.channels()).for_each(|class| step.normalise.apply(maps.plane_mut(class)));
     }
-    Cams {
-        strided: sums,
+    Ok(Cams {
+        classes,
+        maps: sums,
         probabilities,
+    })
+}
+
+/// The place of the scale nearest to 1, of equal ones the first.
+fn nearest_to_one(scales: &[f64]) -> Option<usize> {
+    let distance = |place: &usize| (scales[*place] - 1.0).abs();
+    (0..scales.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
+/// For each image, the probability of each class: the mean over views whose logits are `[B, C]`.
+fn mean_probabilities<'a>(views: impl ExactSizeIterator<Item = &'a Tensor<2>>) -> Vec<Vec<f32>> {
+    let share = 1.0 / views.len() as f32;
+    let mut means: Vec<Vec<f32>> = Vec::new();
+    for logits in views {
+        let seen = rows(sigmoid(logits.clone()));
+        if means.is_empty() {
+            means = seen.iter().map(|row| vec![0.0; row.len()]).collect();
+        }
+        for (mean, one) in means.iter_mut().zip(seen) {
+            mean.iter_mut().zip(one).for_each(|(m, o)| *m += share * o);
+        }
     }
+    means
 }
 
 /// A map of the mirrored image, mirrored back into the place of the map of the image itself.
@@ -214,17 +259,6 @@ pub fn unmirror(maps: Tensor<4>, image_width: usize, sampling: Sampling) -> Tens
     back * (1.0 - share) + left * share
 }
 
-fn stacks(maps: Tensor<4>) -> Vec<Stack<f32>> {
-    let [_, classes, height, width] = maps.dims();
-    let values: Vec<f32> = maps.into_data().iter::<f32>().collect();
-    values
-        .chunks(classes * height * width)
-        .map(|image| {
-            Stack::new(classes, height, width, image.to_vec()).expect("a chunk of that size")
-        })
-        .collect()
-}
-
 fn rows(table: Tensor<2>) -> Vec<Vec<f32>> {
     let [_, columns] = table.dims();
     let values: Vec<f32> = table.into_data().iter::<f32>().collect();
@@ -236,6 +270,43 @@ mod tests {
     use super::*;
     use crate::cam::Normalise;
     use burn::tensor::{Device, TensorData};
+    use std::cell::RefCell;
+    use std::convert::Infallible;
+
+    /// Maps and logits of a view, all classes wanted.
+    struct All<F>(F);
+
+    impl<F: Fn([usize; 2], bool) -> (Tensor<4>, Tensor<2>)> Views for All<F> {
+        type Seen = Tensor<4>;
+        type Error = Infallible;
+
+        fn look(
+            &self,
+            size: [usize; 2],
+            mirrored: bool,
+        ) -> Result<(Tensor<4>, Tensor<2>), Infallible> {
+            Ok(self.0(size, mirrored))
+        }
+
+        fn wanted(&self, probabilities: &[Vec<f32>]) -> Vec<usize> {
+            (0..probabilities[0].len()).collect()
+        }
+
+        fn maps(&self, seen: Tensor<4>, _: &[usize]) -> Result<Tensor<4>, Infallible> {
+            Ok(seen)
+        }
+    }
+
+    /// Of pooled cells, on IRNet's grid.
+    fn cams(
+        step: &CamStep,
+        side: usize,
+        view: impl Fn([usize; 2], bool) -> (Tensor<4>, Tensor<2>),
+    ) -> Cams {
+        let sampling = Sampling::Pooled;
+        let Ok(cams) = aggregate(step, [side; 2], Grid::Strided, sampling, &All(view));
+        cams
+    }
 
     fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
         Tensor::from_data(TensorData::new(values, shape), &Device::flex())
@@ -276,14 +347,15 @@ mod tests {
     fn shapes_of_both_grids() {
         for (grid, wanted) in [(Grid::Strided, [26, 34]), (Grid::Full, [101, 133])] {
             let step = settings(&[1.0, 0.5, 1.5], true, Normalise::Max);
-            let cams = aggregate(&step, [101, 133], grid, Sampling::Pooled, |[h, w], _| {
+            let ones = All(|[h, w]: [usize; 2], _| {
                 (
                     tensor(vec![1.0; 2 * 3 * (h / 8) * (w / 8)], [2, 3, h / 8, w / 8]),
                     tensor(vec![0.0; 6], [2, 3]),
                 )
             });
-            assert_eq!(cams.strided.len(), 2);
-            let maps = &cams.strided[0];
+            let Ok(cams) = aggregate(&step, [101, 133], grid, Sampling::Pooled, &ones);
+            assert_eq!((cams.maps.len(), cams.classes), (2, vec![0, 1, 2]));
+            let maps = &cams.maps[0];
             assert_eq!(
                 [maps.channels(), maps.height(), maps.width()],
                 [3, wanted[0], wanted[1]]
@@ -310,13 +382,13 @@ mod tests {
                 64,
                 |size, mirrored| {
                     (
-                        squares(blob, [size; 2], mirrored != flipped, 64.0),
+                        squares(blob, size, mirrored != flipped, 64.0),
                         tensor(vec![0.0], [1, 1]),
                     )
                 },
             )
         };
-        let (plain, flipped) = (of(false).strided.remove(0), of(true).strided.remove(0));
+        let (plain, flipped) = (of(false).maps.remove(0), of(true).maps.remove(0));
         for (a, b) in plain.plane(0).chunks(16).zip(flipped.plane(0).chunks(16)) {
             for (a, b) in a.iter().zip(b.iter().rev()) {
                 assert!((a - b).abs() < 1e-5, "{a} and {b}");
@@ -382,12 +454,12 @@ mod tests {
 
     #[test]
     fn negative_evidence_does_not_add_up() {
-        let mut calls = Vec::new();
+        let calls = RefCell::new(Vec::new());
         let cams = cams(
             &settings(&[1.0], true, Normalise::None),
             8,
             |size, mirrored| {
-                calls.push((size, mirrored));
+                calls.borrow_mut().push((size, mirrored));
                 let v = if mirrored { -5.0 } else { 2.0 };
                 (
                     tensor(vec![v], [1, 1, 1, 1]),
@@ -395,8 +467,69 @@ mod tests {
                 )
             },
         );
-        assert_eq!(calls, [(8, false), (8, true)]);
-        assert_eq!(cams.strided[0].as_slice(), [2.0; 4]);
+        assert_eq!(calls.into_inner(), [([8; 2], false), ([8; 2], true)]);
+        assert_eq!(cams.maps[0].as_slice(), [2.0; 4]);
         assert_eq!(cams.probabilities, [[0.5]]);
+    }
+
+    /// Two images of three classes, of which the second view of scale 1 decides which are wanted.
+    struct Chosen {
+        asked: RefCell<Vec<(usize, Vec<usize>)>>,
+        chosen: Vec<usize>,
+    }
+
+    impl Views for Chosen {
+        type Seen = usize;
+        type Error = String;
+
+        fn look(&self, size: [usize; 2], mirrored: bool) -> Result<(usize, Tensor<2>), String> {
+            let logit = if mirrored { 1000.0 } else { -1000.0 };
+            match size {
+                [24, 24] => Err("too large".to_owned()),
+                [side, _] => Ok((side, tensor(vec![logit; 6], [2, 3]))),
+            }
+        }
+
+        fn wanted(&self, probabilities: &[Vec<f32>]) -> Vec<usize> {
+            assert_eq!(probabilities, [[0.5; 3]; 2]);
+            self.chosen.clone()
+        }
+
+        fn maps(&self, side: usize, classes: &[usize]) -> Result<Tensor<4>, String> {
+            self.asked.borrow_mut().push((side, classes.to_vec()));
+            let of_image: Vec<f32> = classes.iter().map(|&c| (side * c) as f32).collect();
+            Ok(tensor(of_image.repeat(2), [2, classes.len(), 1, 1]))
+        }
+    }
+
+    #[test]
+    fn only_maps_of_wanted_classes_are_made() {
+        let of = |scales: &[f64], chosen: &[usize]| {
+            let views = Chosen {
+                asked: RefCell::default(),
+                chosen: chosen.to_vec(),
+            };
+            let step = settings(scales, true, Normalise::None);
+            let cams = aggregate(&step, [16; 2], Grid::Strided, Sampling::Pooled, &views);
+            (cams, views.asked.into_inner())
+        };
+        let (cams, asked) = of(&[0.5, 1.0], &[2, 1]);
+        let sides: Vec<usize> = asked.iter().map(|(side, _)| *side).collect();
+        assert_eq!(sides, [8, 8, 16, 16], "in the order of the settings");
+        assert!(asked.iter().all(|(_, classes)| classes == &[2, 1]));
+        let cams = cams.expect("maps");
+        assert_eq!(cams.classes, [2, 1]);
+        // Two views of 8·class and two of 16·class.
+        for (plane, sum) in [(0, 96.0), (1, 48.0)] {
+            assert_eq!(cams.maps[1].plane(plane), [sum; 16]);
+        }
+
+        let (cams, asked) = of(&[0.5, 1.0], &[]);
+        let cams = cams.expect("no maps");
+        assert!(asked.is_empty() && cams.probabilities.len() == 2);
+        let empty = Stack::filled(0, 4, 4, 0.0);
+        assert_eq!(cams.maps, [empty.clone(), empty]);
+
+        assert_eq!(of(&[1.0, 1.5], &[0]).0, Err("too large".to_owned()));
     }
 }

@@ -51,5 +51,4 @@ pub use pos_weight::{pixel_counts, pos_weight, pos_weights};
 pub use sum::{PixelBatch, pixel_loss};
 pub use targets::{PixelTargets, SoftTargets};
 
-/// Target value of a pixel that is not learned from.
-pub const VOID: u8 = 255;
+pub use weakseg_data::VOID;

@@ -142,47 +142,6 @@ impl LabelScores {
     pub fn mean_auroc(&self) -> Option<f64> {
         self.over_classes(|c| self.auroc(c))
     }
-
-    /// The threshold with the greatest sensitivity + specificity (Youden's index), for use with "strictly above".
-    ///
-    /// Candidates lie half-way between neighbouring scores, so the cut-off does not hug a score; of equal ones the
-    /// highest is taken (fewer calls on healthy images). `None` unless both kinds occur and two scores differ.
-    pub fn youden_threshold(&self, class: usize) -> Option<f32> {
-        let mut column: Vec<(f32, bool)> = self.column(class).collect();
-        column.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let positives = column.iter().filter(|(_, t)| *t).count();
-        let negatives = column.len() - positives;
-        if positives == 0 || negatives == 0 {
-            return None;
-        }
-        let (mut tp, mut fp) = (0usize, 0usize);
-        let mut best: Option<(i128, f32)> = None;
-        for pair in column.windows(2) {
-            if pair[0].1 {
-                tp += 1
-            } else {
-                fp += 1
-            }
-            if pair[0].0 == pair[1].0 {
-                continue;
-            }
-            // (TP/P − FP/N)·P·N, in integers: exact comparison.
-            let index = (tp * negatives) as i128 - (fp * positives) as i128;
-            if best.is_none_or(|(b, _)| index > b) {
-                let middle = pair[1].0 + (pair[0].0 - pair[1].0) / 2.0;
-                // Half-way may round up to the upper score, which "strictly above" would then lose.
-                best = Some((
-                    index,
-                    if middle < pair[0].0 {
-                        middle
-                    } else {
-                        pair[1].0
-                    },
-                ));
-            }
-        }
-        best.map(|(_, threshold)| threshold)
-    }
 }
 
 /// The AUROC that scores without any knowledge rarely exceed: two standard deviations above one half, by the variance of the
@@ -260,17 +219,6 @@ mod tests {
         assert!((bound - (0.5 + 2.0 * deviation)).abs() < 1e-12, "{bound}");
         assert_eq!(auroc_of_chance(1, 1), Some(1.5));
         assert_eq!((auroc_of_chance(0, 9), auroc_of_chance(9, 0)), (None, None));
-    }
-
-    #[test]
-    fn youden_separates_what_can_be_separated() {
-        let s = one(&[(0.9, true), (0.6, true), (0.4, false), (0.1, false)]);
-        let t = s.youden_threshold(0).unwrap();
-        assert!((t - 0.5).abs() < 1e-6);
-        let c = s.counts(0, t);
-        assert_eq!((c.recall(), c.specificity()), (Some(1.0), Some(1.0)));
-        assert_eq!(one(&[(0.5, true), (0.5, false)]).youden_threshold(0), None);
-        assert_eq!(one(&[(0.5, true)]).youden_threshold(0), None);
     }
 
     #[test]

@@ -105,6 +105,15 @@ impl Confusion {
         (0..self.classes).map(|t| self.count(t, class)).sum()
     }
 
+    /// The class with the most true pixels, the background (0) left out: what the full mask of exclusive classes shows
+    /// everywhere. Of equal ones the first; 1 where none has a pixel.
+    pub fn largest_class(&self) -> usize {
+        (1..self.classes)
+            .rev()
+            .max_by_key(|&class| self.truth_pixels(class))
+            .unwrap_or(1)
+    }
+
     fn union(&self, class: usize) -> u64 {
         self.truth_pixels(class) + self.predicted_pixels(class) - self.count(class, class)
     }
@@ -144,14 +153,6 @@ impl Confusion {
     /// Plain mean over all classes, defined only where every class occurs.
     pub fn mean_iou_of_all(&self) -> Option<f64> {
         self.mean_iou().filter(|m| m.skipped == 0).map(|m| m.value)
-    }
-
-    /// Share of counted pixels with the right class.
-    pub fn pixel_accuracy(&self) -> Option<f64> {
-        ratio(
-            (0..self.classes).map(|c| self.count(c, c)).sum(),
-            self.total(),
-        )
     }
 
     /// FP / (TP + FP + FN) of a class, the "false positive rate" IRNet's evaluation prints.
@@ -195,7 +196,6 @@ mod tests {
             vec![Some(2.0 / 4.0), Some(1.0 / 3.0), None]
         );
         assert_eq!(m.dice(1), Some(0.5));
-        assert_eq!(m.pixel_accuracy(), Some(0.6));
         assert_eq!(m.false_positive_share(0), Some(0.25));
         assert_eq!(m.false_negative_share(1), Some(1.0 / 3.0));
     }
@@ -215,6 +215,18 @@ mod tests {
         m.add(&[0, 0], &[0, 2]).unwrap();
         assert_eq!(m.iou(2), Some(0.0));
         assert_eq!(m.mean_iou().unwrap().value, 0.25);
+    }
+
+    #[test]
+    fn the_largest_class_is_that_of_most_true_pixels_beside_the_background() {
+        let largest = |truth: &[u8]| {
+            let mut m = Confusion::new(4);
+            m.add(truth, &vec![2; truth.len()]).unwrap();
+            m.largest_class()
+        };
+        assert_eq!(largest(&[0, 0, 0, 3, 3, 1, 255, 255, 255]), 3);
+        assert_eq!(largest(&[3, 1, 0]), 1);
+        assert_eq!(largest(&[0, 255]), 1);
     }
 
     #[test]

@@ -26,8 +26,7 @@ pub use interval::{Bootstrap, Interval};
 pub use per_image::{Columns, Overlap};
 pub use pixel::BinaryCounts;
 
-/// Mask value of a pixel that belongs to no class and is never counted.
-pub const VOID: u8 = 255;
+pub use weakseg_data::VOID;
 
 /// What is wrong with the numbers handed to a metric.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

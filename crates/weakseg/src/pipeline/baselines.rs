@@ -4,14 +4,14 @@
 use rayon::prelude::*;
 use weakseg_data::phantom::mean_lungs;
 use weakseg_data::resize::{resize_f32, resize_nearest};
-use weakseg_data::{Cases, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, Truth};
+use weakseg_data::{Case, Cases, DataError, LabelSpace, Limits, Mask, Plane, Split, Stack, Truth};
 
 use super::rows::Who;
 use super::scores::{ScoreError, score_boxes, score_masks};
 use crate::cam::Threshold;
 use crate::config::Prior;
-use crate::metrics::Bootstrap;
 use crate::metrics::prior::{self, GRID};
+use crate::metrics::{Bootstrap, Confusion};
 use crate::report::{ImageLabels, Row, Step};
 
 /// A prediction that is the same for every image: one plane per finding, or one of indices.
@@ -96,8 +96,38 @@ fn training_masks(class: usize, cases: &Cases, truth: &Truth) -> Result<Vec<Plan
     Ok(masks.into_iter().flatten().collect())
 }
 
-/// Rows of the three trivial predictions on a split: empty, full, and the prior. For boxes, full points at the image's
-/// centre and its box is the whole image.
+/// The value of the full mask of a split: 1, every finding everywhere; of exclusive classes, of which a pixel has one, that
+/// with the most true pixels.
+fn full(split: Split, cases: &Cases, truth: &Truth) -> Result<u8, ScoreError> {
+    if cases.classes.space == LabelSpace::Findings {
+        return Ok(1);
+    }
+    let split: Vec<&Case> = cases.of(split).collect();
+    let classes = cases.classes.len() + 1;
+    let images: Vec<Confusion> = split
+        .par_iter()
+        .map(|case| {
+            let mut image = Confusion::new(classes);
+            if let Some(mask) = truth.mask(&case.id)? {
+                let pixels = mask.planes.plane(0);
+                let counted = image.add(pixels, &vec![0; pixels.len()]);
+                counted.map_err(|source| ScoreError::Metric {
+                    case: case.id.clone(),
+                    source,
+                })?;
+            }
+            Ok(image)
+        })
+        .collect::<Result<_, ScoreError>>()?;
+    let mut pooled = Confusion::new(classes);
+    for image in &images {
+        pooled.merge(image).expect("one class count");
+    }
+    Ok(pooled.largest_class() as u8)
+}
+
+/// Rows of the three trivial predictions on a split: empty, full (of exclusive classes that with the most true pixels, as
+/// `weakseg evaluate` has it), and the prior. For boxes, full points at the image's centre and its box is the whole image.
 ///
 /// # Errors
 /// When a mask cannot be read.
@@ -112,6 +142,7 @@ pub fn baseline_rows(
     let constant = |value: u8, [h, w]: [usize; 2]| Mask {
         planes: Stack::filled(planes, h, w, value),
     };
+    let full = full(split, cases, truth)?;
     let mut rows = Vec::new();
     for step in [Step::BaselineEmpty, Step::BaselineFull, Step::BaselinePrior] {
         let who = Who {
@@ -122,7 +153,7 @@ pub fn baseline_rows(
         rows.extend(score_masks(who, cases, truth, bootstrap, |_, size| {
             Ok(match step {
                 Step::BaselineEmpty => constant(0, size),
-                Step::BaselineFull => constant(1, size),
+                Step::BaselineFull => constant(full, size),
                 _ => Mask {
                     planes: Stack::from_planes(
                         &(0..planes)

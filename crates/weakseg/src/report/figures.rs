@@ -1,7 +1,7 @@
-//! Small RGB pictures for the report: the image, heat maps and masks over it.
+//! RGB pictures: the image, heat maps and masks over it. Those of the report are small, those of `weakseg predict` and
+//! `weakseg cam` of the image's own size.
 //!
-//! Every picture is drawn on the grid of its thumbnail, not scaled down after drawing, so that
-//! outlines stay one pixel wide and sharp.
+//! Every picture is drawn on its own grid, not scaled down after drawing, so that outlines stay one pixel wide and sharp.
 
 use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Plane, Stack};
@@ -12,11 +12,11 @@ use super::error::ReportError;
 /// The longer side of every thumbnail, in pixels; smaller images are enlarged to it.
 pub const THUMBNAIL: usize = 224;
 
-/// A share of a thumbnail pixel that a finding must cover to be drawn. Below a half, for thin
+/// A share of a picture's pixel that a finding must cover to be drawn. Below a half, for thin
 /// findings (the crescent of an apical pneumothorax) would vanish from the picture.
 const DRAWN_SHARE: f32 = 0.3;
 
-/// An RGB picture, 3×h×w, its longer side [`THUMBNAIL`] pixels.
+/// An RGB picture, 3×h×w.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     pixels: Stack<u8>,
@@ -24,16 +24,13 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The image alone.
+    /// The image alone, its longer side [`THUMBNAIL`] pixels.
     ///
     /// # Errors
     /// [`ReportError::Channels`] unless `image` has 1 or 3 channels and a pixel.
     pub fn of(image: &Stack<u8>) -> Result<Self, ReportError> {
-        let channels = image.channels();
+        check(image)?;
         let longer = image.height().max(image.width());
-        if !matches!(channels, 1 | 3) || image.height() == 0 || image.width() == 0 {
-            return Err(ReportError::Channels { channels });
-        }
         let scale =
             |side: usize| ((side * THUMBNAIL) as f64 / longer as f64).round().max(1.0) as usize;
         let (height, width) = (scale(image.height()), scale(image.width()));
@@ -42,10 +39,18 @@ impl Picture {
         } else {
             Filter::Bilinear
         };
-        let small = resize_u8(image, height, width, filter);
-        let pixels = match channels {
-            3 => small,
-            _ => Stack::new(3, height, width, small.plane(0).repeat(3))?,
+        Self::at_own_size(&resize_u8(image, height, width, filter))
+    }
+
+    /// The image alone, as large as it is.
+    ///
+    /// # Errors
+    /// Those of [`Picture::of`].
+    pub fn at_own_size(image: &Stack<u8>) -> Result<Self, ReportError> {
+        check(image)?;
+        let pixels = match image.channels() {
+            3 => image.clone(),
+            _ => Stack::new(3, image.height(), image.width(), image.plane(0).repeat(3))?,
         };
         let grey = pixels.plane(0) == pixels.plane(1) && pixels.plane(1) == pixels.plane(2);
         Ok(Picture { pixels, grey })
@@ -110,7 +115,7 @@ impl Picture {
         out
     }
 
-    /// The classes present in a mask with the thumbnail's pixels that they cover.
+    /// The classes present in a mask with the picture's pixels that they cover.
     fn regions(&self, mask: &Stack<u8>) -> Vec<(usize, Plane<bool>)> {
         let (height, width) = self.size();
         let mut regions = Vec::new();
@@ -193,6 +198,14 @@ impl Picture {
     pub fn to_data_uri(&self) -> Result<String, ReportError> {
         Ok(format!("data:image/png;base64,{}", base64(&self.to_png()?)))
     }
+}
+
+fn check(image: &Stack<u8>) -> Result<(), ReportError> {
+    let channels = image.channels();
+    if !matches!(channels, 1 | 3) || image.height() == 0 || image.width() == 0 {
+        return Err(ReportError::Channels { channels });
+    }
+    Ok(())
 }
 
 /// The displacements of IRNet as a colour wheel: `field` is 2×h×w, rows then columns, in any unit.
@@ -338,6 +351,25 @@ mod tests {
         assert_eq!(pixel(70, 70), [159, 62, 62], "inside");
         assert_eq!(pixel(0, 0), [100, 100, 100], "void is not drawn");
         assert_eq!(pixel(30, 30), [100, 100, 100], "outside");
+    }
+
+    #[test]
+    fn at_its_own_size_every_pixel_is_drawn_where_it_is() {
+        let picture = Picture::at_own_size(&Stack::filled(1, 5, 6, 100_u8)).expect("a picture");
+        assert_eq!(picture.size(), (5, 6));
+        let square = Plane::from_fn(5, 6, |y, x| {
+            u8::from((1..4).contains(&y) && (1..4).contains(&x))
+        });
+        let drawn = picture.with_mask(&square.into_stack(), &|_| [255, 0, 0]);
+        let pixel = |y: usize, x: usize| [0, 1, 2].map(|c| drawn.pixels().plane(c)[y * 6 + x]);
+        assert_eq!(pixel(1, 1), [255, 0, 0], "edge");
+        assert_eq!(pixel(2, 2), [159, 62, 62], "inside");
+        assert_eq!(pixel(1, 4), [100, 100, 100], "outside");
+        let map = Plane::from_fn(5, 6, |_, x| f32::from(x == 5));
+        let hot = picture.with_heat(&map).expect("heat");
+        let red = hot.pixels().plane(0);
+        assert_eq!(red[4], 100, "no heat hides nothing");
+        assert!(red[5] > 180, "{}", red[5]);
     }
 
     #[test]

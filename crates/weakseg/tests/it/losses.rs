@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use weakseg::train::MetricLog;
-use weakseg_data::{Stack, write_rgb_png};
 
+use crate::exclusive::{KIT, kit};
 use crate::tiny::{StopAfter, config, run_until};
 
 /// Never within a tiny run.
@@ -58,52 +58,13 @@ fn the_segmenter_logs_each_loss_and_their_sum() {
     assert!(model(folder.path(), "run", step) != before);
 }
 
-/// A development kit of two classes, told apart by the colour of a square.
-fn kit(folder: &Path) {
-    let kit = folder.join("kit");
-    for part in ["JPEGImages", "ImageSets/Segmentation"] {
-        std::fs::create_dir_all(kit.join(part)).expect("made");
-    }
-    let (mut labels, mut train) = ("image,cat,dog\n".to_owned(), String::new());
-    for index in 0..6 {
-        let dog = index % 2;
-        let values = (0..3 * 32 * 32).map(|at| {
-            let (channel, y, x) = (at / 1024, at / 32 % 32, at % 32);
-            let inside = (8..24).contains(&y) && (4 + index..20 + index).contains(&x);
-            match inside {
-                true if channel == 2 * dog => 250,
-                true => 20,
-                false => 120 + (at * 7919 % 13) as u8,
-            }
-        });
-        let image = Stack::new(3, 32, 32, values.collect()).expect("3 × 32 × 32");
-        let id = format!("2007_{index:06}");
-        write_rgb_png(&kit.join(format!("JPEGImages/{id}.png")), &image).expect("written");
-        labels += &format!("{id},{},{dog}\n", 1 - dog);
-        if index < 4 {
-            train += &format!("{id}\n");
-        }
-    }
-    for (file, text) in [
-        ("image_labels.csv", labels.as_str()),
-        ("ImageSets/Segmentation/train.txt", &train),
-        (
-            "ImageSets/Segmentation/val.txt",
-            "2007_000004\n2007_000005\n",
-        ),
-    ] {
-        std::fs::write(kit.join(file), text).expect("written");
-    }
-}
-
 #[test]
 fn every_loss_trains_in_both_label_spaces() {
     let folder = tempfile::tempdir().expect("a folder");
     kit(folder.path());
     let losses = r#"segmenter.losses=[{ kind = "cross-entropy" }, { kind = "bce" }, { kind = "smoothed-cross-entropy" },
         { kind = "kl-divergence" }, { kind = "soft-iou" }, { kind = "dice" }, { kind = "focal" }, { kind = "crf-constrained" }]"#;
-    let voc = r#"data={ kind = "voc", root = "kit", classes = ["cat", "dog"] }"#;
-    for (out, sets) in [("exclusive", &[losses, voc][..]), ("findings", &[losses])] {
+    for (out, sets) in [("exclusive", &[losses, KIT][..]), ("findings", &[losses])] {
         train(folder.path(), out, sets, "train-segmenter");
         let log = log(folder.path(), out, "08-train-segmenter");
         assert_eq!(log.len(), 9, "{log:?}");

@@ -1,10 +1,14 @@
 //! Integration tests of the method, one binary.
 
+mod boxes;
 mod devices;
+mod exclusive;
 mod instances;
+mod irnet;
 mod layer;
 mod losses;
 mod optimizers;
+mod predict;
 mod pretrained;
 mod resume;
 mod run_folder;

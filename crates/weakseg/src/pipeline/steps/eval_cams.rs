@@ -7,7 +7,7 @@ use weakseg_data::{Split, Truth};
 use super::scoring::{bootstrap, map_rows, write_rows};
 use super::{ClassMaps, indices};
 use crate::irn::propagate::{self, MaskRule};
-use crate::metrics::LabelScores;
+use crate::metrics::{LabelScores, mean};
 use crate::pipeline::baselines::{PriorMask, baseline_rows};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::report::{ImageLabels, Metric, Row, Step, Subset};
@@ -65,10 +65,8 @@ fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<R
             .map_err(|e| StepError::Other(format!("case {}: {e}", case.id)))?;
     }
     type Figure = fn(&LabelScores, f32) -> Option<f64>;
-    let mean = |scores: &LabelScores, of: &dyn Fn(usize) -> Option<f64>| {
-        let values: Vec<f64> = (0..scores.classes()).filter_map(of).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
+    let over_classes =
+        |of: &dyn Fn(usize) -> Option<f64>| mean((0..scores.classes()).filter_map(of));
     let figures: [(Metric, Figure); 2] = [
         (Metric::Auroc, |s, _| s.mean_auroc()),
         (Metric::F1, |s, gate| s.mean_f1(gate)),
@@ -100,12 +98,12 @@ fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<R
     }
     add(
         Metric::Sensitivity,
-        mean(&scores, &|c| scores.sensitivity(c, gate)),
+        over_classes(&|c| scores.sensitivity(c, gate)),
         None,
     )?;
     add(
         Metric::Specificity,
-        mean(&scores, &|c| scores.specificity(c, gate)),
+        over_classes(&|c| scores.specificity(c, gate)),
         None,
     )?;
     Ok(rows)

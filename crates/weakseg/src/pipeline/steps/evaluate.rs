@@ -3,30 +3,31 @@
 use std::path::Path;
 
 use weakseg_data::mask_store::MaskStore;
-use weakseg_data::npy;
-use weakseg_data::{LabelSpace, Limits, Split, Stack, Truth};
+use weakseg_data::{DataError, LabelSpace, Limits, Split, Stack, Truth};
 
-use super::indices;
 use super::scoring::{bootstrap, write_rows};
+use super::{ClassMaps, indices};
 use crate::cam::Threshold;
 use crate::pipeline::rows::Who;
 use crate::pipeline::scores::{score_boxes, score_masks};
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::predict::Predictor;
+use crate::predict::{Prediction, Predictor};
 use crate::report::{ImageLabels, Step};
 
-/// Folder of the score maps of cases with boxes.
+/// Folder of the score maps of cases with boxes, at the image's own size, of the classes that the gate lets through.
 const MAPS: &str = "maps";
 
 /// Writes `CASE.png` for every held-out case, then `rows.json`.
 ///
 /// Rows say `predicted` when the classifier's gate is on, `none` when the segmentation network decides alone: the true
-/// image-level labels are never seen here.
+/// image-level labels are never seen here. What the gate stops is empty in masks and a miss for boxes, as in the rows of the
+/// maps with predicted labels.
 pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outcome, StepError> {
     let predictor = Predictor::open(bench.run.root(), &bench.device)
         .map_err(|e| StepError::Other(e.to_string()))?;
     let cases = &bench.cases.cases;
     let store = MaskStore::new(folder, bench.cases.classes.clone());
+    let maps = folder.join(MAPS);
     let held_out: Vec<usize> = [Split::Val, Split::Test]
         .into_iter()
         .flat_map(|s| indices(bench, s))
@@ -50,17 +51,11 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
         let predictions = predictor
             .predict(&images)
             .map_err(|e| StepError::Other(e.to_string()))?;
-        for (&index, prediction) in batch.iter().zip(predictions) {
+        for (&index, prediction) in batch.iter().zip(&predictions) {
             let case = &cases[index];
             if !truth.boxes(&case.id).is_empty() {
-                let scores = &prediction.scores;
-                let shape = [scores.channels(), scores.height(), scores.width()];
-                crate::files::make_folder(&folder.join(MAPS))?;
-                npy::write_f32(
-                    &folder.join(MAPS).join(format!("{}.npy", case.id)),
-                    &shape,
-                    scores.as_slice(),
-                )?;
+                crate::files::make_folder(&maps)?;
+                score_maps(bench.cases.classes.space, prediction)?.write(&maps, &case.id)?;
             }
             store.write(&case.id, &prediction.mask)?;
             done += 1;
@@ -72,10 +67,6 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
         ImageLabels::Predicted
     } else {
         ImageLabels::None
-    };
-    let first = match bench.cases.classes.space {
-        LabelSpace::Exclusive => 1,
-        LabelSpace::Findings => 0,
     };
     let mut rows = Vec::new();
     for split in [Split::Val, Split::Test] {
@@ -99,10 +90,8 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
             &bootstrap(bench),
             threshold,
             |case, finding| {
-                let (shape, values) =
-                    npy::read_f32(&folder.join(MAPS).join(format!("{}.npy", case.id)))?;
-                let stack = Stack::new(shape[0], shape[1], shape[2], values)?;
-                Ok(Some(stack.to_plane(finding + first)))
+                let (keys, map) = ClassMaps::read(&maps, &case.id)?.of(|class| class == finding);
+                Ok((!keys.is_empty()).then(|| map.to_plane(0)))
             },
         )?);
     }
@@ -111,4 +100,26 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
         cases: held_out.len(),
         ..Outcome::default()
     })
+}
+
+/// The probabilities of those classes that the gate lets through.
+fn score_maps(space: LabelSpace, prediction: &Prediction) -> Result<ClassMaps, DataError> {
+    let scores = &prediction.scores;
+    let background = match space {
+        LabelSpace::Exclusive => 1,
+        LabelSpace::Findings => 0,
+    };
+    let (classes, size) = (
+        scores.channels() - background,
+        [scores.height(), scores.width()],
+    );
+    let values = scores.as_slice()[background * size[0] * size[1]..].to_vec();
+    let all = ClassMaps {
+        keys: (0..classes).collect(),
+        maps: Stack::new(classes, size[0], size[1], values)?,
+        probabilities: prediction.probabilities.clone().unwrap_or_default(),
+        size,
+    };
+    let (keys, maps) = all.of(|class| prediction.open.contains(&class));
+    Ok(ClassMaps { keys, maps, ..all })
 }

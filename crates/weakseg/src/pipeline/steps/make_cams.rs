@@ -1,19 +1,19 @@
 //! Step 1: class activation maps of every case (paper §3.2; reference §2).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Limits, Stack};
+use weakseg_data::{Case, Limits, Stack};
+use weakseg_models::{Classifier, ModelError, Normalisation};
 
 use super::image_notes;
 use super::maps::predicted;
 use super::{ClassMaps, MODEL};
-use crate::cam::multi_scale::{self, Grid, Sampling};
-use crate::cam::{CamMethod, autograd, closed_form};
-use weakseg_models::{Classifier, ModelError};
-
-use crate::networks::{self, ModelCard};
+use crate::cam::multi_scale::{self, Grid, Sampling, Views};
+use crate::cam::{autograd, closed_form};
+use crate::networks::{self, ModelCard, NetworkError};
 use crate::pipeline::{Bench, Outcome, StepError};
 use crate::train::to_tensor;
 
@@ -30,7 +30,6 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     let file = bench.run.folder("train-classifier").join(MODEL);
     let card = ModelCard::read(&file)?;
     let network = networks::open_classifier(&file, &card, &bench.device)?;
-    let normalisation = card.normalisation();
     let layer = config.cams.layer.as_deref();
     let sampling = Sampling::of(config.classifier.arch, layer);
     // The last layer's maps come without a backward pass.
@@ -53,48 +52,34 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             image_notes::add(folder, &cases[case].id, &picture.notes)?;
             originals.push(picture.pixels);
         }
-        let sizes: Vec<[usize; 2]> = originals.iter().map(|o| [o.height(), o.width()]).collect();
         let side = config.image.size;
-        let cams = multi_scale::aggregate(
-            &config.cams,
-            [side, side],
-            Grid::Strided,
-            sampling,
-            |[size, _], mirrored| {
-                let images: Vec<std::sync::Arc<Stack<u8>>> = originals
-                    .iter()
-                    .map(|original| {
-                        let image = resize_u8(original, size, size, Filter::Area);
-                        std::sync::Arc::new(if mirrored {
-                            networks::mirror(&image)
-                        } else {
-                            image
-                        })
-                    })
-                    .collect();
-                let images = to_tensor(&images, &normalisation, &bench.device);
-                layer_maps(&config.cams.method, &network, images, layer)
-                    .expect("the settings were checked for a layer of this network")
-            },
-        );
-        for (place, &case) in batch.iter().enumerate() {
+        let views = Batch {
+            bench,
+            network: &network,
+            normalisation: card.normalisation(),
+            layer,
+            cases: batch.iter().map(|&case| &cases[case]).collect(),
+            originals,
+        };
+        let grid = Grid::Strided;
+        let cams = multi_scale::aggregate(&config.cams, [side, side], grid, sampling, &views)
+            .map_err(NetworkError::from)?;
+        for (place, case) in views.cases.iter().enumerate() {
             let probabilities = cams.probabilities[place].clone();
-            let space = bench.cases.classes.space;
-            let seen = predicted(space, &probabilities, config.cams.gate);
-            let keys: Vec<usize> = (0..bench.cases.classes.len())
-                .filter(|&class| cases[case].labels[class] || seen.contains(&class))
-                .collect();
-            let maps = cams.strided[place].clone();
+            let shown = shown(bench, case, &probabilities);
             let all = ClassMaps {
-                keys: (0..maps.channels()).collect(),
-                maps,
+                keys: cams.classes.clone(),
+                maps: cams.maps[place].clone(),
                 probabilities,
-                size: sizes[place],
+                size: [
+                    views.originals[place].height(),
+                    views.originals[place].width(),
+                ],
             };
-            let (keys, maps) = all.of(|class| keys.contains(&class));
-            ClassMaps { keys, maps, ..all }.write(folder, &cases[case].id)?;
+            let (keys, maps) = all.of(|class| shown.contains(&class));
+            ClassMaps { keys, maps, ..all }.write(folder, &case.id)?;
             done += 1;
-            bench.progress.at(done, &cases[case].id);
+            bench.progress.at(done, &case.id);
         }
     }
     bench.progress.end();
@@ -108,22 +93,93 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     })
 }
 
-/// Maps `[B, C, h, w]` of all classes at a layer, and logits `[B, C]`: by the closed form at the last, else by gradients.
-fn layer_maps(
-    method: &CamMethod,
-    network: &Classifier,
-    images: Tensor<4>,
-    layer: Option<&str>,
-) -> Result<(Tensor<4>, Tensor<2>), ModelError> {
-    let Some(layer) = layer else {
-        let maps = network.maps(images, None);
-        let logits = network.logits(maps.clone());
-        let cams = closed_form::cams(method, maps, network.class_weights(), logits.clone());
-        return Ok((cams, logits));
-    };
-    let activation = network.activation(images, layer)?;
-    let logits = network.from_activation(activation.clone(), layer)?;
-    let classes: Vec<usize> = (0..network.classes()).collect();
-    let cams = autograd::from_activation(method, network, activation, layer, &classes)?;
-    Ok((cams, logits))
+/// The classes of which a case's maps are kept, ascending: those that its label names or the classifier predicts.
+fn shown(bench: &Bench<'_>, case: &Case, probabilities: &[f32]) -> Vec<usize> {
+    let predicted = predicted(
+        bench.cases.classes.space,
+        probabilities,
+        bench.config.cams.gate,
+    );
+    (0..bench.cases.classes.len())
+        .filter(|class| case.labels[*class] || predicted.contains(class))
+        .collect()
+}
+
+/// Images that the classifier looks at together.
+struct Batch<'a> {
+    bench: &'a Bench<'a>,
+    network: &'a Classifier,
+    normalisation: Normalisation,
+    /// Where maps are taken by gradients; none for the closed form at the last layer.
+    layer: Option<&'a str>,
+    cases: Vec<&'a Case>,
+    /// As they came.
+    originals: Vec<Stack<u8>>,
+}
+
+impl Views for Batch<'_> {
+    /// The activation `[B, K, h, w]` of the layer, and the logits.
+    type Seen = (Tensor<4>, Tensor<2>);
+    type Error = ModelError;
+
+    fn look(
+        &self,
+        [height, width]: [usize; 2],
+        mirrored: bool,
+    ) -> Result<(Self::Seen, Tensor<2>), ModelError> {
+        let images: Vec<Arc<Stack<u8>>> = self
+            .originals
+            .iter()
+            .map(|original| {
+                let image = resize_u8(original, height, width, Filter::Area);
+                Arc::new(if mirrored {
+                    networks::mirror(&image)
+                } else {
+                    image
+                })
+            })
+            .collect();
+        let images = to_tensor(&images, &self.normalisation, &self.bench.device);
+        let network = self.network;
+        let (activation, logits) = match self.layer {
+            None => {
+                let maps = network.maps(images, None);
+                (maps.clone(), network.logits(maps))
+            }
+            Some(layer) => {
+                let activation = network.activation(images, layer)?;
+                let logits = network.from_activation(activation.clone(), layer)?;
+                (activation, logits)
+            }
+        };
+        Ok(((activation, logits.clone()), logits))
+    }
+
+    /// By the closed form all, which cost no more than one; else those that any case of the batch keeps.
+    fn wanted(&self, probabilities: &[Vec<f32>]) -> Vec<usize> {
+        let mut wanted = vec![self.layer.is_none(); self.bench.cases.classes.len()];
+        for (case, probabilities) in self.cases.iter().zip(probabilities) {
+            for class in shown(self.bench, case, probabilities) {
+                wanted[class] = true;
+            }
+        }
+        (0..wanted.len()).filter(|&class| wanted[class]).collect()
+    }
+
+    fn maps(
+        &self,
+        (activation, logits): Self::Seen,
+        classes: &[usize],
+    ) -> Result<Tensor<4>, ModelError> {
+        let method = &self.bench.config.cams.method;
+        match self.layer {
+            None => {
+                let weights = self.network.class_weights();
+                Ok(closed_form::cams(method, activation, weights, logits))
+            }
+            Some(layer) => {
+                autograd::from_activation(method, self.network, activation, layer, classes)
+            }
+        }
+    }
 }

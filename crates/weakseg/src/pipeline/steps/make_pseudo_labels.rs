@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::tensor::activation::sigmoid;
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
 use weakseg_data::npy;
@@ -10,18 +9,16 @@ use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Case, Limits, Mask, Split, Stack};
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 
+use super::boundaries::{Boundaries, BoundaryFinder};
 use super::make_instances::make_instances;
 use super::maps::upsample;
-use super::{ClassMaps, MODEL, indices};
+use super::{ClassMaps, indices};
 use crate::cam::Threshold;
-use crate::cam::multi_scale::{Sampling, unmirror};
 use crate::irn::propagate;
 use crate::irn::refine::refine;
 use crate::irn::thin::thin;
-use crate::networks::{self, ModelCard};
 use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, Outcome, StepError};
-use crate::train::to_tensor;
 
 /// Folder of the walked maps in the step's folder.
 pub(crate) const SCORES: &str = "scores";
@@ -42,27 +39,36 @@ pub(crate) const DISPLACEMENTS: &str = "displacements";
 /// a COCO document (`instances.json`).
 pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
     let config = &bench.config.pseudo_labels;
-    let cases = &bench.cases.cases;
-    let file = bench.run.folder("train-irn").join(MODEL);
-    let card = ModelCard::read(&file)?;
-    let irnet = networks::open_irnet(&file, &card, &bench.device)?;
-    let normalisation = card.normalisation();
-    let images = super::image_store(bench);
-    let cams = bench.run.folder("make-cams");
-    let scores = folder.join(SCORES);
-    let kept_edges = folder.join(EDGES);
-    let kept_fields = folder.join(DISPLACEMENTS);
-    crate::files::make_folder(&scores)?;
-    crate::files::make_folder(&kept_edges)?;
-    let open: Vec<usize> = (0..cases.len())
-        .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists())
-        .collect();
-    let sampling = Sampling::of_irnet(bench.config.classifier.arch);
-    let options = WalkOptions {
+    let walk = WalkOptions {
         radius: config.radius,
         beta: config.beta,
         steps: config.steps,
     };
+    walk_all(bench, folder, &walk)?;
+    let mut learned = indices(bench, Split::Train);
+    learned.extend(indices(bench, Split::Val));
+    write_masks(bench, folder, &learned)?;
+    if let Some(instances) = &config.instances {
+        make_instances(bench, folder, instances, &walk, &learned)?;
+    }
+    Ok(Outcome {
+        cases: bench.cases.cases.len(),
+        ..Outcome::default()
+    })
+}
+
+/// Writes the walked maps of every case and the boundaries that they walked along.
+fn walk_all(bench: &Bench<'_>, folder: &Path, options: &WalkOptions) -> Result<(), StepError> {
+    let cases = &bench.cases.cases;
+    let cams = bench.run.folder("make-cams");
+    let scores = folder.join(SCORES);
+    crate::files::make_folder(&scores)?;
+    crate::files::make_folder(&folder.join(EDGES))?;
+    let open: Vec<usize> = (0..cases.len())
+        .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists())
+        .collect();
+    let finder = BoundaryFinder::open(bench)?;
+    let images = super::image_store(bench);
     bench
         .progress
         .begin("make-pseudo-labels", open.len() as u64);
@@ -72,102 +78,80 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
             bench.progress.end();
             return Err(StepError::Stopped);
         }
-        let batch: Vec<(usize, ClassMaps)> = batch
+        let maps: Vec<ClassMaps> = batch
             .iter()
-            .map(|&i| Ok((i, ClassMaps::read(&cams, &cases[i].id)?)))
-            .collect::<Result<_, StepError>>()?;
-        let asked: Vec<usize> = batch
+            .map(|&i| ClassMaps::read(&cams, &cases[i].id))
+            .collect::<Result<_, _>>()?;
+        // Without maps there is nothing to walk.
+        let asked = batch.iter().zip(&maps).filter(|(_, m)| !m.keys.is_empty());
+        let asked = asked
+            .map(|(&i, _)| images.get(i))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut found = finder.find(&asked).into_iter();
+        let boundaries: Vec<Option<Boundaries>> = maps
             .iter()
-            .filter(|(_, m)| !m.keys.is_empty())
-            .map(|(i, _)| *i)
+            .map(|m| (!m.keys.is_empty()).then(|| found.next()).flatten())
             .collect();
-        let (edges, fields) = if asked.is_empty() {
-            (Vec::new(), Vec::new())
-        } else {
-            let images = asked
-                .iter()
-                .map(|&i| images.get(i))
-                .collect::<Result<Vec<_>, _>>()?;
-            let mirrored: Vec<_> = images
-                .iter()
-                .map(|i| std::sync::Arc::new(networks::mirror(i)))
-                .collect();
-            let levels = |images: &[std::sync::Arc<Stack<u8>>]| {
-                irnet.levels(to_tensor(images, &normalisation, &bench.device))
-            };
-            let seen = levels(&images);
-            let (plain, mirror) = (irnet.edge(&seen), irnet.edge(&levels(&mirrored)));
-            // Of the image as it is alone, as IRNet's (reference §5.1).
-            let fields = match config.instances {
-                Some(_) => networks::stacks(irnet.displacement(&seen)),
-                None => Vec::new(),
-            };
-            // Reference §5.1: the mean of both logits. Departs from it: the mirrored map is brought back by the aligned flip,
-            // because the plain one shifts it by (W − 1) mod 4 pixels (reference §12.18).
-            let mirror = unmirror(mirror, bench.config.image.size, sampling);
-            let edges = networks::planes(sigmoid((plain + mirror).mul_scalar(0.5)));
-            (edges, fields)
-        };
-        let walked: Vec<(usize, ClassMaps)> = batch
+        let walked: Vec<ClassMaps> = (batch, maps, boundaries)
             .into_par_iter()
-            .map(|(index, mut maps)| {
-                if let Some(place) = asked.iter().position(|&i| i == index) {
-                    let (c, h, w) = (maps.maps.channels(), maps.maps.height(), maps.maps.width());
-                    let edge = match config.thin_edges {
-                        true => thin(&edges[place]),
-                        false => edges[place].clone(),
-                    };
-                    npy::write_f32(
-                        &kept_edges.join(format!("{}.npy", cases[index].id)),
-                        &[h, w],
-                        edge.as_slice(),
-                    )?;
-                    if let Some(field) = fields.get(place) {
-                        npy::write_f32(
-                            &kept_fields.join(format!("{}.npy", cases[index].id)),
-                            &[2, h, w],
-                            field.as_slice(),
-                        )?;
-                    }
-                    let values =
-                        random_walk(maps.maps.as_slice(), edge.as_slice(), c, h, w, &options)
-                            .map_err(|e| {
-                                StepError::Other(format!("case {}: {e}", cases[index].id))
-                            })?;
-                    maps.maps = Stack::new(c, h, w, values)?;
-                }
-                Ok((index, maps))
+            .map(|(&i, maps, boundaries)| match boundaries {
+                Some(found) => walk(bench, folder, &cases[i].id, maps, &found, options),
+                None => Ok(maps),
             })
             .collect::<Result<_, StepError>>()?;
-        for (index, maps) in walked {
-            maps.write(&scores, &cases[index].id)?;
+        for (&i, maps) in batch.iter().zip(&walked) {
+            maps.write(&scores, &cases[i].id)?;
             done += 1;
-            bench.progress.at(done, &cases[index].id);
+            bench.progress.at(done, &cases[i].id);
         }
     }
     bench.progress.end();
-    let mut learned = indices(bench, Split::Train);
-    learned.extend(indices(bench, Split::Val));
+    Ok(())
+}
+
+/// The maps of case `id` after their walk along `found`, which is kept in the step's folder.
+fn walk(
+    bench: &Bench<'_>,
+    folder: &Path,
+    id: &str,
+    maps: ClassMaps,
+    found: &Boundaries,
+    options: &WalkOptions,
+) -> Result<ClassMaps, StepError> {
+    let (c, h, w) = (maps.maps.channels(), maps.maps.height(), maps.maps.width());
+    let thinned = bench.config.pseudo_labels.thin_edges;
+    let thinned = thinned.then(|| thin(&found.edge));
+    let edge = thinned.as_ref().unwrap_or(&found.edge);
+    let file = |kind: &str| folder.join(kind).join(format!("{id}.npy"));
+    npy::write_f32(&file(EDGES), &[h, w], edge.as_slice())?;
+    if let Some(field) = &found.displacement {
+        npy::write_f32(&file(DISPLACEMENTS), &[2, h, w], field.as_slice())?;
+    }
+    let walked = random_walk(maps.maps.as_slice(), edge.as_slice(), c, h, w, options)
+        .map_err(|e| StepError::Other(format!("case {id}: {e}")))?;
+    Ok(ClassMaps {
+        maps: Stack::new(c, h, w, walked)?,
+        ..maps
+    })
+}
+
+/// Writes the masks that the image-level labels of some `cases` allow.
+fn write_masks(bench: &Bench<'_>, folder: &Path, cases: &[usize]) -> Result<(), StepError> {
+    let all = &bench.cases.cases;
+    let scores = folder.join(SCORES);
     let store = MaskStore::new(folder, bench.cases.classes.clone());
     super::per_case(
         bench,
         "write pseudo-labels",
-        &learned,
-        |i| store.exists(&cases[i].id),
-        |index| {
-            let case = &cases[index];
+        cases,
+        |i| store.exists(&all[i].id),
+        |i| {
+            let case = &all[i];
             let maps = ClassMaps::read(&scores, &case.id)?;
             let mask = mask_of(bench, case, &maps, maps.size, |class| case.labels[class])?;
             Ok(store.write(&case.id, &mask)?)
         },
-    )?;
-    if let Some(instances) = &config.instances {
-        make_instances(bench, folder, instances, &options, &learned)?;
-    }
-    Ok(Outcome {
-        cases: cases.len(),
-        ..Outcome::default()
-    })
+    )
 }
 
 /// The mask of a case's walked maps at `size`, for those classes that `allowed` lets through.

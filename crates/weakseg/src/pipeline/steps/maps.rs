@@ -6,14 +6,15 @@ use weakseg_data::npy::{NpzWriter, Values, read_npz};
 use weakseg_data::resize::resize_f32;
 use weakseg_data::{DataError, LabelSpace, Stack};
 
-/// Maps of the classes that a case may have, on the stride-4 grid of the network's input.
+/// Maps of the classes that a case may have: on the stride-4 grid of the network's input, or, of the segmentation network, at
+/// the image's own size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassMaps {
     /// Classes, ascending; `maps` has one plane for each.
     pub keys: Vec<usize>,
-    /// [keys, ⌈size/4⌉, ⌈size/4⌉], not below 0.
+    /// [keys, h, w], not below 0.
     pub maps: Stack<f32>,
-    /// Probability of every class of the set, by the classifier.
+    /// Probability of every class of the set, by the classifier; none where none was asked.
     pub probabilities: Vec<f32>,
     /// Height and width of the image as it came.
     pub size: [usize; 2],

@@ -1,5 +1,6 @@
 //! One module a step; each writes its own folder and reads those of the steps it needs.
 
+mod boundaries;
 mod classifier_chance;
 mod eval_cams;
 mod eval_pseudo_labels;

@@ -89,8 +89,8 @@ struct Boundaries<'a> {
 impl Boundaries<'_> {
     /// Mean displacement over the training images, to be subtracted at inference (reference §4.1, mean shift).
     ///
-    /// Departs from IRNet, which averages the means of whole batches over `infer_list`, of images padded with zeros to the crop's size:
-    /// because here every pixel of what was learned from counts once, and no other.
+    /// Departs from IRNet, which averages the means of whole batches over a list of its own, images cut to 512 pixels or filled up
+    /// to them with zeros: because every pixel of the images that it learned from counts alike here, and nothing else.
     fn mean_displacement(&self, irnet: &Irnet) -> Result<[f32; 2], StepError> {
         let mut sums = [0f64; 2];
         let mut count = 0usize;
