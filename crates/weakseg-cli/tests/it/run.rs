@@ -581,7 +581,7 @@ fn predicts(program: &Program) {
 
 /// A file of a network that its settings gate is used without the classifier, and that is told.
 fn a_file_does_not_gate(program: &Program, model: &[u8]) {
-    let without: &[u8] = br#"gate\":0.0"#;
+    let without: &[u8] = br#"gate\\\":0.0"#;
     let place = model.windows(without.len()).position(|w| w == without);
     let mut gated = model.to_vec();
     gated[place.expect("a card") + without.len() - 1] = b'5';
