@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, Parser, Subcommand};
 
+use weakseg_data::Limits;
+
 use crate::commands::{
     Bench, Cam, Config, Crf, DataSplit, Demo, Evaluate, Phantom, Pixels, Predict, Report, Rle, Run,
     Tune, Verify, Walk, Weights,
@@ -56,6 +58,9 @@ pub struct Globals {
     /// Threads of the CPU; all by default. Results do not depend on it.
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Most pixels of an image that is read, height times width; larger ones are refused before they take memory.
+    #[arg(long, global = true, value_name = "N", default_value_t = Limits::default().max_pixels)]
+    pub max_pixels: u64,
     /// Seed of everything that is drawn; wins over the configuration's.
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,

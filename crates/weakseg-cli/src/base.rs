@@ -26,6 +26,32 @@ pub fn note(run: &Path, base: &Path) -> Result<()> {
     Ok(atomic::write(&path, &text)?)
 }
 
+/// The folder that relative paths of a configuration file start from: its own, or for `config.toml` in a run's folder the one that
+/// was noted for the run.
+///
+/// # Errors
+/// When the run's record cannot be read.
+pub fn of(config: &Path) -> Result<PathBuf> {
+    if let Some(run) = run_of(config) {
+        return noted(&run);
+    }
+    Ok(folder_of(config))
+}
+
+/// The run whose resolved configuration a file is.
+pub fn run_of(config: &Path) -> Option<PathBuf> {
+    let run = folder_of(config);
+    let resolved = config.file_name().is_some_and(|name| name == "config.toml");
+    (resolved && run.join("run.json").is_file()).then_some(run)
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
+}
+
 /// The base that was noted for a run.
 ///
 /// # Errors
@@ -38,7 +64,14 @@ pub fn noted(run: &Path) -> Result<PathBuf> {
             run.display()
         );
     }
-    Ok(run.join(read(&path)?[KEY].as_str().unwrap_or_default()))
+    match read(&path)?[KEY].as_str() {
+        Some(base) => Ok(run.join(base)),
+        None => bail!(
+            "{}: does not say where the configuration's paths start from, for the run was killed before it had ended or stopped \
+             once; go on with the command that it was begun with",
+            path.display()
+        ),
+    }
 }
 
 fn read(path: &Path) -> Result<Value> {
@@ -87,9 +120,17 @@ mod tests {
         note(&run, &base).expect("nothing to do without a record");
         std::fs::write(run.join("run.json"), r#"{"seed": 18446744073709551615}"#)
             .expect("a record");
+        noted(&run).expect_err("killed before it was noted");
         note(&run, &base).expect("noted");
         let found = std::fs::canonicalize(noted(&run).expect("noted")).expect("there");
         assert_eq!(found, std::fs::canonicalize(&base).expect("there"));
+        let resolved = run.join("config.toml");
+        assert_eq!(of(&resolved).expect("noted"), noted(&run).expect("noted"));
+        assert_eq!(of(&run.join("mine.toml")).expect("its own"), run);
+        assert_eq!(
+            of(Path::new("config.toml")).expect("its own"),
+            Path::new(".")
+        );
         assert_eq!(
             read(&run.join("run.json")).expect("a record")["seed"],
             u64::MAX

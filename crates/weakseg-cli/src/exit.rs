@@ -10,9 +10,8 @@ use std::process::ExitCode;
 use weakseg::config::ConfigError;
 use weakseg::pipeline::StepError;
 use weakseg::pretrained::FetchError;
+use weakseg::train::TrainError;
 use weakseg_data::DataError;
-
-use crate::output::Closed;
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +55,6 @@ pub fn code(end: anyhow::Result<Done>) -> ExitCode {
         Err(error) => {
             let code = code_of(&error);
             match code {
-                0 => {}
                 130 => eprintln!("{}\n  {}", words(&error), command_line(std::env::args_os())),
                 _ => eprintln!("{} {}", label(), words(&error)),
             }
@@ -67,9 +65,6 @@ pub fn code(end: anyhow::Result<Done>) -> ExitCode {
 
 fn code_of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<Closed>() {
-            return 0; // whoever read our output has seen enough, as in `weakseg … | head`
-        }
         if cause.is::<Usage>() || cause.is::<ConfigError>() {
             return 2;
         }
@@ -79,6 +74,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
         match cause.downcast_ref::<StepError>() {
             Some(StepError::Stopped) => return 130,
             Some(StepError::Data(DataError::Config { .. })) => return 2,
+            // What --devices names does not go with the configuration.
+            Some(StepError::Train(TrainError::Uneven { .. })) => return 2,
             _ => {}
         }
         if matches!(
@@ -171,7 +168,6 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_contract() {
         assert_eq!(code_of(&anyhow::anyhow!("disk full")), 1);
-        assert_eq!(code_of(&Closed.into()), 0);
         assert_eq!(code_of(&StepError::Stopped.into()), 130);
         let error = DataError::Config {
             key: "count",

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use weakseg_data::Limits;
 
 use args::{Cli, Command, Data, Settings};
 use exit::Done;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Done> {
+    Limits::set_max_pixels(cli.globals.max_pixels);
     let settings = Settings::new(&cli.globals);
     match cli.command {
         Command::Demo(demo) => demo.run(&settings),

@@ -2,24 +2,34 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::{Context, Result};
 use serde::Serialize;
 
-/// Nobody reads stdout any more; the program then ends quietly and well.
-#[derive(Debug, thiserror::Error)]
-#[error("stdout was closed")]
-pub struct Closed;
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Prints one line.
+/// Whether nobody reads stdout any more, as in `weakseg … | head`. Printing has ended then; work that is worth more than its lines
+/// goes on, and ends as it would have.
+pub fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Prints one line, if anybody reads it.
 ///
 /// # Errors
-/// [`Closed`] if the reader has gone, else the system's reason.
-pub fn line(text: impl Display) -> anyhow::Result<()> {
+/// The system's reason, such as a full disk.
+pub fn line(text: impl Display) -> Result<()> {
+    if is_closed() {
+        return Ok(());
+    }
     let mut out = stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Closed.into()),
-        Err(error) => Err(anyhow::Error::new(error).context("cannot write to stdout")),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        written => written.context("cannot write to stdout"),
     }
 }
 
@@ -27,6 +37,6 @@ pub fn line(text: impl Display) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`line`].
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string(value)?)
 }

@@ -62,8 +62,7 @@ pub enum DataError {
     },
     /// A file asks for more memory than the limits allow; refused before any is allocated.
     #[error(
-        "{}: {found} {unit}, but the limit is {limit} (`Limits::{field}`); if the file is genuine, scale it down or cut it \
-         into parts",
+        "{}: {found} {unit}, but the limit is {limit}; if the file is genuine, {remedy}",
         path.display()
     )]
     TooLarge {
@@ -71,8 +70,8 @@ pub enum DataError {
         path: PathBuf,
         /// What was counted ("pixels", "bytes").
         unit: &'static str,
-        /// The field of [`Limits`](crate::Limits) that was passed.
-        field: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
         /// What the file declares.
         found: u64,
         /// What is allowed.
@@ -157,15 +156,16 @@ pub enum DataError {
     },
     /// One case named twice.
     #[error(
-        "{}, lines {first} and {second}: the id `{id}` occurs twice; an id is the image's file name without its \
-         ending and must be unique",
-        path.display()
+        "{}, lines {first} and {second}: {}; an id is the image's file name without its ending and must be unique",
+        path.display(), Twice(other, id)
     )]
     DuplicateId {
         /// The table or list.
         path: PathBuf,
-        /// The id.
+        /// The id, as its second row has it.
         id: String,
+        /// The id, as its first row has it: the same but for capitals.
+        other: String,
         /// Line of its first row.
         first: u64,
         /// Line of its second row.
@@ -180,16 +180,6 @@ pub enum DataError {
         id: String,
         /// Why it is refused.
         reason: &'static str,
-    },
-    /// A case whose image does not exist.
-    #[error("{}: no image for `{id}`, which {} lists; add the image or remove the row", path.display(), listed.display())]
-    MissingImage {
-        /// Where the image was looked for.
-        path: PathBuf,
-        /// The case.
-        id: String,
-        /// The table or list that names it.
-        listed: PathBuf,
     },
     /// A set nobody can learn from: empty, of one class only, or with an empty split.
     #[error("{}: {problem}; {remedy}", path.display())]
@@ -282,6 +272,22 @@ impl fmt::Display for List<'_> {
             write!(f, " and {} more", self.0.len() - 12)?;
         }
         Ok(())
+    }
+}
+
+/// One id twice, or two ids whose files would be one on systems that do not look at capitals.
+struct Twice<'a>(&'a str, &'a str);
+
+impl fmt::Display for Twice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(first, second) = self;
+        match first == second {
+            true => write!(f, "the id `{second}` occurs twice"),
+            false => write!(
+                f,
+                "the ids `{first}` and `{second}` differ in capitals alone, and on some systems their files are one"
+            ),
+        }
     }
 }
 

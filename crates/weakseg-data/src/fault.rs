@@ -89,6 +89,10 @@ impl Fault {
         }
     }
 
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     pub(crate) fn warning(rule: Rule, error: DataError) -> Self {
         Self {
             rule,
@@ -130,7 +134,7 @@ pub(crate) fn refuse(faults: Vec<Fault>) -> Result<(), DataError> {
     DataError::gather(
         faults
             .into_iter()
-            .filter(|fault| fault.severity == Severity::Error)
+            .filter(Fault::is_error)
             .map(|fault| fault.error)
             .collect(),
     )

@@ -1,5 +1,6 @@
 //! PNG, JPEG and DICOM pictures to 8-bit planes, told apart by content, within [`Limits`].
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use crate::contain::contained;
@@ -53,6 +54,34 @@ pub fn read_picture(
     })
 }
 
+/// Reads the values that a PNG, JPEG or DICOM file stores, C×H×W: of a PNG in all their bits, of a palette the indices; of a DICOM
+/// file, or the frame of it that is named, neither LUT nor window nor inversion, as in pydicom's `pixel_array`. Of JPEGs they are
+/// what the decoder gives. Transparency is dropped.
+///
+/// # Errors
+/// Those of [`read_picture`].
+pub fn read_stored_values(
+    path: &Path,
+    limits: &Limits,
+    frame: Option<NonZeroU32>,
+) -> Result<Stack<i32>, DataError> {
+    let bytes = limits.read(path)?;
+    contained(path, || {
+        if png::is_png(&bytes) {
+            chosen(path, 1, frame)?;
+            png::stored(path, &bytes, limits)
+        } else if jpeg::is_jpeg(&bytes) {
+            chosen(path, 1, frame)?;
+            let pixels = jpeg::decode(path, &bytes, limits, &mut Vec::new())?;
+            Ok(pixels.map(|&value| i32::from(value)))
+        } else if dicom::is_dicom(&bytes) {
+            dicom::stored_values(path, &bytes, limits, frame)
+        } else {
+            Err(unknown(path, &bytes))
+        }
+    })
+}
+
 /// Height and width of a PNG, JPEG or DICOM file, without decoding it. Those of all frames of a file are the same.
 ///
 /// # Errors
@@ -73,13 +102,13 @@ pub fn read_image_size(path: &Path, limits: &Limits) -> Result<(usize, usize), D
 }
 
 /// Interleaved samples, `stored` a pixel, to the first `kept` planes of them.
-pub(crate) fn planar(
+pub(crate) fn planar<T: Copy>(
     height: usize,
     width: usize,
     stored: usize,
     kept: usize,
-    samples: &[u8],
-) -> Stack<u8> {
+    samples: &[T],
+) -> Stack<T> {
     let size = height * width;
     let mut values = Vec::with_capacity(kept * size);
     for channel in 0..kept {

@@ -3,13 +3,17 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::DataError;
+
+/// Most pixels of one image, unless a caller says otherwise.
+static MAX_PIXELS: AtomicU64 = AtomicU64::new(1 << 26);
 
 /// What a file may ask for at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels (height times width) of one image; by default 2^26, an 8192×8192 image.
+    /// Most pixels (height times width) of one image; by default 2^26, an 8192×8192 image, or as [`Limits::set_max_pixels`] has it.
     pub max_pixels: u64,
     /// Most bytes of one file on disk, or of one array once unpacked; by default 2^30.
     pub max_bytes: u64,
@@ -18,13 +22,19 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_pixels: 1 << 26,
+            max_pixels: MAX_PIXELS.load(Ordering::Relaxed),
             max_bytes: 1 << 30,
         }
     }
 }
 
 impl Limits {
+    /// Makes another number of pixels the default of this process: how large an image may be is for its user to say, once and for
+    /// all that is read.
+    pub fn set_max_pixels(pixels: u64) {
+        MAX_PIXELS.store(pixels, Ordering::Relaxed);
+    }
+
     /// Refuses an image of `height` by `width` that is too large or has no pixels.
     pub(crate) fn check_size(&self, path: &Path, height: u64, width: u64) -> Result<(), DataError> {
         if height == 0 || width == 0 {
@@ -39,7 +49,7 @@ impl Limits {
             return Err(DataError::TooLarge {
                 path: path.to_owned(),
                 unit: "pixels",
-                field: "max_pixels",
+                remedy: "raise the limit with --max-pixels N, or scale the image down",
                 found,
                 limit: self.max_pixels,
             });
@@ -53,7 +63,7 @@ impl Limits {
             return Err(DataError::TooLarge {
                 path: path.to_owned(),
                 unit: "bytes",
-                field: "max_bytes",
+                remedy: "scale it down or cut it into parts",
                 found,
                 limit: self.max_bytes,
             });

@@ -8,54 +8,69 @@ use std::path::{Path, PathBuf};
 use crate::listing::{id_of, is_ending};
 use crate::{DataError, dicom};
 
-/// The images found, and what was passed over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The images found, what was passed over, and what should have been an image and is none.
+#[derive(Debug, Default)]
 pub struct ImageList {
     /// PNG, JPEG and DICOM files, by their ending, and DICOM files without one, by their content; sorted, no two of one
     /// id.
     pub images: Vec<PathBuf>,
     /// Other files in the folders given, sorted.
     pub others: Vec<PathBuf>,
+    /// Inputs without an image, and in the folders given links to nothing and subfolders that cannot be listed, each with the
+    /// reason.
+    pub refused: Vec<(PathBuf, DataError)>,
 }
 
 /// Lists the images among files and folders. Folders are searched with their subfolders; hidden files, and folders that
 /// are links, are not followed.
 ///
 /// # Errors
-/// [`DataError::Io`] if an input does not exist or a folder cannot be listed; [`DataError::Unreadable`] if a file that
-/// was named is neither PNG, JPEG nor DICOM; [`DataError::Set`] if there is no image at all, or if two images
-/// would give one id (and so write one output).
+/// If there is no image at all, what is wrong with the first input; [`DataError::Set`] if two images would give one id (and
+/// so write one output).
 pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     let mut list = ImageList::default();
     for input in inputs {
-        let kind = fs::metadata(input).map_err(DataError::io(input, "read"))?;
-        if kind.is_dir() {
-            search(input, &mut list)?;
-        } else if is_image(input) {
-            list.images.push(input.clone());
-        } else {
-            return Err(DataError::unreadable(
-                input,
-                "neither `.png`, `.jpg` nor `.dcm` by its name, nor DICOM by its content",
-                "convert the image to PNG",
-            ));
+        if let Err(error) = add(input, &mut list) {
+            list.refused.push((input.clone(), error));
         }
     }
     list.images.sort();
     list.images.dedup();
     list.others.sort();
-    if list.images.is_empty() {
-        return Err(DataError::Set {
-            path: inputs.first().cloned().unwrap_or_default(),
-            problem: format!(
-                "no PNG, JPEG or DICOM image ({} other files)",
-                list.others.len()
-            ),
-            remedy: "name images, or folders that hold some".into(),
-        });
+    if list.images.is_empty() && !list.refused.is_empty() {
+        return Err(list.refused.swap_remove(0).1);
     }
-    one_id_each(&list.images)?;
+    let remedy = "rename one of the two, or name the files of each folder in a call with an output of its own";
+    one_id_each(&list.images, remedy)?;
     Ok(list)
+}
+
+/// Adds what is named on the command line.
+fn add(input: &Path, list: &mut ImageList) -> Result<(), DataError> {
+    let kind = fs::metadata(input).map_err(DataError::io(input, "read"))?;
+    if kind.is_dir() {
+        let (images, others) = (list.images.len(), list.others.len());
+        search(input, list)?;
+        if list.images.len() == images {
+            return Err(DataError::Set {
+                path: input.to_owned(),
+                problem: format!(
+                    "no PNG, JPEG or DICOM image ({} other files)",
+                    list.others.len() - others
+                ),
+                remedy: "name images, or folders that hold some".into(),
+            });
+        }
+    } else if is_image(input) {
+        list.images.push(input.to_owned());
+    } else {
+        return Err(DataError::unreadable(
+            input,
+            "neither `.png`, `.jpg` nor `.dcm` by its name, nor DICOM by its content",
+            "convert the image to PNG",
+        ));
+    }
+    Ok(())
 }
 
 /// The masks of a folder, sorted, no two of one id: the pictures in it, not those in its subfolders.
@@ -80,12 +95,12 @@ pub(crate) fn masks_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
                 .into(),
         });
     }
-    one_id_each(&masks)?;
+    one_id_each(&masks, "rename one of the two")?;
     Ok(masks)
 }
 
 /// Refuses two files of one id.
-fn one_id_each(images: &[PathBuf]) -> Result<(), DataError> {
+fn one_id_each(images: &[PathBuf], remedy: &str) -> Result<(), DataError> {
     let mut ids: BTreeMap<String, &Path> = BTreeMap::new();
     for image in images {
         let name = image.file_name().unwrap_or_default().to_string_lossy();
@@ -97,7 +112,7 @@ fn one_id_each(images: &[PathBuf]) -> Result<(), DataError> {
                     "has the id `{id}` of {} too; their outputs would be one file",
                     other.display()
                 ),
-                remedy: "rename one of the two, or treat their folders one by one".into(),
+                remedy: remedy.into(),
             });
         }
     }
@@ -105,6 +120,9 @@ fn one_id_each(images: &[PathBuf]) -> Result<(), DataError> {
 }
 
 /// Adds the images below a folder, and what else lies there, to a list.
+///
+/// # Errors
+/// [`DataError::Io`] if the folder itself cannot be listed.
 pub(crate) fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataError> {
     for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
         let entry = entry.map_err(DataError::io(folder, "list"))?;
@@ -114,9 +132,16 @@ pub(crate) fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataErro
             continue;
         }
         if kind.is_dir() {
-            search(&path, list)?;
+            if let Err(error) = search(&path, list) {
+                list.refused.push((path, error));
+            }
         } else if is_image(&path) && path.is_file() {
             list.images.push(path);
+        } else if let Err(source) = fs::metadata(&path)
+            && is_image(&path)
+        {
+            let error = DataError::io(&path, "read")(source);
+            list.refused.push((path, error));
         } else {
             list.others.push(path);
         }
@@ -166,7 +191,9 @@ mod tests {
         for name in ["IM0001", "1.2.840.5", "DICOMDIR"] {
             fs::write(at(name), &dicom).unwrap();
         }
-        let list = list_images(&[root.path().to_owned(), at("b.png"), at("IM0001")]).unwrap();
+        fs::create_dir(at("empty")).unwrap();
+        let named = ["b.png", "IM0001", "notes.txt", "gone.png", "empty"].map(at);
+        let list = list_images(&[&[root.path().to_owned()][..], &named].concat()).unwrap();
         let expected = [
             "1.2.840.5",
             "IM0001",
@@ -177,6 +204,29 @@ mod tests {
         ];
         assert_eq!(list.images, expected.map(at));
         assert_eq!(list.others, [at("DICOMDIR"), at("notes.txt")]);
+        let refused = list.refused.iter().map(|(path, _)| path.clone());
+        let expected = ["notes.txt", "gone.png", "empty"].map(at);
+        assert!(refused.eq(expected), "{:?}", list.refused);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_is_an_image_that_is_missed() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("a.png"), b"").unwrap();
+        for name in ["b.png", "notes"] {
+            std::os::unix::fs::symlink(at("gone"), at(name)).unwrap();
+        }
+        let list = list_images(&[root.path().to_owned()]).unwrap();
+        assert_eq!(
+            (list.images, list.others),
+            (vec![at("a.png")], vec![at("notes")])
+        );
+        let [(path, DataError::Io { .. })] = list.refused.as_slice() else {
+            panic!("{:?}", list.refused);
+        };
+        assert_eq!(*path, at("b.png"));
     }
 
     #[test]

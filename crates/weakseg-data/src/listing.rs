@@ -24,6 +24,13 @@ impl Listing {
     pub(crate) fn into_cases(mut self) -> Result<Cases, DataError> {
         let unlearnable = self.unlearnable();
         self.faults.extend(unlearnable);
+        // What is left out may be why the rest will not do.
+        if !self.left_out.is_empty() && self.faults.iter().any(Fault::is_error) {
+            let left_out = |fault: &&mut Fault| fault.rule == Rule::ImageOfRow;
+            for fault in self.faults.iter_mut().filter(left_out) {
+                fault.severity = Severity::Error;
+            }
+        }
         let warnings = self
             .faults
             .iter()
@@ -86,12 +93,7 @@ impl Listing {
             problem,
             remedy: remedy.into(),
         };
-        if self.cases.is_empty()
-            && self
-                .faults
-                .iter()
-                .any(|fault| fault.severity == Severity::Error)
-        {
+        if self.cases.is_empty() && self.faults.iter().any(Fault::is_error) {
             // Every row had its fault, which is told; that none is left would only be an echo.
             return Vec::new();
         }
@@ -178,6 +180,28 @@ impl Listing {
     }
 }
 
+/// A warning of ids that are left out because they have no image below `folder`.
+pub(crate) fn without_image(
+    listed: &Path,
+    folder: &Path,
+    left_out: &[(String, String)],
+) -> Option<Fault> {
+    let ids: Vec<String> = left_out.iter().map(|(id, _)| id.clone()).collect();
+    (!ids.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: listed.to_owned(),
+            problem: format!(
+                "{} ids have no image below {}: {}",
+                ids.len(),
+                folder.display(),
+                some_of(&ids)
+            ),
+            remedy: "they are left out; add the images, or allow as many with --allow-skips".into(),
+        };
+        Fault::warning(Rule::ImageOfRow, error)
+    })
+}
+
 /// What is not there among some cases: positives of a class, or negatives of the only one. Nothing is lacking if there
 /// are no cases.
 fn lacking(classes: &Classes, cases: &[&Case]) -> Vec<String> {
@@ -196,7 +220,8 @@ fn lacking(classes: &Classes, cases: &[&Case]) -> Vec<String> {
 /// Ids as they are read, to find the doubled and the unsafe ones.
 pub(crate) struct Ids<'a> {
     listed: &'a Path,
-    lines: HashMap<String, u64>,
+    /// Line of each, and how it is written there.
+    lines: HashMap<String, (u64, String)>,
 }
 
 impl<'a> Ids<'a> {
@@ -220,13 +245,14 @@ impl<'a> Ids<'a> {
             ));
         }
         // Two names that differ in case alone are one file on some systems.
-        match self.lines.insert(id.to_lowercase(), line) {
+        match self.lines.insert(id.to_lowercase(), (line, id.to_owned())) {
             None => Ok(()),
-            Some(first) => Err(Fault::error(
+            Some((first, other)) => Err(Fault::error(
                 Rule::UniqueId,
                 DataError::DuplicateId {
                     path: self.listed.to_owned(),
                     id: id.to_owned(),
+                    other,
                     first,
                     second: line,
                 },

@@ -58,6 +58,30 @@ pub(crate) fn decode(
     Ok(planar(pixels.height, pixels.width, stored, kept, &samples))
 }
 
+/// The values that a PNG stores, as many bits as they have: 1×H×W grey values or palette indices, or 3×H×W RGB.
+pub(crate) fn stored(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack<i32>, DataError> {
+    let pixels = read(path, open(path, bytes, limits, Transformations::IDENTITY)?)?;
+    let (height, width) = (pixels.height, pixels.width);
+    let samples: Vec<i32> = match pixels.depth {
+        BitDepth::Sixteen => pixels
+            .bytes
+            .chunks_exact(2)
+            .map(|pair| i32::from(u16::from_be_bytes([pair[0], pair[1]])))
+            .collect(),
+        BitDepth::Eight => pixels.bytes.iter().copied().map(i32::from).collect(),
+        BitDepth::One | BitDepth::Two | BitDepth::Four => {
+            let values = unpack(&pixels, height, width);
+            values.into_iter().map(i32::from).collect()
+        }
+    };
+    let kept = match pixels.color {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha | ColorType::Indexed => 1,
+        ColorType::Rgb | ColorType::Rgba => 3,
+    };
+    let stored = pixels.color.samples();
+    Ok(planar(height, width, stored, kept, &samples))
+}
+
 /// Reads the *indices* of a palette PNG, or the values of a grey one: class numbers, never the luminance of a colour.
 ///
 /// Grey values of 1, 2 and 4 bits are taken as stored, not stretched to 255. A colour PNG is read if its three

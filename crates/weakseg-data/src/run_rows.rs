@@ -87,6 +87,7 @@ impl RunRows {
                     let error = DataError::DuplicateId {
                         path: path.to_owned(),
                         id: id.to_owned(),
+                        other: id.to_owned(),
                         first: first.line,
                         second: *line,
                     };

@@ -14,7 +14,7 @@ use crate::{DataError, Limits, Plane, atomic, read_index_png};
 /// How the cells of a table are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableForm {
-    /// As in SIIM-ACR: [`Form::Relative`].
+    /// As in SIIM-ACR: [`Form::Relative`], with a blank before runs and none before `-1`, as the published table has them.
     Siim,
     /// As in other Kaggle challenges: [`Form::Absolute`].
     Kaggle,
@@ -42,7 +42,10 @@ impl TableForm {
 
     fn encode(self, mask: &Plane<u8>) -> String {
         match self {
-            Self::Siim => Form::Relative.encode(mask),
+            Self::Siim => match Form::Relative.encode(mask) {
+                runs if runs.starts_with('-') => runs,
+                runs => format!(" {runs}"),
+            },
             Self::Kaggle => Form::Absolute.encode(mask),
             Self::Coco => coco::encode(mask),
         }
@@ -210,7 +213,7 @@ mod tests {
         let text = std::fs::read_to_string(&csv).unwrap();
         assert_eq!(
             text,
-            "ImageId,EncodedPixels\n1.2.3,5 1 4 2 3 3 2 4 1 10\n1.2.4,-1\n"
+            "ImageId,EncodedPixels\n1.2.3, 5 1 4 2 3 3 2 4 1 10\n1.2.4,-1\n"
         );
         mask("1.2.4", 7);
         assert!(matches!(
@@ -242,7 +245,7 @@ mod tests {
         assert!(error.contains("no mask here and a mask"), "{error}");
         let error = read("A,0 2\na,3 2\n", TableForm::Siim).unwrap_err();
         assert!(
-            error.contains("lines 2 and 3") && error.contains("occurs twice"),
+            error.contains("lines 2 and 3") && error.contains("`A` and `a` differ in capitals"),
             "{error}"
         );
         let table = read("a,0 2\nb,-1\na,3 1\n", TableForm::Siim).unwrap();

@@ -283,6 +283,9 @@ fn find(
 ) -> Result<BTreeMap<String, (PathBuf, Option<String>)>, DataError> {
     let mut list = crate::ImageList::default();
     search(folder, &mut list)?;
+    for (_, error) in list.refused.drain(..) {
+        faults.push(Fault::warning(Rule::ReadableImage, error));
+    }
     list.images.sort();
     let name_of = |path: &Path| {
         let name = path.file_name().unwrap_or_default();

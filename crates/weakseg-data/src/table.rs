@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::read_boxes;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
-use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, is_ending};
+use crate::listing::{
+    Ids, Listing, below, check_classes, find_image, id_of, is_ending, without_image,
+};
 use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
 
@@ -126,15 +128,17 @@ impl TableConfig {
             .into_iter()
             .map(|error| Fault::error(Rule::ReadableRow, error))
             .collect();
-        let cases = self.read_rows(&root, &table, &classes, &mut faults)?;
+        let mut left_out = Vec::new();
+        let cases = self.read_rows(&root, &table, &classes, &mut faults, &mut left_out)?;
         let folder = root.join(&self.images);
+        faults.extend(without_image(&path, &folder, &left_out));
         faults.extend(images_without_row(&folder, &cases)?);
         let mut listing = Listing {
             root: path,
             classes,
             cases,
             faults,
-            left_out: Vec::new(),
+            left_out,
             test_wanted: false,
         };
         if table.column("split").is_none() {
@@ -174,12 +178,14 @@ impl TableConfig {
         Ok(classes)
     }
 
+    /// The cases of the rows; what is wrong goes to `faults`, ids without an image to `left_out`.
     fn read_rows(
         &self,
         root: &Path,
         table: &CsvTable,
         classes: &Classes,
         faults: &mut Vec<Fault>,
+        left_out: &mut Vec<(String, String)>,
     ) -> Result<Vec<Case>, DataError> {
         let folder = root.join(&self.images);
         let image = table.require(&["image"])?[0];
@@ -215,29 +221,23 @@ impl TableConfig {
                     Split::Train
                 }
             };
-            let found = find_image(&folder, name);
-            if found.is_none() && before == faults.len() {
-                faults.push(Fault::error(
-                    Rule::ImageOfRow,
-                    DataError::MissingImage {
-                        path: folder.join(name),
-                        id: id.to_owned(),
-                        listed: table.path.clone(),
-                    },
-                ));
+            if before < faults.len() {
+                continue;
             }
-            if let (Some(path), true) = (found, before == faults.len()) {
-                cases.push(Case {
-                    id: id.to_owned(),
-                    patient: patient
-                        .map(|column| record[column].to_owned())
-                        .filter(|name| !name.is_empty()),
-                    image: path,
-                    labels,
-                    split,
-                    view: self.view(),
-                });
-            }
+            let Some(image) = find_image(&folder, name) else {
+                left_out.push((id.to_owned(), "no image".to_owned()));
+                continue;
+            };
+            cases.push(Case {
+                id: id.to_owned(),
+                patient: patient
+                    .map(|column| record[column].to_owned())
+                    .filter(|name| !name.is_empty()),
+                image,
+                labels,
+                split,
+                view: self.view(),
+            });
         }
         Ok(cases)
     }
@@ -305,7 +305,8 @@ fn images_without_row(folder: &Path, cases: &[Case]) -> Result<Option<Fault>, Da
     for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
         let path = entry.map_err(DataError::io(folder, "list"))?.path();
         let ending = path.extension().and_then(|ending| ending.to_str());
-        if ending.is_some_and(is_ending) && !known.contains(path.as_path()) {
+        // A link to nothing is no image; the row it was meant for is told.
+        if ending.is_some_and(is_ending) && path.is_file() && !known.contains(path.as_path()) {
             strays.extend(
                 path.file_name()
                     .map(|name| name.to_string_lossy().into_owned()),

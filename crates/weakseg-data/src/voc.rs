@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cls_labels::{self, ClsLabels};
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
-use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of};
+use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, without_image};
 use crate::table::optional;
 use crate::{Case, Classes, DataError, LabelSpace, Limits, MaskResize, Split, View};
 
@@ -115,7 +115,9 @@ impl VocConfig {
             (Split::Val, Some(&self.val)),
             (Split::Test, self.test.as_ref()),
         ];
+        let folder = root.join("JPEGImages");
         let mut cases: Vec<Case> = Vec::new();
+        let mut all_left_out = Vec::new();
         let mut home: HashMap<String, Split> = HashMap::new();
         for (split, name) in lists {
             let Some(name) = name else { continue };
@@ -123,6 +125,7 @@ impl VocConfig {
                 .join("ImageSets/Segmentation")
                 .join(format!("{name}.txt"));
             let mut ids = Ids::new(&path);
+            let mut left_out = Vec::new();
             for (line, id) in read_list(&path)? {
                 if let Err(fault) = ids.add(&id, line) {
                     faults.push(fault);
@@ -139,18 +142,24 @@ impl VocConfig {
                     faults.push(Fault::error(Rule::UniqueId, error));
                     continue;
                 }
-                match self.case(&root, &path, line, id, split, &labels, &classes) {
+                let Some(image) = find_image(&folder, &id) else {
+                    left_out.push((id, "no image".to_owned()));
+                    continue;
+                };
+                match self.case(image, &path, line, id, split, &labels, &classes) {
                     Ok(case) => cases.push(case),
                     Err(fault) => faults.push(fault),
                 }
             }
+            faults.extend(without_image(&path, &folder, &left_out));
+            all_left_out.extend(left_out);
         }
         Ok(Listing {
             root,
             classes,
             cases,
             faults,
-            left_out: Vec::new(),
+            left_out: all_left_out,
             // A list of no ids is told by its split, if it must not be empty.
             test_wanted: self.test.is_some(),
         })
@@ -158,7 +167,7 @@ impl VocConfig {
 
     fn case(
         &self,
-        root: &Path,
+        image: PathBuf,
         list: &Path,
         line: u64,
         id: String,
@@ -166,15 +175,6 @@ impl VocConfig {
         labels: &Labels,
         classes: &Classes,
     ) -> Result<Case, Fault> {
-        let folder = root.join("JPEGImages");
-        let image = find_image(&folder, &id).ok_or_else(|| {
-            let error = DataError::MissingImage {
-                path: folder.join(format!("{id}.jpg")),
-                id: id.clone(),
-                listed: list.to_owned(),
-            };
-            Fault::error(Rule::ImageOfRow, error)
-        })?;
         let labels = match labels {
             Labels::Table(path, rows) => rows.get(&id).cloned().ok_or_else(|| {
                 let error = DataError::Row {

@@ -279,8 +279,10 @@ pub fn activation(
     )
     .map_err(|e| PredictError::Network(e.to_string()))?;
     let map = resize_f32(&grid, image.height(), image.width()).to_plane(0);
+    let last = || network.layers().last().copied().unwrap_or_default();
     Ok(Activation {
         map,
+        layer: layer.unwrap_or_else(last).to_owned(),
         class: card.classes.names[class].clone(),
         classes: card.classes,
         probabilities,
@@ -292,6 +294,8 @@ pub fn activation(
 pub struct Activation {
     /// In the method's own units, at the image's own size.
     pub map: Plane<f32>,
+    /// The layer it is of.
+    pub layer: String,
     /// The class it is of.
     pub class: String,
     /// All classes of the model.

@@ -1,9 +1,10 @@
 //! `weakseg cam`: where a classifier looks.
 
+use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use weakseg::cam::CamMethod;
@@ -11,9 +12,10 @@ use weakseg::predict::activation;
 use weakseg::report::Picture;
 use weakseg_data::{Limits, Tone, npy, read_picture, write_rgb_png};
 
+use super::output_path::check_distinct;
 use super::view;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
 
 /// Show where a classifier looks: activation maps of an image.
@@ -63,29 +65,24 @@ pub struct Cam {
 struct Item {
     method: String,
     class: String,
-    layer: Option<String>,
+    layer: String,
     /// Of the class in the image as a whole.
     probability: f32,
     height: usize,
     width: usize,
-    overlay: PathBuf,
-    npy: PathBuf,
+    overlay: String,
+    npy: String,
 }
 
 impl Cam {
     /// Makes every map.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
+        let files = self.files()?;
         let view = view::of_model(&self.model, self.tone, self.frame)?;
         let image = read_picture(&self.image, &Limits::default(), view)?.pixels;
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
-        if self.out.file_name().is_none() {
-            bail!(
-                "--out {}: expected the path of the files to write, without ending",
-                self.out.display()
-            );
-        }
-        for method in &self.method {
+        for (method, [overlay, npy]) in self.method.iter().zip(&files) {
             let found = activation(
                 &self.model,
                 &image,
@@ -94,43 +91,59 @@ impl Cam {
                 self.class.as_deref(),
                 &device,
             )?;
-            let prefix = match self.method.as_slice() {
-                [_] => self.out.clone(),
-                _ => ending(&self.out, &method.to_string()),
-            };
-            let (overlay, npy) = (ending(&prefix, "png"), ending(&prefix, "npy"));
             let map = &found.map;
             // As step 2 reads it: what speaks against the class is no heat.
             let top = map.as_slice().iter().copied().fold(0.0f32, f32::max);
             let heat = map.map(|&value| if top > 0.0 { value.max(0.0) / top } else { 0.0 });
             let picture = Picture::at_own_size(&image)?.with_heat(&heat)?;
-            write_rgb_png(&overlay, picture.pixels())?;
-            npy::write_f32(&npy, &[map.height(), map.width()], map.as_slice())?;
+            write_rgb_png(overlay, picture.pixels())?;
+            npy::write_f32(npy, &[map.height(), map.width()], map.as_slice())?;
             let class = found.classes.index(&found.class).unwrap_or(0);
             let item = Item {
                 method: method.to_string(),
                 class: found.class,
-                layer: self.layer.clone(),
+                layer: found.layer,
                 probability: found.probabilities[class],
                 height: map.height(),
                 width: map.width(),
-                overlay,
-                npy,
+                overlay: overlay.display().to_string(),
+                npy: npy.display().to_string(),
             };
             if settings.json {
                 output::json(&item)?;
             } else {
                 output::line(format!(
                     "{}: {} of {} (probability {:.3}), also {}",
-                    item.overlay.display(),
-                    item.method,
-                    item.class,
-                    item.probability,
-                    item.npy.display()
+                    item.overlay, item.method, item.class, item.probability, item.npy
                 ))?;
             }
         }
         Ok(Done::Whole)
+    }
+
+    /// Overlay and map of each method.
+    fn files(&self) -> Result<Vec<[PathBuf; 2]>> {
+        // `name/` has a name too, and would give `name/.png`.
+        let path = self.out.as_os_str().as_encoded_bytes();
+        let named = self.out.file_name().map(OsStr::as_encoded_bytes);
+        if !named.is_some_and(|name| path.ends_with(name)) {
+            return usage(format!(
+                "--out {}: expected the path of the files to write, without ending",
+                self.out.display()
+            ));
+        }
+        let several = self.method.len() > 1;
+        let files = self.method.iter().map(|method| {
+            let prefix = match several {
+                true => ending(&self.out, &method.to_string()),
+                false => self.out.clone(),
+            };
+            ["png", "npy"].map(|end| ending(&prefix, end))
+        });
+        let files: Vec<[PathBuf; 2]> = files.collect();
+        let written: Vec<&Path> = files.iter().flatten().map(PathBuf::as_path).collect();
+        check_distinct(&[&self.image, &self.model], &written)?;
+        Ok(files)
     }
 }
 

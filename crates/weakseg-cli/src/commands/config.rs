@@ -9,8 +9,8 @@ use weakseg::config;
 use super::run::Layers;
 use crate::args::Settings;
 use crate::exit::{Done, usage};
-use crate::output;
 use crate::wsmis;
+use crate::{base, output};
 
 /// `weakseg config …`
 #[derive(Debug, Subcommand)]
@@ -102,16 +102,21 @@ impl Config {
         match self {
             Self::Schema => output::line(format!("{:#}", config::schema()))?,
             Self::Show(show) => {
-                let resolved = match &show.config {
-                    Some(path) if path.is_dir() => {
-                        show.layers.load(&path.join("config.toml"), settings)?
-                    }
-                    Some(path) => show.layers.load(path, settings)?,
+                let file = show.config.as_ref().map(|path| match path.is_dir() {
+                    true => path.join("config.toml"),
+                    false => path.clone(),
+                });
+                let resolved = match &file {
+                    Some(file) => show.layers.load(file, settings)?,
                     None => show.layers.preset_alone(settings)?,
                 };
                 if settings.json {
                     output::json(&resolved)?;
                 } else {
+                    if let Some(run) = file.as_deref().and_then(base::run_of) {
+                        let base = std::path::absolute(base::noted(&run)?)?;
+                        output::line(format!("# Relative paths start from {}", base.display()))?;
+                    }
                     output::line(config::to_toml(&resolved).trim_end())?;
                 }
             }

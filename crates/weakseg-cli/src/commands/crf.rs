@@ -14,6 +14,7 @@ use weakseg_data::{
 };
 
 use super::numbers;
+use super::output_path::{check_distinct, check_ending};
 use crate::args::Settings;
 use crate::exit::{Done, usage};
 use crate::output;
@@ -42,9 +43,9 @@ pub struct Crf {
     /// The refined label map.
     #[arg(long, value_name = "OUT.png")]
     out: PathBuf,
-    /// Number of labels; the largest in the map and one by default.
-    #[arg(long, value_name = "K")]
-    labels: Option<usize>,
+    /// Number of labels, at most 256; the largest in the map and one by default.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
+    labels: Option<u16>,
     /// How sure the label map is, between 0 and 1.
     #[arg(long, value_name = "P", default_value_t = 0.7)]
     gt_prob: f64,
@@ -52,10 +53,20 @@ pub struct Crf {
     #[arg(long, value_name = "N", default_value_t = 10)]
     iterations: usize,
     /// Gaussian term: standard deviation in pixels, weight.
-    #[arg(long, value_name = "SXY,COMPAT", default_value = "3,3")]
+    #[arg(
+        long,
+        value_name = "SXY,COMPAT",
+        default_value = "3,3",
+        allow_hyphen_values = true
+    )]
     gaussian: Gaussian,
     /// Bilateral term: standard deviation in pixels, standard deviation in grey levels, weight.
-    #[arg(long, value_name = "SXY,SRGB,COMPAT", default_value = "50,5,10")]
+    #[arg(
+        long,
+        value_name = "SXY,SRGB,COMPAT",
+        default_value = "50,5,10",
+        allow_hyphen_values = true
+    )]
     bilateral: Bilateral,
     /// Also write the label probabilities, f32 [K,H,W].
     #[arg(long, value_name = "Q.npy")]
@@ -74,6 +85,7 @@ impl FromStr for Gaussian {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let [sxy, compat] = numbers(text)?;
+        check(&[("SXY", sxy)], compat)?;
         Ok(Self { sxy, compat })
     }
 }
@@ -91,8 +103,22 @@ impl FromStr for Bilateral {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let [sxy, srgb, compat] = numbers(text)?;
+        check(&[("SXY", sxy), ("SRGB", srgb)], compat)?;
         Ok(Self { sxy, srgb, compat })
     }
+}
+
+/// Refuses what is no deviation, and a weight by which alike pixels would repel each other.
+fn check(deviations: &[(&str, f32)], compat: f32) -> Result<(), String> {
+    for (name, value) in deviations {
+        if !(value.is_finite() && *value > 0.0) {
+            return Err(format!("{name} is {value}; expected a number above 0"));
+        }
+    }
+    if !(compat.is_finite() && compat >= 0.0) {
+        return Err(format!("COMPAT is {compat}; expected a number, 0 or more"));
+    }
+    Ok(())
 }
 
 /// What `--json` prints.
@@ -115,6 +141,13 @@ impl Crf {
                 self.gt_prob
             ));
         }
+        check_ending(&self.out, "png")?;
+        let mut written = vec![self.out.as_path()];
+        if let Some(marginals) = &self.marginals {
+            check_ending(marginals, "npy")?;
+            written.push(marginals);
+        }
+        check_distinct(&[&self.image, &self.map], &written)?;
         let view = View {
             tone: self.tone,
             frame: self.frame,
@@ -130,7 +163,7 @@ impl Crf {
             image.width()
         );
         let largest = usize::from(map.as_slice().iter().copied().max().unwrap_or(0));
-        let labels = self.labels.unwrap_or(largest + 1);
+        let labels = self.labels.map_or(largest + 1, usize::from);
         if largest == 255 && self.labels.is_none() {
             settings.ui.warn(&format!(
                 "{}: holds the value 255, taken as a label: the CRF runs with 256 labels",

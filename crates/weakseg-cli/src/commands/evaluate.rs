@@ -1,5 +1,6 @@
 //! `weakseg evaluate`: the metrics table of predictions anybody made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -93,7 +94,9 @@ impl Evaluate {
         settings: &Settings,
     ) -> Result<Done> {
         let scores = score_instances(coco, truth, bootstrap)?;
-        tell_extra(scores.extra, settings);
+        if let Some(warning) = extra(scores.extra) {
+            settings.ui.note(&warning);
+        }
         if settings.json {
             output::json(&scores.figures)?;
         } else {
@@ -126,12 +129,15 @@ impl Evaluate {
         };
         let mut data = DataSummary::new(name, space, names);
         data.seed = Some(bootstrap.seed);
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        data.versions = BTreeMap::from([("weakseg".to_owned(), version)]);
         if self.truth.is_some() {
             let scores = score_masks(&found.pairs, &reading, self.resize_masks, bootstrap, ui)?;
             data.counts.test.cases = scores.images;
             data.counts.test.masks = scores.images;
             data.counts.test.positive = scores.positive;
             rows.extend(scores.rows);
+            data.warnings.extend(scores.warnings);
         }
         if let Some(file) = &self.boxes {
             // Without a folder of truth each prediction is its own, of its own size.
@@ -147,7 +153,10 @@ impl Evaluate {
                     .collect::<Vec<_>>(),
             );
         }
-        tell_extra(found.extra, settings);
+        data.warnings.extend(extra(found.extra));
+        for warning in &data.warnings {
+            ui.note(warning);
+        }
         for stem in &missing {
             data.skipped.push(report::Skipped {
                 case: stem.clone(),
@@ -188,10 +197,6 @@ impl Evaluate {
     }
 }
 
-fn tell_extra(extra: usize, settings: &Settings) {
-    if extra > 0 {
-        settings.ui.note(&format!(
-            "{extra} predictions have no truth and are not scored"
-        ));
-    }
+fn extra(extra: usize) -> Option<String> {
+    (extra > 0).then(|| format!("{extra} predictions have no truth and are not scored"))
 }

@@ -6,6 +6,7 @@ mod config;
 mod crf;
 mod demo;
 mod evaluate;
+mod output_path;
 mod phantom;
 mod pixels;
 mod predict;

@@ -45,7 +45,7 @@ pub struct Phantom {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Outcome<'a> {
-    out: &'a PathBuf,
+    out: String,
     config: &'a PhantomConfig,
     /// False if the folder held this very set before.
     made: bool,
@@ -71,7 +71,7 @@ impl Phantom {
         let made = write_set(&self.out, &config)?;
         if settings.json {
             output::json(&Outcome {
-                out: &self.out,
+                out: self.out.display().to_string(),
                 config: &config,
                 made,
             })?;

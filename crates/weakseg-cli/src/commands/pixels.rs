@@ -7,8 +7,9 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use weakseg::progress::Progress;
-use weakseg_data::{Limits, Tone, View, npy, read_dicom_values, read_picture};
+use weakseg_data::{Limits, Tone, View, npy, read_picture, read_stored_values};
 
+use super::output_path::{check_distinct, check_ending};
 use crate::args::Settings;
 use crate::exit::Done;
 use crate::output;
@@ -16,7 +17,7 @@ use crate::output;
 /// Write the pixels of an image as numbers, as the program sees them.
 ///
 /// f32 of 0 to 255, after LUTs, window and the inversion of negatives: [H,W] for grey, [3,H,W] for colour. With --raw the
-/// stored values of a DICOM file as i32, before all of that.
+/// values that the file stores as i32, before all of that: 16 bits of a PNG that has them, indices of a palette.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +31,7 @@ pub struct Pixels {
     /// The array to write.
     #[arg(long, value_name = "X.npy")]
     out: PathBuf,
-    /// The stored values of a DICOM file.
+    /// The values that the file stores.
     #[arg(long, conflicts_with = "tone")]
     raw: bool,
     /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says), raw (as stored).
@@ -43,9 +44,9 @@ pub struct Pixels {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Outcome<'a> {
-    image: &'a PathBuf,
-    out: &'a PathBuf,
+struct Outcome {
+    image: String,
+    out: String,
     shape: Vec<usize>,
     notes: Vec<String>,
 }
@@ -54,13 +55,15 @@ impl Pixels {
     /// Reads the image and writes the array.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data pixels")?;
+        check_ending(&self.out, "npy")?;
+        check_distinct(&[&self.image], &[&self.out])?;
         let limits = Limits::default();
         let shape_of = |channels: usize, height: usize, width: usize| match channels {
             1 => vec![height, width],
             _ => vec![channels, height, width],
         };
         let (shape, notes) = if self.raw {
-            let values = read_dicom_values(&self.image, &limits, self.frame)?;
+            let values = read_stored_values(&self.image, &limits, self.frame)?;
             let shape = shape_of(values.channels(), values.height(), values.width());
             npy::write_i32(&self.out, &shape, values.as_slice())?;
             (shape, Vec::new())
@@ -82,8 +85,8 @@ impl Pixels {
         }
         if settings.json {
             output::json(&Outcome {
-                image: &self.image,
-                out: &self.out,
+                image: self.image.display().to_string(),
+                out: self.out.display().to_string(),
                 shape,
                 notes,
             })?;

@@ -59,7 +59,7 @@ pub struct Predict {
     /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
     #[arg(long, value_name = "N")]
     frame: Option<NonZeroU32>,
-    /// Images that may be unreadable, or named here without being images, before the program ends with exit code 3.
+    /// Images that may be unreadable, and inputs that may be or hold none, before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
 }
@@ -91,11 +91,11 @@ impl FromStr for Format {
 /// What is printed of an image.
 #[derive(Serialize)]
 struct Item<'a> {
-    image: &'a Path,
+    image: String,
     id: String,
-    masks: Vec<PathBuf>,
-    overlay: Option<PathBuf>,
-    npy: Option<PathBuf>,
+    masks: Vec<String>,
+    overlay: Option<String>,
+    npy: Option<String>,
     classes: Vec<Share<'a>>,
 }
 
@@ -109,8 +109,8 @@ struct Share<'a> {
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
-    image: &'a Path,
+struct Failure {
+    image: String,
     error: String,
 }
 
@@ -138,7 +138,10 @@ impl Predict {
         let view = view::of_model(&self.model, self.tone, self.frame)?;
         let store = MaskStore::new(&self.out, predictor.classes().clone());
         let stop = interrupt::stop()?;
-        let (mut failed, mut unreadable, mut without) = (0, 0, 0);
+        let (mut failed, mut unreadable, mut without) = (list.refused.len(), 0, 0);
+        for (path, error) in &list.refused {
+            tell(path, error, settings)?;
+        }
         settings.ui.begin("predict", list.images.len() as u64);
         for (number, batch) in list.images.chunks(BATCH).enumerate() {
             if stop.asked() {
@@ -196,7 +199,7 @@ impl Predict {
         if failed > self.allow_skips {
             settings.ui.warn(&format!(
                 "{failed} of {} images could not be read, {} are allowed (--allow-skips)",
-                list.images.len(),
+                list.images.len() + list.refused.len(),
                 self.allow_skips
             ));
             return Ok(Done::Skipped);
@@ -230,7 +233,7 @@ impl Predict {
 
     fn write<'a>(
         &self,
-        path: &'a Path,
+        path: &Path,
         image: &Stack<u8>,
         prediction: &Prediction,
         store: &MaskStore,
@@ -244,7 +247,7 @@ impl Predict {
             .with_context(|| path.display().to_string())?;
         let wanted = |format| self.formats.contains(&format);
         let mut item = Item {
-            image: path,
+            image: path.display().to_string(),
             id,
             masks: Vec::new(),
             overlay: None,
@@ -253,14 +256,17 @@ impl Predict {
         };
         if wanted(Format::Mask) {
             store.write(&item.id, &prediction.mask)?;
-            item.masks = masks;
+            item.masks = masks
+                .iter()
+                .map(|mask| mask.display().to_string())
+                .collect();
         }
         if wanted(Format::Overlay) {
             let file = self.out.join("overlays").join(format!("{}.png", item.id));
             let picture = figures::Picture::at_own_size(image)?;
             let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
             write_rgb_png(&file, picture.pixels())?;
-            item.overlay = Some(file);
+            item.overlay = Some(file.display().to_string());
         }
         if wanted(Format::Npy) {
             let file = self.out.join("scores").join(format!("{}.npy", item.id));
@@ -270,7 +276,7 @@ impl Predict {
                 &[scores.channels(), scores.height(), scores.width()],
                 scores.as_slice(),
             )?;
-            item.npy = Some(file);
+            item.npy = Some(file.display().to_string());
         }
         for (class, name) in classes.names.iter().enumerate() {
             let region = prediction.mask.of_class(classes.space, class);
@@ -294,7 +300,7 @@ fn tell(image: &Path, error: &DataError, settings: &Settings) -> Result<()> {
     settings.ui.warn(&format!("{} {error}", label()));
     if settings.json {
         output::json(&Failure {
-            image,
+            image: image.display().to_string(),
             error: error.to_string(),
         })?;
     }
@@ -316,5 +322,5 @@ fn print(item: &Item<'_>, json: bool) -> Result<()> {
     } else {
         found.join(", ")
     };
-    output::line(format!("{}: {found}", item.image.display()))
+    output::line(format!("{}: {found}", item.image))
 }

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use weakseg_data::{RunTable, TableForm, write_gray_png, write_run_table};
+use weakseg_data::{Limits, RunTable, TableForm, write_gray_png, write_run_table};
 
+use super::output_path::check_new;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
 
 /// `weakseg data rle …`
@@ -24,7 +25,7 @@ pub enum Rle {
 /// How run lengths are written; all of them go column by column.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// Pairs of a gap since the run before and a length; -1 for an empty mask.
+    /// Pairs of a gap since the run before and a length, written behind a blank as in the published table; -1 for an empty mask.
     Siim,
     /// Pairs of a first pixel, counted from 1, and a length.
     Kaggle,
@@ -95,7 +96,7 @@ pub struct ToCsv {
     /// The folder of masks.
     #[arg(value_name = "DIR")]
     masks: PathBuf,
-    /// The table to write.
+    /// The table to write; none that is there already.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
     /// How the run lengths are written.
@@ -105,8 +106,8 @@ pub struct ToCsv {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Outcome<'a> {
-    out: &'a PathBuf,
+struct Outcome {
+    out: String,
     masks: usize,
 }
 
@@ -117,12 +118,16 @@ impl Rle {
         let (out, masks) = match self {
             Self::ToMasks(work) => (&work.out, work.decode(settings)?),
             Self::ToCsv(work) => {
+                check_new(&work.out)?;
                 let form = work.format.into();
                 (&work.out, write_run_table(&work.masks, &work.out, form)?)
             }
         };
         if settings.json {
-            output::json(&Outcome { out, masks })?;
+            output::json(&Outcome {
+                out: out.display().to_string(),
+                masks,
+            })?;
         } else {
             output::line(format!("{}: {masks} masks", out.display()))?;
         }
@@ -133,6 +138,12 @@ impl Rle {
 impl ToMasks {
     fn decode(&self, settings: &Settings) -> Result<usize> {
         let Size { height, width } = self.size;
+        let limit = Limits::default().max_pixels;
+        if (height as u64).saturating_mul(width as u64) > limit {
+            return usage(format!(
+                "--size {height}x{width}: expected at most {limit} pixels (--max-pixels)"
+            ));
+        }
         let table = RunTable::read(&self.table, self.format.into())?;
         let count = table.ids().len();
         if count == 0 {

@@ -34,10 +34,10 @@ Examples:
   weakseg run config.toml --instances                                    06-make-pseudo-labels/instances.json too
   weakseg config show --preset demo > config.toml                        a file to start from")]
 pub struct Run {
-    /// The configuration; paths in it start from its folder.
+    /// The configuration; paths in it start from its folder, or for RUN/config.toml from the folder that they did in that run.
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
-    /// The run's folder; runs/NAME by default, NAME being the configuration's.
+    /// The run's folder; runs/NAME by default, NAME being the configuration's, and for RUN/config.toml that run.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -100,6 +100,11 @@ impl Layers {
         )?)
     }
 
+    /// Whether there are any.
+    pub fn are_given(&self) -> bool {
+        self.preset.is_some() || !self.set.is_empty()
+    }
+
     fn sets(&self, settings: &Settings) -> Vec<String> {
         let seed = settings.seed.map(|seed| format!("seed={seed}"));
         self.set.iter().cloned().chain(seed).collect()
@@ -110,13 +115,9 @@ impl Run {
     /// Runs the steps asked for.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         let span = self.span()?;
-        let base = self
-            .config
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let base = base::of(&self.config)?;
         let mut sets = self.layers.sets(settings);
-        sets.extend(self.weights(base)?);
+        sets.extend(self.weights(&base)?);
         // An empty table asks for it, and takes nothing back of one that is there.
         sets.extend(
             self.instances
@@ -128,10 +129,11 @@ impl Run {
         let out = self
             .out
             .clone()
+            .or_else(|| base::run_of(&self.config))
             .unwrap_or_else(|| Path::new("runs").join(name));
         execute(
             &config,
-            base,
+            &base,
             &out,
             span,
             self.allow_skips,
@@ -196,10 +198,10 @@ impl Run {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Outcome<'a> {
-    run: &'a Path,
-    report_html: Option<PathBuf>,
-    report_json: Option<PathBuf>,
+struct Outcome {
+    run: String,
+    report_html: Option<String>,
+    report_json: Option<String>,
     skipped: Vec<Skipped>,
     /// Rows as in report.json; empty if there is none yet.
     results: Vec<Row>,
@@ -221,6 +223,9 @@ pub fn execute(
     devices: &Devices,
     settings: &Settings,
 ) -> Result<Done> {
+    if out.is_file() {
+        return usage(format!("--out {} is a file; give a folder", out.display()));
+    }
     let (device, device_name, further) = devices.open(settings.device)?;
     settings.ui.detail(&format!(
         "device {device_name}, {} threads, run {}",
@@ -271,9 +276,9 @@ fn print(out: &Path, skipped: Vec<(String, String)>, settings: &Settings) -> Res
     let report = json.exists().then(|| Report::read(&json)).transpose()?;
     if settings.json {
         return output::json(&Outcome {
-            run: out,
-            report_html: html.exists().then_some(html),
-            report_json: report.is_some().then_some(json),
+            run: out.display().to_string(),
+            report_html: html.exists().then(|| html.display().to_string()),
+            report_json: report.is_some().then(|| json.display().to_string()),
             skipped: skipped
                 .into_iter()
                 .map(|(case, reason)| Skipped { case, reason })

@@ -3,18 +3,28 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use weakseg::config;
 use weakseg_data::DataConfig;
 
+use super::run::Layers;
+use crate::args::Settings;
+use crate::base;
 use crate::exit::usage;
 
 /// The set, and the folder that its relative paths start from.
-pub fn open(set: &Path) -> Result<(DataConfig, PathBuf)> {
-    if set.is_dir() {
-        return Ok((kind_of(set)?, set.to_owned()));
+///
+/// # Errors
+/// [`crate::exit::Usage`] for a folder that is no set, or with layers of a configuration; those of the configuration.
+pub fn open(set: &Path, layers: &Layers, settings: &Settings) -> Result<(DataConfig, PathBuf)> {
+    if !set.is_dir() {
+        return Ok((layers.load(set, settings)?.data, base::of(set)?));
     }
-    let base = set.parent().unwrap_or(Path::new("")).to_owned();
-    Ok((config::load(set, None, &[])?.data, base))
+    if layers.are_given() {
+        return usage(format!(
+            "{} is a folder; --preset and --set are layers of a configuration, name one",
+            set.display()
+        ));
+    }
+    Ok((kind_of(set)?, set.to_owned()))
 }
 
 /// The kind of set that a folder holds, by its usual files.

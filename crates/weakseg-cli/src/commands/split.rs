@@ -7,9 +7,11 @@ use clap::Args;
 use serde::Serialize;
 use weakseg_data::{Split, write_splits};
 
+use super::output_path::check_new;
+use super::run::Layers;
 use super::set;
 use crate::args::Settings;
-use crate::exit::{Done, usage};
+use crate::exit::Done;
 use crate::output;
 
 /// Write how a data set is divided: a CSV of image, patient and split.
@@ -24,7 +26,9 @@ Examples:
 pub struct DataSplit {
     /// A configuration, or the folder of a set.
     #[arg(value_name = "CONFIG.toml|FOLDER")]
-    set: PathBuf,
+    source: PathBuf,
+    #[command(flatten)]
+    layers: Layers,
     /// The CSV to write.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
@@ -45,13 +49,8 @@ impl DataSplit {
     /// Divides the set and writes the file.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data split")?;
-        if self.out.exists() {
-            return usage(format!(
-                "--out {} is there already, and a set may be read by it; remove it first or name another file",
-                self.out.display()
-            ));
-        }
-        let (data, base) = set::open(&self.set)?;
+        check_new(&self.out)?;
+        let (data, base) = set::open(&self.source, &self.layers, settings)?;
         let cases = data.open_cases(&base)?;
         for warning in &cases.warnings {
             settings.ui.warn(&format!("warning: {warning}"));

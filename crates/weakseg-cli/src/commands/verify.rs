@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use weakseg::progress::Progress;
 
+use super::run::Layers;
 use super::set;
 use crate::args::Settings;
 use crate::exit::Done;
@@ -22,7 +23,9 @@ Examples:
 pub struct Verify {
     /// A configuration, or the folder of a set.
     #[arg(value_name = "CONFIG.toml|FOLDER")]
-    set: PathBuf,
+    source: PathBuf,
+    #[command(flatten)]
+    layers: Layers,
     /// Let warnings fail too.
     #[arg(long)]
     strict: bool,
@@ -32,10 +35,10 @@ impl Verify {
     /// Looks at everything and prints what is wrong.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data verify")?;
-        let (data, base) = set::open(&self.set)?;
+        let (data, base) = set::open(&self.source, &self.layers, settings)?;
         settings
             .ui
-            .note(&format!("reading every file of {}", self.set.display()));
+            .note(&format!("reading every file of {}", self.source.display()));
         let report = data.verify(&base);
         if settings.json {
             output::json(&report)?;

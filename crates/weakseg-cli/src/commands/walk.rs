@@ -1,5 +1,6 @@
 //! `weakseg walk`: a random walk of class maps over an edge map.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -9,8 +10,9 @@ use serde::Serialize;
 use weakseg_data::npy;
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 
+use super::output_path::{check_distinct, check_ending};
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
 
 /// Spread class maps over an edge map by a random walk, as IRNet makes pseudo-labels.
@@ -32,8 +34,8 @@ pub struct Walk {
     #[arg(long, value_name = "OUT.npy")]
     out: PathBuf,
     /// Cells nearer than this exchange directly.
-    #[arg(long, value_name = "R", default_value_t = 5)]
-    radius: usize,
+    #[arg(long, value_name = "R", default_value = "5")]
+    radius: NonZeroUsize,
     /// Exponent on the affinities.
     #[arg(long, value_name = "B", default_value_t = 10.0)]
     beta: f32,
@@ -56,6 +58,14 @@ impl Walk {
     /// Reads, walks, writes.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("walk")?;
+        if !(self.beta.is_finite() && self.beta > 0.0) {
+            return usage(format!(
+                "--beta is {}; expected a number above 0",
+                self.beta
+            ));
+        }
+        check_ending(&self.out, "npy")?;
+        check_distinct(&[&self.cam, &self.edge], &[&self.out])?;
         let (cam_shape, cam) = npy::read_f32(&self.cam)?;
         let (edge_shape, edge) = npy::read_f32(&self.edge)?;
         let &[classes, height, width] = cam_shape.as_slice() else {
@@ -72,7 +82,7 @@ impl Walk {
             );
         }
         let options = WalkOptions {
-            radius: self.radius,
+            radius: self.radius.get(),
             beta: self.beta,
             steps: self.steps,
         };

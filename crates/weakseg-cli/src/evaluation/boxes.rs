@@ -8,11 +8,14 @@ use serde::Deserialize;
 use weakseg::metrics::Bootstrap;
 use weakseg::metrics::localisation::{Rectangle, box_iou, pointing_hit};
 use weakseg::report::{Metric, Row, Step, Subset};
-use weakseg_data::{MaskResize, Plane};
+use weakseg_data::{DataError, MaskResize, Plane};
 
 use super::reading::{ClassList, Reading};
 use super::rows::who;
 use super::{Pair, fitted, png_stems, stem};
+
+/// Columns of the table.
+const COLUMNS: [&str; 6] = ["image", "label", "x", "y", "width", "height"];
 
 /// One line of the table.
 #[derive(Debug, Deserialize)]
@@ -157,10 +160,32 @@ fn read(file: &Path, classes: &ClassList) -> Result<Boxes> {
         .trim(csv::Trim::All)
         .from_path(file)
         .with_context(at)?;
+    let found: Vec<String> = table
+        .headers()
+        .with_context(at)?
+        .iter()
+        .map(str::to_owned)
+        .collect();
+    let known = |column: &&str| found.iter().any(|name| name.eq_ignore_ascii_case(column));
+    if !COLUMNS.iter().all(known) {
+        return Err(DataError::Columns {
+            path: file.to_owned(),
+            expected: COLUMNS.map(str::to_owned).to_vec(),
+            found,
+        }
+        .into());
+    }
+    let lower = found.iter().map(|name| name.to_lowercase()).collect();
+    table.set_headers(lower);
     let lines: Vec<Line> = table
         .deserialize()
         .collect::<Result<_, _>>()
         .with_context(at)?;
+    ensure!(
+        !lines.is_empty(),
+        "{}: the table has no boxes; give one a row below the header",
+        file.display()
+    );
     let mut labels: Vec<&str> = lines.iter().map(|line| line.label.as_str()).collect();
     labels.sort_unstable();
     labels.dedup();

@@ -32,12 +32,14 @@ pub struct Scores {
     pub images: u64,
     /// Images whose truth is not empty.
     pub positive: u64,
+    /// What was odd and could be scored all the same.
+    pub warnings: Vec<String>,
 }
 
 /// Scores every pair.
 ///
 /// Beside the masks stand the empty mask, the full mask (of several classes, the one with most true pixels everywhere)
-/// and, where there is one class beside the background, the best mask that has not seen the image ([`prior`]).
+/// and the best mask that has not seen the image ([`prior`]).
 ///
 /// # Errors
 /// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no way is
@@ -63,9 +65,10 @@ pub fn score_masks(
             .with_context(|| format!("{} against {}", pair.pred.display(), pair.truth.display()))?;
         Ok(confusion)
     })?;
+    let mut warnings = Vec::new();
     match resized.into_inner() {
         0 => {}
-        count => progress.note(&format!(
+        count => warnings.push(format!(
             "{count} predictions of another size were brought to that of their truth"
         )),
     }
@@ -80,7 +83,7 @@ pub fn score_masks(
         void if scored.is_empty() => bail!(
             "all of {void} true masks are void everywhere; there is nothing to score by (--void VALUE says what is void)"
         ),
-        void => progress.note(&format!(
+        void => warnings.push(format!(
             "{void} true masks are void everywhere and are not scored"
         )),
     }
@@ -104,15 +107,12 @@ pub fn score_masks(
         &constant(largest),
         bootstrap,
     )?);
-    if classes == 2 {
-        let images = prior::score(&scored, reading, progress)?;
-        rows.extend(rows::of_masks(
-            Step::BaselinePrior,
-            &names,
-            &images,
-            bootstrap,
-        )?);
-    }
+    rows.extend(rows::of_masks(
+        Step::BaselinePrior,
+        &names,
+        &prior::score(&scored, reading, progress)?,
+        bootstrap,
+    )?);
     rows.extend(rows::of_masks(
         Step::Segmentation,
         &names,
@@ -127,6 +127,7 @@ pub fn score_masks(
         rows,
         images: images.len() as u64,
         positive,
+        warnings,
     })
 }
 

@@ -156,12 +156,22 @@ fn tables() {
         "image,label,x,y,width,height\ngood.png,f,a,0,1,1\n",
     ];
     program.write("pred/good.png", &good);
-    for table in boxes {
+    let header = "image,label,x,y,width,height\n";
+    for (table, words) in [
+        (boxes[0], "found none"),
+        (boxes[1], "found `image`, `label`"),
+        (boxes[2], "boxes.csv"),
+        (header, "the table has no boxes"),
+        (
+            &header.replace(',', ";"),
+            "found `image;label;x;y;width;height`",
+        ),
+    ] {
         program.write("boxes.csv", table.as_bytes());
         program.fails(
             1,
             &["evaluate", "--pred", "pred", "--boxes", "boxes.csv"],
-            &["boxes.csv"],
+            &["boxes.csv", words],
         );
     }
 }
@@ -199,5 +209,25 @@ fn runs_and_models() {
         &["run", "a.toml", "--out", "foreign"],
         &["foreign", "not a run"],
     );
-    program.fails(1, &["demo", "--out", "good.png"], &["good.png"]);
+    program.fails(
+        2,
+        &["demo", "--out", "good.png"],
+        &["good.png", "is a file"],
+    );
+    program.fails(
+        2,
+        &["demo", "--out", "foreign"],
+        &["foreign", "something else"],
+    );
+    program.fails(
+        2,
+        &["run", "a.toml", "--out", "good.png"],
+        &["good.png", "is a file"],
+    );
+    for images in ["good.png-images", "foreign-images"] {
+        assert!(
+            !program.path(images).exists(),
+            "refused before {images} is made"
+        );
+    }
 }

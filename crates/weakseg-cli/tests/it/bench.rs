@@ -34,6 +34,18 @@ fn a_line_of_figures_for_each_network() {
 }
 
 #[test]
+fn irnet_is_timed_with_its_heads() {
+    let program = Program::new();
+    let small = ["--batch", "1", "--size", "32", "--repeat", "1"];
+    for net in ["irnet-resnet50", "irnet-vgg16"] {
+        let output = program.ok(&[&["bench", "step", "--net", net][..], &small].concat());
+        let line: Value = serde_json::from_str(output.stdout.trim()).expect("JSON");
+        assert_eq!(line["net"], net);
+        assert!(line["train_s"].as_f64() > Some(0.0), "{line}");
+    }
+}
+
+#[test]
 fn bf16_is_timed_where_the_processor_has_it() {
     let program = Program::new();
     let small = ["--batch", "1", "--size", "32", "--repeat", "1"];

@@ -167,18 +167,44 @@ fn what_does_not_fit_is_named() {
         ],
         &["labels.png", "label value 1"],
     );
-    program.fails(
-        1,
-        &[
-            "crf",
-            "rgb.png",
-            "labels.png",
-            "--out",
-            "o.png",
-            "--gaussian",
-            "0,3",
-        ],
-        &["sxy"],
-    );
-    assert!(!program.path("o.png").exists());
+    let with = |rest: &[&'static str]| {
+        [
+            &["crf", "rgb.png", "labels.png", "--out", "o.png"][..],
+            rest,
+        ]
+        .concat()
+    };
+    for (rest, words) in [
+        (["--gaussian", "0,3"], "SXY is 0"),
+        (["--gaussian", "-1,3"], "SXY is -1"),
+        (["--gaussian", "3,-1"], "COMPAT is -1"),
+        (["--bilateral", "50,nan,10"], "SRGB is NaN"),
+        (["--labels", "300"], "1..=256"),
+        (["--marginals", "q.png"], "name it .npy"),
+        (["--marginals", "./o"], "would be overwritten"),
+    ] {
+        let mut line = with(&rest);
+        if rest[1] == "./o" {
+            line[4] = "o";
+        }
+        program.fails(2, &line, &[words]);
+    }
+    assert!(!program.path("o.png").exists() && !program.path("o").exists());
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let program = Program::new();
+    scene(&program);
+    let before =
+        ["rgb.png", "labels.png"].map(|name| std::fs::read(program.path(name)).expect(name));
+    for out in ["rgb.png", "./labels.png"] {
+        let line = ["crf", "rgb.png", "labels.png", "--out", out];
+        program.fails(2, &line, &[out, "would be overwritten"]);
+    }
+    let line = ["crf", "rgb.png", "labels.png", "--out", "o.jpg"];
+    program.fails(2, &line, &["o.jpg", "name it .png"]);
+    let after =
+        ["rgb.png", "labels.png"].map(|name| std::fs::read(program.path(name)).expect(name));
+    assert_eq!(before, after);
 }

@@ -91,7 +91,8 @@ fn what_is_no_set_is_named() {
 #[test]
 fn run_lengths_become_masks_and_run_lengths_again() {
     let program = Program::new();
-    let table = "ImageId,EncodedPixels\n1.2.3,6 3 36 3\n1.2.4,-1\n";
+    // As the published table of SIIM-ACR is written: a blank before runs alone.
+    let table = "ImageId,EncodedPixels\n1.2.3, 6 3 36 3\n1.2.4,-1\n";
     program.write("a.csv", table.as_bytes());
     let to_masks = [
         "data", "rle", "to-masks", "a.csv", "--out", "masks", "--size", "6x8",
@@ -107,6 +108,8 @@ fn run_lengths_become_masks_and_run_lengths_again() {
     // As `weakseg predict` leaves them: overlays of the same names below.
     let mask = std::fs::read(program.path("masks/1.2.3.png")).expect("a mask");
     program.write("masks/overlays/1.2.3.png", &mask);
+    program.fails(2, &back, &["b.csv", "is there already"]);
+    std::fs::remove_file(program.path("b.csv")).expect("was written");
     program.ok(&back);
     let again = std::fs::read_to_string(program.path("b.csv")).expect("a table");
     assert_eq!(again, table);
@@ -118,18 +121,15 @@ fn run_lengths_become_masks_and_run_lengths_again() {
     );
     let pixels = program.ok(&["data", "pixels", "masks/1.2.3.png", "--out", "x.npy"]);
     assert!(pixels.stdout.contains("[6, 8]"), "{pixels:?}");
+    let over = ["data", "pixels", "masks/1.2.3.png", "--out"];
     program.fails(
-        1,
-        &[
-            "data",
-            "pixels",
-            "masks/1.2.3.png",
-            "--out",
-            "y.npy",
-            "--raw",
-        ],
-        &["not a DICOM file"],
+        2,
+        &[&over[..], &["masks/1.2.3.png"]].concat(),
+        &["name it .npy"],
     );
+    std::fs::copy(program.path("masks/1.2.3.png"), program.path("mask.npy")).expect("copied");
+    let over = ["data", "pixels", "mask.npy", "--out", "./mask.npy"];
+    program.fails(2, &over, &["would be overwritten"]);
     program.write("a.csv", b"ImageId,EncodedPixels\n1.2.3,6 3 36 4\n");
     let end = program.call(&to_masks);
     assert_eq!(end.code, Some(1));
@@ -144,17 +144,98 @@ fn run_lengths_become_masks_and_run_lengths_again() {
         ],
         &["1024x1024"],
     );
+    for size in ["99999999x99999", "9223372036854775807x9"] {
+        let line = [
+            "data", "rle", "to-masks", "a.csv", "--out", "m", "--size", size,
+        ];
+        program.fails(2, &line, &["--size", "at most 67108864 pixels"]);
+    }
     for (rows, words) in [
         ("", &["no rows"][..]),
         (
             "a,-1\na,0 2\n",
             &["line 3", "a mask here and no mask in line 2"],
         ),
-        ("A,0 2\na,0 2\n", &["occurs twice"]),
+        ("A,0 2\na,0 2\n", &["`A` and `a` differ in capitals alone"]),
     ] {
         program.write("a.csv", format!("ImageId,EncodedPixels\n{rows}").as_bytes());
         program.fails(1, &to_masks, words);
     }
+}
+
+#[test]
+fn stored_values_are_written_of_any_image() {
+    let program = Program::new();
+    let labels = weakseg_data::Plane::new(1, 3, vec![0, 7, 255]).expect("three values");
+    let path = program.path("labels.png");
+    weakseg_data::write_index_png(&path, &labels).expect("an image");
+    program.ok(&["data", "pixels", "labels.png", "--out", "x.npy", "--raw"]);
+    let array = weakseg_data::npy::read(&program.path("x.npy")).expect("an array");
+    let weakseg_data::npy::Values::I64(values) = array.values else {
+        panic!("stored values are whole numbers, found {:?}", array.shape);
+    };
+    assert_eq!(values, [0, 7, 255], "indices, not colours");
+}
+
+#[test]
+fn rows_without_an_image_are_left_out_and_counted() {
+    let program = Program::new();
+    program.ok(&MAKE);
+    std::fs::remove_file(program.path("set/images/phantom-00002.png")).expect("was there");
+    let split = ["data", "split", "set", "--out", "split.csv"];
+    let end = program.call(&split);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    for words in [
+        "1 ids have no image below",
+        "`phantom-00002`",
+        "1 ids were left out, 0 are allowed",
+    ] {
+        assert!(end.stderr.contains(words), "{end:?}");
+    }
+    std::fs::remove_file(program.path("split.csv")).expect("was written");
+    program.ok(&[&split[..], &["--allow-skips", "1"]].concat());
+    let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");
+    assert_eq!(text.lines().count(), 10);
+}
+
+#[test]
+fn a_set_is_verified_and_divided_as_a_run_would_open_it() {
+    let program = Program::new();
+    program.ok(&MAKE);
+    // What a run is given on its command line is needed here too: there is no such folder below this configuration.
+    program.write("a.toml", b"title = \"Mine\"\n");
+    let data = [
+        "--preset",
+        "demo",
+        "--set",
+        "data={kind=\"table\",root=\"set\"}",
+    ];
+    let report = program.ok(&[&["data", "verify", "a.toml"][..], &data].concat());
+    assert!(report.stdout.contains("10 cases"), "{report:?}");
+    let split = ["data", "split", "a.toml", "--out", "split.csv"];
+    program.ok(&[&split[..], &data].concat());
+    let folder = ["data", "verify", "set", "--set", "data.root=x"];
+    program.fails(2, &folder, &["set is a folder", "--set"]);
+}
+
+#[test]
+fn how_large_an_image_may_be_is_for_its_user_to_say() {
+    let program = Program::new();
+    program.ok(&MAKE);
+    let pixels = [
+        "data",
+        "pixels",
+        "set/images/phantom-00000.png",
+        "--out",
+        "x.npy",
+    ];
+    program.ok(&[&pixels[..], &["--max-pixels", "1024"]].concat());
+    let words = ["1024 pixels", "the limit is 1023", "--max-pixels"];
+    program.fails(
+        1,
+        &[&pixels[..], &["--max-pixels", "1023"]].concat(),
+        &words,
+    );
 }
 
 #[test]

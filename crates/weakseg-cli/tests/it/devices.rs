@@ -78,14 +78,13 @@ fn what_cannot_be_shared_is_refused_before_anything_is_trained() {
     );
     program.fails(2, &with(&["--devices", "cpu,vulkan"]), &["two kinds"]);
     program.fails(2, &with(&["--devices", "cpu,gpu"]), &["cuda[:N]"]);
-    assert!(!program.path("runs").exists());
     program.fails(
-        1,
+        2,
         &with(&["--devices", "cpu,cpu,cpu"]),
         &[
             "train-classifier: training.accumulate is 2, but 3 devices",
             "--set …training.batch=1 --set …training.accumulate=3",
         ],
     );
-    assert!(!program.path("runs/tiny/01-train-classifier").exists());
+    assert!(!program.path("runs").exists());
 }

@@ -103,6 +103,34 @@ fn the_prior_is_drawn_from_the_other_images() {
     // Right on the three that are alike, wrong on the one that no other resembles.
     close(value(&json, "baseline-prior", "pos", "iou"), 0.75);
     close(value(&json, "segmentation", "pos", "iou"), 0.25);
+    assert_eq!(
+        json["data"]["versions"]["weakseg"],
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
+#[test]
+fn the_prior_has_every_class() {
+    let program = Program::new();
+    for name in ["a", "b", "c"] {
+        mask(&program, &format!("truth/{name}.png"), [1, 0, 0, 2]);
+        mask(&program, &format!("pred/{name}.png"), [0; 4]);
+    }
+    mask(&program, "truth/d.png", [0, 1, 2, 0]);
+    mask(&program, "pred/d.png", [0; 4]);
+    let json = program
+        .ok(&["evaluate", "--pred", "pred", "--truth", "truth", "--json"])
+        .json();
+    // Of d the others say [1, 0, 0, 2]; of the three a cut at the height that fits most keeps what two have, and drops what d has:
+    // each class has 3 pixels right, 1 too many, 1 missed.
+    for class in ["class 1", "class 2"] {
+        close(value(&json, "baseline-prior", class, "iou"), 3.0 / 5.0);
+    }
+    // Background: 6 pixels right, and in d two of four are taken for classes and two missed.
+    close(
+        value(&json, "baseline-prior", "background", "iou"),
+        6.0 / 10.0,
+    );
 }
 
 #[test]
@@ -283,6 +311,11 @@ fn a_truth_that_is_void_everywhere_is_counted_and_not_scored() {
         end.stderr.contains("1 true masks are void everywhere"),
         "{}",
         end.stderr
+    );
+    assert_eq!(without["data"]["warnings"], serde_json::json!([]));
+    assert_eq!(
+        end.json()["data"]["warnings"],
+        serde_json::json!(["1 true masks are void everywhere and are not scored"])
     );
     assert_eq!(end.json()["results"], without["results"]);
     assert_eq!(end.json()["data"]["counts"]["test"]["masks"], 3);

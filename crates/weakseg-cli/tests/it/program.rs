@@ -62,6 +62,18 @@ impl Program {
         end
     }
 
+    /// The code and stderr of a call whose stdout nobody reads.
+    #[cfg(unix)]
+    pub fn unread(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = self.command(arguments);
+        command.stdout(writer).stderr(std::process::Stdio::piped());
+        let output = command.output().expect("the program starts");
+        let stderr = String::from_utf8(output.stderr).expect("text on stderr");
+        (output.status.code(), stderr)
+    }
+
     /// A call that must succeed.
     pub fn ok(&self, arguments: &[&str]) -> End {
         let end = self.call(arguments);

@@ -317,6 +317,19 @@ fn from_images_to_a_report_and_a_model() {
         program.path("moved/runs/tiny/report.html").is_file(),
         "{anew:?}"
     );
+    // And so by the configuration that lies in it, whose paths start where they did.
+    let resolved = program.ok(&["run", "moved/runs/tiny/config.toml"]);
+    assert!(
+        resolved.stderr.contains("10/10 report: finished before"),
+        "{}",
+        resolved.stderr
+    );
+    program.ok(&["data", "verify", "moved/runs/tiny/config.toml"]);
+    let shown = program.ok(&["config", "show", "moved/runs/tiny"]).stdout;
+    assert!(
+        shown.starts_with("# Relative paths start from /"),
+        "{shown}"
+    );
     assert!(
         !program.path("moved/runs/tiny/set").exists(),
         "the data is not made a second time"
@@ -544,6 +557,17 @@ fn predicts(program: &Program) {
     let named = [&arguments[..], &["in/report.dcm", "--allow-skips", "1"]].concat();
     assert_eq!(program.call(&named).code, Some(3));
     program.ok(&[&arguments[..], &["in/report.dcm", "--allow-skips", "2"]].concat());
+    // So are files that are none, or not there, and the rest is done.
+    let more = [
+        &arguments[..],
+        &["in/gone.png", "tiny.toml", "--allow-skips"],
+    ]
+    .concat();
+    assert_eq!(program.call(&[&more[..], &["2"]].concat()).code, Some(3));
+    let end = program.ok(&[&more[..], &["3"]].concat());
+    assert_eq!(end.stdout.lines().count(), 5, "{end:?}");
+    #[cfg(unix)]
+    predicts_for_nobody_and_strange_names(program);
 
     program.ok(&["data", "rle", "to-csv", "out", "--out", "submission.csv"]);
     let rows = std::fs::read_to_string(program.path("submission.csv")).expect("a table");
@@ -603,6 +627,44 @@ fn a_file_does_not_gate(program: &Program, model: &[u8]) {
     assert_eq!(end.stderr, "");
 }
 
+/// Masks are written though nobody reads what is printed, and of files whose names are no text.
+#[cfg(unix)]
+fn predicts_for_nobody_and_strange_names(program: &Program) {
+    use std::os::unix::ffi::OsStrExt;
+    let line = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "set/images",
+        "--out",
+        "unread",
+        "--json",
+    ];
+    assert_eq!(
+        program.unread(&[&line[..], &["-q"]].concat()),
+        (Some(0), String::new())
+    );
+    let masks = std::fs::read_dir(program.path("unread")).expect("masks");
+    let images = std::fs::read_dir(program.path("set/images")).expect("images");
+    assert_eq!(masks.count(), images.count() + 1, "and the overlays");
+
+    let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
+    let name = std::ffi::OsStr::from_bytes(b"odd\xff.png");
+    std::fs::create_dir(program.path("odd")).expect("a folder");
+    std::fs::write(program.path("odd").join(name), image).expect("an image");
+    let line = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "odd",
+        "--out",
+        "odd-out",
+        "--json",
+    ];
+    let item = program.ok(&line).json();
+    assert_eq!(item["image"], "odd/odd\u{fffd}.png");
+}
+
 /// The classifier of the run shows where it looks.
 fn looks(program: &Program) {
     let image = "set/images/phantom-00000.png";
@@ -629,6 +691,15 @@ fn looks(program: &Program) {
     ]);
     assert_eq!(end.stdout.lines().count(), 2);
     assert!(program.path("m.cam.png").is_file() && program.path("m.layer-cam.npy").is_file());
+    for line in end.stdout.lines() {
+        let item: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
+        assert_eq!(item["layer"], "extra", "the last one");
+    }
+    let cam = ["cam", image, "--model", "runs/tiny", "--out"];
+    let over = image.strip_suffix(".png").expect("a PNG");
+    program.fails(2, &[&cam[..], &[over]].concat(), &["would be overwritten"]);
+    program.fails(2, &[&cam[..], &["maps/"]].concat(), &["without ending"]);
+    assert!(!program.path("maps").exists());
     program.fails(
         1,
         &[

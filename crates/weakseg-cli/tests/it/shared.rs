@@ -72,6 +72,18 @@ fn crf_agrees_with_pydensecrf() {
 
 #[test]
 #[ignore = "needs ../shared; run: cargo xtask shared"]
+fn run_lengths_of_siim_come_back_byte_for_byte() {
+    let program = Program::new();
+    let table = shared("../data/siim_rle/train-rle-sample.csv");
+    let name = table.to_string_lossy();
+    program.ok(&["data", "rle", "to-masks", &name, "--out", "masks"]);
+    program.ok(&["data", "rle", "to-csv", "masks", "--out", "back.csv"]);
+    let read = |path: PathBuf| std::fs::read(path).expect("a table");
+    assert!(read(program.path("back.csv")) == read(table));
+}
+
+#[test]
+#[ignore = "needs ../shared; run: cargo xtask shared"]
 fn walk_agrees_with_the_dense_matrix() {
     let program = Program::new();
     for name in names("walk", ".cam.npy") {

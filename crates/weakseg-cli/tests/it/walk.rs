@@ -72,4 +72,18 @@ fn shapes_that_do_not_fit_are_named() {
         &["walk", "edge.npy", "edge.npy", "--out", "o.npy"],
         &["edge.npy", "[C,H,W]"],
     );
+    for out in ["cam.npy", "./edge.npy"] {
+        let line = ["walk", "cam.npy", "edge.npy", "--out", out];
+        program.fails(2, &line, &[out, "would be overwritten"]);
+    }
+    for (rest, words) in [
+        (["--radius", "0"], "--radius"),
+        (["--beta", "nan"], "--beta is NaN"),
+        (["--beta", "0"], "--beta is 0"),
+    ] {
+        let line = ["walk", "cam.npy", "edge.npy", "--out", "o.npy"];
+        program.fails(2, &[&line[..], &rest].concat(), &[words]);
+    }
+    let line = ["walk", "cam.npy", "edge.npy", "--out", "o.png"];
+    program.fails(2, &line, &["o.png", "name it .npy"]);
 }

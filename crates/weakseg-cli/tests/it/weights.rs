@@ -176,6 +176,22 @@ fn what_is_converted_is_the_same_network() {
     assert_eq!(end.json()["names"], "smp");
     let bytes = |name: &str| std::fs::read(program.path(name)).expect("there");
     assert_eq!(bytes("in.safetensors"), bytes("out.safetensors"));
+    let mut into = convert;
+    into[6] = "new/out.safetensors";
+    program.ok(&into);
+    assert_eq!(bytes("in.safetensors"), bytes("new/out.safetensors"));
+    into[6] = "./in.safetensors";
+    program.fails(2, &into, &["would be overwritten"]);
+    let verify = [
+        "weights",
+        "verify",
+        "--weights",
+        "in.safetensors",
+        "--arch",
+        "unet-vgg16",
+    ];
+    let tolerance = ["--tolerance", "nan"];
+    program.fails(2, &[&verify[..], &tolerance].concat(), &["--tolerance NaN"]);
     program.fails(
         1,
         &[&convert[..], &["--names", "timm"]].concat(),

@@ -118,23 +118,18 @@ pub(crate) fn decode(
     Ok(Picture { pixels, notes })
 }
 
-/// Reads the stored values of a DICOM file, or of the frame that is named, C×H×W: neither LUT nor window nor inversion,
-/// colours as they are stored (palette indices; of JPEG files RGB). They are the numbers of pydicom's `pixel_array`.
-///
-/// # Errors
-/// Those of [`read_picture`](crate::read_picture), and [`DataError::Unreadable`] for a file that is no DICOM file.
-pub fn read_dicom_values(
+/// The stored values of a file, or of the frame that is named, C×H×W: colours as they are stored (palette indices; of JPEG files
+/// RGB).
+pub(crate) fn stored_values(
     path: &Path,
+    bytes: &[u8],
     limits: &Limits,
     frame: Option<NonZeroU32>,
 ) -> Result<Stack<i32>, DataError> {
-    let bytes = limits.read(path)?;
-    contained(path, || {
-        let mut notes = Vec::new();
-        let object = data_set::read(path, &bytes, limits, &mut notes)?;
-        let header = Header::read(path, &object, limits)?;
-        stored(path, &object, &header, frame, &mut notes)
-    })
+    let mut notes = Vec::new();
+    let object = data_set::read(path, bytes, limits, &mut notes)?;
+    let header = Header::read(path, &object, limits)?;
+    stored(path, &object, &header, frame, &mut notes)
 }
 
 /// Bytes at the beginning of a file in which whose image it is usually stands.

@@ -6,8 +6,8 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use weakseg_data::{
-    DataError, Limits, Plane, Stack, Tone, read_dicom_values, read_image, read_image_size,
-    read_picture, write_gray_png,
+    DataError, Limits, Plane, Stack, Tone, read_image, read_image_size, read_picture,
+    read_stored_values, write_gray_png,
 };
 
 use crate::dicom_file::{
@@ -23,7 +23,7 @@ fn on_disk<T>(bytes: &[u8], work: impl FnOnce(&std::path::Path) -> T) -> T {
 
 fn values(file: &DicomFile) -> Vec<i32> {
     on_disk(&file.encode(), |path| {
-        read_dicom_values(path, &Limits::default(), None)
+        read_stored_values(path, &Limits::default(), None)
             .unwrap()
             .into_vec()
     })
@@ -49,7 +49,7 @@ fn refused(bytes: &[u8]) -> String {
         assert!(error.to_string().contains("a.dcm: "), "{error}");
         assert_eq!(
             error.to_string(),
-            read_dicom_values(path, &Limits::default(), None)
+            read_stored_values(path, &Limits::default(), None)
                 .unwrap_err()
                 .to_string()
         );
@@ -507,7 +507,7 @@ fn lossless_jpegs_of_every_number_of_bits_are_read() {
             vec![lossless_jpeg(6, 5, precision, &values)],
         );
         let read: Vec<i32> = on_disk(&file.encode(), |path| {
-            read_dicom_values(path, &Limits::default(), None)
+            read_stored_values(path, &Limits::default(), None)
                 .unwrap()
                 .into_vec()
         });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use png::{BitDepth, ColorType};
 use weakseg_data::{
     DataError, Limits, Plane, Stack, Tone, read_image, read_image_size, read_index_png,
-    read_picture, write_gray_png, write_index_png, write_rgb_png,
+    read_picture, read_stored_values, write_gray_png, write_index_png, write_rgb_png,
 };
 
 fn oracle(name: &str) -> PathBuf {
@@ -38,6 +38,49 @@ fn write_png(path: &Path, size: [u32; 2], color: ColorType, depth: BitDepth, sam
     let mut writer = encoder.write_header().unwrap();
     writer.write_image_data(samples).unwrap();
     writer.finish().unwrap();
+}
+
+#[test]
+fn stored_values_have_all_their_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let stored = || read_stored_values(&path, &Limits::default(), None).unwrap();
+    let bytes = [0x01, 0x02, 0xff, 0xfe];
+    write_png(
+        &path,
+        [1, 2],
+        ColorType::Grayscale,
+        BitDepth::Sixteen,
+        &bytes,
+    );
+    assert_eq!(stored().as_slice(), [0x0102, 0xfffe]);
+    // The first pixel in the highest bits.
+    write_png(
+        &path,
+        [1, 3],
+        ColorType::Grayscale,
+        BitDepth::Two,
+        &[0b01_11_10_00],
+    );
+    assert_eq!(stored().as_slice(), [1, 3, 2]);
+    write_png(&path, [1, 2], ColorType::Indexed, BitDepth::Eight, &[1, 0]);
+    assert_eq!(stored().as_slice(), [1, 0]);
+    write_png(
+        &path,
+        [1, 2],
+        ColorType::Rgba,
+        BitDepth::Eight,
+        &[1, 2, 3, 9, 4, 5, 6, 9],
+    );
+    let colour = stored();
+    assert_eq!(
+        (colour.channels(), colour.height(), colour.width()),
+        (3, 1, 2)
+    );
+    assert_eq!(colour.as_slice(), [1, 4, 2, 5, 3, 6]);
+    let grey = read_stored_values(&oracle("gray.jpg"), &Limits::default(), None).unwrap();
+    let seen = read(&oracle("gray.jpg")).unwrap();
+    assert_eq!(grey, seen.map(|&value| i32::from(value)));
 }
 
 #[test]
@@ -358,7 +401,7 @@ fn sizes_are_refused_before_anything_is_allocated() {
         ),
         "{error}"
     );
-    assert!(error.to_string().contains("Limits::max_pixels"), "{error}");
+    assert!(error.to_string().contains("--max-pixels"), "{error}");
 
     let path = folder.path().join("bomb.jpg");
     let mut bytes = fs::read(oracle("gray.jpg")).unwrap();

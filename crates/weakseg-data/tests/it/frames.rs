@@ -9,8 +9,8 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use serde::Deserialize;
 use weakseg_data::{
-    DataConfig, DataError, Limits, Split, View, read_dicom_values, read_image, read_image_size,
-    read_picture,
+    DataConfig, DataError, Limits, Split, View, read_image, read_image_size, read_picture,
+    read_stored_values,
 };
 
 use crate::dicom_file::{DicomFile, lossless_jpeg};
@@ -29,7 +29,7 @@ fn file(name: &str) -> PathBuf {
 
 fn values(path: &Path, frame: u32) -> Result<Vec<i32>, DataError> {
     let frame = NonZeroU32::new(frame);
-    read_dicom_values(path, &Limits::default(), frame).map(|values| values.as_slice().to_vec())
+    read_stored_values(path, &Limits::default(), frame).map(|values| values.as_slice().to_vec())
 }
 
 fn view(frame: u32) -> View {

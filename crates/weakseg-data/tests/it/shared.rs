@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use weakseg_data::rle::{Form, coco};
 use weakseg_data::{
-    DataConfig, Limits, Split, TableConfig, Tone, VocConfig, read_dicom_values, read_picture,
+    DataConfig, Limits, Split, TableConfig, Tone, VocConfig, read_picture, read_stored_values,
 };
 
 fn shared(name: &str) -> PathBuf {
@@ -156,7 +156,7 @@ fn compare(path: &std::path::Path, expected: &DicomOracle) -> Ending {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     };
-    let values = match read_dicom_values(path, &limits, None) {
+    let values = match read_stored_values(path, &limits, None) {
         Ok(values) => values,
         Err(error) => {
             assert_eq!(

@@ -220,11 +220,11 @@ fn refusals_say_where_and_what() {
         ("image,mass\np0_0,1\n..,0\n", &["`..` cannot name a file"]),
         (
             "image,mass\ngone.png,1\np5_0,0\n",
-            &["no image for `gone`", "gone.png"],
+            &["1 ids have no image below", "images: `gone`"],
         ),
         (
             "image,mass\n../images/p0_0.png,1\np5_0,0\n",
-            &["no image for `p0_0`"],
+            &["1 ids have no image below", "images: `p0_0`"],
         ),
         ("image,mass\n", &["the set has no cases"]),
         (

@@ -140,7 +140,14 @@ fn refusals_say_where_and_what() {
         "ImageSets/Segmentation/train.txt",
         "2007_000000\n2007_000009\n",
     );
-    assert!(refusal(&set, &config).contains("no image for `2007_000009`"));
+    let cases = DataConfig::Voc(config.clone()).open_cases(set.root());
+    let cases = cases.unwrap();
+    assert_eq!(cases.left_out, [("2007_000009".into(), "no image".into())]);
+    let told = &cases.warnings[0];
+    assert!(
+        told.contains("train.txt: 1 ids have no image below") && told.contains("`2007_000009`"),
+        "{told}"
+    );
     set.image("JPEGImages/2007_000009.png");
     assert!(refusal(&set, &config).contains("has no usable row"));
     set.text("ImageSets/Segmentation/train.txt", "\n");

@@ -86,6 +86,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // As other programs would make it: who may read, the user's mask says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    std::fs::create_dir_all(folder)?;
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;

@@ -129,9 +129,18 @@ pub(super) fn to_theirs(
     if !known.contains(&names) {
         let known: Vec<&str> = known.into_iter().map(Names::name).collect();
         return Err(match known.as_slice() {
-            [] => format!(
-                "{names} has no such network, nor has any library whose names are known; leave --names out"
-            ),
+            [] => {
+                let head = ["extra_linear.weight", "classifier.weight"];
+                let own = head
+                    .into_iter()
+                    .find(|key| tensors.iter().any(|(name, _)| name == key));
+                let why = own.map_or(String::new(), |key| {
+                    format!(" (the head of `{key}` is weakseg's, not a library's)")
+                });
+                format!(
+                    "no library has this network, so {names} has no names for it{why}; leave --names out"
+                )
+            }
             known => format!(
                 "{names} has no such network; it has the names of {}",
                 known.join(" and ")
@@ -281,10 +290,12 @@ mod tests {
             .tensors
             .into_iter()
             .collect();
-        assert!(
-            to_theirs(ours, Names::Torchvision)
-                .unwrap_err()
-                .contains("leave --names out")
-        );
+        let error = to_theirs(ours, Names::Torchvision).unwrap_err();
+        for words in [
+            "head of `extra_linear.weight` is weakseg's",
+            "leave --names out",
+        ] {
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

@@ -119,20 +119,50 @@ pub fn resolve(
         check_keys(&layer, &schema, &format!("--set {text}"))?;
         merge(&mut merged, layer);
     }
+    let refuse = |message: String| ConfigError::Value {
+        origin: blamed(&message, sets).unwrap_or_else(|| origin.to_owned()),
+        message,
+    };
     let mut config: Config = Value::Table(merged)
         .try_into()
-        .map_err(|e: toml::de::Error| ConfigError::Value {
-            origin: origin.to_owned(),
-            // Its second line names the key.
-            message: e.to_string().trim_end().replace('\n', " "),
+        // Its second line names the key.
+        .map_err(|e: toml::de::Error| {
+            refuse(plain(&e.to_string().trim_end().replace('\n', " ")))
         })?;
     config.settle_weights();
     config.settle_scopes();
-    config.check().map_err(|message| ConfigError::Value {
-        origin: origin.to_owned(),
-        message,
-    })?;
+    config.check().map_err(refuse)?;
     Ok(config)
+}
+
+/// The last `--set` whose key a message names: what is wrong is said of keys, and the layer that wins holds the value.
+fn blamed(message: &str, sets: &[String]) -> Option<String> {
+    let named = |text: &&String| {
+        let key = text.split('=').next().unwrap_or_default().trim();
+        let inside = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        message.match_indices(key).any(|(at, _)| {
+            let after = &message[at + key.len()..];
+            // A table that is set stands for the keys below it.
+            !message[..at].ends_with(inside) && !after.starts_with(|c: char| inside(c) && c != '.')
+        })
+    };
+    let text = sets.iter().rev().find(named)?;
+    Some(format!("--set {text}"))
+}
+
+/// The parser's words without names of Rust's types.
+fn plain(message: &str) -> String {
+    let mut text = message.to_owned();
+    for (rust, words) in [
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+    ] {
+        text = text.replace(rust, words);
+    }
+    text
 }
 
 /// The JSON Schema of the configuration file.
@@ -340,6 +370,36 @@ mod tests {
                 "cams.layer is \"layer3\", which vgg16 does not have; expected one of block1, "
             ),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_laid_to_the_layer_that_says_it() {
+        let error = |file: &str, sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|&text| text.to_owned()).collect();
+            let file = table(&format!("[data]\nkind = \"phantom\"\n{file}"));
+            let error = resolve(file, "run.toml", None, &sets);
+            error.expect_err("no epochs").to_string()
+        };
+        let bad = "classifier.training.epochs=0";
+        for sets in [&[bad][..], &[bad, "irn.training.epochs=3"]] {
+            let told = error("", sets);
+            assert!(
+                told.starts_with("--set classifier.training.epochs=0: "),
+                "{told}"
+            );
+        }
+        let told = error(
+            "[classifier.training]\nepochs = 0",
+            &["irn.training.epochs=3"],
+        );
+        assert!(told.starts_with("run.toml: "), "{told}");
+        let told = error("", &["classifier.training.epochs=many"]);
+        assert!(
+            told.starts_with("--set classifier.training.epochs=many: ")
+                && told.contains("expected a whole number, 0 or more")
+                && !told.contains("usize"),
+            "{told}"
         );
     }
 

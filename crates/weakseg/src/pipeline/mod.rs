@@ -294,6 +294,9 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     for FurtherDevice { device, name } in job.further {
         choose_precision(job.config, device, name)?;
     }
+    if !job.out.exists() {
+        check_trainings(job, &cases, None)?;
+    }
     let data = data_digest(&cases);
     let from = if job.span.again {
         job.span.from
@@ -302,7 +305,7 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     };
     let devices = device_names(job.device_name, job.further);
     let run = RunDir::open(job.out, job.config, data, &devices, from)?;
-    check_trainings(job, &cases, &run)?;
+    check_trainings(job, &cases, Some(&run))?;
     if job.span.again {
         clear(&run, job.span, job.progress)?;
     }
@@ -444,12 +447,16 @@ pub(crate) fn device_names(first: &str, further: &[FurtherDevice]) -> String {
 }
 
 /// Builds the sampler of every training that is asked for and not finished, and divides its steps among the devices: what
-/// cannot draw from these cases, or be divided, is found before any work, and before anything is cleared for it.
-fn check_trainings(job: &Job<'_>, cases: &Cases, run: &RunDir) -> Result<(), StepError> {
+/// cannot draw from these cases, or be divided, is found before any work, and before anything is cleared for it, or the folder made.
+fn check_trainings(job: &Job<'_>, cases: &Cases, run: Option<&RunDir>) -> Result<(), StepError> {
     for step in &METHOD[job.span.from..=job.span.until] {
         let learner = Learner::ALL.into_iter().find(|l| l.step() == step.name);
+        let finished = match run {
+            Some(run) => run.finished(step)?.is_some(),
+            None => false,
+        };
         if let Some(learner) = learner
-            && (job.span.again || run.finished(step)?.is_none())
+            && (job.span.again || !finished)
         {
             learner.sampler(job.config, cases)?;
             let (_, training) = learner.settings(job.config);

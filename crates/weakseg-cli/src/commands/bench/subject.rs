@@ -1,11 +1,12 @@
-//! The networks that are timed: those for which there is a well-known equal in PyTorch.
+//! The networks that are timed.
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use weakseg_models::encoder::{Encoder, Trunk};
 use weakseg_models::{
-    ClassifierArch, ClassifierConfig, HeadKind, Network, Output, SegmenterArch, SegmenterConfig,
+    ClassifierArch, ClassifierConfig, HeadKind, IrnetConfig, Network, Output, SegmenterArch,
+    SegmenterConfig,
 };
 
 /// Classes of PASCAL VOC, without the background.
@@ -27,7 +28,7 @@ pub enum Subject {
 impl Subject {
     /// The network of this name. VGG16 is timed as its published convolutions, five pools and no classifier, as
     /// torchvision's `vgg16().features`; classifiers with their published linear layer; DeepLabv3+ with separable
-    /// convolutions, as segmentation_models_pytorch has it.
+    /// convolutions, as segmentation_models_pytorch has it. IRNet learns its two heads, its trunk is frozen.
     ///
     /// # Errors
     /// If there is no such network.
@@ -64,14 +65,16 @@ impl Subject {
             let network = segmenter(arch, outputs, plus)?;
             return Ok(Self::Network(Network::Segmenter(network)));
         }
+        let irnets = ClassifierArch::ALL.map(IrnetConfig::new);
+        if let Some(config) = irnets.iter().find(|config| config.name() == name) {
+            return Ok(Self::Network(Network::Irnet(config.init(device)?)));
+        }
         bail!("{name}: not timed; there are {}", Self::names().join(", "))
     }
 
     /// Every name.
     pub fn names() -> Vec<&'static str> {
-        let classifiers = ClassifierArch::ALL.map(ClassifierArch::name);
-        let segmenters = SegmenterArch::ALL.map(SegmenterArch::name);
-        classifiers.into_iter().chain(segmenters).collect()
+        Network::names()
     }
 
     /// Mean of the squared outputs: a loss that asks a gradient of every output.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use weakseg::progress::Progress;
 use weakseg_models::weights::{Names, export_safetensors, read_metadata};
 
+use super::super::output_path::check_distinct;
 use super::network::Which;
 use crate::args::Settings;
 use crate::exit::Done;
@@ -42,7 +43,7 @@ pub struct Convert {
 #[derive(Serialize)]
 struct Outcome<'a> {
     arch: &'a str,
-    out: &'a PathBuf,
+    out: String,
     names: Option<String>,
     keys: usize,
     notes: &'a [String],
@@ -52,14 +53,7 @@ impl Convert {
     /// Reads, renames, writes.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("weights convert")?;
-        if let (Ok(input), Ok(out)) = (self.input.canonicalize(), self.out.canonicalize())
-            && input == out
-        {
-            bail!(
-                "{}: input and output are the same file; give another --out",
-                self.out.display()
-            );
-        }
+        check_distinct(&[&self.input], &[&self.out])?;
         let loaded = self.which.load(&self.input, &Device::flex())?;
         let Some(network) = loaded.network else {
             bail!(
@@ -76,7 +70,7 @@ impl Convert {
         if settings.json {
             return output::json(&Outcome {
                 arch: &self.which.arch,
-                out: &self.out,
+                out: self.out.display().to_string(),
                 names: self.names.map(|names| names.to_string()),
                 keys: loaded.report.applied.len(),
                 notes,

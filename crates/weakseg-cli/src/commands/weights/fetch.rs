@@ -1,7 +1,5 @@
 //! `weakseg weights fetch`: pretrained weights into the cache.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -31,7 +29,7 @@ pub struct Fetch {
 #[derive(Serialize)]
 struct Item {
     name: String,
-    path: PathBuf,
+    path: String,
     size: Option<u64>,
     sha256: Option<&'static str>,
 }
@@ -46,7 +44,7 @@ impl Fetch {
             if settings.json {
                 output::json(&Item {
                     name: name.clone(),
-                    path,
+                    path: path.display().to_string(),
                     size: entry.size,
                     sha256: entry.sha256,
                 })?;

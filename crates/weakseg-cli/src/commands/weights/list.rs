@@ -1,7 +1,5 @@
 //! `weakseg weights list`: which pretrained weights there are.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -43,7 +41,7 @@ struct Item {
     /// Whether a file of that size is in the cache.
     cached: bool,
     /// Where it is, or is to be put.
-    path: Option<PathBuf>,
+    path: Option<String>,
 }
 
 impl Item {
@@ -70,7 +68,10 @@ impl Item {
             mean: statistics.mean.map(rounded),
             std: statistics.std.map(rounded),
             cached: cache.holds(entry),
-            path: cache.place(entry).ok(),
+            path: cache
+                .place(entry)
+                .ok()
+                .map(|path| path.display().to_string()),
         }
     }
 

@@ -13,7 +13,7 @@ use weakseg_models::{Network, Output};
 
 use super::network::Which;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
 
 /// Check a file of weights against a network, and its outputs against outputs that are known.
@@ -48,7 +48,7 @@ pub struct Verify {
 #[derive(Serialize)]
 struct Outcome<'a> {
     arch: &'a str,
-    weights: &'a Path,
+    weights: String,
     format: &'static str,
     /// Whether every key of the file has its place in the network and the other way round.
     fits: bool,
@@ -97,10 +97,10 @@ impl Verify {
     /// Loads, runs, compares.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
-            bail!(
+            return usage(format!(
                 "--tolerance {}: expected a number, 0 or more",
                 self.tolerance
-            );
+            ));
         }
         let (device, _) = settings.device.open()?;
         let loaded = self.which.load(&self.weights, &device)?;
@@ -113,7 +113,7 @@ impl Verify {
         };
         let outcome = Outcome {
             arch: &self.which.arch,
-            weights: &self.weights,
+            weights: self.weights.display().to_string(),
             format: loaded.format.name(),
             fits: report.is_complete(),
             applied: report.applied.len(),
@@ -208,7 +208,7 @@ impl Outcome<'_> {
     fn text(&self, report: &LoadReport) -> String {
         let mut lines = vec![format!(
             "{}: {}, {} of {}'s keys{}, {:.2} s",
-            self.weights.display(),
+            self.weights,
             self.format,
             self.applied,
             self.arch,
