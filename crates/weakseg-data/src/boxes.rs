@@ -1,12 +1,12 @@
 //! Boxes around findings, `image,label,x,y,width,height`: for scoring only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::csv_table::CsvTable;
-use crate::fault::{Fault, Rule};
+use crate::fault::{Fault, Rule, some_of};
 use crate::listing::id_of;
-use crate::{Classes, DataError};
+use crate::{Case, Cases, Classes, DataError, Limits, read_image_size};
 
 /// A rectangle around a finding, in pixels of the image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,7 +93,7 @@ pub(crate) fn read_boxes(path: &Path, classes: &Classes) -> Result<Boxes, DataEr
             path: path.to_owned(),
             problem: format!(
                 "{count} boxes of findings this set has no labels for: {}",
-                crate::fault::some_of(&names)
+                some_of(&names)
             ),
             remedy: "they are left out of the scores; if a name is misspelt, correct it".into(),
         };
@@ -105,4 +105,77 @@ pub(crate) fn read_boxes(path: &Path, classes: &Classes) -> Result<Boxes, DataEr
         });
     }
     Ok(Boxes { of, faults })
+}
+
+/// Boxes of images that are no cases.
+pub(crate) fn boxes_without_case(
+    path: &Path,
+    boxes: &BTreeMap<String, Vec<BoundingBox>>,
+    cases: &Cases,
+) -> Option<Fault> {
+    let known: BTreeSet<&str> = cases.cases.iter().map(|case| case.id.as_str()).collect();
+    let strays: Vec<String> = boxes
+        .keys()
+        .filter(|id| !known.contains(id.as_str()))
+        .cloned()
+        .collect();
+    (!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: path.to_owned(),
+            problem: format!(
+                "boxes of {} images that are no cases: {}",
+                strays.len(),
+                some_of(&strays)
+            ),
+            remedy: "they are left out; add the images, or remove the rows".into(),
+        };
+        Fault::warning(Rule::CaseOfBox, error)
+    })
+}
+
+/// Boxes that leave their images. An image that cannot be read is told when its pixels are.
+pub(crate) fn boxes_outside(
+    boxes: &BTreeMap<String, Vec<BoundingBox>>,
+    cases: &Cases,
+) -> Vec<Fault> {
+    let limits = Limits::default();
+    let mut faults = Vec::new();
+    for case in &cases.cases {
+        let Some(boxes) = boxes.get(&case.id) else {
+            continue;
+        };
+        if let Ok((height, width)) = read_image_size(&case.image, &limits) {
+            faults.extend(
+                boxes
+                    .iter()
+                    .filter_map(|found| outside(case, found, height, width)),
+            );
+        }
+    }
+    faults
+}
+
+/// A box that leaves its image by more than the pixel that rounding may cost.
+pub(crate) fn outside(
+    case: &Case,
+    found: &BoundingBox,
+    height: usize,
+    width: usize,
+) -> Option<Fault> {
+    let inside = found.x >= -1.0
+        && found.y >= -1.0
+        && found.x + found.width <= width as f32 + 1.0
+        && found.y + found.height <= height as f32 + 1.0;
+    if inside {
+        return None;
+    }
+    let error = DataError::Set {
+        path: case.image.clone(),
+        problem: format!(
+            "the box x {}, y {}, width {}, height {} leaves the image of {height}x{width} (height x width)",
+            found.x, found.y, found.width, found.height
+        ),
+        remedy: "give boxes in pixels of this very image, not of a larger original".into(),
+    };
+    Some(Fault::error(Rule::BoxInImage, error))
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::boxes::read_boxes;
+use crate::boxes::{boxes_outside, boxes_without_case, read_boxes};
 use crate::coco::CocoObjects;
-use crate::fault::refuse;
+use crate::fault::{Severity, refuse};
 use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
 use crate::true_instance::Objects;
@@ -45,23 +45,30 @@ impl DataConfig {
     /// Opens what a scoring step compares with: the masks, objects and boxes of `cases`.
     ///
     /// # Errors
-    /// If a folder of masks, a table of boxes or a document of objects that was named does not exist, or the table cannot be
-    /// understood. The document is read when objects are first asked for.
+    /// If a folder of masks, a table of boxes or a document of objects that was named does not exist, the table cannot be
+    /// understood, or one of its boxes leaves its image. The document is read when objects are first asked for.
     pub fn open_truth(&self, base: &Path, cases: &Cases) -> Result<Truth, DataError> {
         let places = self.truth_places(base)?;
-        let mut boxes = None;
+        let (mut boxes, mut warnings) = (None, Vec::new());
         if let Some(path) = &places.boxes {
             let mut table = read_boxes(path, &cases.classes)?;
-            refuse(std::mem::take(&mut table.faults))?;
+            let mut faults = std::mem::take(&mut table.faults);
+            faults.extend(boxes_without_case(path, &table.of, cases));
+            faults.extend(boxes_outside(&table.of, cases));
+            let odd = faults
+                .iter()
+                .filter(|fault| fault.severity == Severity::Warning);
+            warnings.extend(odd.map(|fault| fault.error.to_string()));
+            refuse(faults)?;
             boxes = Some(table);
         }
-        Ok(Truth::new(
-            cases,
-            places.masks,
-            places.objects,
-            boxes,
-            places.resize,
-        ))
+        let mut truth = Truth::new(cases, places.masks, places.objects, boxes, places.resize);
+        truth.warnings = warnings;
+        truth.documents = [places.boxes, self.truth_table(base)?]
+            .into_iter()
+            .flatten()
+            .collect();
+        Ok(truth)
     }
 
     /// The same set without what only truth is read by: masks, objects, boxes, and what is done about masks of another size.
@@ -99,6 +106,15 @@ impl DataConfig {
             Self::Phantom(_) | Self::Voc(_) => View::default(),
             Self::Table(set) => set.view(),
             Self::Siim(set) => set.view(),
+        }
+    }
+
+    /// The file that holds the truth of all cases at once, but for boxes.
+    fn truth_table(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
+        match self {
+            Self::Phantom(_) | Self::Voc(_) => Ok(None),
+            Self::Table(set) => set.object_file(base),
+            Self::Siim(set) => Ok(Some(set.table(base))),
         }
     }
 

@@ -307,7 +307,48 @@ pub(crate) fn is_ending(ending: &str) -> bool {
     endings().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
-/// Whether the classes' names can be told apart and, for findings, name folders.
+/// Words of the rows of a report that mean no class.
+const SUBSETS: [&str; 3] = ["all", "pos", "neg"];
+
+/// What lies beside the folders of findings, in the folders of a run's steps and of predictions.
+const FILES: [&str; 16] = [
+    "checkpoints",
+    "displacements",
+    "edges",
+    "image-notes.jsonl",
+    "instances",
+    "instances.json",
+    "manifest.json",
+    "maps",
+    "metrics.jsonl",
+    "outputs.json",
+    "overlays",
+    "predictions.csv",
+    "predictions.json",
+    "rows.json",
+    "scores",
+    "started.json",
+];
+
+/// Why a class cannot have a name that is safe, or `None` if it can. `several` says that there are other findings: then each
+/// has a folder of its name.
+fn taken(name: &str, space: LabelSpace, several: bool) -> Option<&'static str> {
+    if SUBSETS.contains(&name) {
+        return Some("a report means images with and without findings by `all`, `pos` and `neg`");
+    }
+    match space {
+        LabelSpace::Exclusive if name == "background" => {
+            Some("it is what a report calls the pixels of no class")
+        }
+        // Some systems take two names that differ in case for one.
+        LabelSpace::Findings if several && FILES.contains(&name.to_lowercase().as_str()) => {
+            Some("a run or `predict` has something of that name beside the folders of findings")
+        }
+        LabelSpace::Exclusive | LabelSpace::Findings => None,
+    }
+}
+
+/// Whether the classes' names can be told apart, are free and, for findings, name folders.
 pub(crate) fn check_classes(path: &Path, classes: &Classes) -> Result<(), DataError> {
     if classes.is_empty() {
         return Err(DataError::Set {
@@ -335,6 +376,13 @@ pub(crate) fn check_classes(path: &Path, classes: &Classes) -> Result<(), DataEr
                     name.escape_debug()
                 ),
                 remedy: "rename its column".into(),
+            });
+        }
+        if let Some(reason) = taken(name, classes.space, classes.len() > 1) {
+            return Err(DataError::Set {
+                path: path.to_owned(),
+                problem: format!("the class name `{name}` is taken ({reason})"),
+                remedy: "rename the class".into(),
             });
         }
         let folded = name.to_lowercase();
@@ -373,6 +421,36 @@ mod tests {
         let fault = ids.add("A", 4).unwrap_err();
         assert_eq!(fault.rule, Rule::UniqueId);
         assert!(fault.error.to_string().contains("lines 2 and 4"));
+    }
+
+    #[test]
+    fn names_that_mean_something_else_are_refused() {
+        let check = |names: &[&str], space| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            check_classes(Path::new("labels.csv"), &Classes { names, space })
+        };
+        for name in [
+            "all",
+            "pos",
+            "neg",
+            "manifest.json",
+            "Overlays",
+            "scores",
+            "edges",
+        ] {
+            let text = check(&["mass", name], LabelSpace::Findings)
+                .unwrap_err()
+                .to_string();
+            assert!(text.contains(&format!("`{name}` is taken")), "{text}");
+        }
+        for name in ["all", "background"] {
+            assert!(check(&[name], LabelSpace::Exclusive).is_err(), "{name}");
+        }
+        assert!(check(&["pos"], LabelSpace::Findings).is_err());
+        // One finding has no folder, nor have classes that share a mask; `Pos` is another word.
+        assert!(check(&["scores"], LabelSpace::Findings).is_ok());
+        assert!(check(&["scores", "Pos"], LabelSpace::Exclusive).is_ok());
+        assert!(check(&["mass", "background"], LabelSpace::Findings).is_ok());
     }
 
     #[test]

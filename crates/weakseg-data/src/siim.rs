@@ -91,7 +91,7 @@ impl SiimConfig {
     /// Reads who is ill, finds the images, and divides them.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
         let root = below(base, &self.root);
-        let path = below(&root, &self.csv);
+        let path = self.table(base);
         let mut faults = Vec::new();
         let classes = Classes {
             names: vec![self.finding.clone()],
@@ -151,7 +151,12 @@ impl SiimConfig {
 
     /// The masks, for scoring only.
     pub(crate) fn runs(&self, base: &Path) -> Result<RunTable, DataError> {
-        RunTable::read_listed(&below(&below(base, &self.root), &self.csv), TableForm::Siim)
+        RunTable::read_listed(&self.table(base), TableForm::Siim)
+    }
+
+    /// The table of labels and masks.
+    pub(crate) fn table(&self, base: &Path) -> PathBuf {
+        below(&below(base, &self.root), &self.csv)
     }
 
     /// One Patient ID for all was written over the true ones: it says nothing of who is who.

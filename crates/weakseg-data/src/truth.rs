@@ -26,6 +26,10 @@ pub struct Truth {
     boxes: BTreeMap<String, Vec<BoundingBox>>,
     resize: Option<MaskResize>,
     limits: Limits,
+    /// Files that speak of all cases at once.
+    pub(crate) documents: Vec<PathBuf>,
+    /// What is not as it should be though scores can be made of it, for the user's eyes.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where masks come from.
@@ -73,7 +77,33 @@ impl Truth {
             boxes: boxes.map(|boxes| boxes.of).unwrap_or_default(),
             resize,
             limits: Limits::default(),
+            documents: Vec::new(),
+            warnings: Vec::new(),
         }
+    }
+
+    /// What is not as it should be though scores can be made of it, for the user's eyes: boxes that are left out.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Every file that it reads, or will, and that is there: masks, object maps, tables and documents. In order.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = self.documents.clone();
+        for id in self.known.keys() {
+            if let Some(Masks::Folder(folder)) = &self.masks {
+                files.extend(
+                    self.paths(folder, id)
+                        .into_iter()
+                        .filter(|path| path.is_file()),
+                );
+            }
+            files.extend(self.object_map(id));
+        }
+        files.sort();
+        files
     }
 
     /// The classes the masks and boxes speak of.

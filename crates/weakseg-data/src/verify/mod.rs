@@ -10,15 +10,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::boxes::{BoundingBox, read_boxes};
+use crate::boxes::{boxes_without_case, outside, read_boxes};
 use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::true_instance::Objects;
 use crate::truth::Masks;
 use crate::{Case, Cases, Classes, DataConfig, DataError, Limits, Split, Truth};
-use strays::{
-    boxes_without_case, masks_without_case, objects_without_case, objects_without_class_map,
-};
+use strays::{masks_without_case, objects_without_case, objects_without_class_map};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -273,26 +271,6 @@ fn disagreements(
         remedy: "correct the label or the mask".into(),
     };
     Some(Fault::warning(Rule::MaskAgreesWithLabel, error))
-}
-
-/// A box that leaves its image by more than the pixel that rounding may cost.
-fn outside(case: &Case, found: &BoundingBox, height: usize, width: usize) -> Option<Fault> {
-    let inside = found.x >= -1.0
-        && found.y >= -1.0
-        && found.x + found.width <= width as f32 + 1.0
-        && found.y + found.height <= height as f32 + 1.0;
-    if inside {
-        return None;
-    }
-    let error = DataError::Set {
-        path: case.image.clone(),
-        problem: format!(
-            "the box x {}, y {}, width {}, height {} leaves the image of {height}x{width} (height x width)",
-            found.x, found.y, found.width, found.height
-        ),
-        remedy: "give boxes in pixels of this very image, not of a larger original".into(),
-    };
-    Some(Fault::error(Rule::BoxInImage, error))
 }
 
 fn patients_across_splits(cases: &Cases) -> Vec<Fault> {

@@ -1,39 +1,13 @@
 //! What lies beside a set and belongs to none of its cases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::boxes::BoundingBox;
 use crate::coco::CocoTruth;
 use crate::fault::{Fault, Rule, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
 use crate::{Cases, DataError, LabelSpace};
-
-pub(super) fn boxes_without_case(
-    path: &Path,
-    boxes: &BTreeMap<String, Vec<BoundingBox>>,
-    cases: &Cases,
-) -> Option<Fault> {
-    let known: BTreeSet<&str> = cases.cases.iter().map(|case| case.id.as_str()).collect();
-    let strays: Vec<String> = boxes
-        .keys()
-        .filter(|id| !known.contains(id.as_str()))
-        .cloned()
-        .collect();
-    (!strays.is_empty()).then(|| {
-        let error = DataError::Set {
-            path: path.to_owned(),
-            problem: format!(
-                "boxes of {} images that are no cases: {}",
-                strays.len(),
-                some_of(&strays)
-            ),
-            remedy: "they are left out; add the images, or remove the rows".into(),
-        };
-        Fault::warning(Rule::CaseOfBox, error)
-    })
-}
 
 pub(super) fn objects_without_case(document: &CocoTruth, cases: &Cases) -> Option<Fault> {
     let known: BTreeSet<&str> = cases.cases.iter().map(|case| case.id.as_str()).collect();

@@ -209,6 +209,50 @@ fn boxes_that_cannot_be_understood_are_refused() {
     );
 }
 
+#[test]
+fn boxes_that_are_left_out_are_told_and_those_outside_refused() {
+    let (set, config) = Set::table();
+    let data = DataConfig::Table(config.clone());
+    let cases = data.open_cases(set.root()).unwrap();
+    let open = |rows: &str| {
+        let text = format!("image,label,x,y,width,height\np0_0.png,mass,0,0,4,4\n{rows}");
+        set.text("boxes.csv", &text);
+        data.open_truth(set.root(), &cases)
+    };
+    assert!(open("").unwrap().warnings().is_empty());
+    let odd = open("p0_0.png,nodule,0,0,4,4\nelsewhere.png,mass,0,0,4,4\n").unwrap();
+    let [finding, image] = odd.warnings() else {
+        panic!("{:?}", odd.warnings());
+    };
+    assert!(finding.contains("`nodule`") && image.contains("`elsewhere`"));
+    // Images are 6 high and 8 wide.
+    let text = open("p0_1.png,mass,500,500,4,4\n").unwrap_err().to_string();
+    assert!(text.contains("leaves the image of 6x8"), "{text}");
+}
+
+#[test]
+fn its_files_are_those_that_are_there() {
+    let (set, config) = Set::table();
+    let names = |set: &Set, config: &TableConfig| -> Vec<String> {
+        let files = truth(set, config).files();
+        let below = files
+            .iter()
+            .map(|path| path.strip_prefix(set.root()).unwrap());
+        below.map(|path| path.display().to_string()).collect()
+    };
+    let all = names(&set, &config);
+    assert_eq!(all.len(), 21, "20 masks and the boxes: {all:?}");
+    assert!(all.contains(&"boxes.csv".to_owned()) && all.contains(&"masks/p0_0.png".to_owned()));
+    std::fs::remove_file(set.at("masks/p0_0.png")).unwrap();
+    set.text("masks/stray.png", "nobody's");
+    set.text("instances.json", "{}");
+    let now = names(&set, &config);
+    assert_eq!(now.len(), 21, "{now:?}");
+    assert!(
+        now.contains(&"instances.json".to_owned()) && !now.contains(&"masks/p0_0.png".to_owned())
+    );
+}
+
 fn truth_of_kit(set: &Set, config: &VocConfig) -> Truth {
     let config = DataConfig::Voc(config.clone());
     let cases = config.open_cases(set.root()).unwrap();

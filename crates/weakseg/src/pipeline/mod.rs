@@ -4,12 +4,18 @@
 //! [`steps`], reads the folders of the steps it needs and writes its own.
 //!
 //! A [`Work::Learn`] step is handed images and image-level labels and nothing that leads to a mask; a [`Work::Score`]
-//! step is handed the [`Truth`] as well. Only [`run`] opens the truth, and only for the latter.
+//! step is handed the [`Truth`] as well. Only [`run`] opens the truth, only where a step of the latter kind is asked for, and
+//! hands it to no other.
 
 mod baselines;
+mod claim;
+mod inventory;
 mod memory;
+mod outputs;
 mod rows;
 mod run_dir;
+mod run_error;
+mod run_record;
 mod scores;
 mod sections;
 pub mod steps;
@@ -20,7 +26,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use weakseg_data::{Cases, DataError, Truth};
 
-use crate::config::{Config, EncoderStart};
+use crate::config::{Config, EncoderStart, Training};
 use crate::digest::digest;
 use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
@@ -28,9 +34,14 @@ use crate::train::{FurtherDevice, TrainError, check_shares};
 use steps::learner::Learner;
 
 pub use baselines::{PriorMask, baseline_rows};
+pub use claim::Claim;
+pub use inventory::Inventory;
 pub use rows::{Who, class_rows, finding_rows, mean_iou_row, precision_of};
-pub use run_dir::{Manifest, RunDir, RunError, RunRecord, StepRecord};
-pub(crate) use run_dir::{finished_folder, finished_outputs, record};
+pub use run_dir::RunDir;
+pub use run_error::RunError;
+use run_record::step_of;
+pub use run_record::{Manifest, RunRecord, StepRecord};
+pub(crate) use run_record::{finished_folder, finished_outputs, record};
 pub use scores::{ScoreError, score_boxes, score_masks};
 
 /// One step of the method.
@@ -285,11 +296,17 @@ pub struct Job<'a> {
 /// # Errors
 /// The first step that fails, with the folder left so that the same call goes on.
 pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
-    let cases = job.config.data.open_cases(job.base)?;
+    check_span(job)?;
+    let from = match job.span.again {
+        true => job.span.from,
+        false => METHOD.len(),
+    };
+    run_dir::check(job.out, job.config, from)?;
+    let mut cases = job.config.data.open_cases(job.base)?;
     for warning in &cases.warnings {
         job.progress.note(&format!("warning: {warning}"));
     }
-    check_span(job)?;
+    let truth = truth(job, &cases)?;
     choose_precision(job.config, &job.device, job.device_name)?;
     for FurtherDevice { device, name } in job.further {
         choose_precision(job.config, device, name)?;
@@ -297,15 +314,24 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     if !job.out.exists() {
         check_trainings(job, &cases, None)?;
     }
-    let data = data_digest(&cases);
-    let from = if job.span.again {
-        job.span.from
-    } else {
-        METHOD.len()
-    };
+    let claim = Claim::of(job.out)?;
+    let before = Inventory::of_run(job.out)?;
+    let data = Inventory::take(
+        &cases,
+        truth.as_ref(),
+        job.base,
+        before.as_ref(),
+        job.progress,
+        job.stop,
+    )?;
+    if let Some(warning) = data.shared_by_splits() {
+        job.progress.note(&format!("warning: {warning}"));
+        cases.warnings.push(warning);
+    }
     let devices = device_names(job.device_name, job.further);
-    let run = RunDir::open(job.out, job.config, data, &devices, from)?;
+    let run = RunDir::open(claim, job.config, data, &devices, from)?;
     check_trainings(job, &cases, Some(&run))?;
+    check_outputs(job, &run)?;
     if job.span.again {
         clear(&run, job.span, job.progress)?;
     }
@@ -353,8 +379,8 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         let outcome = match step.work {
             Work::Learn(work) => work(&bench, &folder),
             Work::Score(work) => {
-                let truth = job.config.data.open_truth(job.base, &cases)?;
-                work(&bench, &truth, &folder)
+                let truth = truth.as_ref().expect("opened where a step scores");
+                work(&bench, truth, &folder)
             }
         };
         let seconds = began.elapsed().as_secs_f64();
@@ -374,6 +400,61 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         )?;
     }
     Ok(skipped)
+}
+
+/// What the steps that are asked for score with, none if none of them scores: before any work, so that hours are not spent
+/// before it turns out that a table of boxes cannot be understood.
+fn truth(job: &Job<'_>, cases: &Cases) -> Result<Option<Truth>, StepError> {
+    let mut steps = METHOD[job.span.from..=job.span.until].iter();
+    if !steps.any(|step| matches!(step.work, Work::Score(_))) {
+        return Ok(None);
+    }
+    let truth = job.config.data.open_truth(job.base, cases)?;
+    for warning in truth.warnings() {
+        job.progress.note(&format!("warning: {warning}"));
+    }
+    Ok(Some(truth))
+}
+
+/// Compares what finished steps wrote with what lies there, where this call trusts it: those of the span that are not done
+/// again, and those that any step that is done is made from, down to its first source. The latter are read to their last byte;
+/// the step reads them too. A report whose files were removed is gathered again, which needs seconds and loses nothing.
+///
+fn check_outputs(job: &Job<'_>, run: &RunDir) -> Result<(), StepError> {
+    let Span { from, until, again } = job.span;
+    let asked = &METHOD[from..=until];
+    let mut done = Vec::new();
+    let mut reports = Vec::new();
+    for step in asked {
+        let finished = run.finished(step)?.is_some();
+        if finished && step.name == "report" {
+            reports = run.missing_reports();
+        }
+        if again || !finished || (step.name == "report" && !reports.is_empty()) {
+            done.push(step.name);
+        }
+    }
+    let mut sources: Vec<&str> = Vec::new();
+    for step in METHOD.iter().rev() {
+        if done.contains(&step.name) || sources.contains(&step.name) {
+            sources.extend(step.needs);
+        }
+    }
+    for (number, step) in METHOD.iter().enumerate() {
+        let source = sources.contains(&step.name);
+        if !done.contains(&step.name) && (source || (from..=until).contains(&number)) {
+            run.check_outputs(step, source)?;
+        }
+    }
+    if let (false, [.., report], false) = (again, &METHOD, reports.is_empty()) {
+        let missing = reports.join(" and ");
+        job.progress.note(&format!(
+            "{missing}: gone, the step {} is done again",
+            report.name
+        ));
+        run.clear(report)?;
+    }
+    Ok(())
 }
 
 /// Clears the finished steps of a span that is done again and, in or behind it, every step made from one of them: it would
@@ -458,12 +539,31 @@ fn check_trainings(job: &Job<'_>, cases: &Cases, run: Option<&RunDir>) -> Result
         if let Some(learner) = learner
             && (job.span.again || !finished)
         {
-            learner.sampler(job.config, cases)?;
-            let (_, training) = learner.settings(job.config);
+            let drawn = learner.sampler(job.config, cases)?.len();
+            let (section, training) = learner.settings(job.config);
+            check_batch(section, training, drawn, learner)?;
             check_shares(step.name, training, 1 + job.further.len())?;
         }
     }
     Ok(())
+}
+
+/// A batch that no epoch can fill is a mistake: what was asked for is not what would be trained.
+fn check_batch(
+    section: &str,
+    training: &Training,
+    drawn: usize,
+    learner: Learner,
+) -> Result<(), StepError> {
+    let batch = training.batch;
+    if batch <= drawn {
+        return Ok(());
+    }
+    Err(StepError::Other(format!(
+        "{section}.training.batch is {batch}, but an epoch of {} draws {drawn} images of the training split; set it to {drawn} \
+         at most: --set {section}.training.batch={drawn}",
+        learner.step()
+    )))
 }
 
 /// Files of weights that the asked steps start from.

@@ -4,139 +4,27 @@
 //! of what the step read; a finished step whose inputs are no longer those of the configuration is never reused and never
 //! silently thrown away.
 
-use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use weakseg_data::{DataError, atomic};
+use weakseg_data::atomic;
 
+use super::claim::{Claim, check_folder};
+use super::inventory::Inventory;
+use super::outputs::{self, Outputs};
+use super::run_error::RunError;
+use super::run_record::{
+    MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of, made_nothing,
+    other_seed, parse, started,
+};
 use super::sections::Sections;
-use super::{METHOD, Step};
+use super::{METHOD, Step, Work};
 use crate::config::{Config, to_toml};
 use crate::digest::{digest, digest_folder};
-use crate::files::{io, make_folder, read};
+use crate::files::{io, make_folder};
 use crate::versions::versions;
 
-const MANIFEST: &str = "manifest.json";
-const STARTED: &str = "started.json";
 /// What the step `report` writes beside its folder.
 pub(super) const REPORT: [&str; 2] = ["report.json", "report.html"];
-
-/// Why a folder cannot be used for a run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Another process works in it.
-    #[error("{}: another weakseg is at work in this folder; wait for it, or give another --out", path.display())]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The folder holds something else.
-    #[error("{}: not empty and not a run of weakseg (it has no run.json); give another --out", path.display())]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A finished or begun step was made from other settings.
-    #[error(
-        "{}: step {step} was made with other settings ({changed}); give another --out, or repeat from there with --from {step}",
-        path.display()
-    )]
-    OtherRun {
-        /// The folder.
-        path: PathBuf,
-        /// The first step that does not fit.
-        step: &'static str,
-        /// What differs.
-        changed: String,
-    },
-    /// A step that a later one needs is not finished.
-    #[error(
-        "step {step} needs {needs}, which is not finished; run it first (leave out --from and --only, or start with --from {needs})"
-    )]
-    Unfinished {
-        /// The step.
-        step: &'static str,
-        /// The one it needs.
-        needs: &'static str,
-    },
-    /// `run.json` or a manifest cannot be understood.
-    #[error("{}: damaged or from another version ({why}); remove it to do its step again", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// A file.
-    #[error(transparent)]
-    File(#[from] DataError),
-}
-
-/// What a finished step says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The step's name.
-    pub step: String,
-    /// Digest of the settings and steps it was made from.
-    pub inputs: String,
-    /// Digest over all its files.
-    pub outputs: String,
-    /// Seconds of work, over all sittings; what was done between the last stop and a kill is not counted.
-    pub seconds: f64,
-    /// Cases worked on.
-    pub cases: usize,
-    /// Greatest memory of the process while it ran, in bytes; none where the system does not tell.
-    pub peak_rss_bytes: Option<u64>,
-    /// Cases left out, with the reason.
-    pub skipped: Vec<(String, String)>,
-}
-
-/// `started.json`: what a step that was begun is being made from.
-#[derive(Debug, Serialize, Deserialize)]
-struct Started {
-    /// Digest of what it reads.
-    inputs: String,
-    /// The settings it reads.
-    sections: BTreeMap<String, serde_json::Value>,
-    /// Seconds of earlier sittings; 0 once the manifest has them.
-    #[serde(default)]
-    seconds: f64,
-}
-
-/// `run.json`: the run as a whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunRecord {
-    /// Of this file.
-    pub format: u32,
-    /// Versions of the program and of what decides its numbers.
-    pub versions: BTreeMap<String, String>,
-    /// Where the networks ran.
-    pub device: String,
-    /// Seed.
-    pub seed: u64,
-    /// Digest of the images' names, labels and splits.
-    pub data: String,
-    /// Folder that relative paths of the configuration start from, seen from the run's folder; noted by the program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<String>,
-    /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
-    pub steps: Vec<StepRecord>,
-}
-
-/// One step in `run.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    /// The step's name.
-    pub step: String,
-    /// `pending`, `running` or `finished`.
-    pub status: String,
-    /// Digest of what it reads.
-    pub inputs: Option<String>,
-    /// Digest of what it wrote.
-    pub outputs: Option<String>,
-}
 
 /// An opened and locked run folder.
 #[derive(Debug)]
@@ -144,73 +32,98 @@ pub struct RunDir {
     root: PathBuf,
     device: String,
     seed: u64,
-    data: String,
+    data: Inventory,
     sections: Sections,
-    _lock: File,
+    _claim: Claim,
+}
+
+/// Whether `root` can be opened for `config`, as far as can be told without the data: before any work, and before anything is
+/// made. `from` as in [`RunDir::open`].
+///
+/// # Errors
+/// See [`RunError`].
+pub(super) fn check(root: &Path, config: &Config, from: usize) -> Result<(), RunError> {
+    check_folder(root)?;
+    let sections = Sections::of(config);
+    for step in &METHOD[..from] {
+        let Some(started) = started(root, step)? else {
+            continue;
+        };
+        let mut changed = sections.changed(step, &started.sections);
+        changed.extend(other_seed(root, config.seed)?);
+        if !changed.is_empty() && !made_nothing(root, step)? {
+            return Err(other_run(root, step, &changed));
+        }
+    }
+    Ok(())
 }
 
 impl RunDir {
-    /// Opens `root` for `config`, making it if it is not there, and writes `config.toml` and `run.json`.
+    /// Opens the folder of `claim` for `config` and `data`, and writes `run.json`, `config.toml` and `data.json`.
     ///
-    /// Steps from number `from` on are about to be repeated if their settings changed; earlier ones must fit.
+    /// Steps from number `from` on are about to be repeated if their settings or data changed; earlier ones must fit.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn open(
-        root: &Path,
+        claim: Claim,
         config: &Config,
-        data: String,
+        data: Inventory,
         device: &str,
         from: usize,
     ) -> Result<Self, RunError> {
-        make_folder(root)?;
-        let lock_path = root.join(".lock");
-        let known = root.join("run.json").exists();
-        let foreign = std::fs::read_dir(root)
-            .map_err(io(root, "list"))?
-            .filter_map(Result::ok)
-            .any(|entry| entry.file_name() != ".lock");
-        if foreign && !known {
-            return Err(RunError::NotARun {
-                path: root.to_owned(),
-            });
-        }
-        let lock = File::create(&lock_path).map_err(io(&lock_path, "create"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(RunError::Locked {
-                    path: root.to_owned(),
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(io(&lock_path, "lock")(source).into()),
-        }
-        sweep(root)?;
+        let before = Inventory::of_run(claim.root())?;
         let run = Self {
-            root: root.to_owned(),
+            root: claim.root().to_owned(),
             device: device.to_owned(),
             seed: config.seed,
             data,
             sections: Sections::of(config),
-            _lock: lock,
+            _claim: claim,
         };
-        for (number, step) in METHOD.iter().enumerate() {
-            if let Some(started) = run.started(step)?
-                && started.inputs != run.inputs(step)
-            {
-                if number < from && !run.made_nothing(step)? {
-                    let changed = run.changed(step, &started);
-                    return Err(RunError::OtherRun {
-                        path: root.to_owned(),
-                        step: step.name,
-                        changed,
-                    });
-                }
-                run.clear(step)?;
-            }
+        let root = &run.root;
+        // What is written in data.json goes with every step that was begun: those with which it does not are removed below.
+        let mut labels = Vec::new();
+        let (mut images, mut truth) = (Vec::new(), Vec::new());
+        if let Some(before) = &before {
+            labels = run.data.other_labels(before);
+            images = run.data.other_images(before);
+            truth = run.data.other_truth(before);
         }
-        atomic::write_durably(&root.join("config.toml"), to_toml(config).as_bytes())?;
+        for (number, step) in METHOD.iter().enumerate() {
+            let Some(started) = started(root, step)? else {
+                continue;
+            };
+            let mut changed = images.clone();
+            if matches!(step.work, Work::Score(_)) {
+                changed.extend(truth.iter().cloned());
+            }
+            if started.inputs != run.inputs(step) {
+                let sections = run.sections.changed(step, &started.sections);
+                let seed = other_seed(root, run.seed)?;
+                changed = [
+                    sections,
+                    seed.into_iter().collect(),
+                    labels.clone(),
+                    changed,
+                ]
+                .concat();
+                if changed.is_empty() {
+                    changed.push("the data, the seed or an earlier step".to_owned());
+                }
+            }
+            if changed.is_empty() {
+                continue;
+            }
+            if number < from && !made_nothing(root, step)? {
+                return Err(other_run(root, step, &changed));
+            }
+            run.clear(step)?;
+        }
+        // First: a folder without it is no run's.
         run.write_record(None)?;
+        atomic::write_durably(&root.join("config.toml"), to_toml(config).as_bytes())?;
+        run.data.write(root, before.as_ref())?;
         Ok(run)
     }
 
@@ -253,24 +166,50 @@ impl RunDir {
         }
         let folder = self.folder(step.name);
         make_folder(&folder)?;
-        sweep(&folder)?;
-        let before = self.started(step)?.map_or(0.0, |started| started.seconds);
+        sweep_all(&folder)?;
+        let before = started(&self.root, step)?.map_or(0.0, |started| started.seconds);
         self.write_started(step, before)?;
         self.write_record(Some(step.name))?;
         Ok(folder)
     }
 
-    /// Whether a step was begun and ended before it made anything, as when its weights are refused: then it can begin
-    /// again with other settings.
-    fn made_nothing(&self, step: &Step) -> Result<bool, RunError> {
+    /// Compares what a finished step wrote with what lies there: all names and lengths, contents of what speaks of all cases,
+    /// and with `contents` those of single cases too. Nothing is said of a step that is not finished.
+    ///
+    /// # Errors
+    /// [`RunError::OtherOutputs`], and when a file cannot be read.
+    pub fn check_outputs(&self, step: &Step, contents: bool) -> Result<(), RunError> {
+        let Some(manifest) = self.finished(step)? else {
+            return Ok(());
+        };
         let folder = self.folder(step.name);
-        let entries = std::fs::read_dir(&folder).map_err(io(&folder, "list"))?;
-        for entry in entries {
-            if entry.map_err(io(&folder, "list"))?.file_name() != STARTED {
-                return Ok(false);
+        let list = folder.join(outputs::LIST);
+        let mut differing = Vec::new();
+        if list.exists() {
+            let written: Outputs = parse(&list)?;
+            if written.digest() != manifest.outputs {
+                differing.push(format!("`{}` holds something else", outputs::LIST));
             }
+            differing.extend(written.differences(&folder, contents)?);
+        } else if digest_folder(&folder, MANIFEST)? != manifest.outputs {
+            // Earlier versions noted the digest over all files and no list.
+            differing.push("its files do not have the digest in manifest.json".to_owned());
         }
-        Ok(true)
+        if differing.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::OtherOutputs {
+            path: self.root.clone(),
+            step: step.name,
+            what: some_of(&differing),
+        })
+    }
+
+    /// Which files of the finished step `report` are no longer there.
+    pub(super) fn missing_reports(&self) -> Vec<&'static str> {
+        let mut names = REPORT.to_vec();
+        names.retain(|name| !self.root.join(name).is_file());
+        names
     }
 
     /// Notes that a step was left after `seconds` of work, to go on later.
@@ -278,7 +217,7 @@ impl RunDir {
     /// # Errors
     /// When the note cannot be read or written.
     pub fn pause(&self, step: &Step, seconds: f64) -> Result<(), RunError> {
-        let before = self.started(step)?.map_or(0.0, |started| started.seconds);
+        let before = started(&self.root, step)?.map_or(0.0, |started| started.seconds);
         self.write_started(step, before + seconds)
     }
 
@@ -306,13 +245,22 @@ impl RunDir {
         skipped: Vec<(String, String)>,
     ) -> Result<(), RunError> {
         let folder = self.folder(step.name);
-        let before = self.started(step)?.map_or(0.0, |started| started.seconds);
+        let before = started(&self.root, step)?.map_or(0.0, |started| started.seconds);
         // The digest of the outputs is to tell of what was made, not of how long it took.
         self.write_started(step, 0.0)?;
+        // Of the report's files that with the figures: its page is drawn from them.
+        let above: &[&str] = if step.name == "report" {
+            &REPORT[..1]
+        } else {
+            &[]
+        };
+        let outputs = Outputs::of(&folder, &[MANIFEST, outputs::LIST], above)?;
+        let text = serde_json::to_string(&outputs).expect("plain fields");
+        atomic::write_durably(&folder.join(outputs::LIST), text.as_bytes())?;
         let manifest = Manifest {
             step: step.name.to_owned(),
             inputs: self.inputs(step),
-            outputs: digest_folder(&folder, MANIFEST)?,
+            outputs: outputs.digest(),
             seconds: before + seconds,
             cases,
             peak_rss_bytes,
@@ -350,7 +298,7 @@ impl RunDir {
 
     /// Digest of the settings a step reads, of the data, and of the steps it needs.
     fn inputs(&self, step: &Step) -> String {
-        let mut text = format!("{}\n{}\n{}\n", step.name, self.data, self.seed);
+        let mut text = format!("{}\n{}\n{}\n", step.name, self.data.digest, self.seed);
         text.push_str(&self.sections.text(step));
         for needed in step.needs {
             text.push_str(
@@ -358,24 +306,6 @@ impl RunDir {
             );
         }
         digest(text.as_bytes())
-    }
-
-    /// The settings in which `step` differs from what it was begun with, in words.
-    fn changed(&self, step: &Step, before: &Started) -> String {
-        let mut differing = self.sections.changed(step, &before.sections);
-        if differing.is_empty() {
-            differing.push("the data, the seed or an earlier step".to_owned());
-        }
-        differing.truncate(5);
-        differing.join(", ")
-    }
-
-    fn started(&self, step: &Step) -> Result<Option<Started>, RunError> {
-        let path = self.folder(step.name).join(STARTED);
-        if !path.exists() {
-            return Ok(None);
-        }
-        Ok(Some(parse(&path)?))
     }
 
     fn write_record(&self, running: Option<&str>) -> Result<(), RunError> {
@@ -394,7 +324,7 @@ impl RunDir {
                 outputs: finished.map(|m| m.outputs),
             });
         }
-        let path = self.root.join("run.json");
+        let path = self.root.join(RECORD);
         let base = match path.exists() {
             true => parse::<RunRecord>(&path)?.base,
             false => None,
@@ -404,49 +334,20 @@ impl RunDir {
             versions: versions(),
             device: self.device.clone(),
             seed: self.seed,
-            data: self.data.clone(),
+            data: self.data.digest.clone(),
             base,
             steps,
         };
         let text = serde_json::to_string_pretty(&record).expect("plain fields");
         Ok(atomic::write_durably(
-            &self.root.join("run.json"),
+            &self.root.join(RECORD),
             text.as_bytes(),
         )?)
     }
 }
 
-/// Folder of a step in the run's folder, `NN-NAME`.
-pub(super) fn folder_of(run: &Path, name: &str) -> PathBuf {
-    let number = METHOD
-        .iter()
-        .position(|s| s.name == name)
-        .expect("steps are named in the table");
-    run.join(format!("{:02}-{name}", number + 1))
-}
-
-/// The record of a run that is only looked at.
-pub(crate) fn record(root: &Path) -> Result<RunRecord, RunError> {
-    parse(&root.join("run.json"))
-}
-
-/// Folder of a step that is finished, in the folder of such a run.
-pub(crate) fn finished_folder(root: &Path, step: &str) -> Option<PathBuf> {
-    let folder = folder_of(root, step);
-    folder.join(MANIFEST).is_file().then_some(folder)
-}
-
-/// Digest of what a finished step of such a run has written.
-pub(crate) fn finished_outputs(root: &Path, step: &str) -> Result<Option<String>, RunError> {
-    let Some(folder) = finished_folder(root, step) else {
-        return Ok(None);
-    };
-    let manifest: Manifest = parse(&folder.join(MANIFEST))?;
-    Ok(Some(manifest.outputs))
-}
-
 /// Removes files that a kill left half-written beside their places; nobody else writes here, for the run is locked.
-fn sweep(folder: &Path) -> Result<(), RunError> {
+pub(super) fn sweep(folder: &Path) -> Result<(), RunError> {
     for entry in std::fs::read_dir(folder).map_err(io(folder, "list"))? {
         let path = entry.map_err(io(folder, "list"))?.path();
         let scratch = path
@@ -459,9 +360,32 @@ fn sweep(folder: &Path) -> Result<(), RunError> {
     Ok(())
 }
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
-    serde_json::from_slice(&read(path)?).map_err(|e| RunError::Damaged {
-        path: path.to_owned(),
-        why: e.to_string(),
-    })
+/// As [`sweep`], in the folders below too.
+fn sweep_all(folder: &Path) -> Result<(), RunError> {
+    sweep(folder)?;
+    for entry in std::fs::read_dir(folder).map_err(io(folder, "list"))? {
+        let entry = entry.map_err(io(folder, "list"))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sweep_all(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn other_run(root: &Path, step: &Step, changed: &[String]) -> RunError {
+    RunError::OtherRun {
+        path: root.to_owned(),
+        step: step.name,
+        changed: some_of(changed),
+    }
+}
+
+/// The first of many words.
+fn some_of(words: &[String]) -> String {
+    const SOME: usize = 5;
+    let mut text = words[..words.len().min(SOME)].join(", ");
+    if words.len() > SOME {
+        text += &format!(" and {} more", words.len() - SOME);
+    }
+    text
 }

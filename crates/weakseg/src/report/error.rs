@@ -74,7 +74,7 @@ pub enum ReportError {
         expected: u32,
     },
     /// The file is not a report.
-    #[error("{path}: not a report: {source}")]
+    #[error("{path}: not a report: {source}; write it anew: `weakseg run` with --from report")]
     Json {
         /// The file.
         path: PathBuf,

@@ -3,7 +3,7 @@
 //!
 //! | folder under `checkpoints/` | holds |
 //! |---|---|
-//! | `EEEEE-SSSSSS/` | where training stood after EEEEE epochs and SSSSSS batches of the next; the newest two are kept |
+//! | `EEEEE-SSSSSS/` | where training stood after EEEEE epochs and SSSSSS batches of the next; the newest two are kept, of a finished training the last |
 //! | `best/EEEEE/` | the end of the best epoch so far, and that of an older one while a kept checkpoint speaks of it |
 //! | `every/EEEEE/` | the ends of every so many epochs, if asked for |
 //!
@@ -147,7 +147,7 @@ pub fn save<M: Module>(
     }
     std::fs::rename(&scratch, &place).map_err(io(&place, "rename the checkpoint to"))?;
     if kind == Kind::Last {
-        prune(folder)?;
+        prune(folder, 2)?;
     }
     Ok(())
 }
@@ -175,10 +175,20 @@ fn write<M: Module>(
     Ok(atomic::write_durably(&folder.join(STATE), text.as_bytes())?)
 }
 
-/// Removes all but the newest two checkpoints to go on from, and the best ones that neither speaks of.
-fn prune(folder: &Path) -> Result<(), CheckpointError> {
+/// Removes what only a training that is not finished needs: all but the last checkpoint, and the best one that it speaks of.
+/// Where others lie depends on when a training was stopped, or how fast it went, and equal trainings are to leave equal folders.
+///
+/// # Errors
+/// When a checkpoint cannot be removed.
+pub fn close(folder: &Path) -> Result<(), CheckpointError> {
+    sweep(folder)?;
+    prune(folder, 1)
+}
+
+/// Removes all but the newest `number` checkpoints to go on from, and the best ones that none of them speaks of.
+fn prune(folder: &Path, number: usize) -> Result<(), CheckpointError> {
     let all = list(folder)?;
-    let (old, kept) = all.split_at(all.len().saturating_sub(2));
+    let (old, kept) = all.split_at(all.len().saturating_sub(number));
     for old in old {
         discard(old)?;
     }
@@ -239,7 +249,14 @@ pub fn resume<M: Module>(
             state: State::new(),
         });
     };
-    let state = trusted(&path)?;
+    let state = trusted(&path).map_err(|error| match error {
+        CheckpointError::Damaged { path, what, .. } => CheckpointError::Damaged {
+            older: list(folder).is_ok_and(|all| all.len() > 1),
+            path,
+            what,
+        },
+        other => other,
+    })?;
     let average = match &state.average {
         Some(_) => Some(load_safetensors(network.valid(), &path.join(AVERAGE))?.0),
         None => None,
@@ -296,6 +313,7 @@ fn trusted(path: &Path) -> Result<State, CheckpointError> {
             return Err(CheckpointError::Damaged {
                 path: path.to_owned(),
                 what: file,
+                older: false,
             });
         }
     }
@@ -312,6 +330,7 @@ fn state(path: &Path) -> Result<State, CheckpointError> {
     let damaged = |_| CheckpointError::Damaged {
         path: path.to_owned(),
         what: STATE,
+        older: false,
     };
     let text = read(&path.join(STATE))?;
     let Format { format } = serde_json::from_slice(&text).map_err(damaged)?;

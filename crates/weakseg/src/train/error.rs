@@ -23,12 +23,26 @@ pub enum CheckpointError {
     #[error(transparent)]
     Optimizer(#[from] OptimError),
     /// The files do not have the digests that were written with them.
-    #[error("{}: damaged ({what} does not match its digest); remove this folder to go on from the one before it", path.display())]
+    #[error("{}: damaged ({what} does not match its digest); {}", path.display(), after_damage(*older))]
     Damaged {
         /// The checkpoint.
         path: PathBuf,
         /// The file.
         what: &'static str,
+        /// Whether there is one before it to go on from.
+        older: bool,
+    },
+    /// Training had come further than its checkpoints tell.
+    #[error(
+        "{}: epoch {epochs} is over, as metrics.jsonl beside it tells, and there is no checkpoint to go on from; put it back, or \
+         begin this step anew: `weakseg run` with --from",
+        path.display()
+    )]
+    Gone {
+        /// The folder of the checkpoints.
+        path: PathBuf,
+        /// Epochs that were over.
+        epochs: usize,
     },
     /// Written by a later version.
     #[error("{}: written by a later version of weakseg (format {found}, this one reads up to {FORMAT}); go on with that \
@@ -158,6 +172,15 @@ pub enum TrainError {
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),
+}
+
+fn after_damage(older: bool) -> &'static str {
+    match older {
+        true => "remove this folder to go on from the one before it",
+        false => {
+            "there is none before it: put it back, or begin this step anew: `weakseg run` with --from"
+        }
+    }
 }
 
 fn last_norm(norm: &Option<f64>) -> String {

@@ -89,6 +89,7 @@ fn train<'scope, L: Lesson + 'scope>(
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
     let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
+    check_start(&course, &checkpoints, plan)?;
     let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
     let batches = batches(&lesson.order(0), plan).len();
@@ -157,7 +158,38 @@ fn train<'scope, L: Lesson + 'scope>(
         saved = Instant::now();
     }
     plan.progress.end();
-    chosen(course, &checkpoints, plan)
+    let network = chosen(course, &checkpoints, plan)?;
+    checkpoint::close(&checkpoints)?;
+    Ok(network)
+}
+
+/// A training whose checkpoints were lost does not begin again as if it had never begun.
+fn check_start<M>(
+    course: &Course<M>,
+    checkpoints: &Path,
+    plan: &Fit<'_>,
+) -> Result<(), CheckpointError> {
+    if course.state.place != (Place { epoch: 0, step: 0 }) {
+        return Ok(());
+    }
+    let log = MetricLog::read(&plan.folder.join("metrics.jsonl"))?;
+    if let Some(epochs) = log.iter().map(|line| line.epoch).max() {
+        // The log of an epoch is written before its checkpoint, so that of the first one alone may be what a kill left.
+        if epochs > 1 {
+            return Err(CheckpointError::Gone {
+                path: checkpoints.to_owned(),
+                epochs,
+            });
+        }
+    }
+    if checkpoints.exists() {
+        plan.progress.note(&format!(
+            "warning: {}: begins with its first epoch, for there is no checkpoint in {}",
+            plan.name,
+            checkpoints.display()
+        ));
+    }
+    Ok(())
 }
 
 /// How many batches and optimizer steps an epoch has.

@@ -131,6 +131,8 @@ impl fmt::Display for Standstill {
             self.loss, chance.loss
         )?;
         if let (Some(auroc), Some(bound)) = (self.auroc, chance.auroc) {
+            // Of few cases two standard deviations may lead beyond what AUROC can be.
+            let bound = bound.min(1.0);
             write!(
                 f,
                 ", and AUROC on validation (at best {auroc:.2}) is within chance (up to {bound:.2})"
@@ -237,6 +239,23 @@ mod tests {
         assert_eq!(told(&log, 7, HALF), [3]);
         let end = Standstill::in_the_end(&log, &training(7, Select::Last), |_| Some(HALF));
         assert!(!end.expect("still").to_string().contains("AUROC"));
+    }
+
+    /// One positive and three negatives: two standard deviations above one half lead to 1.15.
+    #[test]
+    fn no_auroc_is_said_to_be_possible_above_one() {
+        let chance = Chance {
+            auroc: auroc_of_chance(1, 3),
+            ..HALF
+        };
+        assert!(chance.auroc.expect("both kinds") > 1.0);
+        let log = log(&[0.7; 3], &[1.0; 3]);
+        let end = Standstill::in_the_end(&log, &training(3, Select::Last), |_| Some(chance));
+        let text = end.expect("still").to_string();
+        assert!(
+            text.contains("(at best 1.00) is within chance (up to 1.00)"),
+            "{text}"
+        );
     }
 
     #[test]

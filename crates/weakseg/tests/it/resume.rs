@@ -1,6 +1,7 @@
 //! A training that was stopped goes on as if nothing had been.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use weakseg::pipeline::StepError;
 
@@ -57,15 +58,24 @@ fn a_stopped_training_ends_with_the_same_bytes() {
         "weights differ after stops"
     );
 
-    let log = |out: &str| {
-        std::fs::read_to_string(
-            folder
-                .path()
-                .join(out)
-                .join("01-train-classifier/metrics.jsonl"),
-        )
+    // And with the same files but for the times in two of them.
+    let files = |out: &str| all_files(&folder.path().join(out));
+    let (whole_run, parts) = (files("whole"), files("parts"));
+    assert_eq!(
+        Vec::from_iter(whole_run.keys()),
+        Vec::from_iter(parts.keys())
+    );
+    let differing = whole_run
+        .iter()
+        .filter(|(name, bytes)| parts[*name] != **bytes);
+    let differing: Vec<&String> = differing.map(|(name, _)| name).collect();
+    assert_eq!(differing, ["01-train-classifier/manifest.json"]);
+    let outputs = |files: &Files| {
+        let manifest = &files["01-train-classifier/manifest.json"];
+        let manifest: serde_json::Value = serde_json::from_slice(manifest).expect("JSON");
+        manifest["outputs"].clone()
     };
-    assert_eq!(log("parts").expect("a log"), log("whole").expect("a log"));
+    assert_eq!(outputs(&parts), outputs(&whole_run));
 
     // The comparison can fail: another seed gives other weights.
     let other = crate::tiny::config(&["seed=1"]);
@@ -78,6 +88,28 @@ fn a_stopped_training_ends_with_the_same_bytes() {
     )
     .expect("a run");
     assert!(model("other").expect("a model") != whole);
+}
+
+/// Contents of files by their names.
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn all_files(folder: &Path) -> Files {
+    let mut found = Files::new();
+    for entry in std::fs::read_dir(folder).expect("listed") {
+        let path = entry.expect("an entry").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            let below = all_files(&path).into_iter();
+            found.extend(below.map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+        } else {
+            found.insert(name, std::fs::read(&path).expect("read"));
+        }
+    }
+    found
 }
 
 /// Everything that a training remembers beside its weights: averages, a mean over batches, a rate that has fallen, the best
@@ -210,23 +242,66 @@ fn a_damaged_checkpoint_is_refused() {
     let stopped = run_until(folder.path(), "run", &config, until, &StopAfter::new(2));
     assert!(matches!(stopped, Err(StepError::Stopped)));
     let checkpoints = folder.path().join("run/01-train-classifier/checkpoints");
-    let newest = std::fs::read_dir(checkpoints)
-        .expect("checkpoints")
-        .filter_map(Result::ok)
-        .map(|e| e.path())
-        .max()
-        .expect("one");
+    let newest = checkpoint_folders(&checkpoints).pop().expect("one");
     let file = newest.join("network.safetensors");
     let mut bytes = std::fs::read(&file).expect("a network");
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&file, bytes).expect("written");
-    let error = run_until(folder.path(), "run", &config, until, &StopAfter::new(NEVER))
-        .expect_err("damaged");
+    let go = |watch: &StopAfter| run_until(folder.path(), "run", &config, until, watch);
+    let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
+    for words in [
+        "network.safetensors does not match its digest",
+        "there is none before it",
+        "--from",
+    ] {
+        assert!(text.contains(words), "{words} is not in: {text}");
+    }
+    // Without it training begins again, and says so.
+    std::fs::remove_dir_all(&newest).expect("removed");
+    let watch = StopAfter::new(4);
+    assert!(matches!(go(&watch), Err(StepError::Stopped)));
+    let notes = watch.notes.lock().expect("notes").join("\n");
+    assert!(notes.contains("begins with its first epoch"), "{notes}");
+    // In the second epoch now, with a checkpoint of the end of the first.
+    let mut all = checkpoint_folders(&checkpoints);
+    let newest = all.pop().expect("two");
+    std::fs::write(newest.join("network.safetensors"), "x").expect("written");
+    let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
+    assert!(text.contains("to go on from the one before it"), "{text}");
+}
+
+#[test]
+fn a_training_that_lost_its_checkpoints_does_not_begin_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&["classifier.training.epochs=4"]);
+    let until = "train-classifier";
+    let go = |readings| {
+        run_until(
+            folder.path(),
+            "run",
+            &config,
+            until,
+            &StopAfter::new(readings),
+        )
+    };
+    // Three steps an epoch: in the third one.
+    assert!(matches!(go(7), Err(StepError::Stopped)));
+    let checkpoints = folder.path().join("run/01-train-classifier/checkpoints");
+    std::fs::remove_dir_all(checkpoints).expect("removed");
+    let text = go(NEVER).expect_err("all is gone").to_string();
     assert!(
-        error
-            .to_string()
-            .contains("network.safetensors does not match its digest"),
-        "{error}"
+        text.contains("epoch 2 is over") && text.contains("--from"),
+        "{text}"
     );
+}
+
+fn checkpoint_folders(checkpoints: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(checkpoints).expect("checkpoints");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.join("state.json").exists())
+        .collect();
+    paths.sort();
+    paths
 }

@@ -1,9 +1,16 @@
 //! A run's folder belongs to one set of settings, and to one process at a time.
 
+use std::path::Path;
+
 use weakseg::config::{Config, resolve};
-use weakseg::pipeline::{METHOD, RunDir, RunError, StepError};
+use weakseg::pipeline::{Claim, Inventory, METHOD, RunDir, RunError, StepError};
 
 use crate::tiny::{StopAfter, config, repeat, run_until};
+
+/// Opens a run of no data in particular.
+fn open(root: &Path, config: &Config, from: usize) -> Result<RunDir, RunError> {
+    RunDir::open(Claim::of(root)?, config, Inventory::default(), "cpu", from)
+}
 
 #[test]
 fn other_settings_are_named_and_refused() {
@@ -49,8 +56,7 @@ fn what_truth_is_read_by_may_change_and_costs_no_training() {
         let text = "[data]\nkind = \"table\"\n[classifier]\nweights = \"none\"";
         resolve(text.parse().expect("TOML"), "table", None, &sets).expect("valid")
     };
-    let open =
-        |config: &Config, from| RunDir::open(folder.path(), config, String::new(), "cpu", from);
+    let open = |config: &Config, from| open(folder.path(), config, from);
     let run = open(&table(&[]), METHOD.len()).expect("a run");
     for step in &METHOD[..3] {
         run.begin(step).expect("begun");
@@ -62,7 +68,11 @@ fn what_truth_is_read_by_may_change_and_costs_no_training() {
     let error = open(&resized, METHOD.len()).expect_err("scores are old");
     let text = error.to_string();
     assert!(
-        text.contains("step eval-cams was made with other settings (data.resize_masks was null, is \"nearest\")"),
+        text.contains("step eval-cams was made with other settings or data (data.resize_masks was null, is \"nearest\")"),
+        "{text}"
+    );
+    assert!(
+        text.contains("--only eval-cams, and then without it"),
         "{text}"
     );
     let run = open(&resized, 2).expect("scored again");
@@ -77,13 +87,7 @@ fn a_folder_of_something_else_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("run")).expect("made");
     std::fs::write(folder.path().join("run/thesis.tex"), "years").expect("written");
-    let open = RunDir::open(
-        &folder.path().join("run"),
-        &config(&[]),
-        String::new(),
-        "cpu",
-        10,
-    );
+    let open = open(&folder.path().join("run"), &config(&[]), 10);
     assert!(matches!(open, Err(RunError::NotARun { .. })));
     let names: Vec<_> = std::fs::read_dir(folder.path().join("run"))
         .expect("listed")
@@ -95,20 +99,25 @@ fn a_folder_of_something_else_is_left_alone() {
 fn two_processes_do_not_share_a_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run");
-    let first = RunDir::open(&path, &config(&[]), String::new(), "cpu", 10).expect("the first");
-    assert!(matches!(
-        RunDir::open(&path, &config(&[]), String::new(), "cpu", 10),
-        Err(RunError::Locked { .. })
-    ));
+    let first = open(&path, &config(&[]), 10).expect("the first");
+    let error = open(&path, &config(&[]), 10).expect_err("locked");
+    let text = error.to_string();
+    assert!(matches!(error, RunError::Locked { .. }), "{text}");
+    let by = format!("locked by pid {} since 2", std::process::id());
+    assert!(
+        cfg!(windows) || (text.contains(&by) && text.contains(" UTC")),
+        "{text}"
+    );
     drop(first);
-    RunDir::open(&path, &config(&[]), String::new(), "cpu", 10).expect("free again");
+    assert_eq!(std::fs::read(path.join(".lock")).expect("a file"), b"");
+    open(&path, &config(&[]), 10).expect("free again");
 }
 
 #[test]
 fn a_report_goes_with_its_step() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run");
-    let run = RunDir::open(&path, &config(&[]), String::new(), "cpu", 10).expect("a run");
+    let run = open(&path, &config(&[]), 10).expect("a run");
     let files = ["report.json", "report.html"].map(|name| path.join(name));
     for file in &files {
         std::fs::write(file, "figures").expect("written");
@@ -144,9 +153,14 @@ fn a_repeated_step_takes_those_made_from_it_along() {
 #[test]
 fn half_written_files_of_a_kill_are_swept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let open = || RunDir::open(folder.path(), &config(&[]), String::new(), "cpu", 10);
+    let open = || open(folder.path(), &config(&[]), 10);
     let step = open().expect("a run").begin(&METHOD[0]).expect("begun");
-    let halves = [folder.path().join(".tmp-1E3IXd"), step.join(".tmpzvDnAc")];
+    let halves = [
+        folder.path().join(".tmp-1E3IXd"),
+        step.join(".tmpzvDnAc"),
+        step.join("scores/.tmp-zvDnAc"),
+    ];
+    std::fs::create_dir(step.join("scores")).expect("made");
     for half in &halves {
         std::fs::write(half, "half").expect("written");
     }
@@ -158,7 +172,7 @@ fn half_written_files_of_a_kill_are_swept() {
 #[test]
 fn seconds_count_every_sitting() {
     let folder = tempfile::tempdir().expect("a folder");
-    let run = RunDir::open(folder.path(), &config(&[]), String::new(), "cpu", 10).expect("a run");
+    let run = open(folder.path(), &config(&[]), 10).expect("a run");
     let step = &METHOD[0];
     let finish = |seconds| {
         run.begin(step).expect("begun");
@@ -205,4 +219,278 @@ fn decoded_images_lie_beside_the_configuration() {
     run_until(folder.path(), "run", &settings, "train-classifier", &watch).expect("a run");
     let kept = std::fs::read_dir(folder.path().join("a-cache-of-this-test"));
     assert!(kept.expect("a folder of images").count() > 0);
+}
+
+#[test]
+fn a_run_that_was_killed_in_its_first_moments_begins_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (run, half) = (
+        folder.path().join("run"),
+        folder.path().join("run/.tmp-YT7kyb"),
+    );
+    std::fs::create_dir(&run).expect("made");
+    std::fs::write(run.join(".lock"), "").expect("written");
+    std::fs::write(&half, "half").expect("written");
+    open(&run, &config(&[]), 10).expect("a run");
+    assert!(!half.exists());
+    // The same without a lock is somebody's file.
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).expect("made");
+    std::fs::write(other.join(".tmp-YT7kyb"), "half").expect("written");
+    let refused = open(&other, &config(&[]), 10);
+    assert!(matches!(refused, Err(RunError::NotARun { .. })));
+    assert!(other.join(".tmp-YT7kyb").exists());
+    let file = open(&other.join(".tmp-YT7kyb"), &config(&[]), 10);
+    assert!(matches!(file, Err(RunError::NotAFolder { .. })));
+}
+
+/// What is said is to be done about a damaged file does away with the damage.
+#[test]
+fn a_damaged_record_is_written_anew_once_it_is_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("run");
+    let step = open(&run, &config(&[]), 10)
+        .expect("a run")
+        .begin(&METHOD[0])
+        .expect("begun");
+    for (file, advice) in [
+        (
+            run.join("run.json"),
+            "remove it: the same command writes it anew",
+        ),
+        (
+            run.join("data.json"),
+            "remove it: the same command writes it anew",
+        ),
+        (
+            step.join("started.json"),
+            "01-train-classifier to do its step again",
+        ),
+    ] {
+        std::fs::write(&file, "{").expect("written");
+        let text = open(&run, &config(&[]), 10)
+            .expect_err("damaged")
+            .to_string();
+        assert!(text.contains(advice), "{text}");
+        match advice.starts_with("remove it") {
+            true => std::fs::remove_file(&file).expect("removed"),
+            false => std::fs::remove_dir_all(&step).expect("removed"),
+        }
+        open(&run, &config(&[]), 10).expect("a run");
+        assert!(run.join("run.json").exists() && run.join("config.toml").exists());
+    }
+}
+
+/// Other files than the finished steps wrote are neither used nor made again without a word.
+#[test]
+fn files_that_were_changed_are_named_and_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let settings = config(&[]);
+    let go = |until: &str| run_until(folder.path(), "run", &settings, until, &watch);
+    go("report").expect("a run");
+    let run = folder.path().join("run");
+    let map = "02-make-cams/phantom-00003.npz";
+    let label = "06-make-pseudo-labels/phantom-00000.png";
+    type Damage = fn(&Path);
+    let truncated: Damage = |path| std::fs::write(path, "x").expect("written");
+    let removed: Damage = |path| std::fs::remove_file(path).expect("removed");
+    let edited: Damage = |path| {
+        let mut bytes = std::fs::read(path).expect("read");
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).expect("written");
+    };
+    for (file, damage, words) in [
+        (
+            "01-train-classifier/model.safetensors",
+            truncated,
+            "has 1 bytes",
+        ),
+        (
+            "05-train-irn/model.safetensors",
+            edited,
+            "holds something else",
+        ),
+        (map, removed, "is gone"),
+        (label, truncated, "has 1 bytes"),
+        ("09-evaluate/rows.json", edited, "holds something else"),
+        ("09-evaluate/outputs.json", edited, "outputs.json"),
+        ("report.json", edited, "holds something else"),
+    ] {
+        let path = run.join(file);
+        let kept = std::fs::read(&path).expect("written by the run");
+        damage(&path);
+        let text = go("report").expect_err("changed").to_string();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        for words in [name.as_str(), words] {
+            assert!(text.contains(words), "{file}: {words} is not in: {text}");
+        }
+        assert!(
+            file.ends_with("outputs.json") || text.contains("with --from "),
+            "{text}"
+        );
+        std::fs::write(&path, kept).expect("put back");
+        go("report").expect("as it was");
+    }
+    // Of single cases what a step is about to read is read to its end.
+    let path = run.join(label);
+    let kept = std::fs::read(&path).expect("a label map");
+    edited(&path);
+    go("report").expect("nothing reads it");
+    let text = repeat(folder.path(), "run", &settings, "train-segmenter", &watch)
+        .expect_err("learnt from")
+        .to_string();
+    assert!(
+        text.contains("step make-pseudo-labels") && text.contains("phantom-00000.png"),
+        "{text}"
+    );
+    assert!(
+        run.join("08-train-segmenter/manifest.json").exists(),
+        "nothing was cleared"
+    );
+    std::fs::write(&path, kept).expect("put back");
+    // A report is gathered again, and said to be.
+    removed(&run.join("report.html"));
+    go("report").expect("gathered");
+    assert!(run.join("report.html").exists() && run.join("report.json").exists());
+    let notes = watch.notes.lock().expect("notes");
+    assert!(
+        notes.iter().any(|note| note.contains("report.html: gone")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn other_data_and_another_seed_are_named_and_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let settings = config(&[]);
+    let go =
+        |settings: &Config, until: &str| run_until(folder.path(), "run", settings, until, &watch);
+    go(&settings, "eval-cams").expect("a run");
+    let refused = |settings: &Config, until: &str, words: &[&str]| {
+        let error = go(settings, until).expect_err("other data");
+        let text = error.to_string();
+        assert!(
+            matches!(error, StepError::Run(RunError::OtherRun { .. })),
+            "{text}"
+        );
+        for words in words {
+            assert!(text.contains(words), "{words} is not in: {text}");
+        }
+    };
+    refused(
+        &config(&["seed=7"]),
+        "eval-cams",
+        &["train-classifier", "seed was 0, is 7"],
+    );
+    let set = folder.path().join("set");
+    let [first, second] = ["00000", "00001"].map(|id| set.join(format!("images/phantom-{id}.png")));
+    let kept = std::fs::read(&first).expect("an image");
+    std::fs::copy(&second, &first).expect("another image");
+    refused(
+        &settings,
+        "make-cams",
+        &["train-classifier", "another image of `phantom-00000`"],
+    );
+    std::fs::write(&first, kept).expect("put back");
+    go(&settings, "eval-cams").expect("the same set with other times");
+    // Labels.
+    let table = set.join("labels.csv");
+    let kept = std::fs::read_to_string(&table).expect("labels");
+    let row = kept.lines().nth(1).expect("a row");
+    let flipped = match row.strip_suffix('1') {
+        Some(start) => format!("{start}0"),
+        None => format!("{}1", row.strip_suffix('0').expect("0 or 1")),
+    };
+    std::fs::write(&table, kept.replace(row, &flipped)).expect("written");
+    refused(&settings, "make-cams", &["labels of `phantom-00000`: "]);
+    std::fs::write(&table, kept).expect("put back");
+    // Masks are nothing to what is learnt.
+    let masks = ["00002", "00003"].map(|id| set.join(format!("masks/phantom-{id}.png")));
+    let [a, b] = masks
+        .each_ref()
+        .map(|path| std::fs::read(path).expect("a mask"));
+    assert_ne!(a, b, "one of the two is healthy");
+    std::fs::write(&masks[0], b).expect("another mask");
+    go(&settings, "make-cams").expect("no step of these scores");
+    refused(
+        &settings,
+        "eval-cams",
+        &[
+            "step eval-cams",
+            "masks/phantom-00002.png`",
+            "--only eval-cams",
+        ],
+    );
+    repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect("scored anew");
+    go(&settings, "eval-cams").expect("fits again");
+}
+
+#[test]
+fn what_scores_need_is_read_before_the_first_step() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let settings = config(&[]);
+    run_until(folder.path(), "made", &settings, "train-classifier", &watch).expect("a set");
+    let boxes = folder.path().join("set/boxes.csv");
+    let columns = "image,label,x,y,width,height\n";
+    for (text, words) in [
+        ("image;label;x;y;width;height\n", "boxes.csv"),
+        (
+            &format!("{columns}phantom-00000,pneumothorax,500,500,9,9\n"),
+            "leaves the image of 48x48",
+        ),
+    ] {
+        std::fs::write(&boxes, text).expect("written");
+        let error = run_until(folder.path(), "run", &settings, "report", &watch).expect_err(words);
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(!folder.path().join("run").exists());
+    }
+    let odd = "phantom-00000,odem,1,1,9,9\nphantom-00000,pneumothorax,1,1,9,9\nnobody,pneumothorax,1,1,9,9\n";
+    std::fs::write(&boxes, [columns, odd].concat()).expect("written");
+    run_until(folder.path(), "run", &settings, "report", &watch).expect("a run");
+    let report = std::fs::read_to_string(folder.path().join("run/report.json")).expect("a report");
+    let notes = watch.notes.lock().expect("notes").join("\n");
+    for words in [
+        "has no labels for: `odem`",
+        "boxes of 1 images that are no cases: `nobody`",
+    ] {
+        assert!(notes.contains(words), "{words} is not in: {notes}");
+        assert!(report.contains(words), "{words} is not in: {report}");
+    }
+}
+
+#[test]
+fn nothing_is_made_for_a_folder_that_cannot_be_the_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    std::fs::write(folder.path().join("run"), "a file").expect("written");
+    run_until(folder.path(), "run", &config(&[]), "report", &watch).expect_err("a file");
+    assert!(!folder.path().join("set").exists(), "no images were made");
+}
+
+#[test]
+fn a_batch_that_no_epoch_fills_is_refused_before_the_first_step() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let go = |batch: usize| {
+        let settings = config(&[&format!("classifier.training.batch={batch}")]);
+        run_until(folder.path(), "run", &settings, "train-classifier", &watch)
+    };
+    let text = go(13).expect_err("12 cases").to_string();
+    for words in [
+        "classifier.training.batch is 13",
+        "draws 12 images",
+        "train-classifier",
+    ] {
+        assert!(text.contains(words), "{words} is not in: {text}");
+    }
+    assert!(!folder.path().join("run/01-train-classifier").exists());
+    go(12).expect("one batch an epoch");
 }

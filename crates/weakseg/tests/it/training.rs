@@ -109,10 +109,7 @@ fn the_best_epoch_is_kept_and_can_be_the_result() {
     assert_eq!(again, shown);
     assert_eq!(best, shown[2], "the third epoch; the fifth is only as good");
     let checkpoints = folder.path().join("last/checkpoints");
-    assert_eq!(
-        folders(&checkpoints),
-        ["00005-000000", "00006-000000", "best", "every"]
-    );
+    assert_eq!(folders(&checkpoints), ["00006-000000", "best", "every"]);
     assert_eq!(folders(&checkpoints.join("best")), ["00003"]);
     assert_eq!(
         folders(&checkpoints.join("every")),
@@ -342,9 +339,7 @@ fn a_kept_checkpoint_can_be_gone_on_from() {
     let go = || train(folder.path(), &mut Targets::new(8, 2.0), &training).expect("trained");
     let end = go();
     let checkpoints = folder.path().join("checkpoints");
-    for later in ["00003-000000", "00004-000000"] {
-        std::fs::remove_dir_all(checkpoints.join(later)).expect("removed");
-    }
+    std::fs::remove_dir_all(checkpoints.join("00004-000000")).expect("removed");
     let kept = checkpoints.join("every/00002");
     std::fs::rename(kept, checkpoints.join("00002-000000")).expect("moved");
     assert_eq!(go(), end);

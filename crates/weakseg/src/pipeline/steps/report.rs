@@ -69,9 +69,13 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     data.versions = versions();
     data.skipped = skipped;
     data.warnings = bench.cases.warnings.clone();
+    data.warnings.extend(truth.warnings().iter().cloned());
     data.warnings.extend(classifier_chance::standstill(bench)?);
     data.warnings.extend(image_notes::summary(bench)?);
-    data.warnings.extend(void);
+    if let Some(void) = void {
+        bench.progress.note(&format!("warning: {void}"));
+        data.warnings.push(void);
+    }
     let pseudo_labels = bench.run.folder("make-pseudo-labels");
     data.warnings.extend(noise(bench, &pseudo_labels)?);
     let (tuning, outdated) = tuning_tables(bench.run.root())?;

@@ -10,7 +10,7 @@ use super::scoring::bootstrap;
 use crate::files;
 use crate::metrics::{ImageScores, InstanceScores};
 use crate::pipeline::rows::precision_of;
-use crate::pipeline::run_dir::folder_of;
+use crate::pipeline::run_record::folder_of;
 use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, InstanceFigures, SplitPrecision};

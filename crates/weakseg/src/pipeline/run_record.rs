@@ -1,0 +1,161 @@
+//! What a run's folder says of itself: `run.json`, and `started.json` and `manifest.json` of its steps.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::run_error::RunError;
+use super::{METHOD, Step};
+use crate::files::{io, read};
+
+/// Says that a step is finished.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// Says that it was begun.
+pub(super) const STARTED: &str = "started.json";
+/// Of the run.
+pub(super) const RECORD: &str = "run.json";
+
+/// What a finished step says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The step's name.
+    pub step: String,
+    /// Digest of the settings and steps it was made from.
+    pub inputs: String,
+    /// Digest over its files but for checkpoints, which are listed in `outputs.json`; of earlier versions, over all files.
+    pub outputs: String,
+    /// Seconds of work, over all sittings; what was done between the last stop and a kill is not counted.
+    pub seconds: f64,
+    /// Cases worked on.
+    pub cases: usize,
+    /// Greatest memory of the process while it ran, in bytes; none where the system does not tell.
+    pub peak_rss_bytes: Option<u64>,
+    /// Cases left out, with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// `started.json`: what a step that was begun is being made from.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Started {
+    /// Digest of what it reads.
+    pub(super) inputs: String,
+    /// The settings it reads.
+    pub(super) sections: BTreeMap<String, serde_json::Value>,
+    /// Seconds of earlier sittings; 0 once the manifest has them.
+    #[serde(default)]
+    pub(super) seconds: f64,
+}
+
+/// `run.json`: the run as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Of this file.
+    pub format: u32,
+    /// Versions of the program and of what decides its numbers.
+    pub versions: BTreeMap<String, String>,
+    /// Where the networks ran.
+    pub device: String,
+    /// Seed.
+    pub seed: u64,
+    /// Digest of the images' names, labels and splits.
+    pub data: String,
+    /// Folder that relative paths of the configuration start from, seen from the run's folder; noted by the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
+    pub steps: Vec<StepRecord>,
+}
+
+/// One step in `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The step's name.
+    pub step: String,
+    /// `pending`, `running` or `finished`.
+    pub status: String,
+    /// Digest of what it reads.
+    pub inputs: Option<String>,
+    /// Digest of what it wrote.
+    pub outputs: Option<String>,
+}
+
+/// Folder of a step in the run's folder, `NN-NAME`.
+pub(super) fn folder_of(run: &Path, name: &str) -> PathBuf {
+    let number = METHOD
+        .iter()
+        .position(|s| s.name == name)
+        .expect("steps are named in the table");
+    run.join(format!("{:02}-{name}", number + 1))
+}
+
+/// The record of a run that is only looked at.
+pub(crate) fn record(root: &Path) -> Result<RunRecord, RunError> {
+    parse(&root.join(RECORD))
+}
+
+/// Folder of a step that is finished, in the folder of such a run.
+pub(crate) fn finished_folder(root: &Path, step: &str) -> Option<PathBuf> {
+    let folder = folder_of(root, step);
+    folder.join(MANIFEST).is_file().then_some(folder)
+}
+
+/// Digest of what a finished step of such a run has written.
+pub(crate) fn finished_outputs(root: &Path, step: &str) -> Result<Option<String>, RunError> {
+    let Some(folder) = finished_folder(root, step) else {
+        return Ok(None);
+    };
+    let manifest: Manifest = parse(&folder.join(MANIFEST))?;
+    Ok(Some(manifest.outputs))
+}
+
+/// Whether any step of a run was begun in `root`.
+pub(super) fn is_begun(root: &Path) -> bool {
+    let mut steps = METHOD.iter();
+    steps.any(|step| folder_of(root, step.name).join(STARTED).is_file())
+}
+
+/// The step whose folder this is, by its name.
+pub(super) fn step_of(folder: &Path) -> Option<&'static Step> {
+    let root = folder.parent()?;
+    METHOD
+        .iter()
+        .find(|step| folder_of(root, step.name) == folder)
+}
+
+pub(super) fn started(root: &Path, step: &Step) -> Result<Option<Started>, RunError> {
+    let path = folder_of(root, step.name).join(STARTED);
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(parse(&path)?))
+}
+
+/// Whether a step was begun and ended before it made anything, as when its weights are refused: then it can begin again with
+/// other settings.
+pub(super) fn made_nothing(root: &Path, step: &Step) -> Result<bool, RunError> {
+    let folder = folder_of(root, step.name);
+    let entries = std::fs::read_dir(&folder).map_err(io(&folder, "list"))?;
+    for entry in entries {
+        if entry.map_err(io(&folder, "list"))?.file_name() != STARTED {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// In words, that the run in `root` has another seed; none if it has this one, or none yet.
+pub(super) fn other_seed(root: &Path, seed: u64) -> Result<Option<String>, RunError> {
+    if !root.join(RECORD).exists() {
+        return Ok(None);
+    }
+    let before = record(root)?.seed;
+    Ok((before != seed).then(|| format!("seed was {before}, is {seed}")))
+}
+
+pub(super) fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    serde_json::from_slice(&read(path)?).map_err(|e| RunError::Damaged {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
+}
