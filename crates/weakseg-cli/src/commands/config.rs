@@ -113,8 +113,10 @@ impl Config {
                 if settings.json {
                     output::json(&resolved)?;
                 } else {
-                    if let Some(run) = file.as_deref().and_then(base::run_of) {
-                        let base = std::path::absolute(base::noted(&run)?)?;
+                    // A run that was killed early has not noted it.
+                    let run = file.as_deref().and_then(base::run_of);
+                    if let Some(base) = run.and_then(|run| base::noted(&run).ok()) {
+                        let base = std::path::absolute(base)?;
                         output::line(format!("# Relative paths start from {}", base.display()))?;
                     }
                     output::line(config::to_toml(&resolved).trim_end())?;
