@@ -12,6 +12,7 @@ pub mod augment;
 mod boxes;
 mod case;
 mod chance;
+mod class_names;
 mod cls_labels;
 pub mod coco;
 pub mod components;

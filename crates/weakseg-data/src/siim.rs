@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::class_names::check_classes;
 use crate::dicom::{Identity, identity, may_be_dicom};
 use crate::fault::{Fault, Rule, some_of};
 use crate::list_images::search;
-use crate::listing::{Listing, below, check_classes, id_of};
+use crate::listing::{Listing, below, id_of};
 use crate::run_rows::{RunRow, RunRows};
 use crate::run_table::{RunTable, TableForm};
 use crate::split::{Candidate, Held, by_counts, by_group, check_shares};

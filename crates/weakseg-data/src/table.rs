@@ -9,11 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boxes::read_boxes;
+use crate::class_names::check_classes;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, some_of};
-use crate::listing::{
-    Ids, Listing, below, check_classes, find_image, id_of, is_ending, without_image,
-};
+use crate::listing::{Ids, Listing, below, find_image, id_of, is_ending, without_image};
 use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
 

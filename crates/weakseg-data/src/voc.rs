@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::class_names::check_classes;
 use crate::cls_labels::{self, ClsLabels};
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
-use crate::listing::{Ids, Listing, below, check_classes, find_image, id_of, without_image};
+use crate::listing::{Ids, Listing, below, find_image, id_of, without_image};
 use crate::table::optional;
 use crate::{Case, Classes, DataError, LabelSpace, Limits, MaskResize, Split, View};
 

