@@ -58,7 +58,9 @@ pub use augment::{Augment, AugmentStep, Scope};
 pub use boxes::BoundingBox;
 pub use case::{Case, Cases, Classes, LabelSpace, Split, unsafe_id};
 pub use config::DataConfig;
-pub use dicom::{Picture, Tone, read_dicom_values};
+pub use dicom::{
+    Origin, Picture, Tone, read_dicom_values, write_secondary_capture, write_segmentation,
+};
 pub use error::DataError;
 pub use fault::{Fault, Rule, Severity};
 pub use image::{read_image, read_image_size, read_picture};
@@ -71,7 +73,7 @@ pub use mask_store::MaskStore;
 pub use phantom_set::PhantomSetConfig;
 pub use plane::{Plane, Stack};
 pub use png::{read_index_png, write_gray_png, write_index_png, write_rgb_png};
-pub use run_table::{RunTable, TableForm, write_run_table};
+pub use run_table::{EncodedMasks, RunTable, TableForm, write_run_table};
 pub use sbd::{SbdMap, read_index_map, read_sbd};
 pub use siim::SiimConfig;
 pub use split_file::write_splits;
