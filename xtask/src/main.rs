@@ -12,6 +12,8 @@
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
+//! * `cargo xtask made-dicom PYTHON`: pydicom and highdicom read the DICOM files that `weakseg predict` makes; records what came
+//!   of it in `crates/weakseg-data/tests/oracle/made_dicom.txt`.
 //! * `cargo xtask siim-twin SHARED OUT`: a set of the form of SIIM-ACR whose truth is known; see [`twin`].
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
 //! * `cargo xtask bench augment PYTHON …`: augmentation beside albumentations, in alternation; see [`augment`].
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         ["fixtures", python, names @ ..] => fixtures(&root, python, names),
         ["siim-twin", shared, out] => told(twin::make(Path::new(shared), Path::new(out))),
         ["interop", python] => interop(&root, python),
+        ["made-dicom", python] => made_dicom(&root, python),
         ["paper-tables", folders @ ..] => told(paper_tables::print(folders)),
         ["bench", "peers", arguments @ ..] => told(peers::bench(&root, arguments)),
         ["bench", "augment", arguments @ ..] => told(augment::bench(&root, arguments)),
@@ -62,7 +65,7 @@ fn main() -> ExitCode {
         ["bench", "methods", arguments @ ..] => told(methods::bench(&root, arguments)),
         _ => {
             eprintln!(
-                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | swiftshader DRIVER [run|NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
+                "usage: cargo xtask ci | shared [DIR] | gpu [vulkan|wgpu] [NAME…] | swiftshader DRIVER [run|NAME…] | siim-twin SHARED OUT | fixtures PYTHON [NAME…] | interop PYTHON | made-dicom PYTHON | paper-tables RUN… | bench peers|augment|methods PYTHON … | bench loader …"
             );
             return ExitCode::from(2);
         }
@@ -181,8 +184,24 @@ fn interop(root: &Path, python: &str) -> bool {
         )
 }
 
-/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but the one that [`interop`] runs. Each runs in
-/// its own folder; what it prints is its oracle, `NAME.json` beside it, and what it writes itself stays where it is.
+const MADE_DICOM: &str = "made_dicom.py";
+
+/// Builds the example that makes the files and hands it to the script that has others read them.
+fn made_dicom(root: &Path, python: &str) -> bool {
+    let oracle = root.join("crates/weakseg-data/tests/oracle");
+    told(example(root, "made_dicom").and_then(|example| {
+        let mut script = Command::new(python);
+        script.arg(oracle.join(MADE_DICOM)).arg(example);
+        script.arg("--record").arg(oracle.join("made_dicom.txt"));
+        match run(&mut script, root) {
+            true => Ok(()),
+            false => Err("the files are not read as they were made, see above".to_owned()),
+        }
+    }))
+}
+
+/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but those that [`interop`] and [`made_dicom`] run.
+/// Each runs in its own folder; what it prints is its oracle, `NAME.json` beside it, and what it writes itself stays where it is.
 fn fixtures(root: &Path, python: &str, names: &[&str]) -> bool {
     let mut scripts: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(root.join("crates"))
@@ -193,7 +212,10 @@ fn fixtures(root: &Path, python: &str, names: &[&str]) -> bool {
         let folder = entry.path().join("tests/oracle");
         for script in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = script.path();
-            if path.extension().is_some_and(|e| e == "py") && !path.ends_with(INTEROP) {
+            let own_chore = [INTEROP, MADE_DICOM]
+                .iter()
+                .any(|name| path.ends_with(name));
+            if path.extension().is_some_and(|e| e == "py") && !own_chore {
                 scripts.push(path);
             }
         }

@@ -165,21 +165,52 @@ impl RunTable {
 /// [`DataError::MaskValues`] for a mask of more than two values; [`DataError::Io`], and `path` is then as before.
 pub fn write_run_table(folder: &Path, path: &Path, form: TableForm) -> Result<usize, DataError> {
     let limits = Limits::default();
-    let mut rows: BTreeMap<String, String> = BTreeMap::new();
+    let mut masks = EncodedMasks::new(form);
     for image in masks_in(folder)? {
         let mask = binary(&image, &read_index_png(&image, &limits)?)?;
         let name = image.file_name().unwrap_or_default().to_string_lossy();
-        rows.insert(id_of(&name).to_owned(), form.encode(&mask));
+        masks.add(id_of(&name), &mask);
     }
-    atomic::write_with(path, |file| {
-        let mut writer = csv::Writer::from_writer(file);
-        writer.write_record(["ImageId", "EncodedPixels"])?;
-        for (id, runs) in &rows {
-            writer.write_record([id, runs])?;
+    masks.write(path)
+}
+
+/// Masks of a table that is to be written, encoded.
+#[derive(Clone, Debug)]
+pub struct EncodedMasks {
+    form: TableForm,
+    rows: BTreeMap<String, String>,
+}
+
+impl EncodedMasks {
+    /// None so far.
+    #[must_use]
+    pub fn new(form: TableForm) -> Self {
+        Self {
+            form,
+            rows: BTreeMap::new(),
         }
-        writer.flush()
-    })?;
-    Ok(rows.len())
+    }
+
+    /// Takes the mask of an id in; every value but 0 is present.
+    pub fn add(&mut self, id: &str, mask: &Plane<u8>) {
+        self.rows.insert(id.to_owned(), self.form.encode(mask));
+    }
+
+    /// Writes the table, `ImageId` and `EncodedPixels`, one row a mask in the order of their ids. Returns the number of rows.
+    ///
+    /// # Errors
+    /// [`DataError::Io`]; `path` is then as before.
+    pub fn write(&self, path: &Path) -> Result<usize, DataError> {
+        atomic::write_with(path, |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            writer.write_record(["ImageId", "EncodedPixels"])?;
+            for (id, runs) in &self.rows {
+                writer.write_record([id, runs])?;
+            }
+            writer.flush()
+        })?;
+        Ok(self.rows.len())
+    }
 }
 
 #[cfg(test)]

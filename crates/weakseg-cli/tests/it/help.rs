@@ -110,9 +110,9 @@ fn usage_errors_end_with_2() {
             "--out",
             "o",
             "--formats",
-            "coco",
+            "mask,png",
         ],
-        &["not offered yet"],
+        &["'png'", "mask, overlay, rle, coco, seg, sc, npy"],
     );
     program.fails(
         2,

@@ -539,7 +539,7 @@ fn predicts(program: &Program) {
         "--out",
         "out",
         "--formats",
-        "mask,overlay,npy",
+        "mask,overlay,npy,rle,coco",
         "--json",
     ];
     let end = program.call(&arguments);
@@ -590,6 +590,10 @@ fn predicts(program: &Program) {
         rows.lines().count() == 2 && rows.contains("phantom-00000,"),
         "{rows}"
     );
+    let table = std::fs::read_to_string(program.path("out/predictions.csv")).expect("a table");
+    assert_eq!(table, rows, "the format rle is the same table");
+    is_described(program);
+    predicts_dicom(program);
 
     let model = "runs/tiny/08-train-segmenter/model.safetensors";
     program.ok(&[
@@ -678,6 +682,93 @@ fn predicts_for_nobody_and_strange_names(program: &Program) {
     ];
     let item = program.ok(&line).json();
     assert_eq!(item["image"], "odd/odd\u{fffd}.png");
+}
+
+/// A DICOM image has its mask as segmentation where it has a series to refer to; an overlay can always be had.
+fn predicts_dicom(program: &Program) {
+    let bytes: Vec<u8> = (0..=255).collect();
+    program.write("x-ray.dcm", &dicom("1.2.9", Some(&bytes)));
+    let arguments = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "x-ray.dcm",
+        "in/phantom-00000.png",
+        "--out",
+        "in-dicom",
+        "--formats",
+        "overlay,seg,sc",
+        "--json",
+    ];
+    let end = program.call(&arguments);
+    assert_eq!(end.code, Some(3), "neither has a series: {end:?}");
+    program.ok(&[&arguments[..], &["--allow-skips", "2"]].concat());
+    let words = ["not a DICOM image", "no Study or no Series"];
+    assert_eq!(end.stdout.lines().count(), 2);
+    for (line, words) in end.stdout.lines().zip(words) {
+        let item: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
+        let error = item["error"].as_str().expect("an error");
+        assert!(error.contains(words) && item["seg"].is_null(), "{item}");
+        assert!(end.stderr.contains(error), "{}", end.stderr);
+        let picture = |key: &str| {
+            let file = program.path(item[key].as_str().expect("a path"));
+            weakseg_data::read_image(&file, &Limits::default()).expect("a picture")
+        };
+        assert_eq!(picture("sc"), picture("overlay"));
+    }
+    // With a study and a series.
+    let whole = dicom("1.2.9", Some(&bytes));
+    let at = whole.windows(4).position(|tag| tag == [0x28, 0, 2, 0]);
+    let (head, rest) = whole.split_at(at.expect("samples per pixel"));
+    let uid = |tag: u8| [&[0x20, 0, tag, 0], &b"UI\x06\x001.2.9\0"[..]].concat();
+    program.write("x-ray.dcm", &[head, &uid(0x0d), &uid(0x0e), rest].concat());
+    let end = program.ok(&[
+        "predict",
+        "--model",
+        "runs/tiny",
+        "x-ray.dcm",
+        "--out",
+        "in-dicom",
+        "--formats",
+        "seg",
+        "--json",
+    ]);
+    assert_eq!(end.json()["seg"], "in-dicom/seg/x-ray.dcm");
+    assert!(program.path("in-dicom/seg/x-ray.dcm").is_file());
+}
+
+/// The COCO document of the prediction has the pixels of its mask, each once, and their mean probabilities.
+fn is_described(program: &Program) {
+    let text = std::fs::read(program.path("out/predictions.json")).expect("a document");
+    let document: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(document["images"].as_array().expect("a list").len(), 1);
+    assert_eq!(document["images"][0]["file_name"], "phantom-00000.png");
+    assert_eq!(document["categories"][0]["name"], "pneumothorax");
+    let mask = read_index_png(&program.path("out/phantom-00000.png"), &Limits::default());
+    let mask = mask.expect("a mask");
+    let (_, scores) = npy::read_f32(&program.path("out/scores/phantom-00000.npy")).expect("scores");
+    let mut described = vec![0; mask.len()];
+    let annotations = document["annotations"].as_array().expect("a list");
+    assert!(!annotations.is_empty(), "the model finds something");
+    for annotation in annotations {
+        assert_eq!(annotation["image_id"], document["images"][0]["id"]);
+        let counts = annotation["segmentation"]["counts"]
+            .as_str()
+            .expect("counts");
+        let region = rle::coco::decode(counts, 48, 48).expect("of the image's size");
+        let pixels = region.as_slice().iter().zip(&scores);
+        let inside: Vec<f64> = pixels
+            .filter(|(value, _)| **value == 1)
+            .map(|(_, score)| f64::from(*score))
+            .collect();
+        let mean = inside.iter().sum::<f64>() / inside.len() as f64;
+        let score = annotation["score"].as_f64().expect("a score");
+        assert!((score - mean).abs() < 1e-6, "{score} and {mean}");
+        for (sum, value) in described.iter_mut().zip(region.as_slice()) {
+            *sum += value;
+        }
+    }
+    assert_eq!(described, mask.as_slice());
 }
 
 /// The classifier of the run shows where it looks.

@@ -4,9 +4,13 @@
 //! pixel pipeline's defaults is relied on. From stored values to the 8 bits that networks see there is one road: the
 //! bits that are stored, their sign, Modality LUT or rescale, VOI LUT or window or percentiles, and the inversion of
 //! MONOCHROME1 at its end (DICOM PS3.3 C.7.6.3, C.11.1, C.11.2).
+//!
+//! What is made of an image goes the other way: [`Origin`] says whose it is, and [`write_segmentation`] and
+//! [`write_secondary_capture`] write files of the same study.
 
 mod colour;
 mod data_set;
+mod elements;
 mod frame;
 mod header;
 #[cfg(feature = "jpeg2000")]
@@ -14,9 +18,13 @@ mod jpeg2000_frame;
 mod jpeg_frame;
 mod lut;
 mod modality;
+mod origin;
 mod rle_frame;
 mod samples;
+mod secondary_capture;
+mod segmentation;
 mod tone;
+mod uid;
 mod voi;
 
 use std::fs;
@@ -32,6 +40,9 @@ use crate::view::chosen;
 use crate::{DataError, Limits, Stack, View, jpeg, png};
 
 pub(crate) use data_set::is_dicom;
+pub use origin::Origin;
+pub use secondary_capture::write_secondary_capture;
+pub use segmentation::write_segmentation;
 pub use tone::Tone;
 
 use data_set::DataSet;

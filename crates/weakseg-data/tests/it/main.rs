@@ -10,6 +10,7 @@ mod dicom;
 mod dicom_file;
 mod files;
 mod frames;
+mod made_dicom;
 mod phantom_set;
 mod resize;
 mod sbd;

@@ -3,16 +3,19 @@
 //!
 //! IRNet's displacement field says for each cell where the centre of its object lies. [`centroid`] follows it to the end,
 //! [`cluster`] gathers the cells that end at one place, and [`detect()`] lets each class map walk from each cluster and cuts
-//! the result into instances. [`coco`] writes them for others to read, their masks as run lengths or as [`polygon`]s.
+//! the result into instances. Where there are no displacements, each [`connected()`] region is one. [`coco`] writes them for others to
+//! read, their masks as run lengths or as [`polygon`]s.
 //! How good they are, `metrics::average_precision` says.
 
 pub mod centroid;
 pub mod cluster;
 pub mod coco;
+mod connected;
 pub mod detect;
 pub mod polygon;
 mod region;
 
+pub use connected::connected;
 pub use detect::{Evidence, Found, InstanceRule, detect};
 pub use region::Region;
 
@@ -26,7 +29,7 @@ pub struct Instance {
     pub class: usize,
     /// The greatest value of its walked map, above 0 and at most 1. It ranks the instances of one image: maps are divided by
     /// their greatest value, so the best instance of every image (of every finding in it) has 1, and scores of two images
-    /// cannot be compared.
+    /// cannot be compared. Of a [`connected()`] region it is the mean probability of its pixels.
     pub score: f32,
     /// Its pixels.
     pub region: Region,

@@ -25,7 +25,7 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(180);
 
 /// How [`fit`] runs.
 pub struct Fit<'a> {
-    /// Folder of the step: `checkpoints/` and `metrics.jsonl` go here.
+    /// Folder of the step: `checkpoints/`, `metrics.jsonl` and TensorBoard's events go here.
     pub folder: &'a Path,
     /// What the progress line calls it.
     pub name: &'a str,

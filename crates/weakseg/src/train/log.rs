@@ -1,4 +1,5 @@
-//! `metrics.jsonl`: one JSON line a figure, appended as training goes, cut back to the checkpoint on resuming.
+//! `metrics.jsonl`: one JSON line a figure, appended as training goes, cut back to the checkpoint on resuming; and beside it the
+//! same figures for TensorBoard.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use weakseg_data::{DataError, atomic};
 
+use super::events::EventFile;
 use crate::files::io;
 
 /// One figure of a training.
@@ -28,13 +30,14 @@ pub struct MetricLine {
 #[derive(Debug)]
 pub struct MetricLog {
     path: PathBuf,
+    events: EventFile,
 }
 
 impl MetricLog {
     /// Opens the log of `folder` and drops every line after `epochs` finished epochs, which a resumed run writes again.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
+    /// When a file cannot be read or written.
     pub fn open(folder: &Path, epochs: usize) -> Result<Self, DataError> {
         let path = folder.join("metrics.jsonl");
         let kept: Vec<MetricLine> = Self::read(&path)?
@@ -46,24 +49,24 @@ impl MetricLog {
             text.push_str(&json(line));
         }
         atomic::write_durably(&path, text.as_bytes())?;
-        Ok(Self { path })
+        let events = EventFile::open(folder, &kept)?;
+        Ok(Self { path, events })
     }
 
     /// Appends figures. A figure that is not a number is left out: JSON has no word for it.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When a file cannot be written.
     pub fn add(&self, lines: &[MetricLine]) -> Result<(), DataError> {
-        let text: String = lines
-            .iter()
-            .filter(|l| l.value.is_finite())
-            .map(json)
-            .collect();
+        let finite = |line: &&MetricLine| line.value.is_finite();
+        let lines: Vec<MetricLine> = lines.iter().filter(finite).cloned().collect();
+        let text: String = lines.iter().map(json).collect();
         std::fs::OpenOptions::new()
             .append(true)
             .open(&self.path)
             .and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(io(&self.path, "append to"))
+            .map_err(io(&self.path, "append to"))?;
+        self.events.add(&lines)
     }
 
     /// What it holds so far.

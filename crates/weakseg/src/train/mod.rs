@@ -11,6 +11,7 @@ pub mod checkpoint;
 mod disk_cache;
 mod draw;
 mod error;
+mod events;
 mod fit;
 mod gradients;
 mod images;

@@ -164,7 +164,7 @@ fn what_a_training_remembers_outlives_a_stop() {
         same(
             &step("whole"),
             &step(out),
-            &["model.safetensors", "metrics.jsonl"],
+            &["model.safetensors", "metrics.jsonl", EVENTS],
         );
         let best = |out: &str| {
             let folder = step(out).join("checkpoints/best");
@@ -184,6 +184,8 @@ fn what_a_training_remembers_outlives_a_stop() {
         );
     }
 }
+
+const EVENTS: &str = "events.out.tfevents.0.weakseg";
 
 /// Files of a checkpoint.
 const CHECKPOINT: [&str; 4] = [
@@ -226,6 +228,15 @@ fn the_segmenter_watches_pseudo_labels_of_the_validation_split() {
         0,
         "IRNet has no validation figures"
     );
+    for (step, loss) in [
+        ("01-train-classifier", "train/loss"),
+        ("05-train-irn", "train/loss"),
+        ("08-train-segmenter", "val/loss"),
+    ] {
+        let events = std::fs::read(run.join(step).join(EVENTS)).expect("events");
+        let told = events.windows(loss.len()).any(|w| w == loss.as_bytes());
+        assert!(told, "no {loss} in the events of {step}");
+    }
     let masks = std::fs::read_dir(run.join("06-make-pseudo-labels"))
         .expect("pseudo-labels")
         .filter_map(Result::ok)

@@ -1,38 +1,38 @@
 //! `weakseg predict`: a trained model on images.
 
+mod outputs;
+
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
-use weakseg::predict::{Prediction, Predictor};
+use weakseg::predict::Predictor;
 use weakseg::progress::Progress;
-use weakseg::report::{colour, figures};
-use weakseg_data::{
-    Classes, DataError, Limits, MaskStore, Picture, Stack, Tone, image_id, list_images, npy,
-    read_picture, write_rgb_png,
-};
+use weakseg_data::{DataError, Limits, Picture, Stack, Tone, list_images, read_picture};
 
 use super::view;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
 use crate::{interrupt, output};
+use outputs::{Format, Item, Outputs};
 
 /// Images that go through the network at once.
 const BATCH: usize = 4;
 
 /// Segment images with a trained model.
 ///
-/// Masks have the size of their image: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings, with class numbers
-/// as values. Overlays go to OUT/overlays, probabilities to OUT/scores.
+/// Everything has the size of its image and is named after it: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings, with
+/// class numbers as values; the other formats go to folders and files below OUT of their own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   weakseg predict --model runs/first image.png --out masks
-  weakseg predict --model runs/first images/ --out masks --formats mask,overlay,npy")]
+  weakseg predict --model runs/first images/ --out masks --formats mask,overlay,npy
+  weakseg predict --model runs/first images/ --out masks --formats rle,coco
+  weakseg predict --model runs/first radiographs/ --out masks --formats seg,sc")]
 pub struct Predict {
     /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
     /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
@@ -44,10 +44,10 @@ pub struct Predict {
     /// The folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What to write, with commas between: mask (class numbers), overlay (the image with the mask over it), npy
-    /// (probabilities, f32 [C,H,W]).
+    /// What to write, with commas between.
     #[arg(
         long,
+        value_enum,
         value_name = "FORMATS",
         value_delimiter = ',',
         default_value = "mask,overlay"
@@ -59,53 +59,10 @@ pub struct Predict {
     /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
     #[arg(long, value_name = "N")]
     frame: Option<NonZeroU32>,
-    /// Images that may be unreadable, and inputs that may be or hold none, before the program ends with exit code 3.
+    /// Images that may be unreadable or without the DICOM segmentation that was asked for, and inputs that may be or hold none,
+    /// before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
-}
-
-/// What is written of each image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Mask,
-    Overlay,
-    Npy,
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "mask" => Ok(Self::Mask),
-            "overlay" => Ok(Self::Overlay),
-            "npy" => Ok(Self::Npy),
-            "rle" | "coco" | "seg" | "sc" => Err(format!(
-                "`{text}` is not offered yet; there are mask, overlay and npy"
-            )),
-            _ => Err("expected mask, overlay or npy".to_owned()),
-        }
-    }
-}
-
-/// What is printed of an image.
-#[derive(Serialize)]
-struct Item<'a> {
-    image: String,
-    id: String,
-    masks: Vec<String>,
-    overlay: Option<String>,
-    npy: Option<String>,
-    classes: Vec<Share<'a>>,
-}
-
-#[derive(Serialize)]
-struct Share<'a> {
-    class: &'a str,
-    /// Of the image's pixels.
-    share: f64,
-    /// Of the image as a whole, where the model has a classifier.
-    probability: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -136,7 +93,7 @@ impl Predict {
             ));
         }
         let view = view::of_model(&self.model, self.tone, self.frame)?;
-        let store = MaskStore::new(&self.out, predictor.classes().clone());
+        let mut outputs = Outputs::new(&self.out, &self.formats, predictor.classes(), view.frame)?;
         let stop = interrupt::stop()?;
         let (mut failed, mut unreadable, mut without) = (list.refused.len(), 0, 0);
         for (path, error) in &list.refused {
@@ -182,7 +139,11 @@ impl Predict {
             let stacks: Vec<Stack<u8>> = images.iter().map(|(_, image)| image.clone()).collect();
             let predictions = predictor.predict(&stacks)?;
             for ((path, image), prediction) in images.iter().zip(&predictions) {
-                let item = self.write(path, image, prediction, &store, predictor.classes())?;
+                let item = outputs.write(path, image, prediction)?;
+                if let Some(error) = &item.error {
+                    failed += 1;
+                    settings.ui.warn(&format!("{} {error}", label()));
+                }
                 settings.ui.suspend(|| print(&item, settings.json))?;
             }
             settings.ui.at((number * BATCH + batch.len()) as u64, "");
@@ -196,9 +157,10 @@ impl Predict {
         if unreadable + without == list.images.len() {
             bail!("none of the {} images could be read", list.images.len());
         }
+        outputs.finish()?;
         if failed > self.allow_skips {
             settings.ui.warn(&format!(
-                "{failed} of {} images could not be read, {} are allowed (--allow-skips)",
+                "{failed} of {} images could not be read or have no segmentation in DICOM, {} are allowed (--allow-skips)",
                 list.images.len() + list.refused.len(),
                 self.allow_skips
             ));
@@ -229,69 +191,6 @@ impl Predict {
             ));
         }
         Ok(())
-    }
-
-    fn write<'a>(
-        &self,
-        path: &Path,
-        image: &Stack<u8>,
-        prediction: &Prediction,
-        store: &MaskStore,
-        classes: &'a Classes,
-    ) -> Result<Item<'a>> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let id = image_id(&name).to_owned();
-        // Checks the name too: it comes from outside, and the files below are named by it.
-        let masks = store
-            .paths(&id)
-            .with_context(|| path.display().to_string())?;
-        let wanted = |format| self.formats.contains(&format);
-        let mut item = Item {
-            image: path.display().to_string(),
-            id,
-            masks: Vec::new(),
-            overlay: None,
-            npy: None,
-            classes: Vec::new(),
-        };
-        if wanted(Format::Mask) {
-            store.write(&item.id, &prediction.mask)?;
-            item.masks = masks
-                .iter()
-                .map(|mask| mask.display().to_string())
-                .collect();
-        }
-        if wanted(Format::Overlay) {
-            let file = self.out.join("overlays").join(format!("{}.png", item.id));
-            let picture = figures::Picture::at_own_size(image)?;
-            let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
-            write_rgb_png(&file, picture.pixels())?;
-            item.overlay = Some(file.display().to_string());
-        }
-        if wanted(Format::Npy) {
-            let file = self.out.join("scores").join(format!("{}.npy", item.id));
-            let scores = &prediction.scores;
-            npy::write_f32(
-                &file,
-                &[scores.channels(), scores.height(), scores.width()],
-                scores.as_slice(),
-            )?;
-            item.npy = Some(file.display().to_string());
-        }
-        for (class, name) in classes.names.iter().enumerate() {
-            let region = prediction.mask.of_class(classes.space, class);
-            let pixels = region
-                .as_slice()
-                .iter()
-                .filter(|&&value| value == 1)
-                .count();
-            item.classes.push(Share {
-                class: name,
-                share: pixels as f64 / region.len() as f64,
-                probability: prediction.probabilities.as_ref().map(|p| p[class]),
-            });
-        }
-        Ok(item)
     }
 }
 

@@ -1,0 +1,248 @@
+//! What `weakseg predict` writes.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde::Serialize;
+use weakseg::instance::coco::{Described, Document, MaskForm, Seen};
+use weakseg::instance::connected;
+use weakseg::predict::Prediction;
+use weakseg::report::{colour, figures};
+use weakseg_data::{
+    Classes, DataError, EncodedMasks, LabelSpace, Limits, MaskStore, Origin, Stack, TableForm,
+    atomic, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture, write_segmentation,
+};
+
+/// What is written of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Class numbers as PNG.
+    Mask,
+    /// The image with the mask over it: OUT/overlays/NAME.png.
+    Overlay,
+    /// Run lengths of all images in the form of SIIM-ACR: OUT/predictions.csv, or OUT/FINDING/predictions.csv for several
+    /// findings.
+    Rle,
+    /// One COCO document of all images, with an annotation for each connected region and its mean probability as score:
+    /// OUT/predictions.json.
+    Coco,
+    /// The mask of a DICOM image as DICOM Segmentation, one segment a class: OUT/seg/NAME.dcm.
+    Seg,
+    /// The overlay as DICOM Secondary Capture, in the study of a DICOM image: OUT/sc/NAME.dcm.
+    Sc,
+    /// Probabilities, f32 [C,H,W]: OUT/scores/NAME.npy.
+    Npy,
+}
+
+/// What is printed of an image.
+#[derive(Serialize)]
+pub struct Item<'a> {
+    // Paths as text: a name that is none is shown as well as can be.
+    pub image: String,
+    pub id: String,
+    pub masks: Vec<String>,
+    pub overlay: Option<String>,
+    pub seg: Option<String>,
+    pub sc: Option<String>,
+    pub npy: Option<String>,
+    pub classes: Vec<Share<'a>>,
+    /// Why a format that was asked for is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Share<'a> {
+    pub class: &'a str,
+    /// Of the image's pixels.
+    pub share: f64,
+    /// Of the image as a whole, where the model has a classifier.
+    pub probability: Option<f32>,
+}
+
+/// The files of one call.
+pub struct Outputs<'a> {
+    folder: &'a Path,
+    formats: &'a [Format],
+    classes: &'a Classes,
+    /// Which of several frames is seen.
+    frame: Option<NonZeroU32>,
+    store: MaskStore,
+    /// Run lengths of each class.
+    runs: Vec<EncodedMasks>,
+    seen: Vec<Seen>,
+}
+
+impl<'a> Outputs<'a> {
+    /// Nothing is written yet.
+    pub fn new(
+        folder: &'a Path,
+        formats: &'a [Format],
+        classes: &'a Classes,
+        frame: Option<NonZeroU32>,
+    ) -> Result<Self> {
+        // The model may come from anywhere, and folders are named by its classes.
+        let several = classes.space == LabelSpace::Findings || formats.contains(&Format::Rle);
+        if several && classes.len() > 1 {
+            for name in &classes.names {
+                if let Some(reason) = unsafe_id(name) {
+                    bail!(
+                        "the model's class `{}` cannot name a folder ({reason}); rename the class in its set and train again",
+                        name.escape_debug()
+                    );
+                }
+            }
+        }
+        Ok(Self {
+            folder,
+            formats,
+            classes,
+            frame,
+            store: MaskStore::new(folder, classes.clone()),
+            runs: vec![EncodedMasks::new(TableForm::Siim); classes.len()],
+            seen: Vec::new(),
+        })
+    }
+
+    fn wants(&self, format: Format) -> bool {
+        self.formats.contains(&format)
+    }
+
+    /// Writes what an image has files of its own for, and keeps what all share.
+    pub fn write<'b>(
+        &mut self,
+        path: &'b Path,
+        image: &Stack<u8>,
+        prediction: &Prediction,
+    ) -> Result<Item<'b>>
+    where
+        'a: 'b,
+    {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let id = image_id(&name).to_owned();
+        // Checks the name too: it comes from outside, and the files below are named by it.
+        let masks = self
+            .store
+            .paths(&id)
+            .with_context(|| path.display().to_string())?;
+        let classes = self.classes;
+        let mut item = Item {
+            image: path.display().to_string(),
+            id,
+            masks: Vec::new(),
+            overlay: None,
+            seg: None,
+            sc: None,
+            npy: None,
+            classes: Vec::new(),
+            error: None,
+        };
+        if self.wants(Format::Mask) {
+            self.store.write(&item.id, &prediction.mask)?;
+            item.masks = masks
+                .iter()
+                .map(|mask| mask.display().to_string())
+                .collect();
+        }
+        if self.wants(Format::Overlay) || self.wants(Format::Sc) {
+            let picture = figures::Picture::at_own_size(image)?;
+            let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
+            let picture = picture.pixels();
+            if self.wants(Format::Overlay) {
+                let file = self.file("overlays", &item.id, "png");
+                write_rgb_png(&file, picture)?;
+                item.overlay = Some(file.display().to_string());
+            }
+            if self.wants(Format::Sc) {
+                let file = self.file("sc", &item.id, "dcm");
+                write_secondary_capture(&file, &self.origin(path)?, picture)?;
+                item.sc = Some(file.display().to_string());
+            }
+        }
+        if self.wants(Format::Seg) {
+            let file = self.file("seg", &item.id, "dcm");
+            match write_segmentation(&file, &self.origin(path)?, classes, &prediction.mask) {
+                Ok(()) => item.seg = Some(file.display().to_string()),
+                // The image cannot have one; its other formats can be had.
+                Err(error @ DataError::Unreadable { .. }) => item.error = Some(error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if self.wants(Format::Npy) {
+            let file = self.file("scores", &item.id, "npy");
+            let scores = &prediction.scores;
+            npy::write_f32(
+                &file,
+                &[scores.channels(), scores.height(), scores.width()],
+                scores.as_slice(),
+            )?;
+            item.npy = Some(file.display().to_string());
+        }
+        let mut instances = Vec::new();
+        for (class, name) in classes.names.iter().enumerate() {
+            let region = prediction.mask.of_class(classes.space, class);
+            let present = region.map(|&value| u8::from(value == 1));
+            if self.wants(Format::Rle) {
+                self.runs[class].add(&item.id, &present);
+            }
+            if self.wants(Format::Coco) {
+                let plane = match classes.space {
+                    LabelSpace::Findings => class,
+                    LabelSpace::Exclusive => class + 1,
+                };
+                let probabilities = prediction.scores.to_plane(plane);
+                let found = connected(class, &present, &probabilities);
+                instances.extend(found.iter().map(|i| Described::of(i, MaskForm::Rle)));
+            }
+            let pixels = present.as_slice().iter().filter(|&&value| value == 1);
+            item.classes.push(Share {
+                class: name,
+                share: pixels.count() as f64 / region.len() as f64,
+                probability: prediction.probabilities.as_ref().map(|p| p[class]),
+            });
+        }
+        if self.wants(Format::Coco) {
+            self.seen.push(Seen {
+                name: item.id.clone(),
+                file_name: name.into_owned(),
+                size: [image.height(), image.width()],
+                instances,
+            });
+        }
+        Ok(item)
+    }
+
+    /// Writes what all images share.
+    pub fn finish(self) -> Result<()> {
+        if self.wants(Format::Rle) {
+            for (class, runs) in self.runs.iter().enumerate() {
+                runs.write(&self.table(class))?;
+            }
+        }
+        if self.wants(Format::Coco) {
+            let path = self.folder.join("predictions.json");
+            let document = Document::new(&self.classes.names, self.seen);
+            atomic::write(&path, &serde_json::to_vec(&document)?)?;
+        }
+        Ok(())
+    }
+
+    fn origin(&self, path: &Path) -> Result<Origin, DataError> {
+        Origin::read(path, &Limits::default(), self.frame)
+    }
+
+    fn file(&self, folder: &str, id: &str, ending: &str) -> PathBuf {
+        self.folder.join(folder).join(format!("{id}.{ending}"))
+    }
+
+    /// Where the run lengths of a class go.
+    fn table(&self, class: usize) -> PathBuf {
+        let folder = match self.classes.names.as_slice() {
+            [_] => self.folder.to_owned(),
+            names => self.folder.join(&names[class]),
+        };
+        folder.join("predictions.csv")
+    }
+}
