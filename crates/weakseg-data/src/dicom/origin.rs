@@ -26,13 +26,14 @@ const KNOWN_OR_EMPTY: [Tag; 9] = [
     tags::REFERRING_PHYSICIAN_NAME,
 ];
 
-/// Those that are repeated where they have a value.
-const IF_KNOWN: [Tag; 8] = [
+/// Those, and some of the series and the image, that are repeated where they have a value.
+const IF_KNOWN: [Tag; 9] = [
     tags::ISSUER_OF_PATIENT_ID,
     tags::PATIENT_AGE,
     tags::PATIENT_IDENTITY_REMOVED,
     tags::DEIDENTIFICATION_METHOD,
     tags::STUDY_DESCRIPTION,
+    tags::LATERALITY,
     tags::LOSSY_IMAGE_COMPRESSION,
     tags::LOSSY_IMAGE_COMPRESSION_RATIO,
     tags::LOSSY_IMAGE_COMPRESSION_METHOD,

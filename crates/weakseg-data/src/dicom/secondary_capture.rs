@@ -29,10 +29,13 @@ pub fn write_secondary_capture(
     let [red, green, blue] = [0, 1, 2].map(|channel| picture.plane(channel));
     let interleaved = (0..red.len()).flat_map(|at| [red[at], green[at], blue[at]]);
     let pixels: Vec<u8> = interleaved.collect();
+    // Of lungs it must be there, known or not (C.7.3.1).
+    let laterality = origin.known(tags::LATERALITY).unwrap_or_default();
     let mut elements = origin
         .elements(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &pixels)
         .text(tags::MODALITY, "OT")
         .text(tags::SERIES_DESCRIPTION, &format!("{NAME} overlay"))
+        .text(tags::LATERALITY, laterality)
         .text(tags::IMAGE_TYPE, "DERIVED\\SECONDARY")
         .text(tags::CONVERSION_TYPE, "WSD")
         .text(
