@@ -1,0 +1,256 @@
+//! A finished run on images that it has not seen.
+
+use weakseg_data::{Limits, npy, read_index_png, rle};
+
+use crate::dicom_file::dicom;
+use crate::program::Program;
+
+/// The model of the run segments an image, and its masks can be scored.
+pub fn predicts(program: &Program) {
+    program.write("in/bad.png", b"no picture");
+    // A report beside the images is told of, and no failure.
+    program.write("in/report.dcm", &dicom("1.2.3", None));
+    std::fs::copy(
+        program.path("set/images/phantom-00000.png"),
+        program.path("in/phantom-00000.png"),
+    )
+    .expect("an image");
+    let arguments = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "in",
+        "--out",
+        "out",
+        "--formats",
+        "mask,overlay,npy,rle,coco",
+        "--json",
+    ];
+    let end = program.call(&arguments);
+    assert_eq!(end.code, Some(3), "one image could not be read: {end:?}");
+    assert!(end.stderr.contains("bad.png"), "{}", end.stderr);
+    assert!(
+        end.stderr
+            .contains("1 DICOM files that hold no image are passed over"),
+        "{}",
+        end.stderr
+    );
+    let items: Vec<serde_json::Value> = end
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON line"))
+        .collect();
+    assert_eq!(items.len(), 3);
+    for (item, words) in items.iter().zip(["bad.png", "report.dcm: no image"]) {
+        let error = item["error"].as_str().expect("an error");
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(items[2]["masks"][0], "out/phantom-00000.png");
+    let (shape, scores) =
+        npy::read_f32(&program.path("out/scores/phantom-00000.npy")).expect("scores");
+    assert_eq!(shape, [1, 48, 48], "at the image's own size");
+    assert!(scores.iter().all(|v| (0.0..=1.0).contains(v)));
+    assert!(program.path("out/overlays/phantom-00000.png").is_file());
+    program.ok(&[&arguments[..], &["--allow-skips", "1"]].concat());
+    // One that is asked for by its name is missed.
+    let named = [&arguments[..], &["in/report.dcm", "--allow-skips", "1"]].concat();
+    assert_eq!(program.call(&named).code, Some(3));
+    program.ok(&[&arguments[..], &["in/report.dcm", "--allow-skips", "2"]].concat());
+    // So are files that are none, or not there, and the rest is done.
+    let more = [
+        &arguments[..],
+        &["in/gone.png", "tiny.toml", "--allow-skips"],
+    ]
+    .concat();
+    assert_eq!(program.call(&[&more[..], &["2"]].concat()).code, Some(3));
+    let end = program.ok(&[&more[..], &["3"]].concat());
+    assert_eq!(end.stdout.lines().count(), 5, "{end:?}");
+    #[cfg(unix)]
+    predicts_for_nobody_and_strange_names(program);
+
+    program.ok(&["data", "rle", "to-csv", "out", "--out", "submission.csv"]);
+    let rows = std::fs::read_to_string(program.path("submission.csv")).expect("a table");
+    assert!(
+        rows.lines().count() == 2 && rows.contains("phantom-00000,"),
+        "{rows}"
+    );
+    let table = std::fs::read_to_string(program.path("out/predictions.csv")).expect("a table");
+    assert_eq!(table, rows, "the format rle is the same table");
+    is_described(program);
+    predicts_dicom(program);
+
+    let model = "runs/tiny/08-train-segmenter/model.safetensors";
+    program.ok(&[
+        "predict",
+        "--model",
+        model,
+        "in/phantom-00000.png",
+        "--out",
+        "alone",
+    ]);
+    let read = |name: &str| std::fs::read(program.path(name)).expect(name);
+    assert_eq!(
+        read("alone/phantom-00000.png"),
+        read("out/phantom-00000.png"),
+        "the file alone says the same"
+    );
+    a_file_does_not_gate(program, &read(model));
+    program.ok(&[
+        "evaluate",
+        "--pred",
+        "out",
+        "--truth",
+        "set/masks",
+        "--allow-skips",
+        "19",
+    ]);
+}
+
+/// A file of a network that its settings gate is used without the classifier, and that is told.
+fn a_file_does_not_gate(program: &Program, model: &[u8]) {
+    let without: &[u8] = br#"gate\\\":0.0"#;
+    let place = model.windows(without.len()).position(|w| w == without);
+    let mut gated = model.to_vec();
+    gated[place.expect("a card") + without.len() - 1] = b'5';
+    program.write("gated.safetensors", &gated);
+    let image = "in/phantom-00000.png";
+    let call = |model: &str| {
+        program.ok(&[
+            "predict", "--model", model, image, "--out", "file", "--json", "-q",
+        ])
+    };
+    let end = call("gated.safetensors");
+    assert!(
+        end.stderr.contains("segmenter.gate = 0.5") && end.stderr.contains("run's folder"),
+        "{}",
+        end.stderr
+    );
+    assert_eq!(end.json()["id"], "phantom-00000");
+    let end = call("runs/tiny/08-train-segmenter/model.safetensors");
+    assert_eq!(end.stderr, "");
+}
+
+/// Masks are written though nobody reads what is printed, and of files whose names are no text.
+#[cfg(unix)]
+fn predicts_for_nobody_and_strange_names(program: &Program) {
+    use std::os::unix::ffi::OsStrExt;
+    let line = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "set/images",
+        "--out",
+        "unread",
+        "--json",
+    ];
+    assert_eq!(
+        program.unread(&[&line[..], &["-q"]].concat()),
+        (Some(0), String::new())
+    );
+    let masks = std::fs::read_dir(program.path("unread")).expect("masks");
+    let images = std::fs::read_dir(program.path("set/images")).expect("images");
+    assert_eq!(masks.count(), images.count() + 1, "and the overlays");
+
+    let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
+    let name = std::ffi::OsStr::from_bytes(b"odd\xff.png");
+    std::fs::create_dir(program.path("odd")).expect("a folder");
+    std::fs::write(program.path("odd").join(name), image).expect("an image");
+    let line = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "odd",
+        "--out",
+        "odd-out",
+        "--json",
+    ];
+    let item = program.ok(&line).json();
+    assert_eq!(item["image"], "odd/odd\u{fffd}.png");
+}
+
+/// A DICOM image has its mask as segmentation where it has a series to refer to; an overlay can always be had.
+fn predicts_dicom(program: &Program) {
+    let bytes: Vec<u8> = (0..=255).collect();
+    program.write("x-ray.dcm", &dicom("1.2.9", Some(&bytes)));
+    let arguments = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "x-ray.dcm",
+        "in/phantom-00000.png",
+        "--out",
+        "in-dicom",
+        "--formats",
+        "overlay,seg,sc",
+        "--json",
+    ];
+    let end = program.call(&arguments);
+    assert_eq!(end.code, Some(3), "neither has a series: {end:?}");
+    program.ok(&[&arguments[..], &["--allow-skips", "2"]].concat());
+    let words = ["not a DICOM image", "no Study or no Series"];
+    assert_eq!(end.stdout.lines().count(), 2);
+    for (line, words) in end.stdout.lines().zip(words) {
+        let item: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
+        let error = item["error"].as_str().expect("an error");
+        assert!(error.contains(words) && item["seg"].is_null(), "{item}");
+        assert!(end.stderr.contains(error), "{}", end.stderr);
+        let picture = |key: &str| {
+            let file = program.path(item[key].as_str().expect("a path"));
+            weakseg_data::read_image(&file, &Limits::default()).expect("a picture")
+        };
+        assert_eq!(picture("sc"), picture("overlay"));
+    }
+    // With a study and a series.
+    let whole = dicom("1.2.9", Some(&bytes));
+    let at = whole.windows(4).position(|tag| tag == [0x28, 0, 2, 0]);
+    let (head, rest) = whole.split_at(at.expect("samples per pixel"));
+    let uid = |tag: u8| [&[0x20, 0, tag, 0], &b"UI\x06\x001.2.9\0"[..]].concat();
+    program.write("x-ray.dcm", &[head, &uid(0x0d), &uid(0x0e), rest].concat());
+    let end = program.ok(&[
+        "predict",
+        "--model",
+        "runs/tiny",
+        "x-ray.dcm",
+        "--out",
+        "in-dicom",
+        "--formats",
+        "seg",
+        "--json",
+    ]);
+    assert_eq!(end.json()["seg"], "in-dicom/seg/x-ray.dcm");
+    assert!(program.path("in-dicom/seg/x-ray.dcm").is_file());
+}
+
+/// The COCO document of the prediction has the pixels of its mask, each once, and their mean probabilities.
+fn is_described(program: &Program) {
+    let text = std::fs::read(program.path("out/predictions.json")).expect("a document");
+    let document: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(document["images"].as_array().expect("a list").len(), 1);
+    assert_eq!(document["images"][0]["file_name"], "phantom-00000.png");
+    assert_eq!(document["categories"][0]["name"], "pneumothorax");
+    let mask = read_index_png(&program.path("out/phantom-00000.png"), &Limits::default());
+    let mask = mask.expect("a mask");
+    let (_, scores) = npy::read_f32(&program.path("out/scores/phantom-00000.npy")).expect("scores");
+    let mut described = vec![0; mask.len()];
+    let annotations = document["annotations"].as_array().expect("a list");
+    assert!(!annotations.is_empty(), "the model finds something");
+    for annotation in annotations {
+        assert_eq!(annotation["image_id"], document["images"][0]["id"]);
+        let counts = annotation["segmentation"]["counts"]
+            .as_str()
+            .expect("counts");
+        let region = rle::coco::decode(counts, 48, 48).expect("of the image's size");
+        let pixels = region.as_slice().iter().zip(&scores);
+        let inside: Vec<f64> = pixels
+            .filter(|(value, _)| **value == 1)
+            .map(|(_, score)| f64::from(*score))
+            .collect();
+        let mean = inside.iter().sum::<f64>() / inside.len() as f64;
+        let score = annotation["score"].as_f64().expect("a score");
+        assert!((score - mean).abs() < 1e-6, "{score} and {mean}");
+        for (sum, value) in described.iter_mut().zip(region.as_slice()) {
+            *sum += value;
+        }
+    }
+    assert_eq!(described, mask.as_slice());
+}
