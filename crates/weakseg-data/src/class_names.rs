@@ -9,7 +9,7 @@ const SUBSETS: [&str; 3] = ["all", "pos", "neg"];
 
 /// What lies beside the folders of findings, in the folders of a run's steps and of predictions: what is added there is added
 /// here.
-const FILES: [&str; 13] = [
+const FILES: [&str; 15] = [
     "displacements",
     "edges",
     "instances",
@@ -21,7 +21,9 @@ const FILES: [&str; 13] = [
     "predictions.csv",
     "predictions.json",
     "rows.json",
+    "sc",
     "scores",
+    "seg",
     "started.json",
 ];
 

@@ -94,7 +94,8 @@ pub(super) fn check_outputs(job: &Job<'_>, run: &RunDir) -> Result<(), StepError
             run.check_outputs(step, source)?;
         }
     }
-    if let (false, [.., report], false) = (again, &METHOD, reports.is_empty()) {
+    if !again && !reports.is_empty() {
+        let [.., report] = &METHOD;
         let missing = reports.join(" and ");
         job.progress.note(&format!(
             "{missing}: gone, the step {} is done again",

@@ -146,6 +146,10 @@ impl<'a> Outputs<'a> {
                 .map(|mask| mask.display().to_string())
                 .collect();
         }
+        let origin = match self.wants(Format::Sc) || self.wants(Format::Seg) {
+            true => Some(Origin::read(path, &Limits::default(), self.frame)?),
+            false => None,
+        };
         if self.wants(Format::Overlay) || self.wants(Format::Sc) {
             let picture = figures::Picture::at_own_size(image)?;
             let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
@@ -155,15 +159,15 @@ impl<'a> Outputs<'a> {
                 write_rgb_png(&file, picture)?;
                 item.overlay = Some(file.display().to_string());
             }
-            if self.wants(Format::Sc) {
+            if let Some(origin) = origin.as_ref().filter(|_| self.wants(Format::Sc)) {
                 let file = self.file("sc", &item.id, "dcm");
-                write_secondary_capture(&file, &self.origin(path)?, picture)?;
+                write_secondary_capture(&file, origin, picture)?;
                 item.sc = Some(file.display().to_string());
             }
         }
-        if self.wants(Format::Seg) {
+        if let Some(origin) = origin.as_ref().filter(|_| self.wants(Format::Seg)) {
             let file = self.file("seg", &item.id, "dcm");
-            match write_segmentation(&file, &self.origin(path)?, classes, &prediction.mask) {
+            match write_segmentation(&file, origin, classes, &prediction.mask) {
                 Ok(()) => item.seg = Some(file.display().to_string()),
                 // The image cannot have one; its other formats can be had.
                 Err(error @ DataError::Unreadable { .. }) => item.error = Some(error.to_string()),
@@ -193,7 +197,7 @@ impl<'a> Outputs<'a> {
                     LabelSpace::Exclusive => class + 1,
                 };
                 let probabilities = prediction.scores.to_plane(plane);
-                let found = connected(class, &present, &probabilities);
+                let found = connected(class, &region, &probabilities);
                 instances.extend(found.iter().map(|i| Described::of(i, MaskForm::Rle)));
             }
             let pixels = present.as_slice().iter().filter(|&&value| value == 1);
@@ -227,10 +231,6 @@ impl<'a> Outputs<'a> {
             atomic::write(&path, &serde_json::to_vec(&document)?)?;
         }
         Ok(())
-    }
-
-    fn origin(&self, path: &Path) -> Result<Origin, DataError> {
-        Origin::read(path, &Limits::default(), self.frame)
     }
 
     fn file(&self, folder: &str, id: &str, ending: &str) -> PathBuf {
