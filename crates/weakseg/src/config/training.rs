@@ -38,8 +38,8 @@ pub enum SamplerKind {
 pub struct Training {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Images a batch. What is left of an epoch below a whole batch is not learned from in it; a training with fewer cases than
-    /// that has one smaller batch.
+    /// Images a batch. What is left of an epoch below a whole batch is not learned from in it; a run whose epoch draws fewer cases
+    /// than that is refused.
     pub batch: usize,
     /// Batches an optimizer step: it is taken on the mean of their gradients. The last step of an epoch may have fewer.
     pub accumulate: usize,
