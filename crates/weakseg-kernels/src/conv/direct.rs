@@ -343,12 +343,21 @@ fn copy_row(from: &[f32], start: isize, step: usize, to: &mut [f32]) {
     if first == last {
         return;
     }
-    let begin = (start + (first * step) as isize) as usize;
-    if step == 1 {
-        to[first..last].copy_from_slice(&from[begin..begin + last - first]);
-    } else {
-        for (q, value) in to[first..last].iter_mut().enumerate() {
-            *value = from[begin + q * step];
+    let from = &from[(start + (first * step) as isize) as usize..];
+    let to = &mut to[first..last];
+    match step {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        // Whole pairs, so that the copy is made of shuffles. The last pair may lack its second value.
+        2 => {
+            let pairs = from.as_chunks::<2>().0.iter();
+            to.iter_mut()
+                .zip(pairs)
+                .for_each(|(to, [even, _])| *to = *even);
+            to[last - first - 1] = from[2 * (last - first - 1)];
         }
+        _ => to
+            .iter_mut()
+            .zip(from.iter().step_by(step))
+            .for_each(|(to, from)| *to = *from),
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! With many tiles a task is a block, and the weights are transformed before. With few tiles the
 //! source is transformed before and a task is some destination channels, whose weights it
-//! transforms itself: they never leave its cache, and every thread finds work.
+//! transforms itself, of some source channels at a time: they never leave its cache, and every
+//! thread finds work.
 #![allow(unsafe_code)] // Tasks write disjoint parts of shared buffers; see the SAFETY comments.
 
 use std::ops::Range;
@@ -28,13 +29,14 @@ const BLOCK_RUNS: usize = 3;
 const KEPT_VALUES: usize = 8 * 1024 * 1024;
 /// Most blocks of tiles for which the source is kept whole.
 const KEPT_BLOCKS: usize = 8;
-/// With few tiles: parts of the destination channels wanted at least, most channels of a part and
-/// most values of its transformed weights. Every part reads the whole transformed source, so they
-/// should not be small.
+/// With few tiles: parts of the destination channels wanted at least. Every part reads the whole
+/// transformed source, so they should not be small.
 const PARTS: usize = 4;
-const PART_CHANNELS: usize = 64;
-const PART_VALUES: usize = 2 * 1024 * 1024;
-/// Destination channels whose sums are held at a time.
+/// With few tiles: most values of weights that a task transforms at a time, and most values of its
+/// sums beside them, so that both are in the second-level cache when they meet.
+const WEIGHT_VALUES: usize = 256 * 1024;
+const SUM_VALUES: usize = 256 * 1024;
+/// Destination channels whose sums are held at a time, and most channels of a part.
 const CHANNELS: usize = 64;
 /// Tasks wanted at least (fixed: the division does not depend on the machine).
 const TASKS: usize = 16;
@@ -54,7 +56,6 @@ pub(super) fn run(tiles: &Tiles, pass: &Pass<'_>) -> Vec<f32> {
     let work = Work {
         tiles,
         pass,
-        columns: Columns::new(tiles, pass),
         channel_blocks: pass.rows.div_ceil(tiles.rows),
     };
     let block = |index: usize| {
@@ -62,7 +63,7 @@ pub(super) fn run(tiles: &Tiles, pass: &Pass<'_>) -> Vec<f32> {
         let end = (index + 1) * runs / blocks * RUN;
         tiling.block(first..end.min(tiling.len()), [pass.channels, pass.rows])
     };
-    let kept = blocks * work.source_len(BLOCK_RUNS * RUN);
+    let kept = blocks * work.source_len(runs.div_ceil(blocks) * RUN);
     // SAFETY: the tiles cover the destination, and every tile is in one block.
     unsafe {
         written_by(pass.destination_len(), |destination| {
@@ -79,7 +80,6 @@ pub(super) fn run(tiles: &Tiles, pass: &Pass<'_>) -> Vec<f32> {
 struct Work<'a> {
     tiles: &'a Tiles,
     pass: &'a Pass<'a>,
-    columns: Columns,
     /// Blocks of `tiles.rows` destination channels.
     channel_blocks: usize,
 }
@@ -105,30 +105,35 @@ impl Work<'_> {
         block: impl Fn(usize) -> TileBlock + Sync,
         destination: Shared,
     ) {
-        let len = self.columns.len();
-        with_buffers([self.channel_blocks * len], |[weights]| {
+        let channels = 0..self.pass.channels;
+        let columns = Columns::new(self.tiles, channels.clone());
+        with_buffers([self.channel_blocks * columns.len()], |[weights]| {
             weights
-                .par_chunks_exact_mut(len)
+                .par_chunks_exact_mut(columns.len())
                 .enumerate()
                 .for_each(|(block, to)| {
-                    weight::transform(self.tiles, self.pass, self.columns, block, to);
+                    weight::transform(self.tiles, self.pass, &columns, block, to);
                 });
             let weights = &*weights;
             (0..blocks).into_par_iter().for_each(|index| {
                 let block = block(index);
                 let lanes = block.lanes;
-                let sums = self.sums_len(lanes);
                 with_buffers(
-                    [self.source_len(lanes), sums, block.scratch],
+                    [self.source_len(lanes), self.sums_len(lanes), block.scratch],
                     |[source, sums, scratch]| {
-                        let channels = 0..self.pass.channels;
                         // SAFETY: the buffer holds the block's transformed source.
                         unsafe {
-                            self.transform_source(&block, channels, scratch, source.as_mut_ptr());
+                            let to = source.as_mut_ptr();
+                            self.transform_source(&block, channels.clone(), scratch, to);
                         }
-                        let all = 0..self.channel_blocks;
-                        // SAFETY: no other task has these tiles.
-                        unsafe { self.multiply(&block, source, weights, all, sums, destination) };
+                        let at_once = CHANNELS / self.tiles.rows;
+                        for first in (0..self.channel_blocks).step_by(at_once) {
+                            let some = first..self.channel_blocks.min(first + at_once);
+                            let weights = &weights[first * columns.len()..];
+                            self.add_products(&block, source, weights, &columns, some.len(), sums);
+                            // SAFETY: no other task has these tiles.
+                            unsafe { self.place(&block, some, sums, destination) };
+                        }
                     },
                 );
             });
@@ -161,40 +166,59 @@ impl Work<'_> {
                         }
                     });
                 });
-            let fitting = (PART_VALUES / self.columns.len()).max(1);
-            let most = fitting.min(PART_CHANNELS / self.tiles.rows);
-            let part = self.channel_blocks.div_ceil(PARTS).min(most);
-            let sums = self.sums_len(BLOCK_RUNS * RUN);
+            let part = (self.channel_blocks.div_ceil(PARTS)).min(CHANNELS / self.tiles.rows);
+            let sums_len = self.sums_len(blocks.iter().map(|b| b.lanes).max().unwrap_or(0));
+            let chunks = self.chunks(part, blocks.len() * sums_len);
+            let longest = chunks[0].len();
             let source = &*source;
             (0..self.channel_blocks.div_ceil(part))
                 .into_par_iter()
                 .for_each(|index| {
                     let first = index * part;
                     let channel_blocks = first..self.channel_blocks.min(first + part);
-                    let len = self.columns.len();
-                    with_buffers([part * len, sums], |[weights, sums]| {
-                        for (block, to) in channel_blocks.clone().zip(weights.chunks_exact_mut(len))
-                        {
-                            weight::transform(self.tiles, pass, self.columns, block, to);
-                        }
-                        for (at, block) in blocks.iter().enumerate() {
-                            let source = &source[at * block_len..];
-                            let channel_blocks = channel_blocks.clone();
-                            // SAFETY: no other task has these channels.
-                            unsafe {
-                                self.multiply(
-                                    block,
-                                    source,
-                                    weights,
-                                    channel_blocks,
-                                    sums,
-                                    destination,
-                                );
+                    with_buffers(
+                        [part * longest, blocks.len() * sums_len],
+                        |[weights, sums]| {
+                            for columns in &chunks {
+                                let parts = weights.chunks_exact_mut(columns.len());
+                                for (block, to) in channel_blocks.clone().zip(parts) {
+                                    weight::transform(self.tiles, pass, columns, block, to);
+                                }
+                                for (at, block) in blocks.iter().enumerate() {
+                                    let source = &source[at * block_len..];
+                                    let sums = &mut sums[at * sums_len..][..sums_len];
+                                    let many = channel_blocks.len();
+                                    self.add_products(block, source, weights, columns, many, sums);
+                                }
                             }
-                        }
-                    });
+                            for (block, sums) in blocks.iter().zip(sums.chunks_exact(sums_len)) {
+                                // SAFETY: no other task has these channels.
+                                unsafe {
+                                    self.place(block, channel_blocks.clone(), sums, destination);
+                                }
+                            }
+                        },
+                    );
                 });
         });
+    }
+
+    /// The source channels in the chunks in which a task with few tiles and `part` blocks of
+    /// destination channels goes through them: all at once, where the task's `sums` values would
+    /// not stay in the cache from one chunk to the next.
+    fn chunks(&self, part: usize, sums: usize) -> Vec<Columns> {
+        let channels = self.pass.channels;
+        let most = match sums <= SUM_VALUES {
+            true => WEIGHT_VALUES / (PRODUCTS * part * self.tiles.rows),
+            false => channels,
+        };
+        let chunk = channels
+            .div_ceil(channels.div_ceil(most))
+            .next_multiple_of(RUN / self.tiles.rows);
+        (0..channels)
+            .step_by(chunk)
+            .map(|first| Columns::new(self.tiles, first..channels.min(first + chunk)))
+            .collect()
     }
 
     /// Transforms some channels of a block of tiles.
@@ -231,78 +255,92 @@ impl Work<'_> {
         CHANNELS * lanes + RUN
     }
 
-    /// Destination pixels of a block of tiles in some blocks of destination channels; `weights`
-    /// starts with the first of them.
-    ///
-    /// # Safety
-    ///
-    /// `destination` must be the destination, and nobody else use these pixels of it.
-    unsafe fn multiply(
+    /// Adds to the sums of a block of tiles what some source channels give to `many` blocks of
+    /// destination channels, whose columns of weights `weights` holds.
+    fn add_products(
         &self,
         block: &TileBlock,
         source: &[f32],
         weights: &[f32],
-        channel_blocks: Range<usize>,
+        columns: &Columns,
+        many: usize,
         sums: &mut [f32],
+    ) {
+        let (tiles, lanes) = (self.tiles, block.lanes);
+        let channels = columns.channels.clone();
+        let offsets: Vec<u32> = channels.clone().map(|c| (c * lanes) as u32).collect();
+        let zeros = [0.0; RUN];
+        let start = match channels.start {
+            0 => Start::From(&zeros),
+            _ => Start::Destination,
+        };
+        let (source_stride, sums_stride) = (self.source_stride(lanes), self.sums_stride(lanes));
+        assert!(channels.end <= self.pass.channels && many * tiles.rows <= CHANNELS);
+        assert!(source.len() >= self.source_len(lanes));
+        assert!(weights.len() >= many * columns.len());
+        assert!(sums.len() >= self.sums_len(lanes));
+        for product in 0..PRODUCTS {
+            for at in 0..many {
+                let column = at * columns.len() + product * columns.product;
+                // SAFETY: the weights hold a column for each channel, the source `lanes`
+                // values for each channel, the sums CHANNELS rows of `lanes` values for each
+                // product (sizes asserted).
+                unsafe {
+                    tiles.run(
+                        &Block {
+                            depth: channels.len(),
+                            a: weights[column..].as_ptr(),
+                            b: source[product * source_stride..].as_ptr(),
+                            offsets: offsets.as_ptr(),
+                            out: sums
+                                .as_mut_ptr()
+                                .add(product * sums_stride + at * tiles.rows * lanes),
+                            row_stride: lanes,
+                        },
+                        lanes,
+                        start,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Destination pixels of a block of tiles in some blocks of destination channels, from their sums.
+    ///
+    /// # Safety
+    ///
+    /// `destination` must be the destination, and nobody else use these pixels of it.
+    unsafe fn place(
+        &self,
+        block: &TileBlock,
+        channel_blocks: Range<usize>,
+        sums: &[f32],
         destination: Shared,
     ) {
         let (tiles, pass, lanes) = (self.tiles, self.pass, block.lanes);
-        let offsets: Vec<u32> = (0..pass.channels).map(|c| (c * lanes) as u32).collect();
-        let zeros = [0.0; RUN];
-        let (source_stride, sums_stride) = (self.source_stride(lanes), self.sums_stride(lanes));
-        assert!(source.len() >= self.source_len(lanes));
-        assert!(weights.len() >= channel_blocks.len() * self.columns.len());
+        assert!(channel_blocks.len() * tiles.rows <= CHANNELS);
         assert!(sums.len() >= self.sums_len(lanes));
-        let at_once = CHANNELS / tiles.rows;
-        for first in channel_blocks.clone().step_by(at_once) {
-            let some = first..channel_blocks.end.min(first + at_once);
-            for product in 0..PRODUCTS {
-                for (at, channel_block) in some.clone().enumerate() {
-                    let columns = (channel_block - channel_blocks.start) * self.columns.len()
-                        + product * self.columns.product;
-                    // SAFETY: the weights hold a column for each channel, the source `lanes`
-                    // values for each channel, the sums CHANNELS rows of `lanes` values for each
-                    // product (sizes asserted).
-                    unsafe {
-                        tiles.run(
-                            &Block {
-                                depth: pass.channels,
-                                a: weights[columns..].as_ptr(),
-                                b: source[product * source_stride..].as_ptr(),
-                                offsets: offsets.as_ptr(),
-                                out: sums
-                                    .as_mut_ptr()
-                                    .add(product * sums_stride + at * tiles.rows * lanes),
-                                row_stride: lanes,
-                            },
-                            lanes,
-                            Start::From(&zeros),
-                        );
-                    }
-                }
-            }
-            let first_row = first * tiles.rows;
-            for row in first_row..pass.rows.min(some.end * tiles.rows) {
-                // SAFETY: the row's sums were just written; its plane lies in the destination,
-                // and these pixels are the caller's.
-                unsafe {
-                    destination::transform(
-                        tiles,
-                        &Sums {
-                            block,
-                            from: sums.as_ptr().add((row - first_row) * lanes),
-                            stride: sums_stride,
-                            bias: pass.ending.bias_of(row),
-                            map: pass.ending.map_of(row),
-                            plane: destination.get().add(row * pass.destination_plane()),
-                            next: pass.destination_plane(),
-                            steps: [
-                                pass.dilation[0] * pass.destination_size[1],
-                                pass.dilation[1],
-                            ],
-                        },
-                    );
-                }
+        let first = channel_blocks.start * tiles.rows;
+        for row in first..pass.rows.min(channel_blocks.end * tiles.rows) {
+            // SAFETY: the row's sums lie in `sums`, its plane in the destination, and these
+            // pixels are the caller's.
+            unsafe {
+                destination::transform(
+                    tiles,
+                    &Sums {
+                        block,
+                        from: sums.as_ptr().add((row - first) * lanes),
+                        stride: self.sums_stride(lanes),
+                        bias: pass.ending.bias_of(row),
+                        map: pass.ending.map_of(row),
+                        plane: destination.get().add(row * pass.destination_plane()),
+                        next: pass.destination_plane(),
+                        steps: [
+                            pass.dilation[0] * pass.destination_size[1],
+                            pass.dilation[1],
+                        ],
+                    },
+                );
             }
         }
     }

@@ -21,6 +21,8 @@ fn cases(count: usize) -> Vec<Case> {
         ([1, 5, 101, 66], 9, same(3, 1)),
         ([2, 3, 50, 54], 70, same(3, 1)),
         ([1, 70, 13, 9], 150, same(3, 2)),
+        // More source channels than a task with few tiles takes at a time, both ways.
+        ([1, 300, 6, 6], 220, same(3, 1)),
         // Without padding, and with more than the kernel reaches.
         ([1, 6, 20, 19], 6, ConvOptions::default()),
         (

@@ -1,6 +1,8 @@
 //! Transformed weights, packed for the block kernel.
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::pass::Pass;
@@ -18,21 +20,24 @@ const TAPS: usize = 9;
 /// Kernels of a run of lanes, tap by tap.
 type Taps = [[f32; RUN]; TAPS];
 
-/// How the transformed weights of `tiles.rows` destination channels lie:
+/// How the transformed weights of some source channels and `tiles.rows` destination channels lie:
 /// `[product, channel, row]`.
-#[derive(Clone, Copy)]
 pub(super) struct Columns {
+    /// The source channels: the first is the first of a part of the gathered kernels.
+    pub channels: Range<usize>,
     rows: usize,
-    /// Values of one product: the columns of all source channels, and some more that keep the
+    /// Values of one product: the columns of the source channels, and some more that keep the
     /// products off each other's places in the cache.
     pub product: usize,
 }
 
 impl Columns {
-    pub fn new(tiles: &Tiles, pass: &Pass<'_>) -> Self {
+    pub fn new(tiles: &Tiles, channels: Range<usize>) -> Self {
+        assert_eq!(channels.start % (RUN / tiles.rows), 0, "begins a part");
         Self {
             rows: tiles.rows,
-            product: (pass.channels * tiles.rows).next_multiple_of(RUN) + RUN,
+            product: (channels.len() * tiles.rows).next_multiple_of(RUN) + RUN,
+            channels,
         }
     }
 
@@ -179,7 +184,7 @@ fn gather(tiles: &Tiles, pass: &Pass<'_>, row: usize, channel: usize, taps: &mut
 pub(super) fn transform(
     tiles: &Tiles,
     pass: &Pass<'_>,
-    columns: Columns,
+    columns: &Columns,
     block: usize,
     to: &mut [f32],
 ) {
@@ -188,9 +193,9 @@ pub(super) fn transform(
     let rows = columns.rows.min(pass.rows - first);
     let channels = RUN / columns.rows;
     let mut gathered = [[0.0; RUN]; TAPS];
-    for (part, channel) in (0..pass.channels).step_by(channels).enumerate() {
+    for channel in columns.channels.clone().step_by(channels) {
         let taps = if let Some(kernels) = pass.kernels {
-            kernels.part(block, part)
+            kernels.part(block, channel / channels)
         } else {
             if pass.turned {
                 let ahead = (first * pass.row_stride) + (channel + AHEAD) * pass.channel_stride;
@@ -205,7 +210,7 @@ pub(super) fn transform(
         };
         let part = Part {
             taps,
-            to: to[channel * columns.rows..].as_mut_ptr(),
+            to: to[(channel - columns.channels.start) * columns.rows..].as_mut_ptr(),
             stride: columns.product,
         };
         // SAFETY: a product holds whole runs up to the last channel, and `to` all products.
