@@ -55,16 +55,17 @@ impl Instructions {
 
 /// Defines a function whose body is compiled for each instruction set; its first argument chooses.
 /// Generic parameters stand in brackets behind the name. What the body calls has to be
-/// `#[inline(always)]` or a small closure: what is not inlined is compiled for the baseline.
+/// `#[inline(always)]` or a small closure: what is not inlined is compiled for the baseline. The contract of an `unsafe fn` is the
+/// body's, which only that function calls.
 macro_rules! per_instruction_set {
     (
         $(#[$attribute:meta])*
-        $visibility:vis fn $name:ident[$($generic:tt)*]($($argument:ident: $type:ty),* $(,)?)
+        $visibility:vis $(unsafe $($never:lifetime)?)? fn $name:ident[$($generic:tt)*]($($argument:ident: $type:ty),* $(,)?)
         $(-> $output:ty)? $body:block
     ) => {
         $(#[$attribute])*
         #[allow(unsafe_code)] // Calls of functions with target features, behind their detection.
-        $visibility fn $name<$($generic)*>(
+        $visibility $(unsafe $($never)?)? fn $name<$($generic)*>(
             set: $crate::instructions::Instructions,
             $($argument: $type),*
         ) $(-> $output)? {

@@ -217,6 +217,9 @@ impl Pair<'_> {
     }
 }
 
+/// # Safety
+///
+/// The pair's planes and kernel must be whole, what is written nobody else's; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn add_output_with<V: Vector>(pair: &Pair<'_>) {
     let stride = pair.shape.options.stride[1];
@@ -235,6 +238,9 @@ unsafe fn add_output_with<V: Vector>(pair: &Pair<'_>) {
     }
 }
 
+/// # Safety
+///
+/// As [`add_output_with`].
 #[inline(always)]
 unsafe fn add_input_with<V: Vector>(pair: &Pair<'_>) {
     let stride = pair.shape.options.stride[1];
@@ -253,6 +259,9 @@ unsafe fn add_input_with<V: Vector>(pair: &Pair<'_>) {
     }
 }
 
+/// # Safety
+///
+/// As [`add_output_with`].
 #[inline(always)]
 unsafe fn add_kernel_with<V: Vector>(pair: &Pair<'_>) {
     let stride = pair.shape.options.stride[1];
@@ -284,6 +293,10 @@ for_every_set!(
 );
 
 /// `to[at] += factor * from[at]`.
+///
+/// # Safety
+///
+/// `count` values of both must be readable, of `to` writable; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn add_multiple<V: Vector>(to: *mut f32, factor: f32, from: *const f32, count: usize) {
     // SAFETY: the caller vouches for `count` values of both.
@@ -308,6 +321,10 @@ unsafe fn add_multiple<V: Vector>(to: *mut f32, factor: f32, from: *const f32, c
 }
 
 /// `Σ a[at] * b[at]`.
+///
+/// # Safety
+///
+/// `count` values of both must be readable; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn dot<V: Vector>(a: *const f32, b: *const f32, count: usize) -> f32 {
     // SAFETY: the caller vouches for `count` values of both.

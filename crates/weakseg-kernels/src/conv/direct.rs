@@ -63,7 +63,8 @@ pub(crate) unsafe fn correlate(
             group: index / (division.parts * division.row_blocks) % planes.groups,
             image: index / (division.parts * division.row_blocks * planes.groups),
         };
-        task.run(destination);
+        // SAFETY: the caller's contract; each task has its own rows and channels.
+        unsafe { task.run(destination) };
     });
 }
 
@@ -89,7 +90,10 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn run(&self, destination: Shared) {
+    /// # Safety
+    ///
+    /// As [`correlate`], for the task's rows and channels.
+    unsafe fn run(&self, destination: Shared) {
         let (planes, division, tiles) = (self.planes, self.division, self.tiles);
         let [extent_rows, extent_columns] = self.correlation.extent;
         let rows = division.rows.min(extent_rows - self.first_row);
@@ -155,7 +159,9 @@ impl Task<'_> {
                     lines,
                     run,
                 };
-                self.add_products(source, channel, channels, blocks.clone(), &sums);
+                // SAFETY: the copy holds these channels with slack behind, or they were found readable in place; the
+                // sums have room for each line of each row, here or in the destination.
+                unsafe { self.add_products(source, channel, channels, blocks.clone(), &sums) };
                 channel += channels;
             }
             if !straight {
@@ -220,7 +226,12 @@ impl Task<'_> {
     }
 
     /// Adds the products of `channels` source channels to the sums of the channel blocks.
-    fn add_products(
+    ///
+    /// # Safety
+    ///
+    /// `source` must hold these channels as the division says, a run of each line readable at every tap's offset, and `sums`
+    /// be writable for each line of each row of the blocks, by nobody else.
+    unsafe fn add_products(
         &self,
         source: *const f32,
         channel: usize,
@@ -250,11 +261,8 @@ impl Task<'_> {
             assert!(weights.len() >= channels * taps * tiles.rows);
             assert!(self.offsets.len() >= channels * taps);
             for line in 0..sums.lines {
-                // SAFETY: weights and offsets hold `channels * taps` columns (asserted). The
-                // largest offset is the last pixel shift of the last channel of the source part;
-                // `run` values from it lie in the copy with its slack, or, in place, were found
-                // readable. The destination holds `run` values of each line in each row of each
-                // block and is this task's alone.
+                // SAFETY: weights and offsets hold `channels * taps` columns (asserted); the caller vouches for source and
+                // sums.
                 unsafe {
                     tiles.run(
                         &Block {

@@ -49,7 +49,7 @@ use lattice::Correlation;
 use planes::{PackedWeight, Planes, WeightStrides};
 use rayon::prelude::*;
 
-use crate::scratch::{Shared, Temporary, written_by, zeros};
+use crate::scratch::{Shared, Temporary, written_by, written_or_zero};
 use crate::tile::Tiles;
 
 /// Computes a correlation: its planes, packed weight and destination.
@@ -206,15 +206,10 @@ fn input_gradient_by(
         }
     };
     let written: usize = correlations.iter().map(|c| c.extent[0] * c.extent[1]).sum();
-    if written == shape.size[0] * shape.size[1] {
-        // SAFETY: the correlations' pixels are distinct and as many as the gradient has.
-        unsafe { written_by(shape.input_len(), fill) }
-    } else {
-        // Pixels no tap reaches keep the zero.
-        let mut gradient = zeros(shape.input_len());
-        fill(Shared::new(&mut gradient));
-        gradient
-    }
+    // Pixels no tap reaches keep the zero.
+    let all = written == shape.size[0] * shape.size[1];
+    // SAFETY: the correlations' pixels are distinct: all of them if they are as many as the gradient has.
+    unsafe { written_or_zero(shape.input_len(), all, fill) }
 }
 
 /// Gradient with respect to the weight, `[O, I / groups, KH, KW]`.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::lattice::{Correlation, Phase};
 use super::planes::Planes;
-use super::rows::{Rows, copy_rows};
+use super::rows::Rows;
 use crate::instructions::Instructions;
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
@@ -232,21 +232,15 @@ impl<'a> Product<'a> {
                 }
                 let plane = height * width;
                 let from = (image * planes.channels + pass.channels.start) * plane + from;
-                let from = &planes.source[from..];
-                let to = &mut to[at + inside.start..];
-                let copy = Rows {
+                let rows = Rows {
                     rows: pass.channels.len(),
                     count: inside.len(),
-                    from: from.as_ptr(),
-                    from_stride: plane,
                     step,
-                    to: to.as_mut_ptr(),
+                    from_stride: plane,
                     to_stride: taps.len() * PANEL,
                 };
-                assert!((copy.rows - 1) * plane + (copy.count - 1) * step < from.len());
-                assert!((copy.rows - 1) * copy.to_stride + copy.count <= to.len());
-                // SAFETY: the last value of the last row is in both, just asserted.
-                unsafe { copy_rows(self.tiles, &copy) };
+                let to = &mut to[at + inside.start..];
+                rows.copy(self.tiles, &planes.source[from..], to);
             }
             pixel += count;
         }
@@ -357,22 +351,19 @@ impl<'a> Product<'a> {
             let from = &sums[pixel - pixels.start..];
             let plane = height * width;
             let first = (image * self.planes.rows + channels.start) * plane + y * width + x;
-            assert!((channels.len() - 1) * row_stride + count <= from.len());
             // SAFETY: the pixels lie in these planes of the destination, where whole planes are lines one behind the
-            // other, and are this task's alone; the sums' last value was just found.
+            // other, and are this task's alone.
             unsafe {
                 let to = destination.get().add(first);
                 if correlation.spread[1] == 1 {
-                    let copy = Rows {
+                    let rows = Rows {
                         rows: channels.len(),
                         count,
-                        from: from.as_ptr(),
-                        from_stride: row_stride,
                         step: 1,
-                        to,
+                        from_stride: row_stride,
                         to_stride: plane,
                     };
-                    copy_rows(self.tiles, &copy);
+                    rows.copy_to(self.tiles, from, to);
                     if self.planes.ending.shortcut.is_some() {
                         let set = Instructions::detect();
                         for (at, channel) in channels.clone().enumerate() {

@@ -1,10 +1,14 @@
 //! One body for every instruction set.
 
 /// Compiles a function generic over [`Vector`] for every instruction set, and a function of the
-/// given name that calls the one of a [`crate::tile::Tiles`].
+/// given name that calls the one of a [`crate::tile::Tiles`], with the same contract.
 macro_rules! for_every_set {
     ($(#[$attribute:meta])* $visibility:vis $name:ident, $generic:ident, $arguments:ty) => {
         $(#[$attribute])*
+        ///
+        /// # Safety
+        ///
+        #[doc = concat!("As `", stringify!($generic), "`, but for the instruction set: tiles have one that the machine runs.")]
         $visibility unsafe fn $name(tiles: &$crate::tile::Tiles, arguments: &$arguments) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f")]

@@ -56,7 +56,7 @@ fn sums_512([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
 
 macro_rules! vector {
     ($type:ident, $lanes:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $sums:ident) => {
-        // SAFETY: only reached through the kernels below, compiled with the instruction set.
+        // SAFETY: 8 or 16 lanes, whole registers of which are loaded and stored.
         unsafe impl Vector for $type {
             const LANES: usize = $lanes;
 

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::super::planes::Planes;
 use super::grid::{Grid, Tap};
 use super::weight::PackedWeight;
-use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
+use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
 use crate::instructions::{Instructions, per_instruction_set};
 use crate::norm::ChannelMap;
 use crate::scratch::{Shared, with_buffers};
@@ -139,7 +139,7 @@ impl Stretch<'_> {
             let places = first..self.places.len().min(first + PLACES);
             let width = round_up(places.len(), SIDE);
             with_buffers([rows.len() * SIDE * width], |[sums]| {
-                bf16.with_multiplier(|multiplier| {
+                let multiply = |multiplier: &Multiplier| {
                     for depth in (0..self.depth).step_by(pass) {
                         let some = pass.min(self.depth - depth);
                         let count = some * taps.len();
@@ -175,7 +175,9 @@ impl Stretch<'_> {
                             }
                         }
                     }
-                });
+                };
+                // SAFETY: the body only multiplies.
+                unsafe { bf16.with_multiplier(multiply) };
                 let places = self.places.start + places.start..self.places.start + places.end;
                 let lines = self.grid.destination.lines(places);
                 let channels = rows.start * SIDE..self.planes.rows.min(rows.end * SIDE);
@@ -210,7 +212,8 @@ impl Stretch<'_> {
                 step: self.grid.destination.step[1],
                 shortcut: ending.shortcut,
             };
-            place_row(self.set, lines, sums, bias, map, &plane);
+            // SAFETY: the caller's contract.
+            unsafe { place_row(self.set, lines, sums, bias, map, &plane) };
         }
     }
 }
@@ -229,14 +232,18 @@ struct Plane<'a> {
 
 per_instruction_set! {
     /// Writes the sums of one channel to its pixels.
-    fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane<'_>) {
+    ///
+    /// # Safety
+    ///
+    /// As [`correlate`], for this channel and the pixels of these lines.
+    unsafe fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane<'_>) {
         for line in lines {
             let Some((image, pixel)) = line.source else {
                 continue;
             };
             let sums = &sums[line.at..][..line.count];
             let at = plane.first + image * plane.image + pixel;
-            // SAFETY: the task owns the pixels of its lines in this plane of the destination; of
+            // SAFETY: the caller vouches for the pixels of the lines in this plane of the destination; of
             // those with a step, others may own the pixels between.
             unsafe {
                 let to = plane.destination.get().add(at);

@@ -13,7 +13,7 @@ use super::layouts::{Layouts, Weight};
 use super::planes::{Planes, WeightStrides};
 use super::shape::ConvShape;
 use crate::bf16::{Bf16, SIDE};
-use crate::scratch::{Shared, written_by, zeros};
+use crate::scratch::{Shared, written_by, written_or_zero};
 use grid::Grid;
 pub(super) use weight::PackedWeight;
 
@@ -109,14 +109,10 @@ pub(super) fn input_gradient(
     let written: usize = (parts.iter())
         .map(|(part, _)| part.extent[0] * part.extent[1])
         .sum();
-    if written == shape.size[0] * shape.size[1] {
-        // SAFETY: the parts' pixels are distinct and as many as the gradient has.
-        return Some(unsafe { written_by(shape.input_len(), fill) });
-    }
     // Pixels no tap reaches keep the zero.
-    let mut gradient = zeros(shape.input_len());
-    fill(Shared::new(&mut gradient));
-    Some(gradient)
+    let all = written == shape.size[0] * shape.size[1];
+    // SAFETY: the parts' pixels are distinct: all of them if they are as many as the gradient has.
+    Some(unsafe { written_or_zero(shape.input_len(), all, fill) })
 }
 
 /// Gradient with respect to the weight, or none where f32 is the better way.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::super::shape::ConvShape;
 use super::super::transpose::transpose;
 use super::grid::{Grid, Tap};
-use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
+use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
 use crate::tile::round_up;
 
@@ -68,7 +68,12 @@ struct Chunk<'a> {
 
 impl Chunk<'_> {
     /// Adds its products to the sums, `[input channel, tap, output channel]`; the first writes them.
-    fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
+    ///
+    /// # Safety
+    ///
+    /// `sums` must hold a value for each tap and each of so many input and output channels, nobody else's meanwhile; if this is
+    /// not the first chunk, they must have been written.
+    unsafe fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
         let [inputs, outputs] = channels;
         let (grid, shape, places) = (self.grid, self.shape, self.places);
         let window = self.first..self.first + places + grid.reach;
@@ -101,7 +106,8 @@ impl Chunk<'_> {
                     }
                 });
                 self.round_gradient(output_gradient, gradient);
-                self.multiply(source, row, gradient, [inputs, outputs], sums);
+                // SAFETY: the caller's contract.
+                unsafe { self.multiply(source, row, gradient, [inputs, outputs], sums) };
             },
         );
     }
@@ -134,7 +140,10 @@ impl Chunk<'_> {
         });
     }
 
-    fn multiply(
+    /// # Safety
+    ///
+    /// As [`add`](Self::add).
+    unsafe fn multiply(
         &self,
         source: &[f32],
         row: usize,
@@ -156,13 +165,13 @@ impl Chunk<'_> {
                 let rows = &source[first * row..][..HALF * row];
                 rows.as_ptr().cast::<u16>().wrapping_add(offset).cast()
             });
-            self.bf16.with_multiplier(|multiplier| {
+            let multiply = |multiplier: &Multiplier| {
                 for column in (0..outputs).step_by(SIDE) {
                     let b = &gradient[column * self.places / 2..][..SIDE * self.places / 2];
                     let at = (block * SIDE * taps.len() + at) * outputs + column;
                     // SAFETY: 16 rows of each half of `a` and both halves of `b` hold the places of
-                    // the chunk; the block of sums is this task's, and the first chunk's products are
-                    // written, not added.
+                    // the chunk; the block of sums is this task's (the caller's contract), and the first chunk's
+                    // products are written, not added.
                     unsafe {
                         multiplier.multiply(&Product {
                             steps,
@@ -179,7 +188,9 @@ impl Chunk<'_> {
                         });
                     }
                 }
-            });
+            };
+            // SAFETY: the body only multiplies.
+            unsafe { self.bf16.with_multiplier(multiply) };
         });
     }
 }

@@ -96,6 +96,9 @@ pub(super) fn transform_source(
 
 for_every_set!(source_pixels, source, Pixels<'_>);
 
+/// # Safety
+///
+/// The block's copy must be readable and every product of its tiles writable, by nobody else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn source<V: Vector>(pixels: &Pixels<'_>) {
     let Pixels { block, width, .. } = *pixels;
@@ -131,6 +134,9 @@ pub(super) fn transform_upstream(
 
 for_every_set!(upstream_pixels, upstream, Pixels<'_>);
 
+/// # Safety
+///
+/// As [`source`].
 #[inline(always)]
 unsafe fn upstream<V: Vector>(pixels: &Pixels<'_>) {
     let Pixels {

@@ -51,6 +51,9 @@ struct Part<'a> {
 
 for_every_set!(transform_part, part, Part<'_>);
 
+/// # Safety
+///
+/// Every product of the part's lanes must be writable, by nobody else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn part<V: Vector>(part: &Part<'_>) {
     for lane in (0..RUN).step_by(V::LANES) {
