@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 use super::ending::Ending;
 use super::shape::ConvShape;
-use crate::instructions::Instructions;
 use crate::scratch::{Shared, written_by};
 use crate::tile::{Four, Tiles, Vector, for_every_set};
 
@@ -30,7 +29,6 @@ pub(super) fn forward(
     ending: &Ending<'_>,
 ) -> Vec<f32> {
     let planes = Planes::new(shape, Some(x), None, Some(weight));
-    let set = Instructions::detect();
     // SAFETY: each task fills its own plane of the output before it adds to it.
     unsafe {
         written_by(shape.output_len(), |output: Shared| {
@@ -46,7 +44,7 @@ pub(super) fn forward(
                         let pair = planes.pair(image, channel, input);
                         add_output(tiles, &Pair { output: to, ..pair });
                     }
-                    ending.follow(set, channel, at, values());
+                    ending.follow(tiles.set, channel, at, values());
                 });
         })
     }

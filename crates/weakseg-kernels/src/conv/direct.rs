@@ -13,9 +13,8 @@ use rayon::prelude::*;
 use super::division::Division;
 use super::lattice::Correlation;
 use super::planes::Planes;
-use crate::instructions::Instructions;
 use crate::scratch::{Shared, with_buffers};
-use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
+use crate::tile::{Block, RUN, SLACK, Start, Tiles};
 
 /// Writes the pixels of this correlation, and no others, in all destination planes: those at
 /// `correlation.place` + multiples of `correlation.spread`.
@@ -102,7 +101,7 @@ impl Task<'_> {
         } else {
             (rows - 1) * division.width + extent_columns
         };
-        let run = round_up(pixels, RUN);
+        let run = pixels.next_multiple_of(RUN);
         let lines = if division.by_row { rows } else { 1 };
         let blocks = planes.rows.div_ceil(tiles.rows);
         let first_block = self.part * division.blocks;
@@ -291,7 +290,6 @@ impl Task<'_> {
     unsafe fn follow(&self, channel: usize, at: usize, rows: usize, destination: Shared) {
         let (correlation, width) = (self.correlation, self.planes.destination_size[1]);
         assert_eq!(correlation.spread, [1, 1], "a forward pass");
-        let set = Instructions::detect();
         let whole = correlation.extent[1] == width;
         let (lines, count) = match whole {
             true => (1, rows * width),
@@ -303,7 +301,9 @@ impl Task<'_> {
             // SAFETY: `count` pixels from `place` in this task's rows of the plane.
             let values =
                 unsafe { std::slice::from_raw_parts_mut(destination.get().add(at), count) };
-            self.planes.ending.follow(set, channel, at, values);
+            self.planes
+                .ending
+                .follow(self.tiles.set, channel, at, values);
         }
     }
 

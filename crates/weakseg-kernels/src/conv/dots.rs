@@ -14,16 +14,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::division::even_part;
 use super::rows::Rows;
 use super::shape::ConvShape;
 use crate::scratch::{Shared, with_buffers, written_or_zero};
-use crate::tile::{COLUMNS, Dots, MOST_ROWS, RUN, Tiles, round_up};
+use crate::tile::{COLUMNS, Dots, MOST_ROWS, RUN, Tiles};
 
 /// Pixels summed at a time: a block's rows of the output gradient stay in the first-level cache.
 const PIXELS: usize = 1024;
 /// Channels of one task, out and in: the pixels of both stay in the second-level cache.
 const CHANNELS: usize = 96;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 
 /// Whether this is the way to the weight gradient: single taps, and kernels of which more than a
@@ -121,12 +122,7 @@ unsafe fn write_taps(
     }
 }
 
-/// Part `at` of `total` in `parts` parts as equal as they can be.
-fn even_part(total: usize, parts: usize, at: usize) -> Range<usize> {
-    total * at / parts..total * (at + 1) / parts
-}
-
-/// The same in units of `unit`.
+/// As [`even_part`], in units of `unit`.
 fn whole_part(total: usize, unit: usize, parts: usize, at: usize) -> Range<usize> {
     let units = even_part(total.div_ceil(unit), parts, at);
     units.start * unit..total.min(units.end * unit)
@@ -179,7 +175,7 @@ impl Part<'_> {
     }
 
     fn row(&self) -> usize {
-        round_up(self.inputs.len(), COLUMNS)
+        self.inputs.len().next_multiple_of(COLUMNS)
     }
 
     /// Whether the tap reads whole planes as they are: nothing left out, shifted or stepped over.
@@ -200,7 +196,7 @@ impl Part<'_> {
             && self.inputs.len().is_multiple_of(COLUMNS)
         {
             let pieces = plane.div_ceil(PIXELS);
-            let piece = round_up(plane.div_ceil(pieces), RUN);
+            let piece = plane.div_ceil(pieces).next_multiple_of(RUN);
             let pieces = plane.div_ceil(piece);
             for unit in even_part(shape.batch * pieces, chunks, at) {
                 let (image, first) = (unit / pieces, unit % pieces * piece);
@@ -229,7 +225,7 @@ impl Part<'_> {
         with_buffers(lengths, |[a, b]| {
             for first in range.clone().step_by(PIXELS) {
                 let pixels = first..range.end.min(first + PIXELS);
-                let length = round_up(pixels.len(), RUN);
+                let length = pixels.len().next_multiple_of(RUN);
                 self.gather(pixels, length, a, b);
                 let rows = |values| Operands {
                     values,

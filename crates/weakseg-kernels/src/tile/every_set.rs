@@ -25,12 +25,12 @@ macro_rules! for_every_set {
             // SAFETY: the caller vouches for the arguments; tiles are only handed out where the
             // machine runs their set.
             unsafe {
-                match tiles.set {
-                    $crate::tile::Set::Portable => $generic::<$crate::tile::Four>(arguments),
+                match tiles.set.set() {
+                    $crate::instructions::Set::Portable => $generic::<$crate::tile::Four>(arguments),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::tile::Set::Avx2 => avx2(arguments),
+                    $crate::instructions::Set::Avx2 => avx2(arguments),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::tile::Set::Avx512 => avx512(arguments),
+                    $crate::instructions::Set::Avx512 => avx512(arguments),
                 }
             }
         }

@@ -13,13 +13,13 @@ const TILE: usize = HALF * STEP;
 
 /// The weight `[block of 16 rows, block of 32 channels, tap, row, channel]`, zeros behind the last
 /// row and the last channel; an even number of row blocks.
-pub(in super::super) struct PackedWeight {
+pub(in super::super) struct WeightSteps {
     /// Two values in each.
     values: Temporary,
     row_steps: usize,
 }
 
-impl PackedWeight {
+impl WeightSteps {
     pub fn new(
         bf16: Bf16,
         weight: &[f32],

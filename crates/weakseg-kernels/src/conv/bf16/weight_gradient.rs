@@ -12,8 +12,8 @@ use super::super::shape::ConvShape;
 use super::super::transpose::transpose;
 use super::grid::{Grid, Tap};
 use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
+use crate::instructions::Instructions;
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
-use crate::tile::round_up;
 
 /// Places of a chunk at least, and values of both operands: they stay in the second-level cache.
 const PLACES: usize = 2048;
@@ -23,6 +23,7 @@ const CHANNELS: usize = 4;
 
 /// Gradient of the weight `[O, I, KH, KW]`, on the forward pass's grid.
 pub(super) fn weight_gradient(
+    set: Instructions,
     bf16: Bf16,
     grid: &Grid,
     shape: &ConvShape,
@@ -30,19 +31,22 @@ pub(super) fn weight_gradient(
     output_gradient: &[f32],
 ) -> Vec<f32> {
     let taps = grid.taps.len();
-    let inputs = round_up(shape.inputs, SIDE);
-    let outputs = round_up(shape.outputs, SIDE);
+    let inputs = shape.inputs.next_multiple_of(SIDE);
+    let outputs = shape.outputs.next_multiple_of(SIDE);
     // SAFETY: the first chunk writes every block of every tap.
     let sums = unsafe {
         written_by(taps * inputs * outputs, |sums| {
-            let chunk = round_up(VALUES / (inputs + outputs), STEP).max(PLACES);
+            let chunk = (VALUES / (inputs + outputs))
+                .next_multiple_of(STEP)
+                .max(PLACES);
             for first in (0..grid.length).step_by(chunk) {
                 let chunk = Chunk {
+                    set,
                     bf16,
                     grid,
                     shape,
                     first,
-                    places: round_up((grid.length - first).min(chunk), STEP),
+                    places: (grid.length - first).min(chunk).next_multiple_of(STEP),
                 };
                 chunk.add(x, output_gradient, [inputs, outputs], sums);
             }
@@ -52,12 +56,13 @@ pub(super) fn weight_gradient(
     // SAFETY: each task writes the weights of its own output channels.
     unsafe {
         written_by(shape.weight_len(), |gradient| {
-            place(shape, &sums, outputs, gradient);
+            place(set, shape, &sums, outputs, gradient);
         })
     }
 }
 
 struct Chunk<'a> {
+    set: Instructions,
     bf16: Bf16,
     grid: &'a Grid,
     shape: &'a ConvShape,
@@ -135,7 +140,7 @@ impl Chunk<'_> {
                             .write_values(&lines, plane, rows.as_mut_ptr().cast())
                     };
                 }
-                transpose(rows, places / 2, HALF, places / 2, to, HALF);
+                transpose(self.set, rows, places / 2, HALF, places / 2, to, HALF);
             });
         });
     }
@@ -200,7 +205,13 @@ impl Chunk<'_> {
 /// # Safety
 ///
 /// `gradient` must hold the whole weight, nobody else's meanwhile.
-unsafe fn place(shape: &ConvShape, sums: &[f32], outputs: usize, gradient: Shared) {
+unsafe fn place(
+    set: Instructions,
+    shape: &ConvShape,
+    sums: &[f32],
+    outputs: usize,
+    gradient: Shared,
+) {
     let row = shape.inputs * shape.taps();
     (0..shape.outputs.div_ceil(HALF))
         .into_par_iter()
@@ -211,6 +222,6 @@ unsafe fn place(shape: &ConvShape, sums: &[f32], outputs: usize, gradient: Share
             let to = unsafe {
                 std::slice::from_raw_parts_mut(gradient.get().add(first * row), rows * row)
             };
-            transpose(&sums[first..], outputs, row, rows, to, row);
+            transpose(set, &sums[first..], outputs, row, rows, to, row);
         });
 }

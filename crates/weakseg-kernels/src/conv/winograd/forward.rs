@@ -36,7 +36,7 @@ const PART_CHANNELS: usize = 64;
 const PART_VALUES: usize = 2 * 1024 * 1024;
 /// Destination channels whose sums are held at a time.
 const CHANNELS: usize = 64;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 
 /// The whole destination, `[batch, rows, height, width]`.

@@ -8,9 +8,9 @@ use super::source::prefetch;
 use super::transform::{PRODUCTS, TILE, Weight, both_axes};
 #[cfg(target_arch = "x86_64")]
 use crate::bf16::x86::transposed;
-use crate::scratch::{Temporary, written_by};
 #[cfg(target_arch = "x86_64")]
-use crate::tile::Set;
+use crate::instructions::Set;
+use crate::scratch::{Temporary, written_by};
 use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
@@ -75,7 +75,7 @@ const NONE: [f32; TAPS] = [0.0; TAPS];
 /// Tap `t` of every kernel as `to[t]`.
 fn side_by_side(tiles: &Tiles, kernels: &[&[f32; TAPS]; RUN], to: &mut Taps) {
     #[cfg(target_arch = "x86_64")]
-    if tiles.set == Set::Avx512 {
+    if tiles.set.set() == Set::Avx512 {
         // SAFETY: tiles are only handed out where the machine runs their set.
         unsafe { transpose_taps(kernels, to) };
         return;
