@@ -60,10 +60,11 @@ impl Instructions {
 
 /// Defines a function whose body is compiled for each instruction set; its first argument chooses.
 /// Generic parameters stand in brackets behind the name. What the body calls has to be
-/// `#[inline(always)]` or a small closure: what is not inlined is compiled for the baseline. The contract of an `unsafe fn` is the
-/// body's, which only that function calls.
+/// `#[inline(always)]` or a small closure: what is not inlined is compiled for the baseline. The
+/// contract of an `unsafe fn` is the body's, which nobody else can call.
 macro_rules! per_instruction_set {
     (
+        // `never` is there because what may be repeated needs a variable.
         $(#[$attribute:meta])*
         $visibility:vis $(unsafe $($never:lifetime)?)? fn $name:ident[$($generic:tt)*]($($argument:ident: $type:ty),* $(,)?)
         $(-> $output:ty)? $body:block
@@ -122,7 +123,8 @@ mod tests {
         (0..count).map(|at| (at as f32 * seed).sin()).collect()
     }
 
-    /// Results of what is compiled for each set, but of convolutions, whose tests try each, and of affinities written pair by pair.
+    /// Results of what is compiled for each set, but of convolutions, whose tests try each, and of
+    /// affinities written pair by pair.
     fn all(set: Instructions) -> Vec<Vec<f32>> {
         let sizes = Channels::of(SHAPE);
         let (channels, plane) = (sizes.channels, sizes.plane);

@@ -2,8 +2,9 @@
 //!
 //! A bf16 is the upper half of an f32: its range, with 8 significant bits. Operands are rounded to
 //! it (to nearest, ties to even) on their way into a kernel and nowhere else: tensors, sums and
-//! gradients stay f32. Subnormal operands, below 1.2e-38, become zeros. Two neighbouring summands make a pair, one 32-bit value with the first in its
-//! lower half, which is how both AVX512-BF16 and AMX read them.
+//! gradients stay f32. Subnormal operands, below 1.2e-38, become zeros. Two neighbouring summands
+//! make a pair, one 32-bit value with the first in its lower half, which is how both AVX512-BF16 and
+//! AMX read them.
 #![allow(unsafe_code)] // Raw pointers and vector instructions; each block states its contract.
 
 mod lines;

@@ -8,7 +8,7 @@ macro_rules! for_every_set {
         ///
         /// # Safety
         ///
-        #[doc = concat!("As `", stringify!($generic), "`, but for the instruction set: tiles have one that the machine runs.")]
+        /// As the function that is compiled, but for the instruction set: tiles have one that the machine runs.
         $visibility unsafe fn $name(tiles: &$crate::tile::Tiles, arguments: &$arguments) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f")]

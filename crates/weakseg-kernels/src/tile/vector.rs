@@ -9,7 +9,8 @@ use super::dots::{COLUMNS, Dots};
 ///
 /// # Safety
 ///
-/// `LANES` must divide [`RUN`](super::RUN), and [`load`](Self::load) and [`store`](Self::store) touch so many values and no others.
+/// `LANES` must divide [`RUN`](super::RUN), and [`load`](Self::load) and [`store`](Self::store) touch
+/// so many values and no others.
 pub(crate) unsafe trait Vector: Copy {
     /// Values in the register.
     const LANES: usize;

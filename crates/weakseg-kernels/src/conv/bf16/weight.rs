@@ -34,6 +34,7 @@ impl WeightSteps {
         let last = correlation.taps.iter().map(|tap| tap.weight).max();
         let last = (rows - 1) * strides.row + (channels - 1) * strides.channel + last.unwrap_or(0);
         assert!(last < weight.len(), "weight size");
+        assert!(strides.row.max(strides.channel) < 1 << 24, "weight strides");
         let length = blocks * row_steps * TILE / 2;
         // SAFETY: each task writes the whole of its own block; reads stay below `last`.
         let values = unsafe {

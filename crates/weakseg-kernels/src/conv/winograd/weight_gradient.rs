@@ -296,7 +296,8 @@ for_every_set!(transform_sums, sums, Sums);
 
 /// # Safety
 ///
-/// [`RUN`] sums of each product must be readable and so many values of each tap writable, by nobody else; and as [`Vector::splat`].
+/// [`RUN`] sums of each product must be readable and so many values of each tap writable, by nobody
+/// else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn sums<V: Vector>(sums: &Sums) {
     for lane in (0..RUN).step_by(V::LANES) {
