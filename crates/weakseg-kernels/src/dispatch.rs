@@ -1,7 +1,7 @@
 //! The operations as functions of [`Tensor`], on whatever device the tensors live.
 
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
@@ -21,7 +21,7 @@ use crate::pool::PoolOptions;
 ///
 /// # Panics
 ///
-/// If the shapes do not fit each other, or the padded input is smaller than the kernel.
+/// If shapes or element types do not fit each other, or the padded input is smaller than the kernel.
 #[must_use]
 pub fn conv2d(
     x: Tensor<4>,
@@ -116,6 +116,7 @@ pub fn conv2d_affine_add_relu(
         [images, outputs, height, width],
         shortcut.dims()
     );
+    check_types("conv2d_affine_add_relu", [x.dtype(), shortcut.dtype()]);
     Tensor::from_dispatch(<Dispatch as NetworkOps>::convolve_affine_add(
         x.into_dispatch(),
         weight.into_dispatch(),
@@ -151,6 +152,7 @@ pub fn pair_sums(edge: Tensor<3>, displacement: Tensor<4>, labels: &PairLabels) 
         shapes == expected,
         "pair_sums: edge and displacement are {shapes:?}; expected {expected:?} for the labels"
     );
+    check_types("pair_sums", [edge.dtype(), displacement.dtype()]);
     if labels.len() == 0 {
         // No pairs: zeros with a gradient of zero, of finite maps.
         let nothing = (edge * 0.0).sum() + (displacement * 0.0).sum();
@@ -391,6 +393,7 @@ pub fn resize_nearest_join(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
         "resize_nearest_join: expected as many images in both, found {} and {images}",
         x.dims()[0]
     );
+    check_types("resize_nearest_join", [x.dtype(), skip.dtype()]);
     Tensor::from_dispatch(<Dispatch as NetworkOps>::grow_join(
         x.into_dispatch(),
         skip.into_dispatch(),
@@ -417,6 +420,13 @@ pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     ))
 }
 
+fn check_types<const N: usize>(name: &str, types: [DType; N]) {
+    assert!(
+        types.iter().all(|other| *other == types[0]),
+        "{name}: expected tensors of one element type, found {types:?}"
+    );
+}
+
 fn check_sizes(name: &str, x: &Tensor<4>, size: [usize; 2]) {
     let [_, _, height, width] = x.dims();
     assert!(
@@ -434,6 +444,7 @@ fn check_gate(name: &str, x: &Tensor<4>, gate: &Tensor<4>) {
         x.dims(),
         gate.dims()
     );
+    check_types(name, [x.dtype(), gate.dtype()]);
 }
 
 fn check_equal(name: &str, a: &Tensor<4>, b: &Tensor<4>) {
@@ -443,6 +454,7 @@ fn check_equal(name: &str, a: &Tensor<4>, b: &Tensor<4>) {
         a.dims(),
         b.dims()
     );
+    check_types(name, [a.dtype(), b.dtype()]);
 }
 
 fn check_outputs(name: &str, weight: &Tensor<4>, vectors: [&Tensor<1>; 2]) {
@@ -451,6 +463,10 @@ fn check_outputs(name: &str, weight: &Tensor<4>, vectors: [&Tensor<1>; 2]) {
     assert!(
         lengths == [outputs; 2],
         "{name}: the convolution has {outputs} output channels and its vectors {lengths:?} values; expected one for each"
+    );
+    check_types(
+        name,
+        [weight.dtype(), vectors[0].dtype(), vectors[1].dtype()],
     );
 }
 
@@ -462,6 +478,7 @@ fn check_channels(name: &str, x: &Tensor<4>, vectors: [&Tensor<1>; 2]) {
         "{name}: x has {channels} channels and its vectors {lengths:?} values; expected one for \
          each channel"
     );
+    check_types(name, [x.dtype(), vectors[0].dtype(), vectors[1].dtype()]);
 }
 
 fn check_conv2d(
@@ -475,9 +492,12 @@ fn check_conv2d(
     assert!(
         options.groups > 0
             && options.stride.iter().all(|&s| s > 0)
-            && options.dilation.iter().all(|&d| d > 0),
-        "conv2d: stride, dilation and groups must be at least 1, found {options:?}"
+            && options.dilation.iter().all(|&d| d > 0)
+            && kernel_height * kernel_width > 0,
+        "conv2d: stride, dilation, groups and the kernel's sides must be at least 1, found {options:?} and a kernel of \
+         {kernel_height}x{kernel_width}"
     );
+    check_types("conv2d", [x.dtype(), weight.dtype()]);
     assert!(
         channels == per_group * options.groups && outputs % options.groups == 0,
         "conv2d: x has {channels} channels and weight is {:?} with {} groups; expected weight \
@@ -491,6 +511,7 @@ fn check_conv2d(
             "conv2d: bias has {} values for {outputs} output channels",
             bias.dims()[0]
         );
+        check_types("conv2d", [x.dtype(), bias.dtype()]);
     }
     let size = options.output_size([height, width], [kernel_height, kernel_width]);
     assert!(
@@ -500,4 +521,42 @@ fn check_conv2d(
         options.padding,
         options.dilation
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn convolved(kernel: usize, types: [DType; 3]) {
+        let device = Device::flex();
+        let zeros = |shape| Tensor::<4>::zeros(shape, &device);
+        let [x, weight, bias] = types;
+        let _ = conv2d(
+            zeros([1, 1, 3, 3]).cast(x),
+            zeros([1, 1, kernel, kernel]).cast(weight),
+            Some(Tensor::<1>::zeros([1], &device).cast(bias)),
+            &ConvOptions::default(),
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "conv2d: expected tensors of one element type, found [F32, F64]")]
+    fn a_weight_is_of_the_type_of_x() {
+        convolved(1, [DType::F32, DType::F64, DType::F32]);
+    }
+
+    #[test]
+    #[should_panic(expected = "conv2d: expected tensors of one element type, found [F32, F64]")]
+    fn a_bias_is_of_the_type_of_x() {
+        convolved(1, [DType::F32, DType::F32, DType::F64]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a kernel of 0x0")]
+    fn a_kernel_has_a_pixel() {
+        assert_eq!(ConvOptions::default().output_size([3, 3], [0, 0]), [0, 0]);
+        convolved(0, [DType::F32; 3]);
+    }
 }

@@ -3,6 +3,7 @@
 //! The crate is compiled for the target's baseline (SSE2 on x86-64). What [`per_instruction_set`]
 //! defines is compiled again for AVX2 and AVX-512. None of them contracts a product and a sum to one
 //! rounding, and no loop sums in an order that depends on the vectors: the bytes are the same on all.
+//! (Products of convolutions are another matter: [`crate::tile`].)
 
 use std::sync::OnceLock;
 
@@ -10,11 +11,15 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instructions(Set);
 
+/// An instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Set {
+    /// The target's baseline.
     Portable,
+    /// AVX2 with FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX-512 F and DQ.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -36,7 +41,7 @@ impl Instructions {
         let mut sets = vec![Set::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 sets.push(Set::Avx2);
             }
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
@@ -55,16 +60,18 @@ impl Instructions {
 
 /// Defines a function whose body is compiled for each instruction set; its first argument chooses.
 /// Generic parameters stand in brackets behind the name. What the body calls has to be
-/// `#[inline(always)]` or a small closure: what is not inlined is compiled for the baseline.
+/// `#[inline(always)]` or a small closure: what is not inlined is compiled for the baseline. The
+/// contract of an `unsafe fn` is the body's, which nobody else can call.
 macro_rules! per_instruction_set {
     (
+        // `never` is there because what may be repeated needs a variable.
         $(#[$attribute:meta])*
-        $visibility:vis fn $name:ident[$($generic:tt)*]($($argument:ident: $type:ty),* $(,)?)
+        $visibility:vis $(unsafe $($never:lifetime)?)? fn $name:ident[$($generic:tt)*]($($argument:ident: $type:ty),* $(,)?)
         $(-> $output:ty)? $body:block
     ) => {
         $(#[$attribute])*
         #[allow(unsafe_code)] // Calls of functions with target features, behind their detection.
-        $visibility fn $name<$($generic)*>(
+        $visibility $(unsafe $($never)?)? fn $name<$($generic)*>(
             set: $crate::instructions::Instructions,
             $($argument: $type),*
         ) $(-> $output)? {
@@ -107,6 +114,7 @@ mod tests {
     use crate::pairs::sums::{self, Maps};
     use crate::path::PathIndex;
     use crate::pool::{self, PoolOptions};
+    use crate::walk::{self, WalkOptions};
     use crate::{elementwise, gate};
 
     const SHAPE: [usize; 4] = [2, 3, 19, 23];
@@ -115,7 +123,8 @@ mod tests {
         (0..count).map(|at| (at as f32 * seed).sin()).collect()
     }
 
-    /// Results of everything that is compiled for each set.
+    /// Results of what is compiled for each set, but of convolutions, whose tests try each, and of
+    /// affinities written pair by pair.
     fn all(set: Instructions) -> Vec<Vec<f32>> {
         let sizes = Channels::of(SHAPE);
         let (channels, plane) = (sizes.channels, sizes.plane);
@@ -198,6 +207,15 @@ mod tests {
             found.extend([pool::backward(set, &x, 6, size, &options, &pooled), pooled]);
         }
         found.extend(sums_of_pairs(set));
+        let (maps, edges) = (numbers(2 * 9 * 70, 0.7), numbers(9 * 70, 1.3));
+        let edges: Vec<f32> = edges.iter().map(|edge| edge * edge).collect();
+        found.push(walk::walked(
+            set,
+            &maps,
+            &edges,
+            [9, 70],
+            &WalkOptions::default(),
+        ));
         found
     }
 

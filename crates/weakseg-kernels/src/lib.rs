@@ -1,5 +1,6 @@
 //! The hot operations of weakseg's networks, each defined once: fast on the CPU (`Flex`), the
-//! backend's own on GPUs, with handwritten backward passes.
+//! backend's own on GPUs, with handwritten backward passes. The tensors of one call have one element type: an operation
+//! panics where these do not fit each other, as it does for shapes.
 //!
 //! - [`conv2d`]: convolution of any stride, padding, dilation and grouping; [`conv2d_relu`], [`conv2d_affine`],
 //!   [`conv2d_affine_add_relu`]: with what follows it in a network that only infers.
@@ -60,10 +61,3 @@ pub use pool::PoolOptions;
 pub use precision::{NoBf16, use_bf16};
 pub use soundness::{Unsound, check_sound};
 pub use update::{AdamStep, SgdStep, adam_update, momentum_update, sgd_update};
-
-/// Name of the instruction set the CPU kernels use on this machine: `avx512`, `avx2` or
-/// `portable`.
-#[must_use]
-pub fn instruction_set() -> &'static str {
-    tile::Tiles::detect().name
-}

@@ -10,7 +10,7 @@ thread_local! {
     static KEPT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `body` with `N` buffers of at least the given lengths. Their contents are arbitrary
+/// Runs `body` with `N` buffers of the given lengths. Their contents are arbitrary
 /// (but initialised) values: whoever reads a value must have written it.
 pub(crate) fn with_buffers<const N: usize, R>(
     lengths: [usize; N],
@@ -80,6 +80,26 @@ impl Shared {
 #[allow(unsafe_code)] // The values before are those of some other output.
 pub(crate) unsafe fn written_by(length: usize, body: impl FnOnce(Shared)) -> Vec<f32> {
     let mut values = buffers::take(length);
+    body(Shared::new(&mut values));
+    values
+}
+
+/// The same where `body` writes all values only if `all` says so: else what it leaves is zero.
+///
+/// # Safety
+///
+/// If `all`, as [`written_by`].
+#[allow(unsafe_code)] // As above.
+pub(crate) unsafe fn written_or_zero(
+    length: usize,
+    all: bool,
+    body: impl FnOnce(Shared),
+) -> Vec<f32> {
+    if all {
+        // SAFETY: the caller's contract.
+        return unsafe { written_by(length, body) };
+    }
+    let mut values = zeros(length);
     body(Shared::new(&mut values));
     values
 }

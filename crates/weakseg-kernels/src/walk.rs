@@ -3,10 +3,10 @@
 //! The published form builds the dense N × N transition matrix and squares it eight times. A pixel has only
 //! 2 · D + 1 neighbours (D = 34 at radius 5), so 256 passes over a stencil give the same result with memory linear in
 //! the pixels: exact, not approximate.
-#![allow(unsafe_code)] // Calls of the row kernel compiled for vectors that were detected.
 
 use rayon::prelude::*;
 
+use crate::instructions::{Instructions, per_instruction_set};
 use crate::path::PathIndex;
 
 /// How the maps walk.
@@ -92,9 +92,26 @@ pub fn random_walk(
     if height * width == 0 || classes == 0 {
         return Ok(Vec::new());
     }
+    Ok(walked(
+        Instructions::detect(),
+        maps,
+        edges,
+        [height, width],
+        options,
+    ))
+}
+
+/// The same by the loops of one instruction set, of maps that are there and were checked.
+pub(crate) fn walked(
+    set: Instructions,
+    maps: &[f32],
+    edges: &[f32],
+    [height, width]: [usize; 2],
+    options: &WalkOptions,
+) -> Vec<f32> {
     let stencil = Stencil::new(edges, height, width, options);
     let grid = &stencil.grid;
-    let mut now = vec![0f32; classes * grid.plane];
+    let mut now = vec![0f32; maps.len() / edges.len() * grid.plane];
     for (map, padded) in maps.chunks(height * width).zip(now.chunks_mut(grid.plane)) {
         for (at, (map, edge)) in map.iter().zip(edges).enumerate() {
             padded[grid.at(at / width, at % width)] = map * (1.0 - edge);
@@ -102,13 +119,13 @@ pub fn random_walk(
     }
     let mut next = vec![0f32; now.len()];
     for _ in 0..options.steps {
-        stencil.step(&now, &mut next);
+        stencil.step(set, &now, &mut next);
         std::mem::swap(&mut now, &mut next);
     }
     let rows = now
         .chunks(grid.plane)
         .flat_map(|padded| (0..height).map(move |y| &padded[grid.at(y, 0)..][..width]));
-    Ok(rows.flatten().copied().collect())
+    rows.flatten().copied().collect()
 }
 
 /// Pixels computed side by side, and the unit rows are padded to.
@@ -211,9 +228,8 @@ impl Stencil {
     }
 
     /// One step of every map: to[j] = Σ_i from[i] · A[i, j] / Σ_i A[i, j].
-    fn step(&self, from: &[f32], to: &mut [f32]) {
+    fn step(&self, set: Instructions, from: &[f32], to: &mut [f32]) {
         let Grid { stride, plane, .. } = self.grid;
-        let row = row_kernel();
         // Rows in blocks: a task must be worth its start.
         let rows = (1024 / stride).clamp(1, self.grid.height);
         to.par_chunks_mut(plane)
@@ -226,26 +242,11 @@ impl Stencil {
                     .enumerate()
                     .for_each(|(block, lines)| {
                         for (place, line) in lines.chunks_mut(stride).enumerate() {
-                            row(self, from, self.grid.at(block * rows + place, 0), line);
+                            let at = self.grid.at(block * rows + place, 0);
+                            row(set, self, from, at, line);
                         }
                     });
             });
-    }
-
-    /// One row of a step: `at` is the index of its first pixel, `line` the row with its frame.
-    #[inline(always)]
-    fn row(&self, from: &[f32], at: usize, line: &mut [f32]) {
-        let line = &mut line[self.grid.frame[1]..][..self.grid.runs * RUN];
-        let mut x = 0;
-        while x < line.len() {
-            if line.len() - x >= 4 * RUN {
-                self.run::<{ 4 * RUN }>(from, at + x, &mut line[x..]);
-                x += 4 * RUN;
-            } else {
-                self.run::<RUN>(from, at + x, &mut line[x..]);
-                x += RUN;
-            }
-        }
     }
 
     /// New values of `N` neighbouring pixels from index `at`, their sums kept in registers.
@@ -270,32 +271,21 @@ impl Stencil {
     }
 }
 
-/// `(stencil, map, index of the row's first pixel, the row with its frame)`.
-type RowKernel = fn(&Stencil, &[f32], usize, &mut [f32]);
-
-/// [`Stencil::row`] compiled for the widest vectors of this machine. None of the variants fuses
-/// multiplication and addition, so their results are equal to the last bit.
-fn row_kernel() -> RowKernel {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2")]
-        fn avx2(stencil: &Stencil, from: &[f32], at: usize, line: &mut [f32]) {
-            stencil.row(from, at, line);
-        }
-        #[target_feature(enable = "avx512f")]
-        fn avx512(stencil: &Stencil, from: &[f32], at: usize, line: &mut [f32]) {
-            stencil.row(from, at, line);
-        }
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the machine has AVX-512.
-            return |stencil, from, at, line| unsafe { avx512(stencil, from, at, line) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the machine has AVX2.
-            return |stencil, from, at, line| unsafe { avx2(stencil, from, at, line) };
+per_instruction_set! {
+    /// One row of a step: `at` is the index of its first pixel, `line` the row with its frame.
+    fn row[](stencil: &Stencil, from: &[f32], at: usize, line: &mut [f32]) {
+        let line = &mut line[stencil.grid.frame[1]..][..stencil.grid.runs * RUN];
+        let mut x = 0;
+        while x < line.len() {
+            if line.len() - x >= 4 * RUN {
+                stencil.run::<{ 4 * RUN }>(from, at + x, &mut line[x..]);
+                x += 4 * RUN;
+            } else {
+                stencil.run::<RUN>(from, at + x, &mut line[x..]);
+                x += RUN;
+            }
         }
     }
-    Stencil::row
 }
 
 /// base^exponent, by multiplication where the exponent is a small whole number (many times faster).

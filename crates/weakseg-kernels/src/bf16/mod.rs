@@ -2,8 +2,9 @@
 //!
 //! A bf16 is the upper half of an f32: its range, with 8 significant bits. Operands are rounded to
 //! it (to nearest, ties to even) on their way into a kernel and nowhere else: tensors, sums and
-//! gradients stay f32. Two neighbouring summands make a pair, one 32-bit value with the first in its
-//! lower half, which is how both AVX512-BF16 and AMX read them.
+//! gradients stay f32. Subnormal operands, below 1.2e-38, become zeros. Two neighbouring summands
+//! make a pair, one 32-bit value with the first in its lower half, which is how both AVX512-BF16 and
+//! AMX read them.
 #![allow(unsafe_code)] // Raw pointers and vector instructions; each block states its contract.
 
 mod lines;
@@ -137,15 +138,19 @@ impl Bf16 {
         }
     }
 
-    /// Runs `body`, in which this thread may multiply. It must not wait for the thread pool: another task
-    /// on this thread would leave the tiles released.
-    pub fn with_multiplier<R>(self, body: impl FnOnce(Multiplier) -> R) -> R {
+    /// Runs `body`, in which this thread may multiply.
+    ///
+    /// # Safety
+    ///
+    /// `body` must neither call this nor wait for the thread pool, which may begin another task on this thread: the end of
+    /// the inner call would leave the tiles of the outer one released.
+    pub unsafe fn with_multiplier<R>(self, body: impl FnOnce(&Multiplier) -> R) -> R {
         #[cfg(target_arch = "x86_64")]
         let _tiles = (self.0 == Set::Amx).then(|| {
             // SAFETY: the set is only handed out where the machine runs it.
             unsafe { x86::amx::Configured::new() }
         });
-        body(Multiplier {
+        body(&Multiplier {
             set: self.0,
             _here: std::marker::PhantomData,
         })
@@ -159,7 +164,7 @@ impl Bf16 {
     /// `to` must be writable for the places of all lines, by nobody else.
     pub unsafe fn write_pairs(self, lines: &Lines<'_>, planes: [Option<usize>; 2], to: *mut u32) {
         lines.assert_inside(planes.into_iter().flatten());
-        // SAFETY: the sources lie inside, just asserted; the caller vouches for the places.
+        // SAFETY: the sources lie inside and not too far apart, just asserted; the caller vouches for the places.
         unsafe {
             match self.0 {
                 Set::Portable => portable::write_pairs(lines, planes, to),
@@ -190,7 +195,7 @@ impl Bf16 {
     ///
     /// # Safety
     ///
-    /// The tile's values must be readable and 512 places writable, by nobody else.
+    /// The tile's values must be readable, its strides less than 2^24, and 512 places writable, by nobody else.
     pub unsafe fn write_tile(self, tile: &Tile, to: *mut u16) {
         // SAFETY: the caller's contract.
         unsafe {
@@ -203,8 +208,7 @@ impl Bf16 {
     }
 }
 
-/// The permission of one thread to multiply: AMX has to be set up on each.
-#[derive(Clone, Copy)]
+/// The permission of one thread to multiply, lent for the time of [`Bf16::with_multiplier`]: AMX has to be set up on each.
 pub(crate) struct Multiplier {
     set: Set,
     /// Not to be sent to another thread.
@@ -219,9 +223,9 @@ impl Multiplier {
     /// All that a [`Product`] says of its operands must be readable, and [`SIDE`] values in each of
     /// [`SIDE`] rows of the destination writable, by nobody else; readable too to be added to.
     #[inline]
-    pub unsafe fn multiply(self, product: &Product) {
+    pub unsafe fn multiply(&self, product: &Product) {
         // SAFETY: the caller's contract; the set is only handed out where the machine runs it, and
-        // its tiles are configured on this thread.
+        // its tiles are configured on this thread as long as the permission is lent.
         unsafe {
             match self.set {
                 Set::Portable => portable::multiply(product),

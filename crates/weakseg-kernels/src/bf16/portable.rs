@@ -1,11 +1,15 @@
-//! The kernels in plain Rust: what those with vector instructions are compared with.
+//! The kernels in plain Rust: what those with vector instructions are compared with. Subnormal sums, which those take for zero,
+//! stay as they are.
 #![allow(unsafe_code)] // Implements the raw-pointer contracts of `Bf16` and `Multiplier`.
 
 use super::{HALF, Lines, Product, SIDE, STEP, Tile};
 
-/// To nearest, ties to even; a NaN stays one.
+/// To nearest, ties to even; a NaN stays one, a subnormal value becomes a zero of its sign.
 pub(crate) fn rounded(value: f32) -> u16 {
     let bits = value.to_bits();
+    if value.is_subnormal() {
+        return (bits >> 16) as u16 & 0x8000;
+    }
     if value.is_nan() {
         return (bits >> 16) as u16 | 0x40;
     }
@@ -102,11 +106,12 @@ pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
 
 #[cfg(test)]
 mod tests {
-    use super::rounded;
+    use super::super::Bf16;
+    use super::*;
 
     #[test]
-    fn values_are_rounded_to_the_nearest_even() {
-        for (value, bits) in [
+    fn every_set_rounds_values_to_the_nearest_even() {
+        let (values, bits): (Vec<f32>, Vec<u16>) = [
             (1.0, 0x3f80),
             (1.0 + 1.0 / 256.0, 0x3f80),
             (1.0 + 3.0 / 256.0, 0x3f82),
@@ -114,9 +119,27 @@ mod tests {
             (f32::MAX, 0x7f80),
             (f32::NEG_INFINITY, 0xff80),
             (0.0, 0),
-        ] {
-            assert_eq!(rounded(value), bits, "{value}");
+            (f32::MIN_POSITIVE, 0x0080),
+            (f32::MIN_POSITIVE / 2.0, 0),
+            (-f32::MIN_POSITIVE / 2.0, 0x8000),
+            (f32::NAN, 0x7fc0),
+        ]
+        .into_iter()
+        .unzip();
+        let tile = Tile {
+            from: values.as_ptr(),
+            rows: 1,
+            columns: values.len(),
+            row_stride: values.len(),
+            column_stride: 1,
+        };
+        for set in Bf16::available() {
+            let mut found = [1; HALF * STEP];
+            // SAFETY: a row of so many values, and a place for each of a tile.
+            unsafe { set.write_tile(&tile, found.as_mut_ptr()) };
+            let (row, rest) = found.split_at(values.len());
+            assert_eq!(row, bits, "{}", set.name());
+            assert!(rest.iter().all(|zero| *zero == 0), "{}", set.name());
         }
-        assert!(f32::from_bits(u32::from(rounded(f32::NAN)) << 16).is_nan());
     }
 }

@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 use super::ending::Ending;
 use super::shape::ConvShape;
-use crate::instructions::Instructions;
 use crate::scratch::{Shared, written_by};
 use crate::tile::{Four, Tiles, Vector, for_every_set};
 
@@ -30,7 +29,6 @@ pub(super) fn forward(
     ending: &Ending<'_>,
 ) -> Vec<f32> {
     let planes = Planes::new(shape, Some(x), None, Some(weight));
-    let set = Instructions::detect();
     // SAFETY: each task fills its own plane of the output before it adds to it.
     unsafe {
         written_by(shape.output_len(), |output: Shared| {
@@ -46,7 +44,7 @@ pub(super) fn forward(
                         let pair = planes.pair(image, channel, input);
                         add_output(tiles, &Pair { output: to, ..pair });
                     }
-                    ending.follow(set, channel, at, values());
+                    ending.follow(tiles.set, channel, at, values());
                 });
         })
     }
@@ -217,6 +215,9 @@ impl Pair<'_> {
     }
 }
 
+/// # Safety
+///
+/// The pair's planes and kernel must be whole, what is written nobody else's; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn add_output_with<V: Vector>(pair: &Pair<'_>) {
     let stride = pair.shape.options.stride[1];
@@ -235,6 +236,9 @@ unsafe fn add_output_with<V: Vector>(pair: &Pair<'_>) {
     }
 }
 
+/// # Safety
+///
+/// As [`add_output_with`].
 #[inline(always)]
 unsafe fn add_input_with<V: Vector>(pair: &Pair<'_>) {
     let stride = pair.shape.options.stride[1];
@@ -253,6 +257,9 @@ unsafe fn add_input_with<V: Vector>(pair: &Pair<'_>) {
     }
 }
 
+/// # Safety
+///
+/// As [`add_output_with`].
 #[inline(always)]
 unsafe fn add_kernel_with<V: Vector>(pair: &Pair<'_>) {
     let stride = pair.shape.options.stride[1];
@@ -284,6 +291,10 @@ for_every_set!(
 );
 
 /// `to[at] += factor * from[at]`.
+///
+/// # Safety
+///
+/// `count` values of both must be readable, of `to` writable; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn add_multiple<V: Vector>(to: *mut f32, factor: f32, from: *const f32, count: usize) {
     // SAFETY: the caller vouches for `count` values of both.
@@ -308,6 +319,10 @@ unsafe fn add_multiple<V: Vector>(to: *mut f32, factor: f32, from: *const f32, c
 }
 
 /// `Σ a[at] * b[at]`.
+///
+/// # Safety
+///
+/// `count` values of both must be readable; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn dot<V: Vector>(a: *const f32, b: *const f32, count: usize) -> f32 {
     // SAFETY: the caller vouches for `count` values of both.

@@ -13,9 +13,8 @@ use rayon::prelude::*;
 use super::division::Division;
 use super::lattice::Correlation;
 use super::planes::Planes;
-use crate::instructions::Instructions;
 use crate::scratch::{Shared, with_buffers};
-use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
+use crate::tile::{Block, RUN, SLACK, Start, Tiles};
 
 /// Writes the pixels of this correlation, and no others, in all destination planes: those at
 /// `correlation.place` + multiples of `correlation.spread`.
@@ -63,7 +62,8 @@ pub(crate) unsafe fn correlate(
             group: index / (division.parts * division.row_blocks) % planes.groups,
             image: index / (division.parts * division.row_blocks * planes.groups),
         };
-        task.run(destination);
+        // SAFETY: the caller's contract; each task has its own rows and channels.
+        unsafe { task.run(destination) };
     });
 }
 
@@ -89,7 +89,10 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn run(&self, destination: Shared) {
+    /// # Safety
+    ///
+    /// As [`correlate`], for the task's rows and channels.
+    unsafe fn run(&self, destination: Shared) {
         let (planes, division, tiles) = (self.planes, self.division, self.tiles);
         let [extent_rows, extent_columns] = self.correlation.extent;
         let rows = division.rows.min(extent_rows - self.first_row);
@@ -98,7 +101,7 @@ impl Task<'_> {
         } else {
             (rows - 1) * division.width + extent_columns
         };
-        let run = round_up(pixels, RUN);
+        let run = pixels.next_multiple_of(RUN);
         let lines = if division.by_row { rows } else { 1 };
         let blocks = planes.rows.div_ceil(tiles.rows);
         let first_block = self.part * division.blocks;
@@ -155,7 +158,9 @@ impl Task<'_> {
                     lines,
                     run,
                 };
-                self.add_products(source, channel, channels, blocks.clone(), &sums);
+                // SAFETY: the copy holds these channels with slack behind, or they were found readable in place; the
+                // sums have room for each line of each row, here or in the destination.
+                unsafe { self.add_products(source, channel, channels, blocks.clone(), &sums) };
                 channel += channels;
             }
             if !straight {
@@ -220,7 +225,12 @@ impl Task<'_> {
     }
 
     /// Adds the products of `channels` source channels to the sums of the channel blocks.
-    fn add_products(
+    ///
+    /// # Safety
+    ///
+    /// `source` must hold these channels as the division says, a run of each line readable at every tap's offset, and `sums`
+    /// be writable for each line of each row of the blocks, by nobody else.
+    unsafe fn add_products(
         &self,
         source: *const f32,
         channel: usize,
@@ -250,11 +260,8 @@ impl Task<'_> {
             assert!(weights.len() >= channels * taps * tiles.rows);
             assert!(self.offsets.len() >= channels * taps);
             for line in 0..sums.lines {
-                // SAFETY: weights and offsets hold `channels * taps` columns (asserted). The
-                // largest offset is the last pixel shift of the last channel of the source part;
-                // `run` values from it lie in the copy with its slack, or, in place, were found
-                // readable. The destination holds `run` values of each line in each row of each
-                // block and is this task's alone.
+                // SAFETY: weights and offsets hold `channels * taps` columns (asserted); the caller vouches for source and
+                // sums.
                 unsafe {
                     tiles.run(
                         &Block {
@@ -283,7 +290,6 @@ impl Task<'_> {
     unsafe fn follow(&self, channel: usize, at: usize, rows: usize, destination: Shared) {
         let (correlation, width) = (self.correlation, self.planes.destination_size[1]);
         assert_eq!(correlation.spread, [1, 1], "a forward pass");
-        let set = Instructions::detect();
         let whole = correlation.extent[1] == width;
         let (lines, count) = match whole {
             true => (1, rows * width),
@@ -295,7 +301,9 @@ impl Task<'_> {
             // SAFETY: `count` pixels from `place` in this task's rows of the plane.
             let values =
                 unsafe { std::slice::from_raw_parts_mut(destination.get().add(at), count) };
-            self.planes.ending.follow(set, channel, at, values);
+            self.planes
+                .ending
+                .follow(self.tiles.set, channel, at, values);
         }
     }
 

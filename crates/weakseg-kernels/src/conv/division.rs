@@ -1,5 +1,7 @@
 //! How the tasks of a correlation are cut.
 
+use std::ops::Range;
+
 use super::lattice::{Correlation, Phase};
 use super::planes::Planes;
 use crate::tile::{RUN, Tiles};
@@ -14,7 +16,7 @@ const OUTPUT_VALUES: usize = 192 * 1024;
 /// holds a run of a few channels only: they are copied, and then lie one behind the other.
 const PAGE: usize = 1024;
 /// Tasks wanted at least, so that a few threads share small batches evenly. Fixed, so that the
-/// division of work does not depend on the machine.
+/// division of work does not depend on their number.
 const TASKS: usize = 16;
 
 /// How the work is divided.
@@ -38,7 +40,7 @@ pub(super) struct Division {
 }
 
 impl Division {
-    /// By the sizes alone, so that the result does not depend on the machine.
+    /// By sizes and instruction set alone, whatever the number of threads.
     pub fn new(tiles: &Tiles, planes: &Planes<'_>, correlation: &Correlation) -> Self {
         let [extent_rows, extent_columns] = correlation.extent;
         let width = extent_columns + correlation.reach[1];
@@ -64,8 +66,8 @@ impl Division {
         while rows > enough && planes.batch * planes.groups * extent_rows.div_ceil(rows) < TASKS {
             rows = (rows / 2).max(enough);
         }
+        let rows = even(extent_rows, rows);
         let row_blocks = extent_rows.div_ceil(rows);
-        rows = extent_rows.div_ceil(row_blocks);
 
         let tasks = planes.batch * planes.groups * row_blocks;
         let parts = TASKS.div_ceil(tasks).min(blocks.div_ceil(4)).max(1);
@@ -98,7 +100,17 @@ impl Division {
     }
 }
 
-/// `total` in equal parts of at most `most`.
-fn even(total: usize, most: usize) -> usize {
+/// The size of equal parts of at most `most`.
+pub(super) fn even(total: usize, most: usize) -> usize {
     total.div_ceil(total.div_ceil(most))
+}
+
+/// The same in whole runs.
+pub(super) fn even_runs(total: usize, most: usize) -> usize {
+    even(total, most).next_multiple_of(RUN).min(total)
+}
+
+/// Part `at` of `parts` parts as equal as they can be.
+pub(super) fn even_part(total: usize, parts: usize, at: usize) -> Range<usize> {
+    total * at / parts..total * (at + 1) / parts
 }

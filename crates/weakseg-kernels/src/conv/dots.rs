@@ -14,16 +14,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::rows::{Rows, copy_rows};
+use super::division::even_part;
+use super::rows::Rows;
 use super::shape::ConvShape;
-use crate::scratch::{Shared, with_buffers, written_by, zeros};
-use crate::tile::{COLUMNS, Dots, MOST_ROWS, RUN, Tiles, round_up};
+use crate::scratch::{Shared, with_buffers, written_or_zero};
+use crate::tile::{COLUMNS, Dots, MOST_ROWS, RUN, Tiles};
 
 /// Pixels summed at a time: a block's rows of the output gradient stay in the first-level cache.
 const PIXELS: usize = 1024;
 /// Channels of one task, out and in: the pixels of both stay in the second-level cache.
 const CHANNELS: usize = 96;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 
 /// Whether this is the way to the weight gradient: single taps, and kernels of which more than a
@@ -52,20 +53,22 @@ pub(super) fn weight_gradient(
         .into_iter()
         .filter(|tap| tap.pixels() > 0)
         .collect();
-    let fill = |gradient: Shared| write_taps(tiles, shape, x, output_gradient, &taps, gradient);
-    if taps.len() == shape.taps() {
-        // SAFETY: every tap of every pair of channels is written.
-        unsafe { written_by(shape.weight_len(), fill) }
-    } else {
-        // Taps that lie outside everywhere keep the zero.
-        let mut gradient = zeros(shape.weight_len());
-        fill(Shared::new(&mut gradient));
-        gradient
-    }
+    let fill = |gradient: Shared| {
+        // SAFETY: the gradient has the weight's size and is this pass's alone.
+        unsafe { write_taps(tiles, shape, x, output_gradient, &taps, gradient) };
+    };
+    // Taps that lie outside everywhere keep the zero.
+    let all = taps.len() == shape.taps();
+    // SAFETY: every tap that lies inside somewhere is written, for each pair of channels.
+    unsafe { written_or_zero(shape.weight_len(), all, fill) }
 }
 
-/// Writes the gradients of some taps to `destination`, which holds the whole weight.
-fn write_taps(
+/// Writes the gradients of some taps to their places in the weight.
+///
+/// # Safety
+///
+/// `destination` must hold the whole weight, nobody else's meanwhile.
+unsafe fn write_taps(
     tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
@@ -97,8 +100,7 @@ fn write_taps(
             let part = part(index);
             with_buffers([part.len()], |[sums]| {
                 part.run(0, 1, sums);
-                // SAFETY: the gradient is the whole weight's, and each part is its own tap, output
-                // and input channels of it.
+                // SAFETY: the caller's contract; each part is its own tap, output and input channels of the weight.
                 unsafe { part.place(&[sums], destination.get()) };
             });
         });
@@ -120,12 +122,7 @@ fn write_taps(
     }
 }
 
-/// Part `at` of `total` in `parts` parts as equal as they can be.
-fn even_part(total: usize, parts: usize, at: usize) -> Range<usize> {
-    total * at / parts..total * (at + 1) / parts
-}
-
-/// The same in units of `unit`.
+/// As [`even_part`], in units of `unit`.
 fn whole_part(total: usize, unit: usize, parts: usize, at: usize) -> Range<usize> {
     let units = even_part(total.div_ceil(unit), parts, at);
     units.start * unit..total.min(units.end * unit)
@@ -178,7 +175,7 @@ impl Part<'_> {
     }
 
     fn row(&self) -> usize {
-        round_up(self.inputs.len(), COLUMNS)
+        self.inputs.len().next_multiple_of(COLUMNS)
     }
 
     /// Whether the tap reads whole planes as they are: nothing left out, shifted or stepped over.
@@ -199,7 +196,7 @@ impl Part<'_> {
             && self.inputs.len().is_multiple_of(COLUMNS)
         {
             let pieces = plane.div_ceil(PIXELS);
-            let piece = round_up(plane.div_ceil(pieces), RUN);
+            let piece = plane.div_ceil(pieces).next_multiple_of(RUN);
             let pieces = plane.div_ceil(piece);
             for unit in even_part(shape.batch * pieces, chunks, at) {
                 let (image, first) = (unit / pieces, unit % pieces * piece);
@@ -228,7 +225,7 @@ impl Part<'_> {
         with_buffers(lengths, |[a, b]| {
             for first in range.clone().step_by(PIXELS) {
                 let pixels = first..range.end.min(first + PIXELS);
-                let length = round_up(pixels.len(), RUN);
+                let length = pixels.len().next_multiple_of(RUN);
                 self.gather(pixels, length, a, b);
                 let rows = |values| Operands {
                     values,
@@ -267,12 +264,11 @@ impl Part<'_> {
             let outputs = Rows {
                 rows: self.outputs.len(),
                 count,
-                from: self.output_gradient[first..].as_ptr(),
-                from_stride: planes[0],
                 step: 1,
-                to: a[to..].as_mut_ptr(),
+                from_stride: planes[0],
                 to_stride: length,
             };
+            outputs.copy(self.tiles, &self.output_gradient[first..], &mut a[to..]);
             let stride = shape.options.stride;
             let from = (tap.first[0] + row * stride[0]) * shape.size[1]
                 + tap.first[1]
@@ -281,18 +277,11 @@ impl Part<'_> {
             let inputs = Rows {
                 rows: self.inputs.len(),
                 count,
-                from: self.x[first..].as_ptr(),
-                from_stride: planes[1],
                 step: stride[1],
-                to: b[to..].as_mut_ptr(),
+                from_stride: planes[1],
                 to_stride: length,
             };
-            // SAFETY: the pixels of a line lie behind one another (steps apart) in each plane, the
-            // channels are of one image, and the buffers have a row of `length` for each.
-            unsafe {
-                copy_rows(self.tiles, &outputs);
-                copy_rows(self.tiles, &inputs);
-            }
+            inputs.copy(self.tiles, &self.x[first..], &mut b[to..]);
             pixel += count;
         }
     }

@@ -87,11 +87,10 @@ impl<'a> Ending<'a> {
     }
 
     /// Follows up a whole output, of `pixels` values a plane, in a pass of its own.
-    pub fn follow_all(&self, output: &mut [f32], pixels: usize) {
+    pub fn follow_all(&self, set: Instructions, output: &mut [f32], pixels: usize) {
         let Some(maps) = self.maps else {
             return;
         };
-        let set = Instructions::detect();
         output
             .par_chunks_mut(pixels)
             .enumerate()

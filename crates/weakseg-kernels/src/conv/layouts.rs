@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::bf16;
-use super::planes::PackedWeight;
+use super::planes::WeightColumns;
 use super::winograd;
 
 /// A weight `[O, I / groups, KH, KW]`.
@@ -29,8 +29,8 @@ impl<'a> Weight<'a> {
 /// the weight.
 #[derive(Default)]
 pub(crate) struct Layouts {
-    pub(super) columns: OnceLock<PackedWeight>,
-    pub(super) steps: OnceLock<bf16::PackedWeight>,
+    pub(super) columns: OnceLock<WeightColumns>,
+    pub(super) steps: OnceLock<bf16::WeightSteps>,
     pub(super) kernels: OnceLock<winograd::GatheredKernels>,
 }
 

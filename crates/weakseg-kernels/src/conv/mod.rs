@@ -7,11 +7,12 @@
 //! | groups of one or two channels | [`depthwise`] | [`depthwise`] |
 //! | 3x3, stride 1, many channels | [`winograd`] | [`winograd`] |
 //! | 1x1 with a stride | as 1x1 of the pixels that are read: [`pointwise`] | the same |
-//! | 1x1, kernels that lie outside for the most part | [`panels`] | [`dots`] |
-//! | small maps | [`panels`] | [`mod@weight_gradient`] |
-//! | all else: stems, strides, groups, large maps of 1x1 | [`direct`] | [`mod@weight_gradient`] |
+//! | 1x1, kernels of which a quarter or more lies outside: small maps | [`panels`] | [`dots`] |
+//! | the same: large maps | [`direct`] | [`dots`] |
+//! | other kernels: small maps | [`panels`] | [`mod@weight_gradient`] |
+//! | all else: stems, strides, groups | [`direct`] | [`mod@weight_gradient`] |
 //!
-//! Before any of these, [`mod@bf16`] takes what it serves if the process has chosen that arithmetic.
+//! Before any of these but the strided 1x1, [`mod@bf16`] takes what it serves if the process has chosen that arithmetic.
 //!
 //! All but Winograd's and the depthwise are sums over taps of shifted products ([`lattice`]),
 //! computed by the table-driven kernel of [`crate::tile`] over packed weights ([`planes`]); taps
@@ -46,10 +47,10 @@ pub use options::ConvOptions;
 pub(crate) use shape::ConvShape;
 
 use lattice::Correlation;
-use planes::{PackedWeight, Planes, WeightStrides};
+use planes::{Planes, WeightColumns, WeightStrides};
 use rayon::prelude::*;
 
-use crate::scratch::{Shared, Temporary, written_by, zeros};
+use crate::scratch::{Shared, Temporary, written_by, written_or_zero};
 use crate::tile::Tiles;
 
 /// Computes a correlation: its planes, packed weight and destination.
@@ -82,8 +83,7 @@ pub(crate) fn forward(
         let thin = pointwise::thinned(shape, x);
         return forward(tiles, &plain, &thin, weight, ending);
     }
-    let rounded = |bf16| bf16::forward(bf16, shape, x, weight, ending);
-    if let Some(output) = tiles.bf16.and_then(rounded) {
+    if let Some(output) = bf16::forward(tiles, shape, x, weight, ending) {
         return output;
     }
     if depthwise::serves(shape) {
@@ -93,7 +93,7 @@ pub(crate) fn forward(
         let mut output = winograd::forward(tiles, shape, x, weight, &ending.without_place());
         if ending.shortcut.is_some() {
             let pixels = shape.output_size[0] * shape.output_size[1];
-            ending.follow_all(&mut output, pixels);
+            ending.follow_all(tiles.set, &mut output, pixels);
         }
         output
     } else {
@@ -126,8 +126,8 @@ fn forward_by(
         row,
         channel: shape.taps(),
     };
-    let pack = || PackedWeight::new(tiles, weight.values, strides, &planes, shape.taps());
-    let run = |packed: &PackedWeight| {
+    let pack = || WeightColumns::new(tiles, weight.values, strides, &planes, shape.taps());
+    let run = |packed: &WeightColumns| {
         // SAFETY: the correlations' rectangles make up the whole output, so every value is written.
         unsafe {
             written_by(shape.output_len(), |output| {
@@ -154,8 +154,7 @@ pub(crate) fn input_gradient(
         let thin = Temporary::new(input_gradient(tiles, &plain, weight, output_gradient));
         return pointwise::spread(shape, &thin);
     }
-    let rounded = |bf16| bf16::input_gradient(bf16, shape, weight, output_gradient);
-    if let Some(gradient) = tiles.bf16.and_then(rounded) {
+    if let Some(gradient) = bf16::input_gradient(tiles, shape, weight, output_gradient) {
         return gradient;
     }
     if depthwise::serves(shape) {
@@ -195,7 +194,7 @@ fn input_gradient_by(
         .into_iter()
         .flat_map(|correlation| correlation.without_outside(shape.output_size))
         .collect();
-    let packed = PackedWeight::new(tiles, weight, strides, &planes, shape.taps());
+    let packed = WeightColumns::new(tiles, weight, strides, &planes, shape.taps());
     let fill = |gradient: Shared| {
         for correlation in &correlations {
             packed.with_taps_of(correlation, |packed| {
@@ -206,15 +205,10 @@ fn input_gradient_by(
         }
     };
     let written: usize = correlations.iter().map(|c| c.extent[0] * c.extent[1]).sum();
-    if written == shape.size[0] * shape.size[1] {
-        // SAFETY: the correlations' pixels are distinct and as many as the gradient has.
-        unsafe { written_by(shape.input_len(), fill) }
-    } else {
-        // Pixels no tap reaches keep the zero.
-        let mut gradient = zeros(shape.input_len());
-        fill(Shared::new(&mut gradient));
-        gradient
-    }
+    // Pixels no tap reaches keep the zero.
+    let all = written == shape.size[0] * shape.size[1];
+    // SAFETY: the correlations' pixels are distinct: all of them if they are as many as the gradient has.
+    unsafe { written_or_zero(shape.input_len(), all, fill) }
 }
 
 /// Gradient with respect to the weight, `[O, I / groups, KH, KW]`.
@@ -228,8 +222,7 @@ pub(crate) fn weight_gradient(
         let thin = pointwise::thinned(shape, x);
         return weight_gradient(tiles, &plain, &thin, output_gradient);
     }
-    let rounded = |bf16| bf16::weight_gradient(bf16, shape, x, output_gradient);
-    if let Some(gradient) = tiles.bf16.and_then(rounded) {
+    if let Some(gradient) = bf16::weight_gradient(tiles, shape, x, output_gradient) {
         return gradient;
     }
     if winograd::choice::serves(shape) {

@@ -53,11 +53,15 @@ impl ConvOptions {
     }
 
     /// Output size `[height, width]` for an input `[height, width]` and a kernel
-    /// `[height, width]`; 0 where the padded input is smaller than the dilated kernel.
+    /// `[height, width]`; 0 where the padded input is smaller than the dilated kernel, or the kernel
+    /// has no pixel.
     #[must_use]
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> [usize; 2] {
         std::array::from_fn(|axis| {
-            let reach = self.dilation[axis] * (kernel[axis] - 1) + 1;
+            let Some(gaps) = kernel[axis].checked_sub(1) else {
+                return 0;
+            };
+            let reach = self.dilation[axis] * gaps + 1;
             let padded = input[axis] + 2 * self.padding[axis];
             if padded < reach {
                 0

@@ -14,12 +14,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::division::even_part;
 use super::lattice::{Correlation, Phase};
 use super::planes::Planes;
-use super::rows::{Rows, copy_rows};
-use crate::instructions::Instructions;
+use super::rows::Rows;
 use crate::scratch::{Shared, with_buffers};
-use crate::tile::{Block, RUN, SLACK, Start, Tiles, round_up};
+use crate::tile::{Block, RUN, SLACK, Start, Tiles};
 
 /// Pixels of a panel: the widest block of every instruction set divides it.
 const PANEL: usize = 48;
@@ -46,7 +46,7 @@ pub(super) fn serve(planes: &Planes<'_>, correlation: &Correlation) -> bool {
     }
     // What the direct kernel computes of an image, the pixels between the rows included.
     let padded = (rows - 1) * (columns + correlation.reach[1]) + columns;
-    5 * pixels < 4 * round_up(padded, RUN)
+    5 * pixels < 4 * padded.next_multiple_of(RUN)
 }
 
 /// As [`super::direct::correlate`], for one group.
@@ -99,7 +99,7 @@ pub(super) unsafe fn correlate(
                 .for_each(|index| {
                     let part = index / groups;
                     let group = index % groups;
-                    let some = panels * group / groups..panels * (group + 1) / groups;
+                    let some = even_part(panels, groups, group);
                     // SAFETY: the caller's contract; each task has its own channels and pixels.
                     unsafe {
                         product.multiply(part, some, &stretch, gathered, panels, destination);
@@ -157,7 +157,7 @@ impl<'a> Product<'a> {
         let passes = planes.channels.div_ceil((DEPTH / taps).max(1));
         let passes: Vec<Pass> = (0..passes)
             .map(|pass| Pass {
-                channels: planes.channels * pass / passes..planes.channels * (pass + 1) / passes,
+                channels: even_part(planes.channels, passes, pass),
             })
             .collect();
         let deepest = passes.iter().map(|p| p.channels.len()).max().unwrap_or(0) * taps;
@@ -198,7 +198,7 @@ impl<'a> Product<'a> {
         let (planes, lines) = (self.planes, &self.lines);
         let [height, width] = planes.source_size;
         let taps = &self.correlation.taps;
-        let padded = round_up(pixels.len(), RUN);
+        let padded = pixels.len().next_multiple_of(RUN);
         let mut pixel = pixels.start;
         while pixel < pixels.end {
             let (line, column) = (pixel / lines.length, pixel % lines.length);
@@ -232,21 +232,15 @@ impl<'a> Product<'a> {
                 }
                 let plane = height * width;
                 let from = (image * planes.channels + pass.channels.start) * plane + from;
-                let from = &planes.source[from..];
-                let to = &mut to[at + inside.start..];
-                let copy = Rows {
+                let rows = Rows {
                     rows: pass.channels.len(),
                     count: inside.len(),
-                    from: from.as_ptr(),
-                    from_stride: plane,
                     step,
-                    to: to.as_mut_ptr(),
+                    from_stride: plane,
                     to_stride: taps.len() * PANEL,
                 };
-                assert!((copy.rows - 1) * plane + (copy.count - 1) * step < from.len());
-                assert!((copy.rows - 1) * copy.to_stride + copy.count <= to.len());
-                // SAFETY: the last value of the last row is in both, just asserted.
-                unsafe { copy_rows(self.tiles, &copy) };
+                let to = &mut to[at + inside.start..];
+                rows.copy(self.tiles, &planes.source[from..], to);
             }
             pixel += count;
         }
@@ -273,10 +267,10 @@ impl<'a> Product<'a> {
     ) {
         let rows = self.tiles.rows;
         let all_blocks = self.planes.rows.div_ceil(rows);
-        let blocks = all_blocks * part / self.parts..all_blocks * (part + 1) / self.parts;
+        let blocks = even_part(all_blocks, self.parts, part);
         let pixels =
             stretch.start + some.start * PANEL..stretch.end.min(stretch.start + some.end * PANEL);
-        let row_stride = round_up(pixels.len(), RUN);
+        let row_stride = pixels.len().next_multiple_of(RUN);
         let channels = blocks.start * rows..self.planes.rows.min(blocks.end * rows);
         let mut firsts = vec![0.0; blocks.len() * rows];
         if let Some(bias) = self.planes.ending.bias {
@@ -287,7 +281,7 @@ impl<'a> Product<'a> {
                 let (before, depth) = pass.depth(self);
                 for panel in some.clone() {
                     let at_pixel = (panel - some.start) * PANEL;
-                    let width = round_up(pixels.len() - at_pixel, RUN).min(PANEL);
+                    let width = (pixels.len() - at_pixel).next_multiple_of(RUN).min(PANEL);
                     let b = &gathered[panels * PANEL * before + panel * PANEL * depth..]
                         [..depth * PANEL];
                     assert!(self.offsets.len() >= depth);
@@ -322,7 +316,7 @@ impl<'a> Product<'a> {
             }
             let ending = &self.planes.ending;
             if ending.shortcut.is_none() {
-                let set = Instructions::detect();
+                let set = self.tiles.set;
                 for (sums, channel) in sums.chunks_exact_mut(row_stride).zip(channels.clone()) {
                     ending.follow_anywhere(set, channel, sums);
                 }
@@ -357,24 +351,21 @@ impl<'a> Product<'a> {
             let from = &sums[pixel - pixels.start..];
             let plane = height * width;
             let first = (image * self.planes.rows + channels.start) * plane + y * width + x;
-            assert!((channels.len() - 1) * row_stride + count <= from.len());
             // SAFETY: the pixels lie in these planes of the destination, where whole planes are lines one behind the
-            // other, and are this task's alone; the sums' last value was just found.
+            // other, and are this task's alone.
             unsafe {
                 let to = destination.get().add(first);
                 if correlation.spread[1] == 1 {
-                    let copy = Rows {
+                    let rows = Rows {
                         rows: channels.len(),
                         count,
-                        from: from.as_ptr(),
-                        from_stride: row_stride,
                         step: 1,
-                        to,
+                        from_stride: row_stride,
                         to_stride: plane,
                     };
-                    copy_rows(self.tiles, &copy);
+                    rows.copy_to(self.tiles, from, to);
                     if self.planes.ending.shortcut.is_some() {
-                        let set = Instructions::detect();
+                        let set = self.tiles.set;
                         for (at, channel) in channels.clone().enumerate() {
                             let first = first + at * plane;
                             let values = std::slice::from_raw_parts_mut(to.add(at * plane), count);

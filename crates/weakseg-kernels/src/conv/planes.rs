@@ -45,7 +45,7 @@ pub(crate) struct WeightStrides {
 
 /// The weight in columns of `tiles.rows` destination channels: `[group, block, channel, tap, row]`,
 /// zero behind the last row.
-pub(crate) struct PackedWeight {
+pub(crate) struct WeightColumns {
     values: Temporary,
     rows: usize,
     taps: usize,
@@ -60,7 +60,7 @@ fn copy_column(from: &[f32], to: &mut [f32]) {
     }
 }
 
-impl PackedWeight {
+impl WeightColumns {
     /// Packs all `taps` taps.
     #[allow(unsafe_code)] // Columns are written by tasks of their own.
     pub fn new(
@@ -81,14 +81,14 @@ impl PackedWeight {
                 // Forward: the channels' kernels lie behind one another.
                 let weight = &weight[channels.start * taps..];
                 let depth = channels.len() * taps;
-                transpose(weight, strides.row, rows, depth, to, tiles.rows);
+                transpose(tiles.set, weight, strides.row, rows, depth, to, tiles.rows);
                 return;
             }
             // Input gradient: the rows' kernels do.
             for (channel, to) in channels.zip(to.chunks_exact_mut(taps * tiles.rows)) {
                 let weight = &weight[channel * strides.channel..];
                 if taps > 1 {
-                    transpose(weight, strides.row, rows, taps, to, tiles.rows);
+                    transpose(tiles.set, weight, strides.row, rows, taps, to, tiles.rows);
                 } else {
                     copy_column(&weight[..rows], &mut to[..rows]);
                     to[rows..].fill(0.0);

@@ -2,7 +2,9 @@
 //! value.
 
 use super::{ConvOptions, ConvShape, Ending};
+use crate::bf16::Bf16;
 use crate::norm::{ChannelMap, affine};
+use crate::tile::Tiles;
 
 /// Tensors of one convolution.
 pub(super) struct Case {
@@ -47,7 +49,6 @@ impl Numbers {
 
 /// `count` cases: the sizes and options of the networks scaled down, then random ones.
 pub(super) fn cases(count: usize) -> Vec<Case> {
-    let mut numbers = Numbers(88_172_645_463_325_252);
     let same = ConvOptions::same;
     let named = [
         ([1, 3, 32, 32], [8, 3, 3, 3], same(3, 1)),
@@ -88,33 +89,55 @@ pub(super) fn cases(count: usize) -> Vec<Case> {
         // Planes of a whole page.
         ([2, 19, 16, 64], [9, 19, 1, 1], ConvOptions::default()),
     ];
+    let random = |numbers: &mut Numbers| {
+        let groups = [1, 1, 1, 2, 3][numbers.pick(0, 4)];
+        let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
+        let options = ConvOptions {
+            stride: two(1, 3),
+            padding: two(0, 3),
+            dilation: two(1, 3),
+            groups,
+        };
+        let (size, kernel, channels) = (two(1, 20), two(1, 4), two(1, 18));
+        let batch = numbers.pick(1, 2);
+        let inputs = channels[0].div_ceil(groups);
+        let outputs = channels[1].div_ceil(groups) * groups;
+        (
+            [batch, inputs * groups, size[0], size[1]],
+            [outputs, inputs, kernel[0], kernel[1]],
+            options,
+        )
+    };
+    cases_of(count, Numbers(88_172_645_463_325_252), named, random)
+}
+
+/// Sizes of x and of the weight, and the rest.
+pub(super) type Sizes = ([usize; 4], [usize; 4], ConvOptions);
+
+/// `count` cases: of named sizes, then of random ones; sizes that do not fit each other are passed over.
+pub(super) fn cases_of(
+    count: usize,
+    mut numbers: Numbers,
+    named: impl IntoIterator<Item = Sizes>,
+    random: impl Fn(&mut Numbers) -> Sizes,
+) -> Vec<Case> {
     let mut named = named.into_iter();
     let mut found = Vec::new();
     while found.len() < count {
-        let (x, weight, options) = named.next().unwrap_or_else(|| {
-            let groups = [1, 1, 1, 2, 3][numbers.pick(0, 4)];
-            let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
-            let options = ConvOptions {
-                stride: two(1, 3),
-                padding: two(0, 3),
-                dilation: two(1, 3),
-                groups,
-            };
-            let (size, kernel, channels) = (two(1, 20), two(1, 4), two(1, 18));
-            let batch = numbers.pick(1, 2);
-            let inputs = channels[0].div_ceil(groups);
-            let outputs = channels[1].div_ceil(groups) * groups;
-            (
-                [batch, inputs * groups, size[0], size[1]],
-                [outputs, inputs, kernel[0], kernel[1]],
-                options,
-            )
-        });
+        let (x, weight, options) = named.next().unwrap_or_else(|| random(&mut numbers));
         if let Some(shape) = ConvShape::new(x, weight, options) {
             found.push(numbers.case(shape));
         }
     }
     found
+}
+
+/// Kernels that round: each instruction set and each set of bf16 products at least once.
+pub(super) fn rounding_tiles() -> Vec<Tiles> {
+    let (sets, products) = (Tiles::available(), Bf16::available());
+    (0..sets.len().max(products.len()))
+        .map(|at| sets[at % sets.len()].rounding(products[at % products.len()]))
+        .collect()
 }
 
 /// Output, input gradient and weight gradient.

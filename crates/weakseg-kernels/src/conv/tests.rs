@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::reference::{Case, cases, error, followed, maps};
+use super::reference::{Case, cases, error, followed, maps, rounding_tiles};
 use super::*;
-use crate::bf16::Bf16;
 
 /// Sums of up to some thousand products in another order than the definition's.
 const DIRECT: f64 = 2e-6;
@@ -73,10 +72,10 @@ fn every_way_on_every_instruction_set_equals_the_definition() {
                     Pass::Weight => &weights,
                 };
                 let error = error(&found, expected);
-                let set = tiles.name;
+                let set = tiles.set;
                 assert!(
                     error <= tolerance,
-                    "{name} {pass:?} on {set}: {error} for {shape:?}"
+                    "{name} {pass:?} on {set:?}: {error} for {shape:?}"
                 );
             }
         }
@@ -113,10 +112,10 @@ fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
                         shortcut,
                         ..plain
                     };
-                    let (set, shortcut) = (tiles.name, shortcut.is_some());
+                    let (set, shortcut) = (tiles.set, shortcut.is_some());
                     assert!(
                         run(&ending) == followed(shape, &ending, &sums),
-                        "{way} on {set} for {shape:?}, shortcut: {shortcut}"
+                        "{way} on {set:?} for {shape:?}, shortcut: {shortcut}"
                     );
                 }
             }
@@ -136,25 +135,23 @@ fn what_follows_is_what_passes_of_their_own_would_make_of_it() {
                 });
             }
         }
-        for bf16 in Bf16::available() {
-            if bf16::forward(bf16, shape, x, Weight::once(weight), &plain).is_none() {
+        for tiles in rounding_tiles() {
+            if bf16::forward(&tiles, shape, x, Weight::once(weight), &plain).is_none() {
                 continue;
             }
-            let mut tiles = *Tiles::detect();
-            tiles.bf16 = Some(bf16);
             compare("bf16", &tiles, &|ending| {
                 forward(&tiles, shape, x, Weight::once(weight), ending)
             });
         }
     }
-    let (sets, bf16_sets) = (Tiles::available().len(), Bf16::available().len());
+    let (sets, rounding) = (Tiles::available().len(), rounding_tiles().len());
     for (way, least) in [
         ("depthwise", 2 * sets),
         ("winograd", sets),
         ("correlations", 40 * sets),
         ("direct", 60 * sets),
         ("panels", 30 * sets),
-        ("bf16", 3 * bf16_sets),
+        ("bf16", 3 * rounding),
     ] {
         let count = compared.get(way).copied().unwrap_or(0);
         assert!(count >= least, "{way}: {count} of {least}");
@@ -168,13 +165,7 @@ fn what_is_kept_of_a_weight_gives_the_same_bytes() {
         let (shape, weight) = (&case.shape, case.weight.as_slice());
         let ending = Ending::bias(Some(&case.bias));
         let other: Vec<f32> = case.x.iter().map(|x| 0.5 - x).collect();
-        let plain = Tiles::available().into_iter();
-        let rounding = Bf16::available().into_iter().map(|bf16| {
-            let mut tiles = *Tiles::detect();
-            tiles.bf16 = Some(bf16);
-            tiles
-        });
-        for tiles in plain.chain(rounding) {
+        for tiles in Tiles::available().into_iter().chain(rounding_tiles()) {
             let layouts = Layouts::default();
             let kept = Weight {
                 values: weight,
@@ -183,7 +174,7 @@ fn what_is_kept_of_a_weight_gives_the_same_bytes() {
             for x in [&case.x, &other, &case.x] {
                 let once = forward(&tiles, shape, x, Weight::once(weight), &ending);
                 let found = forward(&tiles, shape, x, kept, &ending);
-                assert!(found == once, "{} for {shape:?}", tiles.name);
+                assert!(found == once, "{:?} for {shape:?}", tiles.set);
             }
             // Two passes at once, of which either may be the one to make the layout.
             let layouts_of_both = Layouts::default();
@@ -193,14 +184,14 @@ fn what_is_kept_of_a_weight_gives_the_same_bytes() {
             };
             let pass = || forward(&tiles, shape, &case.x, both, &ending);
             let (one, other) = rayon::join(pass, pass);
-            assert!(one == other, "{} for {shape:?}", tiles.name);
+            assert!(one == other, "{:?} for {shape:?}", tiles.set);
             made[0] += usize::from(layouts.columns.get().is_some());
             made[1] += usize::from(layouts.steps.get().is_some());
             made[2] += usize::from(layouts.kernels.get().is_some());
         }
     }
-    let (sets, bf16_sets) = (Tiles::available().len(), Bf16::available().len());
-    let least = [40 * sets, 3 * bf16_sets, sets];
+    let (sets, rounding) = (Tiles::available().len(), rounding_tiles().len());
+    let least = [40 * sets, 3 * rounding, sets];
     assert!(
         made.iter().zip(least).all(|(made, least)| *made >= least),
         "{made:?}"

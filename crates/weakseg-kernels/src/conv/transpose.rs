@@ -2,6 +2,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use crate::bf16::x86::transposed;
+use crate::instructions::Instructions;
+#[cfg(target_arch = "x86_64")]
+use crate::instructions::Set;
 
 /// Side of the square blocks.
 pub(super) const SIDE: usize = 4;
@@ -15,6 +18,7 @@ const EIGHT: usize = LINE / 2;
 /// channels from `channels` up to `width`.
 #[allow(unsafe_code)] // As below.
 pub(super) fn transpose(
+    set: Instructions,
     from: &[f32],
     stride: usize,
     channels: usize,
@@ -23,7 +27,7 @@ pub(super) fn transpose(
     width: usize,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if channels == EIGHT && is_x86_feature_detected!("avx512f") {
+    if channels == EIGHT && set.set() == Set::Avx512 {
         assert!(width >= EIGHT && pixels * width <= to.len());
         assert!((EIGHT - 1) * stride + pixels <= from.len());
         for first in (0..pixels).step_by(2 * LINE) {
@@ -47,12 +51,13 @@ pub(super) fn transpose(
         }
         return;
     }
-    transpose_blocks(from, stride, channels, pixels, to, width);
+    transpose_blocks(set, from, stride, channels, pixels, to, width);
 }
 
 /// [`transpose`] of any number of channels, in square blocks.
 #[allow(unsafe_code)] // Blocks by vector instructions.
 fn transpose_blocks(
+    set: Instructions,
     from: &[f32],
     stride: usize,
     channels: usize,
@@ -68,7 +73,7 @@ fn transpose_blocks(
         let end = whole_pixels.min(first + LINE);
         let mut channel = 0;
         #[cfg(target_arch = "x86_64")]
-        if end - first == LINE && is_x86_feature_detected!("avx512f") {
+        if end - first == LINE && set.set() == Set::Avx512 {
             while channel + LINE <= channels {
                 let from = &from[channel * stride + first..][..(LINE - 1) * stride + LINE];
                 let to = &mut to[first * width + channel..][..(LINE - 1) * width + LINE];
@@ -221,16 +226,18 @@ mod tests {
         ] {
             let stride = pixels + 3;
             let from: Vec<f32> = (0..channels * stride).map(|v| v as f32).collect();
-            let mut to = vec![-1.0; pixels * width];
-            transpose(&from, stride, channels, pixels, &mut to, width);
-            for (at, value) in to.iter().enumerate() {
-                let (pixel, channel) = (at / width, at % width);
-                let expected = if channel < channels {
-                    (channel * stride + pixel) as f32
-                } else {
-                    0.0
-                };
-                assert_eq!(*value, expected);
+            for set in Instructions::available() {
+                let mut to = vec![-1.0; pixels * width];
+                transpose(set, &from, stride, channels, pixels, &mut to, width);
+                for (at, value) in to.iter().enumerate() {
+                    let (pixel, channel) = (at / width, at % width);
+                    let expected = if channel < channels {
+                        (channel * stride + pixel) as f32
+                    } else {
+                        0.0
+                    };
+                    assert_eq!(*value, expected, "{set:?}");
+                }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! How the tasks of a weight gradient are cut, and how they see the weight.
 
+use super::division::{even, even_runs};
 use super::shape::ConvShape;
-use crate::tile::{RUN, Tiles, round_up};
+use crate::tile::{RUN, Tiles};
 
 /// Values of the laid-out input of one task at a time.
 const SOURCE_VALUES: usize = 128 * 1024;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 
 /// How the lanes and taps of the kernel blocks map to the weight.
@@ -35,7 +36,7 @@ impl Layout {
         let pixel = if joined > 1 {
             channels
         } else {
-            round_up(channels, RUN)
+            channels.next_multiple_of(RUN)
         };
         let lanes = channels * joined;
         let taps = (0..rows)
@@ -45,7 +46,7 @@ impl Layout {
             .collect();
         Self {
             pixel,
-            padded_lanes: round_up(lanes, RUN),
+            padded_lanes: lanes.next_multiple_of(RUN),
             taps,
             joined,
         }
@@ -75,27 +76,24 @@ impl Division {
         let all_blocks = shape.group_outputs().div_ceil(tiles.rows);
         // Laying a value out is paid back by taps * output channels products with it, packing a
         // gradient by taps * input channels.
-        let channel_parts = inputs.div_ceil(if taps == 1 { 256 } else { 128 });
-        let channels = round_up(inputs.div_ceil(channel_parts), RUN).min(inputs);
+        let channels = even_runs(inputs, if taps == 1 { 256 } else { 128 });
         let channel_parts = inputs.div_ceil(channels);
         let most = (1024 / taps).clamp(64, 512) / tiles.rows;
-        let block_parts = all_blocks.div_ceil(most);
-        let blocks = all_blocks.div_ceil(block_parts);
+        let blocks = even(all_blocks, most);
         let block_parts = all_blocks.div_ceil(blocks);
 
         let reach: [usize; 2] =
             std::array::from_fn(|axis| (shape.kernel[axis] - 1) * shape.options.dilation[axis]);
         let stride = shape.options.stride;
         let width = (shape.output_size[1] - 1) * stride[1] + reach[1] + 1;
-        let fitting = (SOURCE_VALUES / (width * round_up(channels, RUN)))
+        let fitting = (SOURCE_VALUES / (width * channels.next_multiple_of(RUN)))
             .saturating_sub(reach[0] + 1)
             / stride[0]
             + 1;
         let rows = fitting
             .max(64usize.div_ceil(shape.output_size[1]))
             .min(shape.output_size[0]);
-        let units_per_image = shape.output_size[0].div_ceil(rows);
-        let rows = shape.output_size[0].div_ceil(units_per_image);
+        let rows = even(shape.output_size[0], rows);
         let units_per_image = shape.output_size[0].div_ceil(rows);
         let units = shape.batch * units_per_image;
 

@@ -4,8 +4,8 @@
 //! rows). It lays its part of the padded input out with the channels innermost, so that a block
 //! of the gradient is output channels times a run of input channels, summed over pixels; strides
 //! and dilations are offsets of pixels. Each chunk has its own sums, and the chunks, whose number
-//! depends on the sizes alone, are added in order: the result is the same for any number of
-//! threads.
+//! depends on sizes and instruction set alone, are added in order: the result is the same for any
+//! number of threads.
 #![allow(unsafe_code)] // Tasks write disjoint parts of the sums; see the SAFETY comments.
 
 use std::ops::Range;
@@ -240,6 +240,7 @@ impl<'a> Task<'a> {
             to[..before * layout.pixel].fill(0.0);
             to[(before + present) * layout.pixel..].fill(0.0);
             transpose(
+                self.tiles.set,
                 &x[first + y as usize * columns..],
                 height * columns,
                 self.channels,
@@ -269,6 +270,7 @@ impl<'a> Task<'a> {
         for block in 0..self.blocks {
             let outputs = rows.min(self.outputs - block * rows);
             transpose(
+                self.tiles.set,
                 &output_gradient[first + block * rows * plane..],
                 plane,
                 outputs,

@@ -33,7 +33,7 @@ impl Tiles {
     /// `dots.a` must be readable for `length` values in each of `out.len()` rows, `dots.b` in each
     /// of [`COLUMNS`].
     pub unsafe fn dots(&self, dots: &Dots, out: &mut [[f32; COLUMNS]]) {
-        debug_assert!(dots.length.is_multiple_of(RUN));
+        assert!(dots.length.is_multiple_of(RUN));
         // SAFETY: the caller's contract, and the kernel of as many rows as `out` has; the set is
         // only handed out where the machine runs it.
         unsafe { self.dots[out.len() - 1](dots, out) }

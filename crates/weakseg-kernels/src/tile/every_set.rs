@@ -1,10 +1,14 @@
 //! One body for every instruction set.
 
 /// Compiles a function generic over [`Vector`] for every instruction set, and a function of the
-/// given name that calls the one of a [`crate::tile::Tiles`].
+/// given name that calls the one of a [`crate::tile::Tiles`], with the same contract.
 macro_rules! for_every_set {
     ($(#[$attribute:meta])* $visibility:vis $name:ident, $generic:ident, $arguments:ty) => {
         $(#[$attribute])*
+        ///
+        /// # Safety
+        ///
+        /// As the function that is compiled, but for the instruction set: tiles have one that the machine runs.
         $visibility unsafe fn $name(tiles: &$crate::tile::Tiles, arguments: &$arguments) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f")]
@@ -21,12 +25,12 @@ macro_rules! for_every_set {
             // SAFETY: the caller vouches for the arguments; tiles are only handed out where the
             // machine runs their set.
             unsafe {
-                match tiles.set {
-                    $crate::tile::Set::Portable => $generic::<$crate::tile::Four>(arguments),
+                match tiles.set.set() {
+                    $crate::instructions::Set::Portable => $generic::<$crate::tile::Four>(arguments),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::tile::Set::Avx2 => avx2(arguments),
+                    $crate::instructions::Set::Avx2 => avx2(arguments),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::tile::Set::Avx512 => avx512(arguments),
+                    $crate::instructions::Set::Avx512 => avx512(arguments),
                 }
             }
         }

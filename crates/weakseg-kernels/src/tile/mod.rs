@@ -23,6 +23,7 @@ mod x86;
 use std::sync::OnceLock;
 
 use crate::bf16::Bf16;
+use crate::instructions::{Instructions, Set};
 
 pub(crate) use dots::{COLUMNS, Dots, MOST_ROWS};
 pub(crate) use every_set::for_every_set;
@@ -34,11 +35,6 @@ pub(crate) const RUN: usize = 16;
 
 /// Readable values every `b` needs behind the last one that matters.
 pub(crate) const SLACK: usize = 64;
-
-/// Rounds `n` up to whole runs.
-pub(crate) fn round_up(n: usize, to: usize) -> usize {
-    n.div_ceil(to) * to
-}
 
 /// Where the first summand of a block comes from.
 #[derive(Clone, Copy)]
@@ -68,26 +64,11 @@ pub(crate) struct Block {
 /// `(block, first values or null)`; null adds to the destination.
 type Kernel = unsafe fn(&Block, *const f32);
 
-/// An instruction set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Set {
-    /// Plain Rust.
-    Portable,
-    /// AVX2 with FMA.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// AVX-512.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
 /// The kernels of one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Tiles {
-    /// What it is called, for reports.
-    pub name: &'static str,
-    /// The set: only handed out where the machine runs it.
-    pub set: Set,
+    /// The set, which the machine runs.
+    pub set: Instructions,
     /// Rows of a block: the length of a packed column of `a`.
     pub rows: usize,
     lanes: usize,
@@ -103,7 +84,7 @@ impl Tiles {
     /// The best set this machine runs.
     pub fn detect() -> &'static Tiles {
         static BEST: OnceLock<Tiles> = OnceLock::new();
-        BEST.get_or_init(|| *Self::available().last().unwrap_or(&portable::TILES))
+        BEST.get_or_init(|| Self::of(Instructions::detect()))
     }
 
     /// The best set with the arithmetic that was chosen for this process.
@@ -115,19 +96,29 @@ impl Tiles {
     }
 
     /// Every set this machine runs, the slowest first.
+    #[cfg(test)]
     pub fn available() -> Vec<Tiles> {
-        #[allow(unused_mut)]
-        let mut sets = vec![portable::TILES];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                sets.push(x86::AVX2);
-            }
-            if is_x86_feature_detected!("avx512f") {
-                sets.push(x86::AVX512);
-            }
+        let sets = Instructions::available().into_iter();
+        sets.map(Self::of).collect()
+    }
+
+    /// The same, for convolutions that round by `bf16`.
+    #[cfg(test)]
+    pub fn rounding(self, bf16: Bf16) -> Self {
+        Self {
+            bf16: Some(bf16),
+            ..self
         }
-        sets
+    }
+
+    fn of(set: Instructions) -> Tiles {
+        match set.set() {
+            Set::Portable => portable::tiles(set),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => x86::avx2(set),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => x86::avx512(set),
+        }
     }
 
     /// Computes `width` consecutive values (a multiple of [`RUN`]) of each row of a block.

@@ -3,13 +3,14 @@
 
 use super::dots::{COLUMNS, Dots};
 use super::vector::{Vector, block, dots};
-use super::{Block, Set, Tiles};
+use super::{Block, Tiles};
+use crate::instructions::Instructions;
 
 /// Four values: one register of SSE2 or NEON.
 #[derive(Clone, Copy)]
 pub(crate) struct Four([f32; 4]);
 
-// SAFETY: plain Rust runs everywhere.
+// SAFETY: four lanes, four values of which are loaded and stored.
 unsafe impl Vector for Four {
     const LANES: usize = 4;
 
@@ -71,12 +72,13 @@ macro_rules! dots_kernel {
 dots_kernel!(dots_one, 1);
 dots_kernel!(dots_two, 2);
 
-pub(super) const TILES: Tiles = Tiles {
-    name: "portable",
-    set: Set::Portable,
-    rows: 4,
-    lanes: 4,
-    kernels: [one, two, three],
-    dots: &[dots_one, dots_two],
-    bf16: None,
-};
+pub(super) fn tiles(set: Instructions) -> Tiles {
+    Tiles {
+        set,
+        rows: 4,
+        lanes: 4,
+        kernels: [one, two, three],
+        dots: &[dots_one, dots_two],
+        bf16: None,
+    }
+}

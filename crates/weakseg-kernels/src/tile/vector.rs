@@ -9,20 +9,45 @@ use super::dots::{COLUMNS, Dots};
 ///
 /// # Safety
 ///
-/// The methods may only be called on machines (and from functions compiled) with the instruction
-/// set of the implementor.
+/// `LANES` must divide [`RUN`](super::RUN), and [`load`](Self::load) and [`store`](Self::store) touch
+/// so many values and no others.
 pub(crate) unsafe trait Vector: Copy {
     /// Values in the register.
     const LANES: usize;
+
     /// All lanes `value`.
+    ///
+    /// # Safety
+    ///
+    /// The machine, and the function that the call is inlined into, must have the implementor's instruction set.
     unsafe fn splat(value: f32) -> Self;
+
     /// Reads `LANES` values, unaligned.
+    ///
+    /// # Safety
+    ///
+    /// As [`splat`](Self::splat), and the values must be readable.
     unsafe fn load(from: *const f32) -> Self;
+
     /// Writes `LANES` values, unaligned.
+    ///
+    /// # Safety
+    ///
+    /// As [`splat`](Self::splat), and the values must be writable.
     unsafe fn store(self, to: *mut f32);
+
     /// `a * b + self`.
+    ///
+    /// # Safety
+    ///
+    /// As [`splat`](Self::splat).
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+
     /// The sum of the lanes of each of four registers.
+    ///
+    /// # Safety
+    ///
+    /// As [`splat`](Self::splat).
     unsafe fn sums(of: [Self; 4]) -> [f32; 4];
 }
 
@@ -30,7 +55,7 @@ pub(crate) unsafe trait Vector: Copy {
 ///
 /// # Safety
 ///
-/// As `Tiles::run`, with `width = VECTORS * LANES`; `first` is null or readable for `ROWS` values.
+/// As `Tiles::run`, with `width = VECTORS * LANES`, and as [`Vector::splat`]; `first` is null or readable for `ROWS` values.
 #[inline(always)]
 pub(super) unsafe fn block<V: Vector, const ROWS: usize, const VECTORS: usize>(
     block: &Block,
@@ -75,7 +100,7 @@ pub(super) unsafe fn block<V: Vector, const ROWS: usize, const VECTORS: usize>(
 ///
 /// # Safety
 ///
-/// As `Tiles::dots`, with at least `ROWS` rows.
+/// As `Tiles::dots`, with at least `ROWS` rows, and as [`Vector::splat`].
 #[inline(always)]
 pub(super) unsafe fn dots<V: Vector, const ROWS: usize>(dots: &Dots, out: &mut [[f32; COLUMNS]]) {
     // SAFETY: every access is within the ranges of the function's contract.

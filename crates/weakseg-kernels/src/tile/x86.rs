@@ -11,7 +11,8 @@ use std::arch::x86_64::{
 
 use super::dots::{COLUMNS, Dots};
 use super::vector::{Vector, block, dots};
-use super::{Block, Set, Tiles};
+use super::{Block, Tiles};
+use crate::instructions::Instructions;
 
 /// The sums of the lanes of four registers, which are transposed on the way: 8 shuffles in all.
 #[inline]
@@ -56,7 +57,7 @@ fn sums_512([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
 
 macro_rules! vector {
     ($type:ident, $lanes:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $sums:ident) => {
-        // SAFETY: only reached through the kernels below, compiled with the instruction set.
+        // SAFETY: 8 or 16 lanes, whole registers of which are loaded and stored.
         unsafe impl Vector for $type {
             const LANES: usize = $lanes;
 
@@ -149,29 +150,33 @@ dots_kernel!(avx512_dots_four, "avx512f", __m512, 4);
 dots_kernel!(avx512_dots_five, "avx512f", __m512, 5);
 dots_kernel!(avx512_dots_six, "avx512f", __m512, 6);
 
-pub(super) const AVX2: Tiles = Tiles {
-    name: "avx2",
-    set: Set::Avx2,
-    rows: 4,
-    lanes: 8,
-    kernels: [avx2_one, avx2_two, avx2_three],
-    dots: &[avx2_dots_one, avx2_dots_two],
-    bf16: None,
-};
+/// Of a set with AVX2.
+pub(super) fn avx2(set: Instructions) -> Tiles {
+    Tiles {
+        set,
+        rows: 4,
+        lanes: 8,
+        kernels: [avx2_one, avx2_two, avx2_three],
+        dots: &[avx2_dots_one, avx2_dots_two],
+        bf16: None,
+    }
+}
 
-pub(super) const AVX512: Tiles = Tiles {
-    name: "avx512",
-    set: Set::Avx512,
-    rows: 8,
-    lanes: 16,
-    kernels: [avx512_one, avx512_two, avx512_three],
-    dots: &[
-        avx512_dots_one,
-        avx512_dots_two,
-        avx512_dots_three,
-        avx512_dots_four,
-        avx512_dots_five,
-        avx512_dots_six,
-    ],
-    bf16: None,
-};
+/// Of a set with AVX-512.
+pub(super) fn avx512(set: Instructions) -> Tiles {
+    Tiles {
+        set,
+        rows: 8,
+        lanes: 16,
+        kernels: [avx512_one, avx512_two, avx512_three],
+        dots: &[
+            avx512_dots_one,
+            avx512_dots_two,
+            avx512_dots_three,
+            avx512_dots_four,
+            avx512_dots_five,
+            avx512_dots_six,
+        ],
+        bf16: None,
+    }
+}

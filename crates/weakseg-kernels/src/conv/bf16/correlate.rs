@@ -11,12 +11,11 @@ use rayon::prelude::*;
 
 use super::super::planes::Planes;
 use super::grid::{Grid, Tap};
-use super::weight::PackedWeight;
-use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
+use super::weight::WeightSteps;
+use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
 use crate::instructions::{Instructions, per_instruction_set};
 use crate::norm::ChannelMap;
 use crate::scratch::{Shared, with_buffers};
-use crate::tile::round_up;
 
 /// Pairs of a stretch.
 const STRETCH: usize = 768 * 1024;
@@ -26,7 +25,7 @@ const PLACES: usize = 512;
 const ROWS: usize = 128;
 /// Pairs that a task reads before it turns to the next channels: they stay in the second-level cache.
 const DEPTH: usize = 160 * 1024;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 /// Channels' pairs rounded by one task.
 const PAIRS: usize = 4;
@@ -38,21 +37,25 @@ const PAIRS: usize = 4;
 /// `destination` must point to `[batch, rows, height, width]` values of `planes.destination_size`
 /// that nobody else reads or writes meanwhile.
 pub(super) unsafe fn correlate(
+    set: Instructions,
     bf16: Bf16,
     grid: &Grid,
     planes: &Planes<'_>,
-    weight: &PackedWeight,
+    weight: &WeightSteps,
     destination: Shared,
 ) {
     let depth = planes.channels.div_ceil(STEP);
     let phases = grid.sources.len();
     let pairs = depth * phases * HALF;
     let stretch = (STRETCH / pairs).saturating_sub(grid.reach);
-    let stretch = round_up(stretch.max(2 * grid.reach).max(PLACES), PLACES);
+    let stretch = stretch
+        .max(2 * grid.reach)
+        .max(PLACES)
+        .next_multiple_of(PLACES);
     let pixels = planes.source_size[0] * planes.source_size[1];
     for first in (0..grid.length).step_by(stretch) {
         let places = first..grid.length.min(first + stretch);
-        let width = round_up(places.len(), SIDE);
+        let width = places.len().next_multiple_of(SIDE);
         let window = first..first + width + grid.reach;
         // An odd number of cache lines: rows that lie powers of two apart share few places there.
         let row = (window.len().div_ceil(HALF) | 1) * HALF;
@@ -87,7 +90,7 @@ pub(super) unsafe fn correlate(
                 rounded,
                 row,
                 depth,
-                set: Instructions::detect(),
+                set,
             };
             // SAFETY: the caller's contract.
             unsafe { stretch.multiply(bf16, destination) };
@@ -98,7 +101,7 @@ pub(super) unsafe fn correlate(
 struct Stretch<'a> {
     grid: &'a Grid,
     planes: &'a Planes<'a>,
-    weight: &'a PackedWeight,
+    weight: &'a WeightSteps,
     /// Places of the destination.
     places: Range<usize>,
     /// Pairs `[block of channels, phase, pair, place]` from the first of the places on.
@@ -137,9 +140,9 @@ impl Stretch<'_> {
             let rows = rows..blocks.min(rows + part);
             let first = group * PLACES;
             let places = first..self.places.len().min(first + PLACES);
-            let width = round_up(places.len(), SIDE);
+            let width = places.len().next_multiple_of(SIDE);
             with_buffers([rows.len() * SIDE * width], |[sums]| {
-                bf16.with_multiplier(|multiplier| {
+                let multiply = |multiplier: &Multiplier| {
                     for depth in (0..self.depth).step_by(pass) {
                         let some = pass.min(self.depth - depth);
                         let count = some * taps.len();
@@ -175,7 +178,9 @@ impl Stretch<'_> {
                             }
                         }
                     }
-                });
+                };
+                // SAFETY: the body only multiplies.
+                unsafe { bf16.with_multiplier(multiply) };
                 let places = self.places.start + places.start..self.places.start + places.end;
                 let lines = self.grid.destination.lines(places);
                 let channels = rows.start * SIDE..self.planes.rows.min(rows.end * SIDE);
@@ -210,7 +215,8 @@ impl Stretch<'_> {
                 step: self.grid.destination.step[1],
                 shortcut: ending.shortcut,
             };
-            place_row(self.set, lines, sums, bias, map, &plane);
+            // SAFETY: the caller's contract.
+            unsafe { place_row(self.set, lines, sums, bias, map, &plane) };
         }
     }
 }
@@ -229,14 +235,18 @@ struct Plane<'a> {
 
 per_instruction_set! {
     /// Writes the sums of one channel to its pixels.
-    fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane<'_>) {
+    ///
+    /// # Safety
+    ///
+    /// As [`correlate`], for this channel and the pixels of these lines.
+    unsafe fn place_row[](lines: &[Line], sums: &[f32], bias: f32, map: ChannelMap, plane: &Plane<'_>) {
         for line in lines {
             let Some((image, pixel)) = line.source else {
                 continue;
             };
             let sums = &sums[line.at..][..line.count];
             let at = plane.first + image * plane.image + pixel;
-            // SAFETY: the task owns the pixels of its lines in this plane of the destination; of
+            // SAFETY: the caller vouches for the pixels of the lines in this plane of the destination; of
             // those with a step, others may own the pixels between.
             unsafe {
                 let to = plane.destination.get().add(at);

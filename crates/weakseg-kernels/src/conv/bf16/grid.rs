@@ -14,7 +14,7 @@ use crate::bf16::Line;
 const FILL: usize = 5;
 
 /// Where pixels of the planes of one tensor lie.
-pub(super) struct Layout {
+pub(super) struct Places {
     batch: usize,
     /// Rows and columns of pixels.
     size: [usize; 2],
@@ -29,7 +29,7 @@ pub(super) struct Layout {
     lead: usize,
 }
 
-impl Layout {
+impl Places {
     /// The lines of a window: pixels and the zeros between them, places counted from its start.
     pub fn lines(&self, window: Range<usize>) -> Vec<Line> {
         let [height, width] = self.size;
@@ -81,8 +81,8 @@ pub(super) struct Tap {
 /// A correlation on such rows.
 pub(super) struct Grid {
     /// One for each phase.
-    pub sources: Vec<Layout>,
-    pub destination: Layout,
+    pub sources: Vec<Places>,
+    pub destination: Places,
     /// In the correlation's order.
     pub taps: Vec<Tap>,
     /// The largest offset.
@@ -124,7 +124,7 @@ impl Grid {
                 offset: tap.shift[0] * pitch + tap.shift[1],
             })
             .collect();
-        let layout = |size, first, step, width, lead| Layout {
+        let layout = |size, first, step, width, lead| Places {
             batch,
             size,
             first,

@@ -12,10 +12,11 @@ use super::lattice::Correlation;
 use super::layouts::{Layouts, Weight};
 use super::planes::{Planes, WeightStrides};
 use super::shape::ConvShape;
-use crate::bf16::{Bf16, SIDE};
-use crate::scratch::{Shared, written_by, zeros};
+use crate::bf16::SIDE;
+use crate::scratch::{Shared, written_by, written_or_zero};
+use crate::tile::Tiles;
 use grid::Grid;
-pub(super) use weight::PackedWeight;
+pub(super) use weight::WeightSteps;
 
 /// The forward pass and its grid, if bf16 serves a shape.
 fn forward_pass(shape: &ConvShape) -> Option<(Correlation, Grid)> {
@@ -30,15 +31,16 @@ fn forward_pass(shape: &ConvShape) -> Option<(Correlation, Grid)> {
     Some((forward, grid))
 }
 
-/// Output, or none where f32 is the better way.
+/// Output, or none where f32 was chosen or is the better way.
 #[allow(unsafe_code)] // The output is written by tasks.
 pub(super) fn forward(
-    bf16: Bf16,
+    tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
     weight: Weight<'_>,
     ending: &Ending<'_>,
 ) -> Option<Vec<f32>> {
+    let bf16 = tiles.bf16?;
     let (correlation, grid) = forward_pass(shape)?;
     let planes = Planes {
         batch: shape.batch,
@@ -55,26 +57,28 @@ pub(super) fn forward(
         row: shape.inputs * shape.taps(),
         channel: shape.taps(),
     };
-    let pack = || PackedWeight::new(bf16, weight.values, strides, &planes, &correlation);
-    let run = |packed: &PackedWeight| {
+    let pack = || WeightSteps::new(bf16, weight.values, strides, &planes, &correlation);
+    let run = |packed: &WeightSteps| {
         // SAFETY: the grid is of a correlation that writes the whole output.
         unsafe {
             written_by(shape.output_len(), |output| {
-                correlate::correlate(bf16, &grid, &planes, packed, output);
+                correlate::correlate(tiles.set, bf16, &grid, &planes, packed, output);
             })
         }
     };
     Some(Layouts::with(weight.layouts, |kept| &kept.steps, pack, run))
 }
 
-/// Gradient with respect to x, or none where f32 is the better way.
+/// Gradient with respect to x, or none as there.
 #[allow(unsafe_code)] // The gradient is written by tasks.
 pub(super) fn input_gradient(
-    bf16: Bf16,
+    tiles: &Tiles,
     shape: &ConvShape,
     weight: &[f32],
     output_gradient: &[f32],
 ) -> Option<Vec<f32>> {
+    let bf16 = tiles.bf16?;
+    // What goes forward in f32 goes back in f32.
     forward_pass(shape)?;
     let parts: Option<Vec<(Correlation, Grid)>> = Correlation::input_gradient(shape)
         .into_iter()
@@ -101,31 +105,28 @@ pub(super) fn input_gradient(
     };
     let fill = |gradient: Shared| {
         for (correlation, grid) in &parts {
-            let packed = PackedWeight::new(bf16, weight, strides, &planes, correlation);
+            let packed = WeightSteps::new(bf16, weight, strides, &planes, correlation);
             // SAFETY: the gradient has the destination's size and is this pass's alone.
-            unsafe { correlate::correlate(bf16, grid, &planes, &packed, gradient) };
+            unsafe { correlate::correlate(tiles.set, bf16, grid, &planes, &packed, gradient) };
         }
     };
     let written: usize = (parts.iter())
         .map(|(part, _)| part.extent[0] * part.extent[1])
         .sum();
-    if written == shape.size[0] * shape.size[1] {
-        // SAFETY: the parts' pixels are distinct and as many as the gradient has.
-        return Some(unsafe { written_by(shape.input_len(), fill) });
-    }
     // Pixels no tap reaches keep the zero.
-    let mut gradient = zeros(shape.input_len());
-    fill(Shared::new(&mut gradient));
-    Some(gradient)
+    let all = written == shape.size[0] * shape.size[1];
+    // SAFETY: the parts' pixels are distinct: all of them if they are as many as the gradient has.
+    Some(unsafe { written_or_zero(shape.input_len(), all, fill) })
 }
 
-/// Gradient with respect to the weight, or none where f32 is the better way.
+/// Gradient with respect to the weight, or none as there.
 pub(super) fn weight_gradient(
-    bf16: Bf16,
+    tiles: &Tiles,
     shape: &ConvShape,
     x: &[f32],
     output_gradient: &[f32],
 ) -> Option<Vec<f32>> {
+    let bf16 = tiles.bf16?;
     assert_eq!(x.len(), shape.input_len(), "input size");
     assert_eq!(
         output_gradient.len(),
@@ -133,7 +134,9 @@ pub(super) fn weight_gradient(
         "output gradient size"
     );
     let (_, grid) = forward_pass(shape)?;
+    let set = tiles.set;
     Some(weight_gradient::weight_gradient(
+        set,
         bf16,
         &grid,
         shape,

@@ -3,13 +3,13 @@
 use super::super::ConvOptions;
 use super::super::ending::Ending;
 use super::super::layouts::Weight;
-use super::super::reference::{Case, Numbers, convolve, error};
-use super::super::shape::ConvShape;
+use super::super::reference::{Case, Numbers, cases_of, convolve, error, rounding_tiles};
 use super::{forward, input_gradient, weight_gradient};
 use crate::bf16::{Bf16, rounded};
+use crate::tile::Tiles;
 
 /// Sums of up to four thousand products in f32, in another order than the definition's; AVX512-BF16
-/// rounds each product's sum twice. (AMX takes values below 1e-38 for zero, of which there are none.)
+/// rounds each product's sum twice. (Both sets take subnormal sums for zero, of which there are none.)
 const TOLERANCE: f64 = 5e-6;
 
 fn as_bf16(values: &[f32]) -> Vec<f32> {
@@ -19,7 +19,6 @@ fn as_bf16(values: &[f32]) -> Vec<f32> {
 
 /// Shapes of the networks scaled down, then random ones.
 fn cases(count: usize) -> Vec<Case> {
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let same = ConvOptions::same;
     let named = [
         ([1, 32, 9, 11], [32, 32, 3, 3], same(3, 1)),
@@ -37,28 +36,21 @@ fn cases(count: usize) -> Vec<Case> {
         ([1, 40, 15, 17], [32, 40, 3, 3], same(3, 1).with_stride(3)),
         ([1, 32, 20, 20], [33, 32, 7, 7], same(7, 1).with_stride(2)),
     ];
-    let mut named = named.into_iter();
-    let mut found = Vec::new();
-    while found.len() < count {
-        let (x, weight, options) = named.next().unwrap_or_else(|| {
-            let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
-            let (size, kernel, channels) = (two(1, 20), two(1, 4), two(32, 70));
-            let options = ConvOptions {
-                stride: two(1, 2),
-                padding: two(0, 3),
-                dilation: two(1, 2),
-                ..ConvOptions::default()
-            };
-            let batch = numbers.pick(1, 3);
-            let [inputs, outputs] = channels;
-            let x = [batch, inputs, size[0], size[1]];
-            (x, [outputs, inputs, kernel[0], kernel[1]], options)
-        });
-        if let Some(shape) = ConvShape::new(x, weight, options) {
-            found.push(numbers.case(shape));
-        }
-    }
-    found
+    let random = |numbers: &mut Numbers| {
+        let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
+        let (size, kernel, channels) = (two(1, 20), two(1, 4), two(32, 70));
+        let options = ConvOptions {
+            stride: two(1, 2),
+            padding: two(0, 3),
+            dilation: two(1, 2),
+            ..ConvOptions::default()
+        };
+        let batch = numbers.pick(1, 3);
+        let [inputs, outputs] = channels;
+        let x = [batch, inputs, size[0], size[1]];
+        (x, [outputs, inputs, kernel[0], kernel[1]], options)
+    };
+    cases_of(count, Numbers(0x9e37_79b9_7f4a_7c15), named, random)
 }
 
 #[test]
@@ -72,19 +64,19 @@ fn every_pass_on_every_instruction_set_equals_the_definition() {
         );
         // The bias is not rounded.
         let (output, input, weights) = convolve(&case.shape, &x, &weight, &case.bias, &upstream);
-        for bf16 in Bf16::available() {
+        for tiles in &rounding_tiles() {
             let (shape, bias) = (&case.shape, &Ending::bias(Some(&case.bias)));
             let passes = [
                 (
-                    forward(bf16, shape, &case.x, Weight::once(&case.weight), bias),
+                    forward(tiles, shape, &case.x, Weight::once(&case.weight), bias),
                     &output,
                 ),
                 (
-                    input_gradient(bf16, shape, &case.weight, &case.upstream),
+                    input_gradient(tiles, shape, &case.weight, &case.upstream),
                     &input,
                 ),
                 (
-                    weight_gradient(bf16, shape, &case.x, &case.upstream),
+                    weight_gradient(tiles, shape, &case.x, &case.upstream),
                     &weights,
                 ),
             ];
@@ -92,15 +84,15 @@ fn every_pass_on_every_instruction_set_equals_the_definition() {
                 let Some(found) = found else { continue };
                 served[pass] += 1;
                 let error = error(&found, expected);
-                let name = bf16.name();
+                let sets = (tiles.set, tiles.bf16);
                 assert!(
                     error <= TOLERANCE,
-                    "pass {pass} on {name}: {error} for {shape:?}"
+                    "pass {pass} on {sets:?}: {error} for {shape:?}"
                 );
             }
         }
     }
-    let sets = Bf16::available().len();
+    let sets = rounding_tiles().len();
     assert!(
         served.iter().all(|n| *n >= 15 * sets),
         "{served:?} on {sets} sets"
@@ -113,6 +105,7 @@ fn the_number_of_threads_changes_nothing() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let best = *Bf16::available().last().expect("the portable one");
+            let best = &Tiles::detect().rounding(best);
             pool.expect("a thread pool").install(|| {
                 let (shape, x, up) = (&case.shape, &case.x, &case.upstream);
                 [

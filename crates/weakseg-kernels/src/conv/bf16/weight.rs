@@ -13,13 +13,13 @@ const TILE: usize = HALF * STEP;
 
 /// The weight `[block of 16 rows, block of 32 channels, tap, row, channel]`, zeros behind the last
 /// row and the last channel; an even number of row blocks.
-pub(in super::super) struct PackedWeight {
+pub(in super::super) struct WeightSteps {
     /// Two values in each.
     values: Temporary,
     row_steps: usize,
 }
 
-impl PackedWeight {
+impl WeightSteps {
     pub fn new(
         bf16: Bf16,
         weight: &[f32],
@@ -34,6 +34,7 @@ impl PackedWeight {
         let last = correlation.taps.iter().map(|tap| tap.weight).max();
         let last = (rows - 1) * strides.row + (channels - 1) * strides.channel + last.unwrap_or(0);
         assert!(last < weight.len(), "weight size");
+        assert!(strides.row.max(strides.channel) < 1 << 24, "weight strides");
         let length = blocks * row_steps * TILE / 2;
         // SAFETY: each task writes the whole of its own block; reads stay below `last`.
         let values = unsafe {

@@ -11,9 +11,9 @@ use rayon::prelude::*;
 use super::super::shape::ConvShape;
 use super::super::transpose::transpose;
 use super::grid::{Grid, Tap};
-use crate::bf16::{Bf16, HALF, Line, Lines, Product, SIDE, STEP};
+use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
+use crate::instructions::Instructions;
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
-use crate::tile::round_up;
 
 /// Places of a chunk at least, and values of both operands: they stay in the second-level cache.
 const PLACES: usize = 2048;
@@ -23,6 +23,7 @@ const CHANNELS: usize = 4;
 
 /// Gradient of the weight `[O, I, KH, KW]`, on the forward pass's grid.
 pub(super) fn weight_gradient(
+    set: Instructions,
     bf16: Bf16,
     grid: &Grid,
     shape: &ConvShape,
@@ -30,19 +31,22 @@ pub(super) fn weight_gradient(
     output_gradient: &[f32],
 ) -> Vec<f32> {
     let taps = grid.taps.len();
-    let inputs = round_up(shape.inputs, SIDE);
-    let outputs = round_up(shape.outputs, SIDE);
+    let inputs = shape.inputs.next_multiple_of(SIDE);
+    let outputs = shape.outputs.next_multiple_of(SIDE);
     // SAFETY: the first chunk writes every block of every tap.
     let sums = unsafe {
         written_by(taps * inputs * outputs, |sums| {
-            let chunk = round_up(VALUES / (inputs + outputs), STEP).max(PLACES);
+            let chunk = (VALUES / (inputs + outputs))
+                .next_multiple_of(STEP)
+                .max(PLACES);
             for first in (0..grid.length).step_by(chunk) {
                 let chunk = Chunk {
+                    set,
                     bf16,
                     grid,
                     shape,
                     first,
-                    places: round_up((grid.length - first).min(chunk), STEP),
+                    places: (grid.length - first).min(chunk).next_multiple_of(STEP),
                 };
                 chunk.add(x, output_gradient, [inputs, outputs], sums);
             }
@@ -52,12 +56,13 @@ pub(super) fn weight_gradient(
     // SAFETY: each task writes the weights of its own output channels.
     unsafe {
         written_by(shape.weight_len(), |gradient| {
-            place(shape, &sums, outputs, gradient);
+            place(set, shape, &sums, outputs, gradient);
         })
     }
 }
 
 struct Chunk<'a> {
+    set: Instructions,
     bf16: Bf16,
     grid: &'a Grid,
     shape: &'a ConvShape,
@@ -68,7 +73,12 @@ struct Chunk<'a> {
 
 impl Chunk<'_> {
     /// Adds its products to the sums, `[input channel, tap, output channel]`; the first writes them.
-    fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
+    ///
+    /// # Safety
+    ///
+    /// `sums` must hold a value for each tap and each of so many input and output channels, nobody else's meanwhile; if this is
+    /// not the first chunk, they must have been written.
+    unsafe fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
         let [inputs, outputs] = channels;
         let (grid, shape, places) = (self.grid, self.shape, self.places);
         let window = self.first..self.first + places + grid.reach;
@@ -101,7 +111,8 @@ impl Chunk<'_> {
                     }
                 });
                 self.round_gradient(output_gradient, gradient);
-                self.multiply(source, row, gradient, [inputs, outputs], sums);
+                // SAFETY: the caller's contract.
+                unsafe { self.multiply(source, row, gradient, [inputs, outputs], sums) };
             },
         );
     }
@@ -129,12 +140,15 @@ impl Chunk<'_> {
                             .write_values(&lines, plane, rows.as_mut_ptr().cast())
                     };
                 }
-                transpose(rows, places / 2, HALF, places / 2, to, HALF);
+                transpose(self.set, rows, places / 2, HALF, places / 2, to, HALF);
             });
         });
     }
 
-    fn multiply(
+    /// # Safety
+    ///
+    /// As [`add`](Self::add).
+    unsafe fn multiply(
         &self,
         source: &[f32],
         row: usize,
@@ -156,13 +170,13 @@ impl Chunk<'_> {
                 let rows = &source[first * row..][..HALF * row];
                 rows.as_ptr().cast::<u16>().wrapping_add(offset).cast()
             });
-            self.bf16.with_multiplier(|multiplier| {
+            let multiply = |multiplier: &Multiplier| {
                 for column in (0..outputs).step_by(SIDE) {
                     let b = &gradient[column * self.places / 2..][..SIDE * self.places / 2];
                     let at = (block * SIDE * taps.len() + at) * outputs + column;
                     // SAFETY: 16 rows of each half of `a` and both halves of `b` hold the places of
-                    // the chunk; the block of sums is this task's, and the first chunk's products are
-                    // written, not added.
+                    // the chunk; the block of sums is this task's (the caller's contract), and the first chunk's
+                    // products are written, not added.
                     unsafe {
                         multiplier.multiply(&Product {
                             steps,
@@ -179,7 +193,9 @@ impl Chunk<'_> {
                         });
                     }
                 }
-            });
+            };
+            // SAFETY: the body only multiplies.
+            unsafe { self.bf16.with_multiplier(multiply) };
         });
     }
 }
@@ -189,7 +205,13 @@ impl Chunk<'_> {
 /// # Safety
 ///
 /// `gradient` must hold the whole weight, nobody else's meanwhile.
-unsafe fn place(shape: &ConvShape, sums: &[f32], outputs: usize, gradient: Shared) {
+unsafe fn place(
+    set: Instructions,
+    shape: &ConvShape,
+    sums: &[f32],
+    outputs: usize,
+    gradient: Shared,
+) {
     let row = shape.inputs * shape.taps();
     (0..shape.outputs.div_ceil(HALF))
         .into_par_iter()
@@ -200,6 +222,6 @@ unsafe fn place(shape: &ConvShape, sums: &[f32], outputs: usize, gradient: Share
             let to = unsafe {
                 std::slice::from_raw_parts_mut(gradient.get().add(first * row), rows * row)
             };
-            transpose(&sums[first..], outputs, row, rows, to, row);
+            transpose(set, &sums[first..], outputs, row, rows, to, row);
         });
 }

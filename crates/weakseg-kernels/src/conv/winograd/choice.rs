@@ -26,8 +26,8 @@ const CHANNELS: usize = 32;
 /// tiles only.
 const FILL: usize = 2;
 
-/// Whether a pass is computed by tiles: by its sizes alone, so that a network computes the same
-/// on every machine and for any number of threads.
+/// Whether a pass is computed by tiles: by its sizes alone, so that a network takes the same ways
+/// on every machine. (Values differ by instruction set, as [`crate::tile`] says.)
 pub(crate) fn serves(shape: &ConvShape) -> bool {
     if !super::possible(shape) {
         return false;

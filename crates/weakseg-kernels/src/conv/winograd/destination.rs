@@ -27,13 +27,12 @@ pub(super) struct Sums<'a> {
 
 for_every_set!(
     /// Writes the pixels of one channel.
-    ///
-    /// # Safety
-    ///
-    /// The sums must be readable and the places of the tiles writable, by nobody else.
     pub(super) transform, sums, Sums<'_>
 );
 
+/// # Safety
+///
+/// The sums must be readable and the places of the tiles writable, by nobody else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn sums<V: Vector>(sums: &Sums<'_>) {
     let mut pixels = [[[0.0f32; RUN]; STEP]; STEP];

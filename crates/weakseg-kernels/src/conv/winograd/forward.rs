@@ -38,7 +38,7 @@ const WEIGHT_VALUES: usize = 256 * 1024;
 const SUM_VALUES: usize = 256 * 1024;
 /// Destination channels whose sums are held at a time, and most channels of a part.
 const CHANNELS: usize = 64;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 
 /// The whole destination, `[batch, rows, height, width]`.

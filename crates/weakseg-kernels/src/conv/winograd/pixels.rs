@@ -6,12 +6,14 @@ use std::ops::Range;
 use super::super::transpose::transpose;
 use super::tiling::TileBlock;
 use super::transform::{PRODUCTS, Source, Upstream, both_axes};
+use crate::instructions::Instructions;
 use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Copies a block's part of some planes as `[row, column, channel]`, `width` values a pixel.
 /// `planes` are plane numbers in an image, `plane` the values of one. `strided` has room for a row
 /// of every plane.
 pub(super) fn copy(
+    set: Instructions,
     block: &TileBlock,
     source: &[f32],
     planes: Range<usize>,
@@ -32,7 +34,7 @@ pub(super) fn copy(
         let from = &source[planes.start * plane + copy.from..];
         let channels = planes.len();
         if block.step == 1 {
-            transpose(from, plane, channels, copy.present, to, width);
+            transpose(set, from, plane, channels, copy.present, to, width);
             continue;
         }
         let lines = strided.chunks_exact_mut(copy.present).take(channels);
@@ -42,7 +44,15 @@ pub(super) fn copy(
                 *value = *from;
             }
         }
-        transpose(strided, copy.present, channels, copy.present, to, width);
+        transpose(
+            set,
+            strided,
+            copy.present,
+            channels,
+            copy.present,
+            to,
+            width,
+        );
     }
 }
 
@@ -96,6 +106,9 @@ pub(super) fn transform_source(
 
 for_every_set!(source_pixels, source, Pixels<'_>);
 
+/// # Safety
+///
+/// The block's copy must be readable and every product of its tiles writable, by nobody else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn source<V: Vector>(pixels: &Pixels<'_>) {
     let Pixels { block, width, .. } = *pixels;
@@ -131,6 +144,9 @@ pub(super) fn transform_upstream(
 
 for_every_set!(upstream_pixels, upstream, Pixels<'_>);
 
+/// # Safety
+///
+/// As [`source`].
 #[inline(always)]
 unsafe fn upstream<V: Vector>(pixels: &Pixels<'_>) {
     let Pixels {

@@ -103,6 +103,9 @@ pub(super) unsafe fn transform(
 
 for_every_set!(transform_plane, plane, Plane<'_>);
 
+/// # Safety
+///
+/// The block's copy must be readable and every product of its lanes writable, by nobody else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn plane<V: Vector>(plane: &Plane<'_>) {
     let pitch = plane.block.pitch;

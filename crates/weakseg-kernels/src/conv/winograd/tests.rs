@@ -1,12 +1,11 @@
 //! Against the definition, whatever the choice says.
 
 use super::super::ConvOptions;
-use super::super::reference::{Case, Numbers, convolve, error, followed, maps};
+use super::super::reference::{Case, Numbers, cases_of, convolve, error, followed, maps};
 use super::*;
 
 /// Shapes at the borders of what the tiles, blocks and parts hold, then random ones.
 fn cases(count: usize) -> Vec<Case> {
-    let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     let same = ConvOptions::same;
     let named = [
         // Whole tiles; one pixel; less than a tile; several images in a block.
@@ -34,27 +33,22 @@ fn cases(count: usize) -> Vec<Case> {
             },
         ),
     ];
-    let mut named = named.into_iter();
-    let mut found = Vec::new();
-    while found.len() < count {
-        let (x, outputs, options) = named.next().unwrap_or_else(|| {
-            let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
-            let dilation = two(1, 4);
-            let padding = two(0, 100);
-            let options = ConvOptions {
-                padding: [0, 1].map(|axis| padding[axis] % (2 * dilation[axis] + 1)),
-                dilation,
-                ..ConvOptions::default()
-            };
-            let (size, channels) = (two(1, 30), two(1, 40));
-            let batch = numbers.pick(1, 3);
-            ([batch, channels[0], size[0], size[1]], channels[1], options)
-        });
-        if let Some(shape) = ConvShape::new(x, [outputs, x[1], 3, 3], options) {
-            found.push(numbers.case(shape));
-        }
-    }
-    found
+    let weight = |x: [usize; 4], outputs| [outputs, x[1], 3, 3];
+    let named = named.map(|(x, outputs, options)| (x, weight(x, outputs), options));
+    let random = |numbers: &mut Numbers| {
+        let mut two = |from, to| [numbers.pick(from, to), numbers.pick(from, to)];
+        let dilation = two(1, 4);
+        let padding = two(0, 100);
+        let options = ConvOptions {
+            padding: [0, 1].map(|axis| padding[axis] % (2 * dilation[axis] + 1)),
+            dilation,
+            ..ConvOptions::default()
+        };
+        let (size, channels) = (two(1, 30), two(1, 40));
+        let x = [numbers.pick(1, 3), channels[0], size[0], size[1]];
+        (x, weight(x, channels[1]), options)
+    };
+    cases_of(count, Numbers(0x9E37_79B9_7F4A_7C15), named, random)
 }
 
 /// The transforms add and subtract values several times as large as the results, so the error is
@@ -91,8 +85,8 @@ fn every_instruction_set_equals_the_definition() {
             ];
             assert!(
                 errors.iter().all(|e| *e <= TOLERANCE),
-                "{} {shape:?}: {errors:?}",
-                tiles.name
+                "{:?} {shape:?}: {errors:?}",
+                tiles.set
             );
             for (worst, error) in worst.iter_mut().zip(errors) {
                 *worst = worst.max(error);
@@ -119,8 +113,8 @@ fn maps_follow_on_every_instruction_set() {
                 };
                 assert!(
                     run(&ending) == followed(shape, &ending, &sums),
-                    "{} {shape:?}, relu: {relu}",
-                    tiles.name
+                    "{:?} {shape:?}, relu: {relu}",
+                    tiles.set
                 );
             }
         }

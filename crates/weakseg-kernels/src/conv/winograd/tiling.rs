@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::transform::STEP;
-use crate::tile::{RUN, SLACK, round_up};
+use crate::tile::{RUN, SLACK};
 
 /// Most tiles of a row that is copied together with the next.
 const LONG: usize = 32;
@@ -149,7 +149,7 @@ impl Tiling {
             });
         }
         // Whole vectors: what stands behind the last tile is computed and dropped.
-        let lanes = round_up(offsets.len(), RUN);
+        let lanes = offsets.len().next_multiple_of(RUN);
         offsets.resize(lanes, 0);
         TileBlock {
             scratch: copies.len() * pitch + SLACK,

@@ -29,6 +29,10 @@ pub(super) const KERNEL: usize = 3;
 pub(super) const PRODUCTS: usize = TILE * TILE;
 
 /// `value + factor * other`.
+///
+/// # Safety
+///
+/// As [`Vector::splat`].
 #[inline(always)]
 unsafe fn plus<V: Vector>(value: V, factor: f64, other: V) -> V {
     // SAFETY: the caller vouches for the instruction set.
@@ -36,6 +40,10 @@ unsafe fn plus<V: Vector>(value: V, factor: f64, other: V) -> V {
 }
 
 /// `factor * value`.
+///
+/// # Safety
+///
+/// As [`Vector::splat`].
 #[inline(always)]
 unsafe fn times<V: Vector>(factor: f64, value: V) -> V {
     // SAFETY: the caller vouches for the instruction set.
@@ -48,7 +56,7 @@ pub(super) trait Axis<const N: usize, const M: usize> {
     ///
     /// # Safety
     ///
-    /// The machine, and the function this is inlined into, must have the instruction set of `V`.
+    /// As [`Vector::splat`].
     unsafe fn apply<V: Vector>(values: [V; N]) -> [V; M];
 }
 

@@ -10,9 +10,9 @@ use super::source::prefetch;
 use super::transform::{PRODUCTS, TILE, Weight, both_axes};
 #[cfg(target_arch = "x86_64")]
 use crate::bf16::x86::transposed;
-use crate::scratch::{Temporary, written_by};
 #[cfg(target_arch = "x86_64")]
-use crate::tile::Set;
+use crate::instructions::Set;
+use crate::scratch::{Temporary, written_by};
 use crate::tile::{RUN, Tiles, Vector, for_every_set};
 
 /// Taps of the kernel.
@@ -56,6 +56,9 @@ struct Part<'a> {
 
 for_every_set!(transform_part, part, Part<'_>);
 
+/// # Safety
+///
+/// Every product of the part's lanes must be writable, by nobody else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn part<V: Vector>(part: &Part<'_>) {
     for lane in (0..RUN).step_by(V::LANES) {
@@ -77,7 +80,7 @@ const NONE: [f32; TAPS] = [0.0; TAPS];
 /// Tap `t` of every kernel as `to[t]`.
 fn side_by_side(tiles: &Tiles, kernels: &[&[f32; TAPS]; RUN], to: &mut Taps) {
     #[cfg(target_arch = "x86_64")]
-    if tiles.set == Set::Avx512 {
+    if tiles.set.set() == Set::Avx512 {
         // SAFETY: tiles are only handed out where the machine runs their set.
         unsafe { transpose_taps(kernels, to) };
         return;

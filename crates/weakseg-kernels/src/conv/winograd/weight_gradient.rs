@@ -11,19 +11,20 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::super::division::even_runs;
 use super::super::shape::ConvShape;
 use super::pixels;
 use super::tiling::{Sizes, Tiling};
 use super::transform::{KERNEL, PRODUCTS, STEP, TILE, WeightGradient, both_axes};
 use crate::scratch::{Shared, with_buffers, written_by};
-use crate::tile::{Block, RUN, Start, Tiles, Vector, for_every_set, round_up};
+use crate::tile::{Block, RUN, Start, Tiles, Vector, for_every_set};
 
 /// Channels of a task, of the input and of the output.
 const INPUTS: usize = 256;
 const OUTPUTS: usize = 128;
 /// Tiles transformed at a time.
 const UNIT: usize = 64;
-/// Tasks wanted at least (fixed: the division does not depend on the machine).
+/// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
 /// Values of the gradients of all chunks together.
 const PARTIAL_VALUES: usize = 4 * 1024 * 1024;
@@ -68,8 +69,8 @@ pub(super) fn run(
     };
     let unit = work.unit();
     let units = work.source.len().div_ceil(unit);
-    let inputs = part(shape.inputs, INPUTS);
-    let outputs = part(shape.outputs, OUTPUTS);
+    let inputs = even_runs(shape.inputs, INPUTS);
+    let outputs = even_runs(shape.outputs, OUTPUTS);
     let input_parts = shape.inputs.div_ceil(inputs);
     let parts = input_parts * shape.outputs.div_ceil(outputs);
     let most = (PARTIAL_VALUES / shape.weight_len()).max(1);
@@ -114,11 +115,6 @@ pub(super) fn run(
     };
     // SAFETY: the parts of the first chunk cover the gradient.
     unsafe { written_by(len, fill) }
-}
-
-/// Channels of one of the equal parts, in whole runs, of at most `most`.
-fn part(channels: usize, most: usize) -> usize {
-    round_up(channels.div_ceil(channels.div_ceil(most)), RUN).min(channels)
 }
 
 struct Work<'a> {
@@ -180,7 +176,16 @@ impl Task<'_> {
                 let copied = block.copies.len() * block.pitch * width;
                 with_buffers([copied, block.pitch * width], |[copy, strided]| {
                     let planes = self.inputs.clone();
-                    pixels::copy(&block, x, planes, source_plane, width, strided, copy);
+                    pixels::copy(
+                        tiles.set,
+                        &block,
+                        x,
+                        planes,
+                        source_plane,
+                        width,
+                        strided,
+                        copy,
+                    );
                     pixels::transform_source(tiles, &block, width, copy, source, source_stride);
                 });
                 let block = self.work.upstream.block(some.clone(), [shape.outputs; 2]);
@@ -188,7 +193,7 @@ impl Task<'_> {
                 with_buffers([copied, block.pitch * rows], |[copy, strided]| {
                     let planes = self.outputs.clone();
                     let (from, plane) = (output_gradient, upstream_plane);
-                    pixels::copy(&block, from, planes, plane, rows, strided, copy);
+                    pixels::copy(tiles.set, &block, from, planes, plane, rows, strided, copy);
                     let stride = upstream_stride;
                     pixels::transform_upstream(tiles, &block, rows, copy, upstream, stride);
                 });
@@ -208,12 +213,12 @@ impl Task<'_> {
 
     /// Input channels in whole runs.
     fn input_width(&self) -> usize {
-        round_up(self.inputs.len(), RUN)
+        self.inputs.len().next_multiple_of(RUN)
     }
 
     /// Output channels in whole runs, which are whole blocks too.
     fn output_width(&self) -> usize {
-        round_up(self.outputs.len(), RUN)
+        self.outputs.len().next_multiple_of(RUN)
     }
 
     /// Adds the products of some tiles; buffers and strides are of sums, source and upstream.
@@ -289,6 +294,10 @@ struct Sums {
 
 for_every_set!(transform_sums, sums, Sums);
 
+/// # Safety
+///
+/// [`RUN`] sums of each product must be readable and so many values of each tap writable, by nobody
+/// else; and as [`Vector::splat`].
 #[inline(always)]
 unsafe fn sums<V: Vector>(sums: &Sums) {
     for lane in (0..RUN).step_by(V::LANES) {
