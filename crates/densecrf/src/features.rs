@@ -1,5 +1,6 @@
 //! Feature vectors: where each pixel lies in the space the kernel is Gaussian in.
 
+use crate::mean_field::pixels;
 use crate::vectorized::{LANES, Lanes, each};
 use crate::{CrfError, MAX_DIMENSIONS};
 
@@ -158,7 +159,8 @@ impl Features {
     /// Positions (x / sx, y / sy), D = 2: the features of pydensecrf's `addPairwiseGaussian`.
     ///
     /// # Errors
-    /// [`CrfError::Deviation`]; [`CrfError::SizeMismatch`] if `sxy` has other than two values.
+    /// [`CrfError::ImageSize`] for an empty or overlarge image; [`CrfError::Deviation`];
+    /// [`CrfError::SizeMismatch`] if `sxy` has other than two values.
     pub fn gaussian(
         height: usize,
         width: usize,
@@ -218,6 +220,7 @@ impl<'a> Source<'a> {
         width: usize,
         sxy: impl Into<Deviation>,
     ) -> Result<Self, CrfError> {
+        pixels(height, width)?;
         Ok(Self::Image {
             height,
             width,

@@ -81,9 +81,8 @@ pub const MAX_ENERGY: f32 = 1e30;
 /// The largest magnitude of a compatibility weight, for the same reason.
 pub const MAX_COMPATIBILITY: f32 = 1e9;
 
-/// How far the marginals of a pixel that are given to [`DenseCrf::step`] or
-/// [`DenseCrf::kl_divergence`] may sum from 1: far more than rounding makes of 256 labels, and too
-/// little to change a result that anyone reads.
+/// How far the marginals of a pixel that are given to [`Marginals::new`] may sum from 1: far more
+/// than rounding makes of 256 labels, and too little to change a result that anyone reads.
 pub const MARGINAL_TOLERANCE: f64 = 1e-3;
 
 /// Compiles the examples of the README.

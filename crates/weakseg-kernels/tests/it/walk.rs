@@ -45,6 +45,7 @@ fn equals_the_published_form_on_real_maps() {
         let start = Instant::now();
         let walked =
             random_walk(&cam, &edge, shape[0], shape[1], shape[2], &options).expect("the maps fit");
+        assert!(walked.iter().all(|v| v.is_finite()), "{name}");
         let pairs = walked.iter().zip(&expected);
         let worst = pairs.fold(0f32, |m, (a, b)| m.max((a - b).abs()));
         println!("{name} {shape:?}: {worst:.2e} in {:.3?}", start.elapsed());

@@ -48,6 +48,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// Greatest difference over the greatest magnitude.
 fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
+    assert!(found.iter().chain(expected).all(|v| v.is_finite()));
     let scale = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let gap = found
         .iter()

@@ -83,6 +83,9 @@ impl Case {
 
     fn assert_equal(&self, output: &str, shape: &[usize], found: &[f32], tolerance: f64) {
         let network = self.name;
+        // `max` would pass over a NaN.
+        let finite = found.iter().all(|v| v.is_finite());
+        assert!(finite, "{network} {output}: not all numbers");
         let oracle = self.oracle(output);
         assert_eq!(
             oracle["shape"],
@@ -135,6 +138,8 @@ impl Case {
         let mut differences = Vec::new();
         for (name, expected) in &oracle {
             let gradient = &found[name];
+            let finite = gradient.iter().all(|g| g.is_finite());
+            assert!(finite, "{}: the gradient of {name}", self.name);
             let scale = match expected[0] {
                 zero if zero < 1e-9 * greatest => greatest,
                 own => own.max(1e-4 * greatest),
@@ -202,7 +207,7 @@ fn imagenet_vgg(arch: ClassifierArch, device: &Device) -> Network {
 const SMALL: [usize; 4] = [1, 3, 33, 47];
 const EVEN: [usize; 4] = [1, 3, 32, 64];
 
-/// One test a network; `forward` for those that are not trained.
+/// One test a network.
 macro_rules! parity {
     ($($test:ident: $name:literal, $build:expr, $size:expr;)*) => {
         $(
