@@ -47,6 +47,7 @@ mod error;
 mod exact;
 mod exponential;
 mod features;
+mod guide;
 mod inference;
 mod kernel;
 mod lanes;
@@ -62,7 +63,8 @@ mod vertex_table;
 
 pub use compatibility::Compatibility;
 pub use error::CrfError;
-pub use features::{Deviation, Features, Guide};
+pub use features::{Deviation, Features};
+pub use guide::Guide;
 pub use kernel::{Filtering, Normalization};
 pub use marginals::Marginals;
 pub use mean_field::DenseCrf;

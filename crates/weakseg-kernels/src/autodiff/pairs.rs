@@ -6,13 +6,11 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend};
+use burn::backend::Backend;
 
+use super::Tracked;
 use crate::ops::Kernels;
 use crate::pairs::PairLabels;
-
-/// A tensor of the recording backend.
-type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 pub(super) fn sum_pairs<B: Backend + Kernels, C: CheckpointStrategy>(
     edge: Tracked<B, C>,

@@ -201,7 +201,7 @@ fn plain_segmenter(arch: SegmenterArch, device: &Device) -> Network {
 }
 
 fn imagenet_vgg(arch: ClassifierArch, device: &Device) -> Network {
-    Network::ImagenetVgg(ImagenetVgg::new(arch, 3, 0.0625, device).unwrap())
+    Network::ImagenetVgg(ImagenetVgg::new(arch, 3, crate::WIDTH, device).unwrap())
 }
 
 const SMALL: [usize; 4] = [1, 3, 33, 47];
@@ -230,7 +230,7 @@ parity! {
     resnet50_os32: "resnet50-os32", |d| classifier(ClassifierArch::Resnet50Os32, HeadKind::Linear, 5, d), SMALL;
     resnet50_os16: "resnet50-os16", |d| classifier(ClassifierArch::Resnet50Os16, HeadKind::Linear, 5, d), SMALL;
     se_resnext50: "se_resnext50", |d| classifier(ClassifierArch::SeResnext50, HeadKind::Linear, 5, d), SMALL;
-    irn_cam: "irn-cam", |d| Network::Classifier(ClassifierConfig::irn_cam(3).init(d).unwrap()), SMALL;
+    irn_cam: "irn-cam", |d| Network::Classifier(crate::irn_cam(3).init(d).unwrap()), SMALL;
     irnet_resnet50: "irnet-resnet50", |d| irnet(ClassifierArch::Resnet50Os8, d), EVEN;
     irnet_vgg16: "irnet-vgg16", |d| irnet(ClassifierArch::Vgg16, d), EVEN;
     unet_vgg16: "unet-vgg16", |d| plain_segmenter(SegmenterArch::UnetVgg16, d), SMALL;
