@@ -48,8 +48,7 @@ pub use conv::ConvOptions;
 pub use dispatch::{
     batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
     conv2d_affine, conv2d_affine_add_relu, conv2d_relu, gate, gate_add_relu, global_mean,
-    max_pool2d, pair_sums, relu, resize_bilinear, resize_nearest,
-    resize_nearest_join,
+    max_pool2d, pair_sums, relu, resize_bilinear, resize_nearest, resize_nearest_join,
 };
 pub use norm::NormOptions;
 pub use pairs::{PairKind, PairLabels};

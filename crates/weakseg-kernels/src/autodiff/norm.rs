@@ -73,12 +73,8 @@ pub(super) fn affine<B: Backend + Kernels, C: CheckpointStrategy>(
         OpsKind::Tracked(mut prep) => {
             let node = prep.checkpoint(&x);
             let (scale, shift) = (scale.into_primitive(), shift.into_primitive());
-            let output = B::channel_affine_forward(
-                x.into_primitive(),
-                scale.clone(),
-                shift.clone(),
-                relu,
-            );
+            let output =
+                B::channel_affine_forward(x.into_primitive(), scale.clone(), shift.clone(), relu);
             prep.finish((node, [scale, shift], relu), output)
         }
         OpsKind::UnTracked(prep) => prep.finish(B::channel_affine_forward(

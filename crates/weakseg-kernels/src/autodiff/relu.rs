@@ -1,16 +1,18 @@
 //! ReLU.
 
+use burn::backend::Backend;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::Backend;
 
 use super::Tracked;
 use crate::ops::Kernels;
 
-pub(super) fn rectify<B: Backend + Kernels, C: CheckpointStrategy>(x: Tracked<B, C>) -> Tracked<B, C> {
+pub(super) fn rectify<B: Backend + Kernels, C: CheckpointStrategy>(
+    x: Tracked<B, C>,
+) -> Tracked<B, C> {
     let prep = ReluBackward.prepare::<C>([x.node()]).compute_bound();
     let output = B::relu_forward(x.into_primitive());
     match prep.stateful() {

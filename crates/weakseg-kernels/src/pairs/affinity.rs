@@ -6,10 +6,7 @@ use burn::backend::{Backend, BoolDType, Slice, TensorMetadata, get_or_init_devic
 use crate::path::{PathIndex, Sources};
 
 /// Affinities `[B, D, S]` of edges `[B, H, W]`: 1 - the largest edge on each pair's path, NaN where one of them is.
-pub(super) fn forward<B: Backend>(
-    edge: FloatTensor<B>,
-    paths: &PathIndex,
-) -> FloatTensor<B> {
+pub(super) fn forward<B: Backend>(edge: FloatTensor<B>, paths: &PathIndex) -> FloatTensor<B> {
     let [batch, height, width] = edge.shape().dims();
     let sources = paths.sources(height, width);
     let edge = marked::<B>(edge);
@@ -41,9 +38,8 @@ pub(super) fn backward<B: Backend>(
     let [batch, height, width] = shape;
     let sources = paths.sources(height, width);
     let (rows, columns) = (sources.rows().len(), sources.columns().len());
-    let zeros = |shape: [usize; 3]| {
-        B::float_zeros(shape.into(), &edge.device(), edge.dtype().into())
-    };
+    let zeros =
+        |shape: [usize; 3]| B::float_zeros(shape.into(), &edge.device(), edge.dtype().into());
     let (mut gradient, nothing) = (zeros(shape), zeros([batch, rows, columns]));
     for (direction, path) in paths.paths().iter().enumerate() {
         let view = |cell| B::float_slice(edge.clone(), &cell_slices(&sources, batch, cell));

@@ -140,8 +140,12 @@ pub(crate) fn forward<B: Backend>(
 ) -> FloatTensor<B> {
     let pairs = Pairs::<B>::new(edge, displacement, labels);
     let [near, apart] = pairs.near_and_apart().map(B::float_log);
-    let logarithms = [(BACKGROUND, near.clone()), (FOREGROUND, near), (NEGATIVE, apart)]
-        .map(|(kind, log)| B::float_neg(B::float_sum(pairs.of_kind(kind, log))));
+    let logarithms = [
+        (BACKGROUND, near.clone()),
+        (FOREGROUND, near),
+        (NEGATIVE, apart),
+    ]
+    .map(|(kind, log)| B::float_neg(B::float_sum(pairs.of_kind(kind, log))));
     let [near, still] = pairs.excesses().map(B::float_abs);
     let distances = [(FOREGROUND, near), (BACKGROUND, still)]
         .map(|(kind, off)| B::float_sum(pairs.of_kind_on_axes(kind, off)));

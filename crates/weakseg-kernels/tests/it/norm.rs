@@ -288,9 +288,8 @@ fn relu_equals_burn() {
         };
         assert_eq!(turned(&relu), turned(&burn_relu));
         // A residual block: an input serves twice, and what is written over must be nobody's.
-        let block = |relu: &dyn Fn(Tensor<4>) -> Tensor<4>| {
-            run(relu(a.clone() * b.clone() + a.clone()))
-        };
+        let block =
+            |relu: &dyn Fn(Tensor<4>) -> Tensor<4>| run(relu(a.clone() * b.clone() + a.clone()));
         assert_eq!(block(&relu), block(&burn_relu));
     }
 }

@@ -135,7 +135,10 @@ fn equals_the_definition() {
         let sums = values(&pair_sums(case.edge, case.displacement, &case.labels));
         for (found, expected) in sums.iter().zip(expected) {
             let error = (f64::from(*found) - expected).abs() / expected;
-            assert!(error <= DEFINITION, "{sums:?} and {expected:?} of {shape:?}");
+            assert!(
+                error <= DEFINITION,
+                "{sums:?} and {expected:?} of {shape:?}"
+            );
         }
     }
 }
@@ -208,7 +211,9 @@ fn an_edge_that_is_no_number_makes_the_sums_of_its_pairs_none() {
             // Every pair whose path meets the cell is lost in it, and no other.
             let gradient = edge.grad(&sums.sum().backward()).expect("gradient");
             let gradient = values(&gradient.cast(DType::F32));
-            let lost: Vec<usize> = (0..gradient.len()).filter(|p| gradient[*p].is_nan()).collect();
+            let lost: Vec<usize> = (0..gradient.len())
+                .filter(|p| gradient[*p].is_nan())
+                .collect();
             assert_eq!(lost, [at], "{dtype:?}");
         }
     }

@@ -23,9 +23,7 @@ mod stored;
 
 pub use contents::{WeightsFile, WeightsFormat};
 pub use error::WeightsError;
-pub use file::{
-    export_safetensors, load_safetensors, read_metadata, save_safetensors,
-};
+pub use file::{export_safetensors, load_safetensors, read_metadata, save_safetensors};
 pub use import::{ChannelOrder, import_trunk};
 pub use metadata::Metadata;
 pub use names::{Parameter, parameters};

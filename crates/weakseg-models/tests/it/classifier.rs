@@ -1,6 +1,5 @@
 //! The classifier contract, run over every classifier.
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use weakseg_models::encoder::Encoder;
 use weakseg_models::layers::DropBlockForm;

@@ -7,8 +7,8 @@ use weakseg_models::{
     ClassifierArch, ClassifierConfig, IrnetConfig, Network, SegmenterArch, SegmenterConfig,
 };
 
-use super::{WIDTH, picture};
 use super::seen::{gradients_by_name, loss, outputs};
+use super::{WIDTH, picture};
 
 fn gradients(network: &Network, device: &Device) -> BTreeMap<String, Vec<f32>> {
     let outputs = outputs(network, picture([2, 3, 64, 64], device), &[]);

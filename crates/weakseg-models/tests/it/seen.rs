@@ -66,10 +66,7 @@ struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    fn read(
-        network: &impl Module,
-        gradients: Option<&'a Gradients>,
-    ) -> BTreeMap<String, Vec<f32>> {
+    fn read(network: &impl Module, gradients: Option<&'a Gradients>) -> BTreeMap<String, Vec<f32>> {
         let names: Vec<String> = parameters(network).into_iter().map(|p| p.name).collect();
         let mut named = Self {
             names: names.into_iter(),

@@ -1,6 +1,5 @@
 //! The segmenter contract, run over every segmentation network.
 
-use burn::module::Module;
 use burn::tensor::Device;
 use weakseg_models::encoder::Encoder;
 use weakseg_models::{

@@ -9,11 +9,10 @@ use burn::tensor::Device;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use weakseg_models::weights::{
-    Metadata, WeightsError, load_safetensors, parameters, read_metadata,
-    save_safetensors,
+    Metadata, WeightsError, load_safetensors, parameters, read_metadata, save_safetensors,
 };
 use weakseg_models::{
-    Classifier, ClassifierArch, ClassifierConfig, ClassifierHead, ExtraHead, IrnetConfig,
+    Classifier, ClassifierArch, ClassifierConfig, ClassifierHead, IrnetConfig,
     Normalisation, SegmenterArch, SegmenterConfig,
 };
 
@@ -29,13 +28,6 @@ fn config(arch: ClassifierArch, seed: u64) -> ClassifierConfig {
 
 fn classifier(arch: ClassifierArch, seed: u64) -> Classifier {
     config(arch, seed).init(&Device::flex()).unwrap()
-}
-
-fn extra(network: &Classifier) -> &ExtraHead {
-    let ClassifierHead::Extra(head) = &network.head else {
-        panic!("extra convolutions are the default")
-    };
-    head
 }
 
 fn metadata() -> Metadata {
