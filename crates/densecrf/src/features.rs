@@ -1,7 +1,8 @@
 //! Feature vectors: where each pixel lies in the space the kernel is Gaussian in.
 
+use crate::mean_field::pixels;
 use crate::vectorized::{LANES, Lanes, each};
-use crate::{CrfError, MAX_DIMENSIONS};
+use crate::{CrfError, Guide, MAX_DIMENSIONS};
 
 /// One feature vector per pixel, in units of the kernel's standard deviation: pixels i and j have
 /// the weight exp(−½‖fᵢ − fⱼ‖²).
@@ -29,99 +30,6 @@ impl From<f32> for Deviation {
 impl<const N: usize> From<[f32; N]> for Deviation {
     fn from(values: [f32; N]) -> Self {
         Self::Each(values.into())
-    }
-}
-
-/// An 8-bit guide image with one (grey) or three (RGB) channels; its raw values 0–255 are the
-/// colour features of a bilateral term.
-#[derive(Debug, Clone, Copy)]
-pub struct Guide<'a> {
-    height: usize,
-    width: usize,
-    channels: usize,
-    interleaved: bool,
-    values: &'a [u8],
-}
-
-impl<'a> Guide<'a> {
-    /// A guide stored pixel by pixel, `[H, W, C]`, as image decoders give it.
-    ///
-    /// # Errors
-    /// [`CrfError::GuideChannels`]; [`CrfError::SizeMismatch`] if `values` is no H·W·C bytes.
-    pub fn interleaved(
-        height: usize,
-        width: usize,
-        channels: usize,
-        values: &'a [u8],
-    ) -> Result<Self, CrfError> {
-        Self::new(height, width, channels, true, values)
-    }
-
-    /// A guide stored channel by channel, `[C, H, W]`.
-    ///
-    /// # Errors
-    /// As [`Guide::interleaved`].
-    pub fn planar(
-        height: usize,
-        width: usize,
-        channels: usize,
-        values: &'a [u8],
-    ) -> Result<Self, CrfError> {
-        Self::new(height, width, channels, false, values)
-    }
-
-    fn new(
-        height: usize,
-        width: usize,
-        channels: usize,
-        interleaved: bool,
-        values: &'a [u8],
-    ) -> Result<Self, CrfError> {
-        if channels != 1 && channels != 3 {
-            return Err(CrfError::GuideChannels { channels });
-        }
-        let expected = height
-            .checked_mul(width)
-            .and_then(|pixels| pixels.checked_mul(channels))
-            .ok_or(CrfError::ImageSize { height, width })?;
-        if values.len() != expected {
-            return Err(CrfError::SizeMismatch {
-                what: "bytes of the guide image",
-                expected,
-                found: values.len(),
-            });
-        }
-        Ok(Self {
-            height,
-            width,
-            channels,
-            interleaved,
-            values,
-        })
-    }
-
-    /// Rows.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Columns.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Channels, 1 or 3.
-    pub fn channels(&self) -> usize {
-        self.channels
-    }
-
-    #[inline(always)]
-    fn value(&self, pixel: usize, channel: usize) -> u8 {
-        if self.interleaved {
-            self.values[pixel * self.channels + channel]
-        } else {
-            self.values[channel * self.height * self.width + pixel]
-        }
     }
 }
 
@@ -158,7 +66,8 @@ impl Features {
     /// Positions (x / sx, y / sy), D = 2: the features of pydensecrf's `addPairwiseGaussian`.
     ///
     /// # Errors
-    /// [`CrfError::Deviation`]; [`CrfError::SizeMismatch`] if `sxy` has other than two values.
+    /// [`CrfError::ImageSize`] for an empty or overlarge image; [`CrfError::Deviation`];
+    /// [`CrfError::SizeMismatch`] if `sxy` has other than two values.
     pub fn gaussian(
         height: usize,
         width: usize,
@@ -218,6 +127,7 @@ impl<'a> Source<'a> {
         width: usize,
         sxy: impl Into<Deviation>,
     ) -> Result<Self, CrfError> {
+        pixels(height, width)?;
         Ok(Self::Image {
             height,
             width,
@@ -232,10 +142,10 @@ impl<'a> Source<'a> {
         srgb: impl Into<Deviation>,
         guide: &Guide<'a>,
     ) -> Result<Self, CrfError> {
-        let srgb = srgb.into().resolve("srgb", guide.channels)?;
+        let srgb = srgb.into().resolve("srgb", guide.channels())?;
         Ok(Self::Image {
-            height: guide.height,
-            width: guide.width,
+            height: guide.height(),
+            width: guide.width(),
             sxy: first(&sxy.into().resolve("sxy", 2)?),
             colour: Some((*guide, first(&srgb))),
         })
@@ -244,7 +154,7 @@ impl<'a> Source<'a> {
     pub(crate) fn dimensions(&self) -> usize {
         match self {
             Self::Given(features) => features.dimensions,
-            Self::Image { colour, .. } => 2 + colour.map_or(0, |(guide, _)| guide.channels),
+            Self::Image { colour, .. } => 2 + colour.map_or(0, |(guide, _)| guide.channels()),
         }
     }
 
@@ -277,7 +187,7 @@ impl<'a> Source<'a> {
                 let sides = [width, height].map(|side| side.saturating_sub(1) as f32);
                 let mut most = vec![sides[0] / sxy[0], sides[1] / sxy[1]];
                 if let Some((guide, srgb)) = colour {
-                    most.extend(srgb[..guide.channels].iter().map(|s| 255.0 / s));
+                    most.extend(srgb[..guide.channels()].iter().map(|s| 255.0 / s));
                 }
                 most.into_iter().map(|most| [0.0, most]).collect()
             }

@@ -47,6 +47,7 @@ mod error;
 mod exact;
 mod exponential;
 mod features;
+mod guide;
 mod inference;
 mod kernel;
 mod lanes;
@@ -62,7 +63,8 @@ mod vertex_table;
 
 pub use compatibility::Compatibility;
 pub use error::CrfError;
-pub use features::{Deviation, Features, Guide};
+pub use features::{Deviation, Features};
+pub use guide::Guide;
 pub use kernel::{Filtering, Normalization};
 pub use marginals::Marginals;
 pub use mean_field::DenseCrf;
@@ -81,9 +83,8 @@ pub const MAX_ENERGY: f32 = 1e30;
 /// The largest magnitude of a compatibility weight, for the same reason.
 pub const MAX_COMPATIBILITY: f32 = 1e9;
 
-/// How far the marginals of a pixel that are given to [`DenseCrf::step`] or
-/// [`DenseCrf::kl_divergence`] may sum from 1: far more than rounding makes of 256 labels, and too
-/// little to change a result that anyone reads.
+/// How far the marginals of a pixel that are given to [`Marginals::new`] may sum from 1: far more
+/// than rounding makes of 256 labels, and too little to change a result that anyone reads.
 pub const MARGINAL_TOLERANCE: f64 = 1e-3;
 
 /// Compiles the examples of the README.

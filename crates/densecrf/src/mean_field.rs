@@ -33,17 +33,15 @@ impl DenseCrf {
     /// overlarge image.
     pub fn new(height: usize, width: usize, labels: usize) -> Result<Self, CrfError> {
         check_label_count(labels)?;
-        match height.checked_mul(width) {
-            Some(1..=0x7fff_ffff) => Ok(Self {
-                height,
-                width,
-                labels,
-                normalization: Normalization::default(),
-                filtering: Filtering::default(),
-                terms: Vec::new(),
-            }),
-            _ => Err(CrfError::ImageSize { height, width }),
-        }
+        pixels(height, width)?;
+        Ok(Self {
+            height,
+            width,
+            labels,
+            normalization: Normalization::default(),
+            filtering: Filtering::default(),
+            terms: Vec::new(),
+        })
     }
 
     /// Sets the normalisation of the terms added from here on; symmetric by default.
@@ -165,9 +163,7 @@ impl DenseCrf {
     ///
     /// # Errors
     /// [`CrfError::SizeMismatch`] if the unary or the marginals have another number of labels or
-    /// pixels; [`CrfError::Marginal`] for a marginal that is not finite; [`CrfError::MarginalSum`]
-    /// for a pixel whose marginals do not sum to 1 within [`MARGINAL_TOLERANCE`](crate::MARGINAL_TOLERANCE),
-    /// because with few labels the message of one is computed from those of the others and the sum.
+    /// pixels.
     pub fn step(&self, unary: &Unary, marginals: &Marginals) -> Result<Marginals, CrfError> {
         let unaries = [unary];
         let inference = self.sent(&unaries, marginals)?;
@@ -199,15 +195,9 @@ impl DenseCrf {
             ("labels of the marginals", self.labels, marginals.labels),
             ("rows of the marginals", self.height, marginals.height),
             ("columns of the marginals", self.width, marginals.width),
-            (
-                "values of the marginals",
-                self.labels * self.pixels(),
-                marginals.q.len(),
-            ),
         ] {
             check_size(what, expected, found)?;
         }
-        marginals.check()?;
         let mut inference = Inference::new(self.problem(unaries));
         inference.send(Some(&[&marginals.q]));
         Ok(inference)
@@ -241,7 +231,19 @@ impl DenseCrf {
     }
 }
 
-fn check_size(what: &'static str, expected: usize, found: usize) -> Result<(), CrfError> {
+/// The pixels of an image, at least one and no more than indices of 32 bits number.
+pub(crate) fn pixels(height: usize, width: usize) -> Result<usize, CrfError> {
+    match height.checked_mul(width) {
+        Some(pixels @ 1..=0x7fff_ffff) => Ok(pixels),
+        _ => Err(CrfError::ImageSize { height, width }),
+    }
+}
+
+pub(crate) fn check_size(
+    what: &'static str,
+    expected: usize,
+    found: usize,
+) -> Result<(), CrfError> {
     if expected == found {
         Ok(())
     } else {

@@ -5,7 +5,9 @@
 use rayon::prelude::*;
 
 use crate::elementwise::grain;
+use crate::instructions::{Instructions, per_instruction_set};
 use crate::scratch::Shared;
+use crate::sums::sum;
 
 /// Sizes of a tensor `[B, C, H, W]`.
 #[derive(Debug, Clone, Copy)]
@@ -97,5 +99,20 @@ impl Channels {
             .with_min_len(grain(self.images * self.plane))
             .map(&body)
             .collect()
+    }
+}
+
+/// The sum of each channel.
+pub(crate) fn sums(set: Instructions, values: &[f32], sizes: Channels) -> Vec<f32> {
+    sizes.map(|channel| sum_of(set, values, sizes, channel))
+}
+
+per_instruction_set! {
+    fn sum_of[](values: &[f32], sizes: Channels, channel: usize) -> f32 {
+        let mut total = 0.0;
+        for plane in sizes.planes(values, channel) {
+            total += sum(plane);
+        }
+        total as f32
     }
 }

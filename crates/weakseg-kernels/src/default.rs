@@ -2,12 +2,11 @@
 
 use burn::backend::ops::{ConvOptions as BurnConvOptions, InterpolateMode, InterpolateOptions};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, BoolDType, Slice, TensorMetadata, get_or_init_device_settings};
+use burn::backend::{Backend, Slice, TensorMetadata, get_or_init_device_settings};
 
 use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
 use crate::ops::{Kernels, Resize};
-use crate::path::{PathIndex, Sources};
 use crate::pool::PoolOptions;
 
 fn to_burn(options: ConvOptions) -> BurnConvOptions<2> {
@@ -84,91 +83,6 @@ pub(crate) fn conv2d_bias_gradient<B: Backend>(output_gradient: FloatTensor<B>) 
     let planes = B::float_reshape(output_gradient, [batch, channels, height * width].into());
     let sums = B::float_sum_dim(B::float_sum_dim(planes, 2), 0);
     B::float_reshape(sums, [channels].into())
-}
-
-/// The sources' view of one cell of a path: `[B, rows, columns]`.
-fn cell_slices(sources: &Sources, batch: usize, cell: [isize; 2]) -> [Slice; 3] {
-    let [rows, columns] = sources.shifted(cell);
-    [
-        Slice::from(0..batch),
-        Slice::from(rows),
-        Slice::from(columns),
-    ]
-}
-
-pub(crate) fn path_affinity_forward<B: Backend>(
-    edge: FloatTensor<B>,
-    paths: &PathIndex,
-) -> FloatTensor<B> {
-    let [batch, height, width] = edge.shape().dims();
-    let sources = paths.sources(height, width);
-    let rows = paths.paths().iter().map(|path| {
-        let view = |cell| B::float_slice(edge.clone(), &cell_slices(&sources, batch, cell));
-        let mut worst = view(path[0]);
-        for &cell in &path[1..] {
-            let value = view(cell);
-            let larger = B::float_greater(value.clone(), worst.clone(), bool_type::<B>(&edge));
-            worst = B::float_mask_where(worst, larger, value);
-        }
-        let affinity = B::float_add_scalar(B::float_neg(worst), 1.0.into());
-        B::float_reshape(affinity, [batch, 1, sources.len()].into())
-    });
-    B::float_cat(rows.collect(), 1)
-}
-
-pub(crate) fn path_affinity_backward<B: Backend>(
-    edge: FloatTensor<B>,
-    paths: &PathIndex,
-    affinity_gradient: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let shape: [usize; 3] = edge.shape().dims();
-    let [batch, height, width] = shape;
-    let sources = paths.sources(height, width);
-    let (rows, columns) = (sources.rows().len(), sources.columns().len());
-    let mut gradient = B::float_mul_scalar(edge.clone(), 0.0.into());
-    for (direction, path) in paths.paths().iter().enumerate() {
-        let view = |cell| B::float_slice(edge.clone(), &cell_slices(&sources, batch, cell));
-        let upstream = B::float_slice(
-            affinity_gradient.clone(),
-            &[
-                Slice::from(0..batch),
-                Slice::from(direction..direction + 1),
-                Slice::from(0..sources.len()),
-            ],
-        );
-        let upstream = B::float_neg(B::float_reshape(upstream, [batch, rows, columns].into()));
-        let nothing = B::float_mul_scalar(upstream.clone(), 0.0.into());
-        // For each cell but the last: whether its edge is at least that of all cells behind it.
-        let mut behind = view(path[path.len() - 1]);
-        let mut takes = Vec::with_capacity(path.len());
-        for &cell in path[..path.len() - 1].iter().rev() {
-            let value = view(cell);
-            let take = B::float_greater_equal(value.clone(), behind.clone(), bool_type::<B>(&edge));
-            behind = B::float_mask_where(behind, take.clone(), value);
-            takes.push(take);
-        }
-        // The first such cell takes the pair's gradient, the last cell what none took.
-        let mut left = upstream;
-        for &cell in path {
-            let (own, rest) = match takes.pop() {
-                Some(take) => (
-                    B::float_mask_where(nothing.clone(), take.clone(), left.clone()),
-                    B::float_mask_where(left, take, nothing.clone()),
-                ),
-                None => (left, nothing.clone()),
-            };
-            let slices = cell_slices(&sources, batch, cell);
-            let sum = B::float_add(B::float_slice(gradient.clone(), &slices), own);
-            gradient = B::float_slice_assign(gradient, &slices, sum);
-            left = rest;
-        }
-    }
-    gradient
-}
-
-/// The boolean type of a tensor's device.
-fn bool_type<B: Backend>(tensor: &FloatTensor<B>) -> BoolDType {
-    get_or_init_device_settings::<B>(&tensor.device()).bool_dtype
 }
 
 /// Pooling here has dilation 1.
@@ -289,7 +203,7 @@ pub(crate) fn batch_norm_add_forward<B: Kernels>(
     epsilon: f64,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let (normal, mean, variance) = B::batch_norm_forward(x, gamma, beta, without_relu(epsilon));
-    (add_relu_forward::<B>(normal, shortcut), mean, variance)
+    (add_relu::<B>(normal, shortcut), mean, variance)
 }
 
 pub(crate) fn batch_norm_add_backward<B: Kernels>(
@@ -329,7 +243,7 @@ pub(crate) fn channel_affine_add_forward<B: Backend>(
     shortcut: FloatTensor<B>,
 ) -> FloatTensor<B> {
     let affine = channel_affine_forward::<B>(x, scale, shift, false);
-    add_relu_forward::<B>(affine, shortcut)
+    add_relu::<B>(affine, shortcut)
 }
 
 /// The gradient of x·scale + shift: what ReLU, if any, lets through.
@@ -383,7 +297,7 @@ pub(crate) fn gate_add_forward<B: Backend>(
     gate: FloatTensor<B>,
     shortcut: FloatTensor<B>,
 ) -> FloatTensor<B> {
-    add_relu_forward::<B>(B::float_mul(x, gate), shortcut)
+    add_relu::<B>(B::float_mul(x, gate), shortcut)
 }
 
 pub(crate) fn gate_backward<B: Backend>(
@@ -459,7 +373,7 @@ pub(crate) fn relu_forward<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::relu(x)
 }
 
-pub(crate) fn add_relu_forward<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+fn add_relu<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
     B::relu(B::float_add(a, b))
 }
 

@@ -7,7 +7,6 @@ use crate::conv::ConvOptions;
 use crate::norm::NormOptions;
 use crate::ops::{NetworkOps, Resize};
 use crate::pairs::{PairLabels, SUMS};
-use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 
 /// Two-dimensional convolution (cross-correlation, as networks use the word).
@@ -129,16 +128,17 @@ pub fn conv2d_affine_add_relu(
 
 /// The sums that IRNet's losses are made of (Ahn et al. 2019, eq. 3 to 7), each over all pairs of pixels of one kind in a batch:
 ///
-/// 0. −log(a + ε) over background pairs, a being the pair's [`path_affinity`] and ε 1e-5,
+/// 0. −log(a + ε) over background pairs, a being the pair's affinity, one minus the largest edge on its path, and ε 1e-5,
 /// 1. the same over foreground pairs,
 /// 2. −log(1 + ε − a) over negative pairs,
 /// 3. |D(source) − D(destination) − (dy, dx)|, both axes, over foreground pairs,
 /// 4. |D(source) − D(destination)|, both axes, over background pairs.
 ///
 /// `edge` is `[B, H, W]`, probabilities from 0 to 1; `displacement` D `[B, 2, H, W]`, (dy, dx) in cells; the result is `[5]`.
-/// Differentiable in both. On the CPU no value of a pair is ever written, and the result does not depend on the number of
-/// threads; elsewhere it is [`path_affinity`] and what a backend makes of its tensors. Values that are not numbers make the
-/// sums of their pairs none; those of unsure pairs count only elsewhere.
+/// Differentiable in both; the gradient of an affinity goes to the first cell of its path, from the destination on, that holds the
+/// largest edge. On the CPU no value of a pair is ever written, and the result does not depend on the number of threads; elsewhere
+/// it is what a backend makes of its tensors. A value that is no number, as an infinite edge, makes the sums of its pairs
+/// none; unsure pairs do not count.
 ///
 /// # Panics
 ///
@@ -162,27 +162,6 @@ pub fn pair_sums(edge: Tensor<3>, displacement: Tensor<4>, labels: &PairLabels) 
         edge.into_dispatch(),
         displacement.into_dispatch(),
         labels.clone(),
-    ))
-}
-
-/// Affinity of every pixel pair of `paths`: one minus the largest edge on the pair's path.
-///
-/// `edge` is `[B, H, W]`, probabilities from 0 to 1; the result is `[B, D, S]` with one row for
-/// each of [`PathIndex::directions`] and one column for each of [`PathIndex::sources`], row by
-/// row. A map smaller than the radius asks has no sources (S = 0). The gradient of a pair goes to
-/// the first cell of its path, from the destination on, that holds the largest edge.
-///
-/// IRNet (Ahn et al. 2019), Eq. 4; on the CPU fused, deterministic for any number of threads.
-#[must_use]
-pub fn path_affinity(edge: Tensor<3>, paths: &PathIndex) -> Tensor<3> {
-    let [batch, height, width] = edge.dims();
-    let (directions, sources) = (paths.directions().len(), paths.sources(height, width).len());
-    if batch * directions * sources == 0 {
-        return Tensor::zeros([batch, directions, sources], &edge.device());
-    }
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::pair_affinity(
-        edge.into_dispatch(),
-        paths.clone(),
     ))
 }
 
@@ -404,20 +383,6 @@ pub fn resize_nearest_join(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
 #[must_use]
 pub fn relu(x: Tensor<4>) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as NetworkOps>::rectify(x.into_dispatch()))
-}
-
-/// max(a + b, 0), the end of a residual block; see [`relu`].
-///
-/// # Panics
-///
-/// If the shapes differ.
-#[must_use]
-pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
-    check_equal("add_relu", &a, &b);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::add_rectify(
-        a.into_dispatch(),
-        b.into_dispatch(),
-    ))
 }
 
 fn check_types<const N: usize>(name: &str, types: [DType; N]) {

@@ -107,7 +107,7 @@ pub(crate) use per_instruction_set;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channels::Channels;
+    use crate::channels::{self, Channels};
     use crate::nearest::{self, Growth};
     use crate::norm::{self, BatchNorm, NormOptions, Upstream};
     use crate::pairs::PairLabels;
@@ -164,6 +164,7 @@ mod tests {
         );
         assert_eq!(gated, other);
         found.extend([y, own, sum, gradient, gated]);
+        found.push(channels::sums(set, &x, sizes));
         let maps = norm::affine(&gamma, &beta, true);
         for sums in norm::gradient_sums(set, &x, &up, &maps, sizes) {
             found.push(sums.map(|sum| sum as f32).to_vec());

@@ -7,15 +7,13 @@
 //! - [`max_pool2d`], [`resize_bilinear`], [`resize_nearest`]: max pooling and resizing;
 //!   [`resize_nearest_join`]: resizing and concatenation.
 //! - [`batch_norm`], [`channel_affine`]: batch norm, and with statistics given, with or without
-//!   ReLU; [`relu()`], [`add_relu`]: ReLU alone and after a residual sum; [`batch_norm_add_relu`],
-//!   [`channel_affine_add_relu`]: the end of a residual block.
+//!   ReLU; [`relu()`]: ReLU alone; [`batch_norm_add_relu`], [`channel_affine_add_relu`]: the end of a residual block.
 //! - [`global_mean`], [`gate()`], [`gate_add_relu`]: squeeze and excitation.
-//! - [`path_affinity`]: affinities of pixel pairs along the paths of a [`PathIndex`]; [`pair_sums`]: IRNet's losses of them.
+//! - [`pair_sums`]: IRNet's losses of the affinities of pixel pairs along the paths of a [`PathIndex`].
 //! - [`sgd_update`], [`momentum_update`], [`adam_update`]: steps of optimizers in one pass.
 //! - [`check_sound`]: whether a device computes what it is asked to.
 //! - [`walk::random_walk`]: propagation of activation maps by sparse passes (CPU, no tensors).
 
-mod affinity;
 mod autodiff;
 mod bf16;
 mod buffers;
@@ -49,10 +47,9 @@ pub mod walk;
 pub use bf16::bf16_instruction_set;
 pub use conv::ConvOptions;
 pub use dispatch::{
-    add_relu, batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
+    batch_norm, batch_norm_add_relu, channel_affine, channel_affine_add_relu, conv2d,
     conv2d_affine, conv2d_affine_add_relu, conv2d_relu, gate, gate_add_relu, global_mean,
-    max_pool2d, pair_sums, path_affinity, relu, resize_bilinear, resize_nearest,
-    resize_nearest_join,
+    max_pool2d, pair_sums, relu, resize_bilinear, resize_nearest, resize_nearest_join,
 };
 pub use norm::NormOptions;
 pub use pairs::{PairKind, PairLabels};

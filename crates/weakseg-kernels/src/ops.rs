@@ -7,7 +7,6 @@ use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
 use crate::pairs::{self, PairLabels};
-use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 
 /// The operations the networks call, routed at run time to the device of their inputs.
@@ -59,9 +58,6 @@ pub trait NetworkOps: Backend {
         shortcut: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self>;
-
-    /// See [`crate::path_affinity`].
-    fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self>;
 
     /// See [`crate::pair_sums`].
     fn sum_pairs(
@@ -130,9 +126,6 @@ pub trait NetworkOps: Backend {
 
     /// See [`crate::relu()`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// See [`crate::add_relu`].
-    fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Forward and gradient kernels of one backend, without a graph. The default bodies are made of
@@ -213,21 +206,6 @@ pub trait Kernels: Backend {
     /// Gradient with respect to the bias: the sum of `output_gradient` over images and pixels.
     fn conv2d_bias_gradient(output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         default::conv2d_bias_gradient::<Self>(output_gradient)
-    }
-
-    /// Affinities `[B, D, S]` of edges `[B, H, W]`: 1 - the largest edge on each pair's path.
-    fn path_affinity_forward(edge: FloatTensor<Self>, paths: &PathIndex) -> FloatTensor<Self> {
-        default::path_affinity_forward::<Self>(edge, paths)
-    }
-
-    /// Gradient with respect to the edges. Each pair's goes to the first cell of its path that
-    /// holds the largest edge.
-    fn path_affinity_backward(
-        edge: FloatTensor<Self>,
-        paths: &PathIndex,
-        affinity_gradient: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        default::path_affinity_backward::<Self>(edge, paths, affinity_gradient)
     }
 
     /// Sums over pairs, `[5]`, of edges `[B, H, W]` and displacements `[B, 2, H, W]`: see [`crate::pair_sums`].
@@ -440,11 +418,6 @@ pub trait Kernels: Backend {
     /// max(x, 0); a NaN stays one.
     fn relu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         default::relu_forward::<Self>(x)
-    }
-
-    /// max(a + b, 0) of equal shapes.
-    fn add_relu_forward(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-        default::add_relu_forward::<Self>(a, b)
     }
 
     /// Gradient with respect to what ReLU turned into `output`.

@@ -135,8 +135,7 @@ impl Sources {
         self.len() == 0
     }
 
-    /// Row-major pixel indices of the sources in the map: what the last axis of
-    /// [`path_affinity`](crate::path_affinity) counts.
+    /// Row-major pixel indices of the sources in the map.
     #[must_use]
     pub fn pixels(&self) -> Vec<usize> {
         self.rows()

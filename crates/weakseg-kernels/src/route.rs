@@ -59,10 +59,6 @@ macro_rules! route_to_kernels {
                 Self::conv2d_affine_add_forward(x, weight, scale, shift, shortcut, options)
             }
 
-            fn pair_affinity(edge: FloatTensor<Self>, paths: PathIndex) -> FloatTensor<Self> {
-                Self::path_affinity_forward(edge, &paths)
-            }
-
             fn sum_pairs(
                 edge: FloatTensor<Self>,
                 displacement: FloatTensor<Self>,
@@ -142,10 +138,6 @@ macro_rules! route_to_kernels {
 
             fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
                 Self::relu_forward(x)
-            }
-
-            fn add_rectify(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-                Self::add_relu_forward(a, b)
             }
         }
     };

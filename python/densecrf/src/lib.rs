@@ -88,19 +88,19 @@ impl Crf {
     fn infer<'py>(&self, py: Python<'py>, iterations: usize) -> PyResult<Bound<'py, PyBytes>> {
         let unary = self.unary()?;
         let found = py.detach(|| self.crf.infer(unary, iterations));
-        Ok(bytes(py, &found.map_err(error)?.q))
+        Ok(bytes(py, found.map_err(error)?.q()))
     }
 
     /// Marginals f32 `[K, N]` one iteration after the given ones.
     fn step<'py>(&self, py: Python<'py>, q: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let (unary, marginals) = (self.unary()?, self.marginals(q));
+        let (unary, marginals) = (self.unary()?, self.marginals(q)?);
         let found = py.detach(|| self.crf.step(unary, &marginals));
-        Ok(bytes(py, &found.map_err(error)?.q))
+        Ok(bytes(py, found.map_err(error)?.q()))
     }
 
     /// The divergence of marginals f32 `[K, N]`.
     fn kl_divergence(&self, py: Python<'_>, q: &[u8]) -> PyResult<f64> {
-        let (unary, marginals) = (self.unary()?, self.marginals(q));
+        let (unary, marginals) = (self.unary()?, self.marginals(q)?);
         py.detach(|| self.crf.kl_divergence(unary, &marginals))
             .map_err(error)
     }
@@ -143,13 +143,8 @@ impl Crf {
         self.unary.as_ref().ok_or_else(missing)
     }
 
-    fn marginals(&self, q: &[u8]) -> Marginals {
-        Marginals {
-            labels: self.labels,
-            height: self.height,
-            width: self.width,
-            q: numbers(q),
-        }
+    fn marginals(&self, q: &[u8]) -> PyResult<Marginals> {
+        Marginals::new(self.height, self.width, self.labels, numbers(q)).map_err(error)
     }
 }
 

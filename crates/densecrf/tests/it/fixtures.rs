@@ -62,11 +62,11 @@ fn every_shared_case() {
             .count();
         let labels_equal = 1.0 - differing as f64 / map.len() as f64;
         let q = read_marginals(&folder.join(format!("{name}.marginals.npz")));
-        assert_eq!(q.len(), found.q.len());
+        assert_eq!(q.len(), found.q().len());
         let within = |tolerance: f32| {
             let close = q
                 .iter()
-                .zip(&found.q)
+                .zip(found.q())
                 .filter(|(a, b)| (*a - *b).abs() <= tolerance);
             close.count() as f64 / q.len() as f64
         };

@@ -18,10 +18,10 @@ fn full_crf(height: usize, width: usize, labels: usize) -> DenseCrf {
 }
 
 fn assert_probabilities(found: &Marginals) {
-    let pixels = found.height * found.width;
-    assert_eq!(found.q.len(), found.labels * pixels);
+    let pixels = found.height() * found.width();
+    assert_eq!(found.q().len(), found.labels() * pixels);
     for pixel in 0..pixels {
-        let row = (0..found.labels).map(|label| found.q[label * pixels + pixel]);
+        let row = (0..found.labels()).map(|label| found.q()[label * pixels + pixel]);
         assert!(row.clone().all(|q| (0.0..=1.0).contains(&q)));
         assert!((row.map(f64::from).sum::<f64>() - 1.0).abs() < 1e-5);
     }
@@ -35,7 +35,7 @@ fn one_pixel_and_one_row() {
             .collect();
         let found = refine(&full_crf(height, width, 2), &map, 2, 10);
         assert_probabilities(&found);
-        assert_eq!((found.height, found.width), (height, width));
+        assert_eq!((found.height(), found.width()), (height, width));
         if height * width == 1 {
             assert_eq!(found.map(), map, "a lone pixel has nobody to listen to");
         }
@@ -45,7 +45,7 @@ fn one_pixel_and_one_row() {
 #[test]
 fn one_label_is_certain() {
     let found = refine(&full_crf(5, 7, 1), &[0; 35], 1, 10);
-    assert!(found.q.iter().all(|&q| q == 1.0));
+    assert!(found.q().iter().all(|&q| q == 1.0));
     assert_eq!(found.map(), [0; 35]);
 }
 
@@ -66,8 +66,13 @@ fn all_256_labels() {
 #[test]
 fn empty_and_overlarge_images() {
     for (height, width) in [(0, 5), (5, 0), (usize::MAX, 2), (1 << 20, 1 << 20)] {
-        let found = error(DenseCrf::new(height, width, 2));
-        assert_eq!(found, CrfError::ImageSize { height, width });
+        for found in [
+            error(DenseCrf::new(height, width, 2)),
+            error(Features::gaussian(height, width, 3.0)),
+            error(Marginals::new(height, width, 2, Vec::new())),
+        ] {
+            assert_eq!(found, CrfError::ImageSize { height, width });
+        }
     }
 }
 
@@ -151,48 +156,50 @@ fn messages_say_what_and_what_next() {
 
 #[test]
 fn given_marginals_are_probabilities_or_refused() {
-    // Few labels lie otherwise than many.
-    for labels in [2, 7] {
-        let crf = full_crf(4, 5, labels);
-        let unary = Unary::from_labels(&[1; 20], labels, 0.7, false).unwrap();
-        let good = crf.infer(&unary, 1).unwrap();
-        let of = |place: usize, value: f32| {
-            let mut marginals = good.clone();
-            marginals.q[place] = value;
-            marginals
-        };
-        assert!(crf.step(&unary, &good).is_ok());
-        assert!(crf.kl_divergence(&unary, &good).is_ok());
-        for value in [f32::NAN, f32::INFINITY] {
-            let wrong = of(20 + 3, value);
-            for found in [
-                error(crf.step(&unary, &wrong)),
-                error(crf.kl_divergence(&unary, &wrong)),
-            ] {
-                assert!(
-                    matches!(
-                        found,
-                        CrfError::Marginal {
-                            label: 1,
-                            pixel: 3,
-                            ..
-                        }
-                    ),
-                    "{found}"
-                );
+    let crf = full_crf(4, 5, 2);
+    let unary = Unary::from_labels(&[1; 20], 2, 0.7, false).unwrap();
+    let good = crf.infer(&unary, 1).unwrap();
+    let of = |place: usize, value: f32| {
+        let mut q = good.q().to_vec();
+        q[place] = value;
+        Marginals::new(4, 5, 2, q)
+    };
+    assert_eq!(of(6, good.q()[6]).unwrap(), good);
+    for value in [f32::NAN, f32::INFINITY] {
+        let found = error(of(20 + 3, value));
+        let place = matches!(
+            found,
+            CrfError::Marginal {
+                label: 1,
+                pixel: 3,
+                ..
             }
+        );
+        assert!(place, "{found}");
+    }
+    assert!(of(6, good.q()[6] + 5e-4).is_ok());
+    let found = error(of(6, good.q()[6] + 2e-3));
+    assert!(
+        matches!(found, CrfError::MarginalSum { pixel: 6, sum } if sum > 1.001),
+        "{found}"
+    );
+    assert!(matches!(
+        error(Marginals::new(4, 5, 2, vec![0.5; 39])),
+        CrfError::SizeMismatch {
+            expected: 40,
+            found: 39,
+            ..
         }
-        let near = of(6, good.q[6] + 5e-4);
-        assert!(crf.step(&unary, &near).is_ok());
-        let wrong = of(6, good.q[6] + 2e-3);
+    ));
+    // Right in themselves, but of another shape or other labels.
+    for (height, width, labels) in [(5, 4, 2), (4, 5, 3)] {
+        let q = vec![1.0 / labels as f32; labels * 20];
+        let other = Marginals::new(height, width, labels, q).unwrap();
         for found in [
-            error(crf.step(&unary, &wrong)),
-            error(crf.kl_divergence(&unary, &wrong)),
+            error(crf.step(&unary, &other)),
+            error(crf.kl_divergence(&unary, &other)),
         ] {
-            assert!(
-                matches!(found, CrfError::MarginalSum { pixel: 6, sum } if sum > 1.001),
-                "{found}"
-            );
+            assert!(matches!(found, CrfError::SizeMismatch { .. }), "{found}");
         }
     }
 }

@@ -21,6 +21,7 @@ fn error<T: std::fmt::Debug>(result: Result<T, CrfError>) -> CrfError {
 /// Largest absolute difference.
 fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|v| v.is_finite()));
     a.iter()
         .zip(b)
         .map(|(a, b)| (a - b).abs())

@@ -48,7 +48,7 @@ fn both(
         let crf = DenseCrf::new(HEIGHT, WIDTH, labels)
             .unwrap()
             .filtering(filtering);
-        add(crf).infer(&unary(labels), iterations).unwrap().q
+        add(crf).infer(&unary(labels), iterations).unwrap().into_q()
     };
     (run(Filtering::Lattice), run(Filtering::Exact))
 }

@@ -195,7 +195,7 @@ impl Crf {
 
         write_index_png(&self.out, &refined)?;
         if let Some(path) = &self.marginals {
-            npy::write_f32(path, &[labels, height, width], &marginals.q)?;
+            npy::write_f32(path, &[labels, height, width], marginals.q())?;
         }
         if settings.json {
             output::json(&Outcome {

@@ -6,13 +6,11 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, TensorMetadata};
+use burn::backend::{Backend, TensorMetadata};
 
+use super::Tracked;
 use super::again::Again;
 use crate::ops::Kernels;
-
-/// A tensor of the recording backend.
-type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 pub(super) fn weigh<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,

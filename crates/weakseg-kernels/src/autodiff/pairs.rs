@@ -1,18 +1,16 @@
 //! Sums over pairs of pixels.
 
+use burn::backend::Backend;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend};
 
+use super::Tracked;
 use crate::ops::Kernels;
 use crate::pairs::PairLabels;
-
-/// A tensor of the recording backend.
-type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 pub(super) fn sum_pairs<B: Backend + Kernels, C: CheckpointStrategy>(
     edge: Tracked<B, C>,

@@ -8,10 +8,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend};
 
+use super::Tracked;
 use crate::ops::Kernels;
-
-/// A tensor of the recording backend.
-type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
 pub(super) fn normalize_add<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,

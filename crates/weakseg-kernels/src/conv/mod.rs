@@ -48,7 +48,6 @@ pub(crate) use shape::ConvShape;
 
 use lattice::Correlation;
 use planes::{Planes, WeightColumns, WeightStrides};
-use rayon::prelude::*;
 
 use crate::scratch::{Shared, Temporary, written_by, written_or_zero};
 use crate::tile::Tiles;
@@ -234,32 +233,6 @@ pub(crate) fn weight_gradient(
     } else {
         weight_gradient::weight_gradient(tiles, shape, x, output_gradient)
     }
-}
-
-/// Sum of an output gradient `[B, channels, pixels]` over images and pixels: `[channels]`.
-pub(crate) fn bias_gradient(output_gradient: &[f32], channels: usize, pixels: usize) -> Vec<f32> {
-    (0..channels)
-        .into_par_iter()
-        .map(|channel| {
-            output_gradient
-                .chunks_exact(channels * pixels)
-                .map(|image| lane_sum(&image[channel * pixels..][..pixels]))
-                .sum()
-        })
-        .collect()
-}
-
-/// Sum in 16 interleaved lanes: a fixed order that vectorises and rounds less than one long sum.
-fn lane_sum(values: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let chunks = values.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]

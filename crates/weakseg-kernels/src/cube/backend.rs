@@ -11,7 +11,6 @@ use crate::default;
 use crate::norm::NormOptions;
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::pairs::PairLabels;
-use crate::path::PathIndex;
 use crate::pool::PoolOptions;
 use crate::route::route_to_kernels;
 

@@ -3,7 +3,7 @@
 //! Burn joins neighbouring operations into one kernel, and what is called here is written for that:
 //! - What concerns channels alone is done on `[C]` vectors, and these are reshaped before the pixels' turn: a reshape between
 //!   two operations keeps them apart. Together, every pixel would write the vector's results, all to the same few places,
-//!   which took seven times as long as the pixels.
+//!   which takes longer than the pixels.
 //! - Pixels are `[pixels, C]`: each further axis costs every vector that is read two divisions.
 
 use burn::backend::tensor::FloatTensor;

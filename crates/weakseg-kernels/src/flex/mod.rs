@@ -10,8 +10,7 @@ mod tensors;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DType, Flex, TensorMetadata};
 
-use crate::affinity;
-use crate::channels::Channels;
+use crate::channels::{self, Channels};
 use crate::conv::{self, ConvOptions, Ending};
 use crate::default;
 use crate::gate;
@@ -20,7 +19,6 @@ use crate::nearest::{self, Growth};
 use crate::norm::{self, ChannelMap, NormOptions};
 use crate::ops::{Kernels, NetworkOps, Resize};
 use crate::pairs::{self, PairLabels};
-use crate::path::PathIndex;
 use crate::pool::{self, PoolOptions};
 use crate::relu::{self, gated, rectified};
 use crate::resize;
@@ -165,34 +163,9 @@ impl Kernels for Flex {
             return default::conv2d_bias_gradient::<Self>(output_gradient);
         }
         let output_gradient = contiguous(&output_gradient);
-        let [_, channels, height, width] = output_gradient.shape().dims();
-        let gradient = conv::bias_gradient(values(&output_gradient), channels, height * width);
-        tensor(gradient, &[channels])
-    }
-
-    fn path_affinity_forward(edge: FloatTensor<Self>, paths: &PathIndex) -> FloatTensor<Self> {
-        if edge.dtype() != DType::F32 {
-            return default::path_affinity_forward::<Self>(edge, paths);
-        }
-        let edge = contiguous(&edge);
-        let dims: [usize; 3] = edge.shape().dims();
-        let count = paths.sources(dims[1], dims[2]).len();
-        let output = affinity::forward(values(&edge), dims, paths);
-        tensor(output, &[dims[0], paths.directions().len(), count])
-    }
-
-    fn path_affinity_backward(
-        edge: FloatTensor<Self>,
-        paths: &PathIndex,
-        affinity_gradient: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        if edge.dtype() != DType::F32 {
-            return default::path_affinity_backward::<Self>(edge, paths, affinity_gradient);
-        }
-        let (edge, upstream) = (contiguous(&edge), contiguous(&affinity_gradient));
-        let dims: [usize; 3] = edge.shape().dims();
-        let gradient = affinity::backward(values(&edge), dims, paths, values(&upstream));
-        tensor(gradient, &dims)
+        let sizes = Channels::of(output_gradient.shape().dims());
+        let gradient = channels::sums(Instructions::detect(), values(&output_gradient), sizes);
+        tensor(gradient, &[sizes.channels])
     }
 
     fn pair_sums_forward(
@@ -598,13 +571,6 @@ impl Kernels for Flex {
             return default::relu_forward::<Self>(x);
         }
         mapped(x, relu::CHUNK, |_| |x| rectified(x, 0.0))
-    }
-
-    fn add_relu_forward(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-        if !elementwise_serves(&[&a, &b]) {
-            return default::add_relu_forward::<Self>(a, b);
-        }
-        zip_mapped(a, &b, relu::CHUNK, |_| |a, b| rectified(a + b, 0.0))
     }
 
     fn relu_gradient(

@@ -5,13 +5,17 @@ use burn::backend::{Backend, DType, TensorData, TensorMetadata, get_or_init_devi
 use burn::tensor::{BoolDType, IndexingUpdateOp, Slice};
 
 use super::labels::{PairLabels, UNSURE};
-use super::{EPSILON, SUMS};
-use crate::ops::Kernels;
+use super::{EPSILON, SUMS, affinity};
+
+/// Kinds of pairs; the sums of their affinities have the same numbers.
+const BACKGROUND: usize = 0;
+const FOREGROUND: usize = 1;
+const NEGATIVE: usize = 2;
 
 /// The pairs of a batch as tensors.
 struct Pairs<B: Backend> {
-    /// Background, foreground and negative, 0 or 1, `[B, D, S]`.
-    masks: [FloatTensor<B>; 3],
+    /// Which are not background, not foreground, not negative, `[B, D, S]`.
+    others: [BoolTensor<B>; 3],
     /// 1 - the greatest edge on the path, `[B, D, S]`.
     affinity: FloatTensor<B>,
     /// Pixels of the sources, `[S]`, and of the destinations, `[D · S]`.
@@ -46,7 +50,7 @@ fn masks<B: Backend>(
     ]
 }
 
-impl<B: Backend + Kernels> Pairs<B> {
+impl<B: Backend> Pairs<B> {
     fn new(edge: FloatTensor<B>, displacement: FloatTensor<B>, labels: &PairLabels) -> Self {
         let (device, dtype) = (edge.device(), edge.dtype());
         let ([batch, height, width], paths) = (labels.shape(), labels.paths());
@@ -80,8 +84,7 @@ impl<B: Backend + Kernels> Pairs<B> {
         let from = B::float_expand(from, [batch, steps, count].into());
         let to = B::float_select(cells, 1, destinations.clone());
         let to = B::float_reshape(to, [batch, steps, count].into());
-        let masks = masks::<B>(from, to, settings.bool_dtype)
-            .map(|mask| B::bool_into_float(mask, dtype.into()));
+        let others = masks::<B>(from, to, settings.bool_dtype).map(B::bool_not);
         let flat = B::float_reshape(displacement, [batch, 2, height * width].into());
         let from = B::float_select(flat.clone(), 2, sources.clone());
         let to = B::float_select(flat, 2, destinations.clone());
@@ -91,8 +94,8 @@ impl<B: Backend + Kernels> Pairs<B> {
         );
         let along = |axis: usize| directions.iter().map(move |d| d[axis] as f32);
         Self {
-            masks,
-            affinity: B::path_affinity_forward(edge, paths),
+            others,
+            affinity: affinity::forward::<B>(edge, paths),
             sources,
             destinations,
             moved,
@@ -110,37 +113,46 @@ impl<B: Backend + Kernels> Pairs<B> {
         ]
     }
 
-    /// What foreground and background pairs are off by, `[B, 2, D, S]`, and the mask of each, `[B, 1, D, S]`.
-    fn excesses(&self) -> [(FloatTensor<B>, FloatTensor<B>); 2] {
+    /// Values `[B, D, S]`, 0 for pairs of another kind. (Not by multiplication: what is no number of others would stay none.)
+    fn of_kind(&self, kind: usize, values: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_mask_fill(values, self.others[kind].clone(), 0.0.into())
+    }
+
+    /// [`of_kind`](Self::of_kind) for values of both axes, `[B, 2, D, S]`.
+    fn of_kind_on_axes(&self, kind: usize, values: FloatTensor<B>) -> FloatTensor<B> {
         let [batch, steps, count] = self.shape;
-        let mask = |kind: usize| {
-            B::float_reshape(self.masks[kind].clone(), [batch, 1, steps, count].into())
-        };
+        let others = B::bool_reshape(self.others[kind].clone(), [batch, 1, steps, count].into());
+        let others = B::bool_expand(others, [batch, 2, steps, count].into());
+        B::float_mask_fill(values, others, 0.0.into())
+    }
+
+    /// What foreground pairs are off by, and background pairs, `[B, 2, D, S]`.
+    fn excesses(&self) -> [FloatTensor<B>; 2] {
         let near = B::float_sub(self.moved.clone(), self.direction.clone());
-        [(near, mask(1)), (self.moved.clone(), mask(0))]
+        [near, self.moved.clone()]
     }
 }
 
-pub(crate) fn forward<B: Backend + Kernels>(
+pub(crate) fn forward<B: Backend>(
     edge: FloatTensor<B>,
     displacement: FloatTensor<B>,
     labels: &PairLabels,
 ) -> FloatTensor<B> {
     let pairs = Pairs::<B>::new(edge, displacement, labels);
     let [near, apart] = pairs.near_and_apart().map(B::float_log);
-    let [background, foreground, negative] = pairs.masks.clone();
     let logarithms = [
-        (background, near.clone()),
-        (foreground, near),
-        (negative, apart),
+        (BACKGROUND, near.clone()),
+        (FOREGROUND, near),
+        (NEGATIVE, apart),
     ]
-    .map(|(mask, log)| B::float_neg(B::float_sum(B::float_mul(mask, log))));
-    let distances = (pairs.excesses())
-        .map(|(excess, mask)| B::float_sum(B::float_mul(B::float_abs(excess), mask)));
+    .map(|(kind, log)| B::float_neg(B::float_sum(pairs.of_kind(kind, log))));
+    let [near, still] = pairs.excesses().map(B::float_abs);
+    let distances = [(FOREGROUND, near), (BACKGROUND, still)]
+        .map(|(kind, off)| B::float_sum(pairs.of_kind_on_axes(kind, off)));
     B::float_cat(logarithms.into_iter().chain(distances).collect(), 0)
 }
 
-pub(crate) fn backward<B: Backend + Kernels>(
+pub(crate) fn backward<B: Backend>(
     edge: FloatTensor<B>,
     displacement: FloatTensor<B>,
     labels: &PairLabels,
@@ -156,20 +168,20 @@ pub(crate) fn backward<B: Backend + Kernels>(
         B::float_reshape(one, shape.to_vec().into())
     };
     let [near, apart] = pairs.near_and_apart();
-    let [background, foreground, negative] = pairs.masks.clone();
-    let weighed = |mask, sum| B::float_mul(mask, upstream(sum, &[1, 1, 1]));
-    let positive = B::float_add(weighed(background, 0), weighed(foreground, 1));
-    let affinity = B::float_sub(
-        B::float_div(weighed(negative, 2), apart),
+    let weighed = |kind: usize| {
+        let upstream = B::float_expand(upstream(kind, &[1, 1, 1]), pairs.shape.into());
+        pairs.of_kind(kind, upstream)
+    };
+    let positive = B::float_add(weighed(BACKGROUND), weighed(FOREGROUND));
+    let of_affinity = B::float_sub(
+        B::float_div(weighed(NEGATIVE), apart),
         B::float_div(positive, near),
     );
-    let edge = B::path_affinity_backward(edge, labels.paths(), affinity);
-    let [near, still] = pairs.excesses();
-    let signs = [(near, 3), (still, 4)].map(|((excess, mask), sum)| {
-        B::float_mul(
-            B::float_mul(B::float_sign(excess), mask),
-            upstream(sum, &[1, 1, 1, 1]),
-        )
+    let edge = affinity::backward::<B>(edge, labels.paths(), of_affinity);
+    let [near, still] = pairs.excesses().map(B::float_sign);
+    let signs = [(FOREGROUND, near, 3), (BACKGROUND, still, 4)].map(|(kind, sign, sum)| {
+        let sign = B::float_mul(sign, upstream(sum, &[1, 1, 1, 1]));
+        pairs.of_kind_on_axes(kind, sign)
     });
     let [near, still] = signs;
     let signs = B::float_add(near, still);

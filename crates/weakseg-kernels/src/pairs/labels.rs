@@ -90,7 +90,8 @@ impl PairLabels {
         self.inner.counts
     }
 
-    /// Every pair's kind, `[B, D, S]` in the order of [`path_affinity`](crate::path_affinity).
+    /// Every pair's kind, `[B, D, S]`: one row for each of [`PathIndex::directions`], one column for each of
+    /// [`PathIndex::sources`].
     #[must_use]
     pub fn kinds(&self) -> Vec<PairKind> {
         let [batch, ..] = self.inner.shape;

@@ -6,10 +6,14 @@
 use rayon::prelude::*;
 
 use super::labels::{PairLabels, masks};
+use super::line::{Line, affinity, marked};
 use super::{EPSILON, SUMS};
-use crate::affinity::{CHUNK, Line, WIDE};
 use crate::instructions::{Instructions, per_instruction_set};
 
+/// Directions of a task. Fixed, so that the order of the additions does not depend on the number of threads.
+const CHUNK: usize = 16;
+/// Pairs walked side by side.
+const WIDE: usize = 32;
 /// Pairs walked side by side behind the last [`WIDE`] of a row.
 const NARROW: usize = 8;
 /// Factors of a product before its logarithm is taken: each is 1e-5 or more.
@@ -71,6 +75,8 @@ impl<'a> Maps<'a> {
 /// The sums, in f64 until the last.
 pub(crate) fn forward(set: Instructions, maps: &Maps<'_>) -> [f32; SUMS] {
     let [images, tasks] = maps.tasks();
+    let edge = &marked(maps.edge);
+    let maps = Maps { edge, ..*maps };
     let parts: Vec<[f64; SUMS]> = (0..images * tasks)
         .into_par_iter()
         .map(|at| {
@@ -87,6 +93,8 @@ pub(crate) fn forward(set: Instructions, maps: &Maps<'_>) -> [f32; SUMS] {
 /// Gradients with respect to the edge map and the displacements, from those of the sums.
 pub(crate) fn backward(set: Instructions, maps: &Maps<'_>, upstream: [f32; SUMS]) -> [Vec<f32>; 2] {
     let ([images, tasks], pixels) = (maps.tasks(), maps.pixels());
+    let edge = &marked(maps.edge);
+    let maps = Maps { edge, ..*maps };
     let mut parts = vec![0.0; images * tasks * 3 * pixels];
     parts
         .par_chunks_mut((3 * pixels).max(1))
@@ -194,7 +202,7 @@ impl Sums {
         let [sources, destinations] = pairs.ends::<u32, N>(pairs.labels, pixel);
         let mut factors = [[1.0f32; N]; 3];
         for lane in 0..N {
-            let affinity = 1.0 - greatest[lane];
+            let affinity = affinity(greatest[lane]);
             let (near, apart) = (affinity + NEAR, (1.0 + NEAR) - affinity);
             let [background, foreground, negative] = masks(sources[lane], destinations[lane]);
             factors[0][lane] = if background { near } else { 1.0 };
@@ -241,7 +249,7 @@ impl Part<'_> {
         // Of the affinities: −1/(a + ε) times the sum's, or 1/(1 + ε − a).
         let mut gradients = [0.0f32; N];
         for lane in 0..N {
-            let affinity = 1.0 - greatest[lane];
+            let affinity = affinity(greatest[lane]);
             let [background, foreground, negative] = masks(sources[lane], destinations[lane]);
             let none_or_negative = if negative { negative_edge } else { 0.0 };
             let or_foreground = if foreground {

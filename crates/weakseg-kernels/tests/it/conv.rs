@@ -8,6 +8,9 @@ use weakseg_kernels::{ConvOptions, SgdStep, conv2d, sgd_update};
 
 use crate::{numbers, relative_error, values};
 
+/// f32's sums of up to some thousand products in another order.
+const TOLERANCE: f32 = 1e-5;
+
 pub(crate) fn filled<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
     let data = TensorData::new(numbers(shape.iter().product(), seed), shape);
     Tensor::from_data(data, device)
@@ -53,13 +56,13 @@ fn equals_burn_forward_and_gradients() {
         let upstream = filled(ours.dims(), 4, &device);
         let ours_grads = (ours.clone() * upstream.clone()).sum().backward();
         let theirs_grads = (theirs.clone() * upstream).sum().backward();
-        assert!(relative_error(&values(&ours), &values(&theirs)) <= 1e-5);
+        assert!(relative_error(&values(&ours), &values(&theirs)) <= TOLERANCE);
         macro_rules! check {
             ($tensor:expr) => {
                 let a = $tensor.grad(&ours_grads).expect("gradient");
                 let b = $tensor.grad(&theirs_grads).expect("gradient");
                 let error = relative_error(&values(&a), &values(&b));
-                assert!(error <= 1e-5, "{weight_shape:?} {options:?}: {error}");
+                assert!(error <= TOLERANCE, "{weight_shape:?} {options:?}: {error}");
             };
         }
         check!(x);
@@ -120,7 +123,7 @@ fn equals_pytorch() {
             ),
         ] {
             let error = relative_error(&found, expected);
-            assert!(error <= 1e-5, "{:?} {options:?}: {error}", case.weight);
+            assert!(error <= TOLERANCE, "{:?} {options:?}: {error}", case.weight);
         }
     }
 }
@@ -135,7 +138,7 @@ fn reads_transposed_and_sliced_tensors() {
     let weight = filled([3, 4, 3, 3], 2, &device).swap_dims(0, 1);
     let ours = conv2d(x.clone(), weight.clone(), None, &options);
     let theirs = burn_conv2d(x, weight, None, burn_options(&options));
-    assert!(relative_error(&values(&ours), &values(&theirs)) <= 1e-5);
+    assert!(relative_error(&values(&ours), &values(&theirs)) <= TOLERANCE);
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn other_float_types_take_the_backends_own() {
     );
     assert_eq!(double.dtype(), burn::tensor::DType::F64);
     let double = values(&double.cast(burn::tensor::DType::F32));
-    assert!(relative_error(&values(&single), &double) <= 1e-5);
+    assert!(relative_error(&values(&single), &double) <= TOLERANCE);
 }
 
 #[test]

@@ -98,13 +98,11 @@ impl Inputs {
 
 #[test]
 fn joined_on_the_cpu_are_the_bytes_of_two_operations() {
-    for device in [Device::flex(), Device::flex().autodiff()] {
-        for case in cases() {
-            let inputs = Inputs::of(case, &device);
-            for (joined, apart) in inputs.joined().iter().zip(&inputs.apart()) {
-                assert_eq!(joined.dims(), apart.dims());
-                assert!(values(joined) == values(apart), "{case:?}");
-            }
+    for case in cases() {
+        let inputs = Inputs::of(case, &Device::flex());
+        for (joined, apart) in inputs.joined().iter().zip(&inputs.apart()) {
+            assert_eq!(joined.dims(), apart.dims());
+            assert!(values(joined) == values(apart), "{case:?}");
         }
     }
 }

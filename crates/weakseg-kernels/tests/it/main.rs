@@ -1,6 +1,5 @@
 //! Kernels against Burn's own operations, recorded oracles and finite differences.
 
-mod affinity;
 mod blocks;
 mod conv;
 mod endings;

@@ -1,11 +1,21 @@
 //! Sums over pairs against their definition and the backend's own operations.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use weakseg_kernels::{PairKind, PairLabels, PathIndex, pair_sums, path_affinity};
+use weakseg_kernels::{PairKind, PairLabels, PathIndex, pair_sums};
 
 use crate::{numbers, relative_error, values};
 
 const SUMS: usize = 5;
+
+/// Each term in f32, their sums in f64.
+const DEFINITION: f64 = 2e-6;
+/// The same of gradients, beside f64's; relative to the greatest.
+const BODIES: f32 = 3e-6;
+/// Beside quotients of differences, in which f64's sums cancel to about ten digits.
+const DIFFERENCES: f32 = 1e-5;
+
+/// Other ones for each sum.
+const FACTORS: [f32; SUMS] = [0.5, -0.75, 2.0, 0.25, 1.5];
 
 /// Edges between 0.05 and 0.95, displacements between -3 and 3, some of them whole numbers, and labels of every kind.
 struct Case {
@@ -50,7 +60,7 @@ impl Case {
             .detach()
             .require_grad();
         let sums = pair_sums(edge.clone(), displacement.clone(), &self.labels);
-        let factors = TensorData::new(vec![0.5f32, -0.75, 2.0, 0.25, 1.5], [SUMS]);
+        let factors = TensorData::new(FACTORS.to_vec(), [SUMS]);
         let factors = Tensor::<1>::from_data(factors, &sums.device()).cast(dtype);
         let grads = (sums.clone() * factors).sum().backward();
         [
@@ -74,48 +84,158 @@ const CASES: [([usize; 3], usize); 4] = [
     ([1, 10, 27], 10),
 ];
 
+/// The definition, pair by pair, of edges and displacements in f64.
+fn definition(edge: &[f64], field: &[f64], labels: &PairLabels) -> [f64; SUMS] {
+    let ([_, height, width], paths) = (labels.shape(), labels.paths());
+    let pixels = height * width;
+    let sources = paths.sources(height, width);
+    let pairs = sources.len() * paths.directions().len();
+    let source_pixels = sources.pixels();
+    let mut sums = [0.0; SUMS];
+    for (at, kind) in labels.kinds().into_iter().enumerate() {
+        let (image, number) = (at / pairs, at % pairs / sources.len());
+        let (direction, path) = (paths.directions()[number], &paths.paths()[number]);
+        let source = source_pixels[at % sources.len()];
+        let cell = |cell: [isize; 2]| source.wrapping_add_signed(sources.offset(cell));
+        let edges = path.iter().map(|to| edge[image * pixels + cell(*to)]);
+        let affinity = 1.0 - edges.fold(f64::MIN, f64::max);
+        let near = -(affinity + 1e-5).ln();
+        let moved = [0, 1].map(|axis| {
+            let plane = &field[(2 * image + axis) * pixels..];
+            plane[source] - plane[cell(direction)]
+        });
+        match kind {
+            PairKind::Background => {
+                sums[0] += near;
+                sums[4] += moved[0].abs() + moved[1].abs();
+            }
+            PairKind::Foreground => {
+                sums[1] += near;
+                let off = |axis: usize| (moved[axis] - direction[axis] as f64).abs();
+                sums[3] += off(0) + off(1);
+            }
+            PairKind::Negative => sums[2] -= (1.0 + 1e-5 - affinity).ln(),
+            PairKind::Unsure => {}
+        }
+    }
+    sums
+}
+
+fn f64s<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    values(tensor).into_iter().map(f64::from).collect()
+}
+
 #[test]
 fn equals_the_definition() {
     let device = crate::device();
     for (shape, radius) in CASES {
         let case = Case::of(shape, radius, &device);
-        let [_, height, width] = shape;
-        let paths = case.labels.paths();
-        let sources = paths.sources(height, width);
-        let affinity = values(&path_affinity(case.edge.clone(), paths));
-        let field = values(&case.displacement);
-        let mut expected = [0.0f64; SUMS];
-        let pairs = sources.len() * paths.directions().len();
-        for (at, kind) in case.labels.kinds().into_iter().enumerate() {
-            let (image, direction) = (at / pairs, paths.directions()[at % pairs / sources.len()]);
-            let source = sources.pixels()[at % sources.len()];
-            let affinity = f64::from(affinity[at]);
-            let near = -(affinity + 1e-5).ln();
-            let moved = [0, 1].map(|axis| {
-                let plane = &field[(2 * image + axis) * height * width..];
-                let to = source.wrapping_add_signed(sources.offset(direction));
-                f64::from(plane[source]) - f64::from(plane[to])
-            });
-            match kind {
-                PairKind::Background => {
-                    expected[0] += near;
-                    expected[4] += moved[0].abs() + moved[1].abs();
-                }
-                PairKind::Foreground => {
-                    expected[1] += near;
-                    let off = |axis: usize| (moved[axis] - direction[axis] as f64).abs();
-                    expected[3] += off(0) + off(1);
-                }
-                PairKind::Negative => expected[2] -= (1.0 + 1e-5 - affinity).ln(),
-                PairKind::Unsure => {}
-            }
-        }
+        let expected = definition(&f64s(&case.edge), &f64s(&case.displacement), &case.labels);
         assert!(expected.iter().all(|sum| *sum > 0.0), "{expected:?}");
         let sums = values(&pair_sums(case.edge, case.displacement, &case.labels));
         for (found, expected) in sums.iter().zip(expected) {
             let error = (f64::from(*found) - expected).abs() / expected;
-            assert!(error <= 2e-6, "{sums:?} and {expected:?} of {shape:?}");
+            assert!(
+                error <= DEFINITION,
+                "{sums:?} and {expected:?} of {shape:?}"
+            );
         }
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    let case = Case::of([2, 9, 13], 4, &crate::device().autodiff());
+    let [_, of_edge, of_field] = case.run(DType::F32);
+    let (edge, field) = (f64s(&case.edge), f64s(&case.displacement));
+    let loss = |edge: &[f64], field: &[f64]| -> f64 {
+        let sums = definition(edge, field, &case.labels).into_iter();
+        sums.zip(FACTORS).map(|(sum, f)| sum * f64::from(f)).sum()
+    };
+    // Below the smallest gap between two edges, and between a displacement and where its loss has a kink.
+    let step = 1e-6;
+    let differences = |count: usize, loss: &dyn Fn(usize, f64) -> f64| -> Vec<f32> {
+        let slope = |at| (loss(at, step) - loss(at, -step)) / (2.0 * step);
+        (0..count).map(|at| slope(at) as f32).collect()
+    };
+    let moved = |values: &[f64], at: usize, by: f64| {
+        let mut values = values.to_vec();
+        values[at] += by;
+        values
+    };
+    let expected = differences(edge.len(), &|at, by| loss(&moved(&edge, at, by), &field));
+    assert!(relative_error(&of_edge, &expected) <= DIFFERENCES);
+    let expected = differences(field.len(), &|at, by| loss(&edge, &moved(&field, at, by)));
+    assert!(relative_error(&of_field, &expected) <= DIFFERENCES);
+}
+
+#[test]
+fn ties_go_to_the_first_cell_of_the_path() {
+    let device = crate::device().autodiff();
+    for dtype in [DType::F32, DType::F64] {
+        let labels = PairLabels::new(&[0; 6], [1, 2, 3], &PathIndex::new(2));
+        let edge = Tensor::<3>::full([1, 2, 3], 0.5, &device).cast(dtype);
+        let edge = edge.detach().require_grad();
+        let field = Tensor::<4>::zeros([1, 2, 2, 3], &device).cast(dtype);
+        let sums = pair_sums(edge.clone(), field, &labels).sum();
+        let gradient = edge.grad(&sums.backward()).expect("gradient");
+        // The only source is (0, 1); its four destinations take one pair each.
+        let one = 1.0 / (0.5f32 + 1e-5);
+        let gradient = values(&gradient.cast(DType::F32));
+        let expected = [0.0, 0.0, one, one, one, one];
+        assert!(relative_error(&gradient, &expected) <= BODIES, "{dtype:?}");
+    }
+}
+
+/// Wherever it lies on a path, and in the sums of its pairs alone.
+#[test]
+fn an_edge_that_is_no_number_makes_the_sums_of_its_pairs_none() {
+    let device = crate::device().autodiff();
+    let paths = PathIndex::new(4);
+    let (height, width) = (7, 12);
+    let at = 3 * width + 5;
+    for dtype in [DType::F32, DType::F64] {
+        for (label, sum) in [(0, 0), (1, 1)] {
+            let labels = vec![label; height * width];
+            let labels = PairLabels::new(&labels, [1, height, width], &paths);
+            let mut edge = vec![0.5f32; height * width];
+            edge[at] = f32::NAN;
+            let edge = TensorData::new(edge, [1, height, width]);
+            let edge = Tensor::<3>::from_data(edge, &device).cast(dtype).detach();
+            let edge = edge.require_grad();
+            let field = Tensor::<4>::zeros([1, 2, height, width], &device).cast(dtype);
+            let sums = pair_sums(edge.clone(), field, &labels);
+            let found = values(&sums.clone().cast(DType::F32));
+            let none: Vec<usize> = (0..SUMS).filter(|sum| found[*sum].is_nan()).collect();
+            assert_eq!(none, [sum], "{dtype:?}: {found:?}");
+            // Every pair whose path meets the cell is lost in it, and no other.
+            let gradient = edge.grad(&sums.sum().backward()).expect("gradient");
+            let gradient = values(&gradient.cast(DType::F32));
+            let lost: Vec<usize> = (0..gradient.len())
+                .filter(|p| gradient[*p].is_nan())
+                .collect();
+            assert_eq!(lost, [at], "{dtype:?}");
+        }
+    }
+}
+
+#[test]
+fn a_gradient_stays_with_the_pairs_of_its_sum() {
+    let device = crate::device().autodiff();
+    let case = Case::of([1, 7, 12], 4, &device);
+    let background = PairLabels::new(&[0; 84], [1, 7, 12], &PathIndex::new(4));
+    for dtype in [DType::F32, DType::F64] {
+        let edge = case.edge.clone().cast(dtype).detach().require_grad();
+        let field = case.displacement.clone().cast(dtype).detach();
+        let field = field.require_grad();
+        let sums = pair_sums(edge.clone(), field.clone(), &background);
+        let factors = [1.0, f32::NAN, f32::INFINITY, f32::NAN, 1.0];
+        let factors = Tensor::<1>::from_floats(factors, &device).cast(dtype);
+        let grads = (sums * factors).sum().backward();
+        let of_edge = values(&edge.grad(&grads).expect("gradient").cast(DType::F32));
+        let of_field = values(&field.grad(&grads).expect("gradient").cast(DType::F32));
+        let finite = of_edge.iter().chain(&of_field).all(|g| g.is_finite());
+        assert!(finite, "{dtype:?}");
     }
 }
 
@@ -131,7 +251,7 @@ fn the_default_body_gives_the_same() {
             .zip(fused.iter().zip(&default))
         {
             let error = relative_error(fused, default);
-            assert!(error <= 3e-6, "{what} of {shape:?}: {error}");
+            assert!(error <= BODIES, "{what} of {shape:?}: {error}");
             assert!(default.iter().any(|value| *value != 0.0));
         }
     }
@@ -217,7 +337,7 @@ fn one_map_alone_gets_its_gradient() {
         case.displacement.clone().detach(),
         &case.labels,
     );
-    let factors = Tensor::from_floats([0.5, -0.75, 2.0, 0.25, 1.5], &sums.device());
+    let factors = Tensor::from_floats(FACTORS, &sums.device());
     let grads = (sums * factors).sum().backward();
     assert_eq!(values(&edge.grad(&grads).expect("gradient")), expected);
 }

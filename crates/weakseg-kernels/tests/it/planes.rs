@@ -7,6 +7,9 @@ use weakseg_kernels::{PoolOptions, max_pool2d, resize_bilinear};
 
 use crate::{numbers, relative_error, values};
 
+/// Weights of pixels and sums of them in f32, by other formulas.
+const TOLERANCE: f32 = 1e-5;
+
 fn filled(shape: [usize; 4], device: &Device) -> Tensor<4> {
     let data = TensorData::new(numbers(shape.iter().product(), 9), shape);
     Tensor::from_data(data, device)
@@ -31,8 +34,8 @@ fn compare(
     };
     let (ours, theirs) = (run(&ours), run(&theirs));
     assert_eq!(ours.0, theirs.0, "{shape:?}");
-    assert!(relative_error(&ours.1, &theirs.1) <= 1e-5, "{shape:?}");
-    assert!(relative_error(&ours.2, &theirs.2) <= 1e-5, "{shape:?}");
+    assert!(relative_error(&ours.1, &theirs.1) <= TOLERANCE, "{shape:?}");
+    assert!(relative_error(&ours.2, &theirs.2) <= TOLERANCE, "{shape:?}");
 }
 
 #[test]

@@ -93,18 +93,6 @@ impl ClassifierConfig {
         }
     }
 
-    /// The CAM network of IRNet (Ahn, Cho and Kwak 2019): ResNet50 at output stride 16 without
-    /// dilation, a 1x1 convolution without bias, batch norm on loaded statistics, and no gradient
-    /// before `layer3`.
-    pub fn irn_cam(classes: usize) -> Self {
-        Self {
-            head: HeadKind::Conv,
-            frozen_blocks: 3,
-            fixed_statistics: true,
-            ..Self::new(ClassifierArch::Resnet50Irn, classes)
-        }
-    }
-
     /// Names of the layers whose activations can be had, in order of depth; the last one's is what
     /// the head averages.
     pub fn layers(&self) -> Vec<&'static str> {

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::encoder::{Encoder, Trunk};
 use crate::error::ModelError;
-use crate::layers::{DropBlock, DropNoise};
+use crate::layers::{DropBlock, DropNoise, GlobalMean};
 
 pub(crate) use config::irn_trunk;
 pub use config::{ClassifierConfig, DropBlockConfig, DropBlockPlace};
@@ -46,12 +46,7 @@ impl Classifier {
     /// # Shapes
     /// `[B, K, h, w]` → `[B, C]`
     pub fn logits(&self, maps: Tensor<4>) -> Tensor<2> {
-        let [batch, channels, height, width] = maps.dims();
-        let means = maps
-            .reshape([batch, channels, height * width])
-            .mean_dim(2)
-            .reshape([batch, channels]);
-        self.head.logits(means)
+        self.head.logits(GlobalMean.forward(maps).flatten(1, 3))
     }
 
     /// Logits of images; `noise` in training.

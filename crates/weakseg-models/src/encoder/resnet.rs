@@ -56,23 +56,24 @@ impl ResidualBlock {
 
 /// Shape of a residual block.
 #[derive(Debug, Clone, Copy)]
-struct BlockSpec {
-    inputs: usize,
-    inner: usize,
-    outputs: usize,
-    stride: usize,
-    dilation: usize,
+pub(super) struct BlockSpec {
+    pub inputs: usize,
+    pub inner: usize,
+    pub outputs: usize,
+    pub stride: usize,
+    pub dilation: usize,
 }
 
 impl BlockSpec {
-    fn conv(inputs: usize, outputs: usize, kernel: usize) -> ConvSpec {
+    /// A convolution with batch norm behind it.
+    pub fn conv(inputs: usize, outputs: usize, kernel: usize) -> ConvSpec {
         ConvSpec::new(inputs, outputs, kernel)
             .no_bias()
             .init_as(ConvInit::NormalFanOut)
     }
 
     /// The projection of a shortcut that changes size or channels.
-    fn downsample(&self, init: &Init<'_>) -> Option<(Conv2d, BatchNorm)> {
+    pub fn downsample(&self, init: &Init<'_>) -> Option<(Conv2d, BatchNorm)> {
         (self.stride != 1 || self.inputs != self.outputs).then(|| {
             let conv = Self::conv(self.inputs, self.outputs, 1).stride(self.stride);
             (conv.init(init), BatchNorm::new(init, self.outputs))

@@ -7,9 +7,9 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use weakseg_kernels::gate_add_relu;
 
-use super::resnet::shortcut;
+use super::resnet::{BlockSpec, shortcut};
 use super::{Encoder, StageStrides};
-use crate::layers::{BatchNorm, Conv2d, ConvInit, ConvSpec, GlobalMean, Init, MaxPool, scaled};
+use crate::layers::{BatchNorm, Conv2d, ConvSpec, GlobalMean, Init, MaxPool, scaled};
 
 /// Blocks and base channels of the four layers.
 const LAYERS: [(usize, usize); 4] = [(3, 64), (4, 128), (6, 256), (3, 512)];
@@ -67,35 +67,26 @@ pub struct SeBottleneck {
 }
 
 impl SeBottleneck {
-    fn new(
-        init: &Init<'_>,
-        [inputs, inner, outputs]: [usize; 3],
-        stride: usize,
-        dilation: usize,
-    ) -> Self {
-        let conv = |inputs, outputs, kernel| {
-            ConvSpec::new(inputs, outputs, kernel)
-                .no_bias()
-                .init_as(ConvInit::NormalFanOut)
-        };
+    fn new(init: &Init<'_>, spec: BlockSpec) -> Self {
+        let BlockSpec {
+            inputs,
+            inner,
+            outputs,
+            ..
+        } = spec;
         Self {
-            conv1: conv(inputs, inner, 1).init(init),
+            conv1: BlockSpec::conv(inputs, inner, 1).init(init),
             bn1: BatchNorm::new(init, inner),
-            conv2: conv(inner, inner, 3)
-                .stride(stride)
-                .dilation(dilation)
+            conv2: BlockSpec::conv(inner, inner, 3)
+                .stride(spec.stride)
+                .dilation(spec.dilation)
                 .groups(GROUPS)
                 .init(init),
             bn2: BatchNorm::new(init, inner),
-            conv3: conv(inner, outputs, 1).init(init),
+            conv3: BlockSpec::conv(inner, outputs, 1).init(init),
             bn3: BatchNorm::new(init, outputs),
             se_module: SeModule::new(init, outputs),
-            downsample: (stride != 1 || inputs != outputs).then(|| {
-                (
-                    conv(inputs, outputs, 1).stride(stride).init(init),
-                    BatchNorm::new(init, outputs),
-                )
-            }),
+            downsample: spec.downsample(init),
         }
     }
 
@@ -137,23 +128,27 @@ impl SeResnext {
         let [c1, c2, c3, c4] = LAYERS.map(|(_, base)| EXPANSION * scaled(base, width));
         let channels = [stem, c1, c2, c3, c4];
         let layer0 = Stem {
-            conv1: ConvSpec::new(3, stem, 7)
-                .stride(2)
-                .no_bias()
-                .init_as(ConvInit::NormalFanOut)
-                .init(init),
+            conv1: BlockSpec::conv(3, stem, 7).stride(2).init(init),
             bn1: BatchNorm::new(init, stem),
         };
         let layer = |index: usize| -> Vec<SeBottleneck> {
             let (blocks, base) = LAYERS[index];
             let (stride, first, rest) = strides.layer(index);
-            let inner = inner_channels(base, width);
-            let outputs = channels[index + 1];
+            let later = BlockSpec {
+                inputs: channels[index + 1],
+                inner: inner_channels(base, width),
+                outputs: channels[index + 1],
+                stride: 1,
+                dilation: rest,
+            };
+            let first = BlockSpec {
+                inputs: channels[index],
+                stride,
+                dilation: first,
+                ..later
+            };
             (0..blocks)
-                .map(|block| match block {
-                    0 => SeBottleneck::new(init, [channels[index], inner, outputs], stride, first),
-                    _ => SeBottleneck::new(init, [outputs, inner, outputs], 1, rest),
-                })
+                .map(|block| SeBottleneck::new(init, if block == 0 { first } else { later }))
                 .collect()
         };
         Self {

@@ -17,30 +17,20 @@ pub struct DropNoise {
 }
 
 impl DropNoise {
-    /// Stream `step` of `seed`; `probability` in [0, 1) is clamped into that range.
+    /// Stream `step` of `seed`; `probability` is clamped into [0, 1), not-a-number counts as 0.
     pub fn new(seed: u64, step: u64, probability: f64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(step);
-        let mut noise = Self {
-            rng,
-            probability: 0.0,
+        let probability = match probability.is_nan() {
+            true => 0.0,
+            false => probability.clamp(0.0, 1.0 - f64::EPSILON),
         };
-        noise.set_probability(probability);
-        noise
+        Self { rng, probability }
     }
 
     /// The share of a map DropBlock is to drop now.
     pub fn probability(&self) -> f64 {
         self.probability
-    }
-
-    /// Changes the share; clamped into [0, 1), not-a-number counts as 0.
-    pub fn set_probability(&mut self, probability: f64) {
-        self.probability = if probability.is_nan() {
-            0.0
-        } else {
-            probability.clamp(0.0, 1.0 - f64::EPSILON)
-        };
     }
 
     /// True with probability `p`.

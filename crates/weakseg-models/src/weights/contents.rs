@@ -122,12 +122,6 @@ impl WeightsFile {
         Ok((module, report))
     }
 
-    /// Gives a network what fits.
-    pub(super) fn load_what_fits<M: Module>(self, module: M) -> (M, LoadReport) {
-        let report = self.compare(&module);
-        (apply(module, self.contents.tensors).0, report)
-    }
-
     /// The tensors alone.
     pub(super) fn into_tensors(self) -> BTreeMap<String, HostTensor> {
         self.contents.tensors

@@ -12,7 +12,7 @@ use super::naming::{Names, to_theirs};
 use super::{LoadReport, Metadata, WeightsError, stored};
 
 /// Writes a network's parameters and buffers as f32, atomically: into a temporary sibling, synced,
-/// then renamed. The same weights and metadata give the same bytes. The header holds the SHA-256 of
+/// then renamed, and the folder synced. The same weights and metadata give the same bytes. The header holds the SHA-256 of
 /// the numbers, which reading compares.
 ///
 /// # Errors
@@ -77,12 +77,14 @@ fn write_error(path: &Path, source: std::io::Error) -> WeightsError {
     }
 }
 
+/// As `weakseg-data` writes, which this crate does not know: bytes and then the folder's entry are synced.
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
+    builder.prefix(".tmp-");
     // As other programs would make it: who may read, the user's mask says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -90,7 +92,9 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.persist(path)?;
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
     Ok(())
 }
 
@@ -104,14 +108,6 @@ pub fn load_safetensors<M: Module>(
     path: &Path,
 ) -> Result<(M, LoadReport), WeightsError> {
     WeightsFile::read(path)?.load_into(module)
-}
-
-/// Loads whatever fits and reports the rest; the caller decides what may be missing.
-///
-/// # Errors
-/// See [`WeightsFile::read`].
-pub fn load_partial<M: Module>(module: M, path: &Path) -> Result<(M, LoadReport), WeightsError> {
-    Ok(WeightsFile::read(path)?.load_what_fits(module))
 }
 
 /// What a file written by weakseg says about itself.

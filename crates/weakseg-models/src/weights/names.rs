@@ -46,16 +46,6 @@ pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
     visitor.found
 }
 
-/// Number of trainable values, as PyTorch counts `module.parameters()`: buffers left out, frozen
-/// parameters counted. (Burn's `num_params` counts buffers too.) Nothing is initialised.
-pub fn count_parameters<M: Module>(module: &M) -> usize {
-    parameters(module)
-        .iter()
-        .filter(|parameter| parameter.trainable)
-        .map(|parameter| parameter.shape.iter().product::<usize>())
-        .sum()
-}
-
 /// The values of every parameter and buffer, in the network's order.
 pub(super) fn host_tensors<M: Module>(module: &M) -> Vec<(String, HostTensor)> {
     let mut visitor = Values::default();

@@ -98,20 +98,18 @@ fn read_state_dict(path: &Path) -> Result<Contents, WeightsError> {
             "it holds no state dict; save one with torch.save(model.state_dict(), FILE)".to_owned(),
         ));
     };
-    let nested = NESTED
-        .into_iter()
-        .find(|&key| matches!(root.get(key), Some(PickleValue::Dict(_))));
+    let nested = NESTED.into_iter().find_map(|key| match root.get(key) {
+        Some(PickleValue::Dict(inner)) => Some((key, inner)),
+        _ => None,
+    });
     let (reader, entries) = match nested {
         None => (PytorchReader::new(path).map_err(bad)?, &root),
-        Some(key) => {
+        Some((key, inner)) => {
             let beside = root.keys().filter(|other| *other != key);
             notes.push(format!(
                 "the state dict lies under `{key}`{}",
                 listed(beside, "; left aside beside it: ")
             ));
-            let Some(PickleValue::Dict(inner)) = root.get(key) else {
-                unreachable!("found above");
-            };
             let reader = PytorchReader::with_top_level_key(path, key).map_err(bad)?;
             (reader, inner)
         }

@@ -13,7 +13,7 @@ pub struct Misshapen {
     pub found: Vec<usize>,
 }
 
-/// Every key of network and file, in exactly one list; each list sorted by the network's order.
+/// Every key of network and file, in exactly one list; those of the network in its order, unused ones by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// Taken from the file.

@@ -1,6 +1,5 @@
 //! The classifier contract, run over every classifier.
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use weakseg_models::encoder::Encoder;
 use weakseg_models::layers::DropBlockForm;
@@ -10,11 +9,12 @@ use weakseg_models::{
     DropNoise, HeadKind, ModelError,
 };
 
-use super::{difference, picture, values};
+use super::seen::{gradients_by_name, values_by_name};
+use super::{WIDTH, difference, picture, values};
 
 fn config(arch: ClassifierArch) -> ClassifierConfig {
     ClassifierConfig {
-        width: 0.0625,
+        width: WIDTH,
         seed: 3,
         ..ClassifierConfig::new(arch, 3)
     }
@@ -247,33 +247,17 @@ fn frozen_blocks_get_no_gradients_and_keep_their_statistics() {
             ..config(arch)
         };
         let network = config.init(&device).unwrap();
-        let before = statistics(&network);
+        let before = values_by_name(&network);
         let loss = network
             .forward(picture([2, 3, 32, 32], &device), None)
             .sum();
-        let gradients = loss.backward();
-        let mut seen = Gradients {
-            gradients: &gradients,
-            with: Vec::new(),
-        };
-        network.visit(&mut seen);
-        let has = |name: &str| {
-            let id = parameters(&network)
-                .into_iter()
-                .find(|p| p.name == name)
-                .unwrap()
-                .id;
-            seen.with.contains(&id)
-        };
+        let gradients = gradients_by_name(&network, &loss.backward());
+        let has = |name: &str| gradients.contains_key(name);
         assert!(!has(frozen) && has(free), "{arch}");
         assert!(has("extra_linear.weight"));
-        let after = statistics(&network);
-        let changed: Vec<&String> = before
-            .iter()
-            .zip(&after)
-            .filter(|(a, b)| a.1 != b.1)
-            .map(|(a, _)| &a.0)
-            .collect();
+        let after = values_by_name(&network);
+        let names = parameters(&network).into_iter().map(|p| p.name);
+        let changed: Vec<String> = names.filter(|name| before[name] != after[name]).collect();
         let first_free = if arch == ClassifierArch::Vgg16Bn {
             "features.15"
         } else {
@@ -281,41 +265,4 @@ fn frozen_blocks_get_no_gradients_and_keep_their_statistics() {
         };
         assert!(changed[0].starts_with(first_free), "{arch}: {changed:?}");
     }
-}
-
-struct Gradients<'a> {
-    gradients: &'a burn::tensor::Gradients,
-    with: Vec<burn::module::ParamId>,
-}
-
-impl burn::module::ModuleVisitor for Gradients<'_> {
-    fn visit_float<const D: usize>(
-        &mut self,
-        param: &burn::module::Param<burn::tensor::Tensor<D>>,
-    ) {
-        if param.val().grad(self.gradients).is_some() {
-            self.with.push(param.id);
-        }
-    }
-}
-
-/// Running statistics by name, in the network's order.
-fn statistics(network: &Classifier) -> Vec<(String, Vec<f32>)> {
-    struct Read(Vec<Vec<f32>>);
-    impl burn::module::ModuleVisitor for Read {
-        fn visit_float<const D: usize>(
-            &mut self,
-            param: &burn::module::Param<burn::tensor::Tensor<D>>,
-        ) {
-            self.0.push(values(param.val()));
-        }
-    }
-    let mut read = Read(Vec::new());
-    network.valid().visit(&mut read);
-    parameters(network)
-        .into_iter()
-        .zip(read.0)
-        .filter(|(p, _)| p.name.contains("running_"))
-        .map(|(p, v)| (p.name, v))
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use weakseg_models::weights::{count_parameters, parameters};
+use weakseg_models::weights::parameters;
 use weakseg_models::{
     ClassifierArch, ClassifierConfig, HeadKind, IrnetConfig, SegmenterArch, SegmenterConfig,
 };
@@ -18,7 +18,13 @@ fn segmenter(arch: SegmenterArch, outputs: usize) -> usize {
     count_parameters(&config.init(&Device::flex()).unwrap())
 }
 
-/// Of the modules whose path starts so.
+/// Number of trainable values, as PyTorch counts `module.parameters()`: buffers left out, frozen
+/// parameters counted. (Burn's `num_params` counts buffers too.)
+fn count_parameters(network: &impl Module) -> usize {
+    below(network, "")
+}
+
+/// [`count_parameters`] of the modules whose path starts so.
 fn below(network: &impl Module, path: &str) -> usize {
     parameters(network)
         .iter()
@@ -58,7 +64,7 @@ fn classifiers() {
         count_parameters(&gap.init(&Device::flex()).unwrap()),
         17_992_276
     );
-    let cam = ClassifierConfig::irn_cam(20).init(&Device::flex()).unwrap();
+    let cam = crate::irn_cam(20).init(&Device::flex()).unwrap();
     assert_eq!(count_parameters(&cam), 23_548_992);
     let senet = classifier(ClassifierArch::SeResnext50, 1);
     assert_eq!(count_parameters(&senet.trunk), 25_510_896);

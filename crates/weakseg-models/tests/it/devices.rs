@@ -18,7 +18,7 @@ use weakseg_models::{
 
 use super::hashed::{fill, images};
 use super::seen::{Seen, gradients_by_name, loss, outputs, statistics};
-use super::values;
+use super::{WIDTH, values};
 
 /// Both sides are f32, sums in another order, and batch norm divides by the deviation of as few as 8 values a channel.
 const TOLERANCE: f64 = 1e-3;
@@ -28,9 +28,6 @@ const LAST_BIT: [f32; 2] = [1.0 + f32::EPSILON, 1.0 - f32::EPSILON];
 
 /// What a gradient's magnitude counts as at least, as a share of the network's greatest.
 const LEAST_GRADIENT: f64 = 1e-3;
-
-/// A sixteenth of the channels: narrow, but the last stages still have enough for convolutions that run as matrix products.
-const WIDTH: f64 = 0.0625;
 
 /// Of images in training; in inference they have an odd size.
 const TRAIN: [usize; 4] = [2, 3, 64, 64];

@@ -6,9 +6,7 @@ use weakseg_models::{
     ClassifierArch, ClassifierConfig, IrnetConfig, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
-use super::picture;
-
-const WIDTH: f64 = 0.0625;
+use super::{WIDTH, picture};
 
 fn trunks() -> Vec<(String, Trunk)> {
     let device = Device::flex();

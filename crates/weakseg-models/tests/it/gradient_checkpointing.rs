@@ -7,10 +7,8 @@ use weakseg_models::{
     ClassifierArch, ClassifierConfig, IrnetConfig, Network, SegmenterArch, SegmenterConfig,
 };
 
-use super::picture;
 use super::seen::{gradients_by_name, loss, outputs};
-
-const WIDTH: f64 = 0.0625;
+use super::{WIDTH, picture};
 
 fn gradients(network: &Network, device: &Device) -> BTreeMap<String, Vec<f32>> {
     let outputs = outputs(network, picture([2, 3, 64, 64], device), &[]);

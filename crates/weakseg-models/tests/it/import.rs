@@ -14,11 +14,11 @@ use weakseg_models::{
     SegmenterConfig,
 };
 
-use super::{picture, values};
+use super::{WIDTH, picture, values};
 
 fn classifier(arch: ClassifierArch, seed: u64) -> Classifier {
     ClassifierConfig {
-        width: 0.0625,
+        width: WIDTH,
         seed,
         ..ClassifierConfig::new(arch, 2)
     }
@@ -31,7 +31,7 @@ fn a_trunk_is_imported_from_either_channel_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vgg16.safetensors");
     let source = classifier(ClassifierArch::Vgg16, 1);
-    let metadata = Metadata::new(ClassifierArch::Vgg16, 2, 0.0625, Normalisation::CAFFE);
+    let metadata = Metadata::new(ClassifierArch::Vgg16, 2, WIDTH, Normalisation::CAFFE);
     save_safetensors(&source, &path, &metadata).unwrap();
     let images = picture([1, 3, 32, 32], &Device::flex());
     let first =
@@ -60,7 +60,7 @@ fn a_trunk_is_imported_from_either_channel_order() {
     assert!(super::difference(&a, &b) < 1e-5);
 
     let unet = SegmenterConfig {
-        width: 0.0625,
+        width: WIDTH,
         ..SegmenterConfig::new(SegmenterArch::UnetVgg16, 1)
     };
     let (_, report) = import_trunk(
@@ -87,10 +87,10 @@ fn a_network_that_ends_early_takes_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("resnet.safetensors");
     let source = classifier(ClassifierArch::Resnet50Os8, 1);
-    let metadata = Metadata::new("resnet50-os8", 2, 0.0625, Normalisation::IMAGENET);
+    let metadata = Metadata::new("resnet50-os8", 2, WIDTH, Normalisation::IMAGENET);
     save_safetensors(&source, &path, &metadata).unwrap();
     let short = ClassifierConfig {
-        width: 0.0625,
+        width: WIDTH,
         stages: 4,
         ..ClassifierConfig::new(ClassifierArch::Resnet50Os8, 2)
     };

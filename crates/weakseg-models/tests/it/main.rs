@@ -18,6 +18,7 @@ mod segmenter;
 mod weights;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use weakseg_models::{ClassifierArch, ClassifierConfig, HeadKind};
 
 /// The device under test: the CPU, or the GPU that `WEAKSEG_TEST_DEVICE` names (`vulkan`, `wgpu`), which takes a build
 /// with that feature.
@@ -29,6 +30,21 @@ fn device() -> Device {
         #[cfg(feature = "wgpu")]
         Ok("wgpu") => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
         Ok(other) => panic!("WEAKSEG_TEST_DEVICE={other}: not in this build"),
+    }
+}
+
+/// A sixteenth of the channels: narrow, but the last stages still have enough for convolutions that run as matrix products.
+const WIDTH: f64 = 0.0625;
+
+/// The CAM network of IRNet (Ahn, Cho and Kwak 2019): ResNet50 at output stride 16 without
+/// dilation, a 1x1 convolution without bias, batch norm on loaded statistics, and no gradient
+/// before `layer3`.
+fn irn_cam(classes: usize) -> ClassifierConfig {
+    ClassifierConfig {
+        head: HeadKind::Conv,
+        frozen_blocks: 3,
+        fixed_statistics: true,
+        ..ClassifierConfig::new(ClassifierArch::Resnet50Irn, classes)
     }
 }
 
@@ -48,6 +64,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// Greatest difference over the greatest magnitude.
 fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
+    assert!(found.iter().chain(expected).all(|v| v.is_finite()));
     let scale = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let gap = found
         .iter()

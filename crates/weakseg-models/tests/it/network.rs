@@ -10,9 +10,7 @@ use weakseg_models::{
     Normalisation, Output, SegmenterArch, SegmenterConfig, weights,
 };
 
-use super::{picture, values};
-
-const WIDTH: f64 = 0.0625;
+use super::{WIDTH, picture, values};
 
 fn shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
     parameters(module)

@@ -83,6 +83,9 @@ impl Case {
 
     fn assert_equal(&self, output: &str, shape: &[usize], found: &[f32], tolerance: f64) {
         let network = self.name;
+        // `max` would pass over a NaN.
+        let finite = found.iter().all(|v| v.is_finite());
+        assert!(finite, "{network} {output}: not all numbers");
         let oracle = self.oracle(output);
         assert_eq!(
             oracle["shape"],
@@ -135,6 +138,8 @@ impl Case {
         let mut differences = Vec::new();
         for (name, expected) in &oracle {
             let gradient = &found[name];
+            let finite = gradient.iter().all(|g| g.is_finite());
+            assert!(finite, "{}: the gradient of {name}", self.name);
             let scale = match expected[0] {
                 zero if zero < 1e-9 * greatest => greatest,
                 own => own.max(1e-4 * greatest),
@@ -196,13 +201,13 @@ fn plain_segmenter(arch: SegmenterArch, device: &Device) -> Network {
 }
 
 fn imagenet_vgg(arch: ClassifierArch, device: &Device) -> Network {
-    Network::ImagenetVgg(ImagenetVgg::new(arch, 3, 0.0625, device).unwrap())
+    Network::ImagenetVgg(ImagenetVgg::new(arch, 3, crate::WIDTH, device).unwrap())
 }
 
 const SMALL: [usize; 4] = [1, 3, 33, 47];
 const EVEN: [usize; 4] = [1, 3, 32, 64];
 
-/// One test a network; `forward` for those that are not trained.
+/// One test a network.
 macro_rules! parity {
     ($($test:ident: $name:literal, $build:expr, $size:expr;)*) => {
         $(
@@ -225,7 +230,7 @@ parity! {
     resnet50_os32: "resnet50-os32", |d| classifier(ClassifierArch::Resnet50Os32, HeadKind::Linear, 5, d), SMALL;
     resnet50_os16: "resnet50-os16", |d| classifier(ClassifierArch::Resnet50Os16, HeadKind::Linear, 5, d), SMALL;
     se_resnext50: "se_resnext50", |d| classifier(ClassifierArch::SeResnext50, HeadKind::Linear, 5, d), SMALL;
-    irn_cam: "irn-cam", |d| Network::Classifier(ClassifierConfig::irn_cam(3).init(d).unwrap()), SMALL;
+    irn_cam: "irn-cam", |d| Network::Classifier(crate::irn_cam(3).init(d).unwrap()), SMALL;
     irnet_resnet50: "irnet-resnet50", |d| irnet(ClassifierArch::Resnet50Os8, d), EVEN;
     irnet_vgg16: "irnet-vgg16", |d| irnet(ClassifierArch::Vgg16, d), EVEN;
     unet_vgg16: "unet-vgg16", |d| plain_segmenter(SegmenterArch::UnetVgg16, d), SMALL;

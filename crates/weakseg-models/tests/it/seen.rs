@@ -66,7 +66,7 @@ struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    fn read(network: &Network, gradients: Option<&'a Gradients>) -> BTreeMap<String, Vec<f32>> {
+    fn read(network: &impl Module, gradients: Option<&'a Gradients>) -> BTreeMap<String, Vec<f32>> {
         let names: Vec<String> = parameters(network).into_iter().map(|p| p.name).collect();
         let mut named = Self {
             names: names.into_iter(),
@@ -91,11 +91,15 @@ impl ModuleVisitor for Named<'_> {
     }
 }
 
-/// Every batch norm's running statistics of this name, one after the other. Of a network in training: those that its last
-/// forward pass has left.
-pub fn statistics(network: &Network, name: &str) -> Vec<f32> {
+/// The values of every parameter and buffer. Of a network in training: running statistics as its last forward pass has left them.
+pub fn values_by_name(network: &impl Module) -> BTreeMap<String, Vec<f32>> {
     // `valid` settles the statistics that the forward pass has left pending.
-    let found = Named::read(&network.valid(), None);
+    Named::read(&network.valid(), None)
+}
+
+/// Every batch norm's running statistics of this name, one after the other.
+pub fn statistics(network: &impl Module, name: &str) -> Vec<f32> {
+    let found = values_by_name(network);
     let own = parameters(network)
         .into_iter()
         .filter(|p| p.name.ends_with(name));
@@ -103,6 +107,9 @@ pub fn statistics(network: &Network, name: &str) -> Vec<f32> {
 }
 
 /// The gradient of every parameter that has one.
-pub fn gradients_by_name(network: &Network, gradients: &Gradients) -> BTreeMap<String, Vec<f32>> {
+pub fn gradients_by_name(
+    network: &impl Module,
+    gradients: &Gradients,
+) -> BTreeMap<String, Vec<f32>> {
     Named::read(network, Some(gradients))
 }

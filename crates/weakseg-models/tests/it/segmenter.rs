@@ -1,6 +1,5 @@
 //! The segmenter contract, run over every segmentation network.
 
-use burn::module::Module;
 use burn::tensor::Device;
 use weakseg_models::encoder::Encoder;
 use weakseg_models::{
@@ -8,11 +7,12 @@ use weakseg_models::{
     SegmenterConfig,
 };
 
-use super::{difference, picture, values};
+use super::seen::gradients_by_name;
+use super::{WIDTH, difference, picture, values};
 
 fn config(arch: SegmenterArch) -> SegmenterConfig {
     SegmenterConfig {
-        width: 0.0625,
+        width: WIDTH,
         seed: 2,
         ..SegmenterConfig::new(arch, 3)
     }
@@ -39,36 +39,15 @@ fn segmenter_contract(config: &SegmenterConfig) {
         .forward(picture([2, 3, 32, 32], &device))
         .powi_scalar(2)
         .sum();
-    let gradients = loss.backward();
-    let mut missing = Missing {
-        gradients: &gradients,
-        ids: Vec::new(),
-    };
-    network.visit(&mut missing);
+    let gradients = gradients_by_name(&network, &loss.backward());
     let names: Vec<String> = weakseg_models::weights::parameters(&network)
         .into_iter()
-        .filter(|p| p.trainable && missing.ids.contains(&p.id))
+        .filter(|p| p.trainable && !gradients.contains_key(&p.name))
         .map(|p| p.name)
         // smp's last block has an attention that nothing passes through.
         .filter(|name| !name.starts_with("decoder.blocks.4.attention1"))
         .collect();
     assert!(names.is_empty(), "{arch}: no gradient for {names:?}");
-}
-
-struct Missing<'a> {
-    gradients: &'a burn::tensor::Gradients,
-    ids: Vec<burn::module::ParamId>,
-}
-
-impl burn::module::ModuleVisitor for Missing<'_> {
-    fn visit_float<const D: usize>(
-        &mut self,
-        param: &burn::module::Param<burn::tensor::Tensor<D>>,
-    ) {
-        if param.val().grad(self.gradients).is_none() {
-            self.ids.push(param.id);
-        }
-    }
 }
 
 #[test]
@@ -187,7 +166,7 @@ fn encoders_start_from_classifiers_of_their_kind() {
     let device = Device::flex();
     let classifier = |arch| {
         ClassifierConfig {
-            width: 0.0625,
+            width: WIDTH,
             seed: 9,
             ..ClassifierConfig::new(arch, 2)
         }

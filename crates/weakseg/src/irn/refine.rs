@@ -40,7 +40,7 @@ pub fn refine(
     let refined = field.infer_all(&unaries.iter().collect::<Vec<_>>(), crf.iterations)?;
     let mut odds = Vec::with_capacity(maps.as_slice().len());
     for marginals in &refined {
-        let (nothing, classes) = marginals.q.split_at(height * width);
+        let (nothing, classes) = marginals.q().split_at(height * width);
         for class in classes.chunks_exact(height * width) {
             odds.extend(class.iter().zip(nothing).map(|(&q, &none)| q / (q + none)));
         }

@@ -1,7 +1,7 @@
 //! Agreement of a network with a dense CRF of its own output.
 
 use burn::tensor::{Tensor, TensorData};
-use densecrf::{CrfError, SoftmaxOptions, Unary};
+use densecrf::{CrfError, Marginals, SoftmaxOptions, Unary};
 use rayon::prelude::*;
 use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{LabelSpace, Stack};
@@ -132,7 +132,7 @@ fn marginals(
         .collect::<Result<Vec<_>, _>>()?;
     let unaries: Vec<&Unary> = unaries.iter().collect();
     let refined = field.infer_all(&unaries, constraint.iterations)?;
-    Ok(refined.into_iter().flat_map(|m| m.q).collect())
+    Ok(refined.into_iter().flat_map(Marginals::into_q).collect())
 }
 
 #[cfg(test)]

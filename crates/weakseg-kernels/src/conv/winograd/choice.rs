@@ -1,20 +1,4 @@
 //! Where the method pays.
-//!
-//! Processor time of the direct kernels over that of these, all threads together, AVX-512, batch of
-//! 4, for the rows of `conv_speed` (whose clock was changed to the process's: the machine was
-//! shared). The last two rows are of an earlier state of these kernels.
-//!
-//! | | forward | input gradient | weight gradient |
-//! |---|---|---|---|
-//! | 64 -> 64, 224 px | 2.1 | 2.2 | 1.7 |
-//! | 256 -> 256, 56 px | 3.0 | 2.6 | 1.9 |
-//! | 512 -> 512, 28 px | 2.8 | 2.8 | 2.0 |
-//! | 512 -> 512, 14 px | 2.4 | 2.3 | 1.9 |
-//! | 512 -> 512, 7 px | 2.1 | 2.6 | 2.5 |
-//! | 512 -> 512, 28 px, dilation 4 | 2.7 | 2.5 | 1.6 |
-//! | 32 -> 32, 56 px | 1.8 | 1.5 | 1.4 |
-//! | 32 -> 16, 224 px | 0.9 | 0.9 | 1.1 |
-//! | 3 -> 64, 224 px | 0.3 | 0.9 | 0.5 |
 
 use super::super::shape::ConvShape;
 use super::transform::STEP;

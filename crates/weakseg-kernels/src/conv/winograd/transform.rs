@@ -3,9 +3,8 @@
 //!
 //! `Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` for a source tile `d` (6x6), a kernel `g` (3x3) and a
 //! destination tile `Y` (4x4). The products are values of polynomials at the points 0, ±2/3, ±3/2
-//! and infinity. The usual points 0, ±1, ±2 need no factors, but their powers spread further:
-//! with them the largest error is about five times larger. As 2/3 · 3/2 = 1, the outer
-//! coefficients are ones.
+//! and infinity. The usual points 0, ±1, ±2 need no factors, but their powers spread further
+//! and the errors with them. As 2/3 · 3/2 = 1, the outer coefficients are ones.
 #![allow(unsafe_code)] // Vectors of one instruction set; callers vouch for it.
 
 use crate::tile::Vector;

@@ -4,10 +4,16 @@
 //! a channel, image after image. ReLU's mask is not stored but found again from x by the same
 //! arithmetic (or from y, where a shortcut came in between).
 
+mod channel_map;
+mod upstream;
+
+pub(crate) use channel_map::{ChannelMap, affine, gradient_sums};
+pub(crate) use upstream::Upstream;
+
 use crate::buffers;
 use crate::channels::Channels;
 use crate::instructions::{Instructions, per_instruction_set};
-use crate::relu::{gated, rectified};
+use crate::relu::gated;
 use crate::sums::PairSums;
 
 /// What a batch norm does besides its parameters.
@@ -17,78 +23,6 @@ pub struct NormOptions {
     pub epsilon: f64,
     /// Whether ReLU follows.
     pub relu: bool,
-}
-
-/// What happens to the values of one channel: (x − center)·scale + shift, at least `floor`.
-///
-/// The centre comes off first: x·scale + (shift − center·scale) would lose what the deviations
-/// say where they are small beside the mean.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ChannelMap {
-    center: f32,
-    scale: f32,
-    shift: f32,
-    floor: f32,
-}
-
-impl ChannelMap {
-    /// Every value as it is.
-    pub const SAME: Self = Self {
-        center: 0.0,
-        scale: 1.0,
-        shift: 0.0,
-        floor: f32::NEG_INFINITY,
-    };
-
-    /// ReLU alone.
-    pub const RELU: Self = Self {
-        floor: 0.0,
-        ..Self::SAME
-    };
-
-    /// y of a value of the channel.
-    #[inline(always)]
-    pub fn output(&self, x: f32) -> f32 {
-        rectified(self.linear(x), self.floor)
-    }
-
-    /// y of a value of the channel and what a shortcut adds to it.
-    #[inline(always)]
-    pub fn output_with(&self, x: f32, shortcut: f32) -> f32 {
-        rectified(self.linear(x) + shortcut, self.floor)
-    }
-
-    /// The gradient of a value of the channel, from that of y, with centre and scale constant.
-    #[inline(always)]
-    pub fn input_gradient(&self, x: f32, upstream: f32) -> f32 {
-        self.scale * self.gated(x, upstream)
-    }
-
-    #[inline(always)]
-    fn linear(&self, x: f32) -> f32 {
-        (x - self.center) * self.scale + self.shift
-    }
-
-    #[inline(always)]
-    fn gated(&self, x: f32, upstream: f32) -> f32 {
-        gated(self.linear(x), self.floor, upstream)
-    }
-}
-
-fn floor(relu: bool) -> f32 {
-    if relu { 0.0 } else { f32::NEG_INFINITY }
-}
-
-/// The channels of y = x·scale + shift.
-pub(crate) fn affine(scale: &[f32], shift: &[f32], relu: bool) -> Vec<ChannelMap> {
-    let pairs = scale.iter().zip(shift);
-    let channel = |(&scale, &shift)| ChannelMap {
-        center: 0.0,
-        scale,
-        shift,
-        floor: floor(relu),
-    };
-    pairs.map(channel).collect()
 }
 
 /// Batch norm of a tensor.
@@ -130,23 +64,6 @@ impl Statistics {
     }
 }
 
-/// Where the gradient of y is, and what takes its place.
-pub(crate) enum Upstream<'a> {
-    /// In a buffer that nobody else needs.
-    Own(&'a mut [f32]),
-    /// Here, and its successor goes there.
-    Other(&'a [f32], &'a mut [f32]),
-}
-
-impl<'a> Upstream<'a> {
-    fn split(self) -> (Option<&'a [f32]>, &'a mut [f32]) {
-        match self {
-            Self::Own(values) => (None, values),
-            Self::Other(values, output) => (Some(values), output),
-        }
-    }
-}
-
 impl BatchNorm<'_> {
     fn count(&self) -> usize {
         self.sizes.images * self.sizes.plane
@@ -160,12 +77,9 @@ impl BatchNorm<'_> {
     /// From x to y.
     fn map(&self, channel: usize, statistics: Statistics) -> ChannelMap {
         let inverse = self.inverse_deviation(statistics.variance);
-        ChannelMap {
-            center: statistics.mean,
-            scale: (f64::from(self.gamma[channel]) * inverse) as f32,
-            shift: self.beta[channel],
-            floor: floor(self.options.relu),
-        }
+        let scale = (f64::from(self.gamma[channel]) * inverse) as f32;
+        let shift = self.beta[channel];
+        ChannelMap::new(statistics.mean, scale, shift, self.options.relu)
     }
 
     /// The gradient of x, through y, mean and variance, from [`PairSums`] of y's gradient and x's
@@ -442,32 +356,5 @@ impl InputGradient {
     #[inline(always)]
     fn of_gated(&self, x: f32, upstream: f32) -> f32 {
         self.map.scale * (upstream - self.mean - (x - self.map.center) * self.slope)
-    }
-}
-
-/// For each channel Σ g and Σ g·(x − center), where g is `upstream` that ReLU let through.
-pub(crate) fn gradient_sums(
-    set: Instructions,
-    x: &[f32],
-    upstream: &[f32],
-    maps: &[ChannelMap],
-    sizes: Channels,
-) -> Vec<[f64; 2]> {
-    sizes.map(|channel| gradient_sums_of(set, maps[channel], x, upstream, sizes, channel))
-}
-
-per_instruction_set! {
-    fn gradient_sums_of[](
-        map: ChannelMap,
-        x: &[f32],
-        upstream: &[f32],
-        sizes: Channels,
-        channel: usize,
-    ) -> [f64; 2] {
-        let mut sums = PairSums::new();
-        for (x, upstream) in sizes.planes(x, channel).zip(sizes.planes(upstream, channel)) {
-            sums.add(x, upstream, |x, upstream| [map.gated(x, upstream), x - map.center]);
-        }
-        sums.totals()
     }
 }
