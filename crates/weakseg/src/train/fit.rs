@@ -5,12 +5,13 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::TensorReadError;
 use weakseg_models::weights::Metadata;
 
 use super::average::averaged;
 use super::batches::{batches, drawn, open_batches};
-use super::checkpoint::{self, CheckpointError, Course, Kind};
+use super::checkpoint::{self, CheckpointError, Course, Kind, State};
 use super::gradients::{MeanGradients, clipped, norm};
 use super::loader::{Closing, Loader};
 use super::part::Part;
@@ -89,7 +90,7 @@ fn train<'scope, L: Lesson + 'scope>(
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
     let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
-    check_start(&course, &checkpoints, plan)?;
+    check_start(&checkpoints, plan)?;
     let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
     let batches = batches(&lesson.order(0), plan).len();
@@ -164,12 +165,8 @@ fn train<'scope, L: Lesson + 'scope>(
 }
 
 /// A training whose checkpoints were lost does not begin again as if it had never begun.
-fn check_start<M>(
-    course: &Course<M>,
-    checkpoints: &Path,
-    plan: &Fit<'_>,
-) -> Result<(), CheckpointError> {
-    if course.state.place != (Place { epoch: 0, step: 0 }) {
+fn check_start(checkpoints: &Path, plan: &Fit<'_>) -> Result<(), CheckpointError> {
+    if checkpoint::is_there(checkpoints)? {
         return Ok(());
     }
     let log = MetricLog::read(&plan.folder.join("metrics.jsonl"))?;
@@ -222,106 +219,141 @@ fn placed<'a>(place: &'a str, training: &'a Training) -> impl Fn(TrainError) -> 
     }
 }
 
+/// An optimizer step, for what is told of it.
+struct At<'a> {
+    /// Where it began.
+    begun: Place,
+    lr: f64,
+    clock: &'a Clock,
+    plan: &'a Fit<'a>,
+}
+
+impl At<'_> {
+    /// In words, where it is taken, on the device of that number.
+    fn on(&self, device: usize) -> String {
+        let Place { epoch, step } = self.begun;
+        let place = format!("in epoch {}, batch {}", epoch + 1, step + 1);
+        match (self.plan.further, device) {
+            ([], _) => place,
+            (_, 0) => format!("{place} on {}", self.plan.device_name),
+            (further, device) => format!("{place} on {}", further[device - 1].name),
+        }
+    }
+
+    fn gave_up(&self, why: TensorReadError) -> TrainError {
+        gave_up(why, &self.on(0), self.plan.training)
+    }
+}
+
 /// One optimizer step, on the mean of the gradients of the batches of `group`, whose samples are there.
 fn step<L: Lesson>(
     lesson: &mut L,
-    course: Course<L::Network>,
+    mut course: Course<L::Network>,
     replicas: &Replicas<'_, L>,
     group: &[(Place, Vec<usize>)],
     samples: Vec<Vec<<L::Draw as Draw>::Sample>>,
     clock: &Clock,
     plan: &Fit<'_>,
 ) -> Result<Course<L::Network>, TrainError> {
-    let Course {
-        mut network,
-        mut average,
-        mut optimizer,
-        mut state,
-    } = course;
-    let training = plan.training;
-    let epoch = state.place.epoch;
-    let lr = rate(
-        training,
-        epoch * clock.steps + state.place.step / training.accumulate,
-        epoch,
+    let begun = course.state.place;
+    let iteration = begun.epoch * clock.steps + begun.step / plan.training.accumulate;
+    let at = At {
+        begun,
+        lr: rate(plan.training, iteration, begun.epoch, clock) * course.state.plateau.factor,
         clock,
-    ) * state.plateau.factor;
-    let begun = state.place;
-    let names = |lesson: &L, cases: &mut dyn Iterator<Item = &usize>| {
-        cases.map(|&i| lesson.id(i)).collect::<Vec<_>>().join(", ")
+        plan,
     };
-    let place = |device: usize| {
-        let place = format!("in epoch {}, batch {}", begun.epoch + 1, begun.step + 1);
-        match (plan.further, device) {
-            ([], _) => place,
-            (_, 0) => format!("{place} on {}", plan.device_name),
-            (further, device) => format!("{place} on {}", further[device - 1].name),
-        }
-    };
-    let gave_up = |why| gave_up(why, &place(0), training);
     let mut samples: Vec<_> = samples.into_iter().map(Some).collect();
     replicas
-        .begin(&network, group, &mut samples)
-        .map_err(gave_up)?;
+        .begin(&course.network, group, &mut samples)
+        .map_err(|why| at.gave_up(why))?;
     let mut sum = MeanGradients::new();
     for (number, ((_, batch), samples)) in group.iter().zip(samples).enumerate() {
+        let network = &course.network;
         let part = match samples {
-            Some(samples) => Part::of(lesson, &network, batch, samples, state.place),
-            None => replicas.part(number).map(|part| part.beside::<L>(&network)),
+            Some(samples) => Part::of(lesson, network, batch, samples, course.state.place),
+            None => replicas.part(number).map(|part| part.beside::<L>(network)),
         };
-        let part =
-            part.map_err(|error| placed(&place(replicas.device(number)), training)(error))?;
-        let reading = part.loss();
-        for &(name, value) in &part.terms {
-            match state.sums.iter_mut().find(|(known, _)| known == name) {
-                Some((_, sum)) => *sum += f64::from(value),
-                None => state.sums.push((name.to_owned(), f64::from(value))),
-            }
-        }
-        if !reading.is_finite() {
-            return Err(TrainError::NotFinite {
-                what: "loss",
-                value: f64::from(reading),
-                place: state.place,
-                lr,
-                norm: state.last_norm,
-                cases: names(lesson, &mut batch.iter()),
-            });
-        }
-        sum.add(&network, part.gradients);
-        state.place.step += 1;
-        plan.progress.at(
-            (epoch * clock.batches + state.place.step) as u64,
-            &format!("epoch {}/{} loss {reading:.4}", epoch + 1, training.epochs),
-        );
+        let part = part.map_err(placed(&at.on(replicas.device(number)), plan.training))?;
+        add_loss(&mut course.state, &part, &at, || names(lesson, batch))?;
+        sum.add(&course.network, part.gradients);
     }
-    let mut gradients = sum.take(&network);
-    let length = norm(&network, &gradients).map_err(gave_up)?;
+    let gradients = sum.take(&course.network);
+    let batches = group.iter().flat_map(|(_, batch)| batch);
+    update(course, gradients, &at, || names(lesson, batches))
+}
+
+fn names<'a, L: Lesson>(lesson: &L, cases: impl IntoIterator<Item = &'a usize>) -> String {
+    let ids = cases.into_iter().map(|&case| lesson.id(case));
+    ids.collect::<Vec<_>>().join(", ")
+}
+
+/// Adds the loss of a batch of `cases` to the sums of the epoch, and moves on to the next batch.
+fn add_loss(
+    state: &mut State,
+    part: &Part<GradientsParams>,
+    at: &At<'_>,
+    cases: impl FnOnce() -> String,
+) -> Result<(), TrainError> {
+    for &(name, value) in &part.terms {
+        match state.sums.iter_mut().find(|(known, _)| known == name) {
+            Some((_, sum)) => *sum += f64::from(value),
+            None => state.sums.push((name.to_owned(), f64::from(value))),
+        }
+    }
+    let reading = part.loss();
+    if !reading.is_finite() {
+        return Err(TrainError::NotFinite {
+            what: "loss",
+            value: f64::from(reading),
+            place: state.place,
+            lr: at.lr,
+            norm: state.last_norm,
+            cases: cases(),
+        });
+    }
+    state.place.step += 1;
+    let Place { epoch, step } = state.place;
+    at.plan.progress.at(
+        (epoch * at.clock.batches + step) as u64,
+        &format!(
+            "epoch {}/{} loss {reading:.4}",
+            epoch + 1,
+            at.plan.training.epochs
+        ),
+    );
+    Ok(())
+}
+
+/// Changes the network by the mean gradients over `cases`, and its moving average by the network.
+fn update<M: Module>(
+    mut course: Course<M>,
+    mut gradients: GradientsParams,
+    at: &At<'_>,
+    cases: impl FnOnce() -> String,
+) -> Result<Course<M>, TrainError> {
+    let (training, state) = (at.plan.training, &mut course.state);
+    let length = norm(&course.network, &gradients).map_err(|why| at.gave_up(why))?;
     if !length.is_finite() {
         return Err(TrainError::NotFinite {
             what: "norm of the gradient",
             value: length,
-            place: begun,
-            lr,
+            place: at.begun,
+            lr: at.lr,
             norm: state.last_norm,
-            cases: names(lesson, &mut group.iter().flat_map(|(_, batch)| batch)),
+            cases: cases(),
         });
     }
     if let Some(limit) = training.clip {
-        gradients = clipped(&network, gradients, length, limit);
+        gradients = clipped(&course.network, gradients, length, limit);
     }
     state.norms += length;
     state.last_norm = Some(length);
-    network = optimizer.step(network, gradients, lr);
+    course.network = course.optimizer.step(course.network, gradients, at.lr);
     if let Some(decay) = training.ema {
-        average = Some(averaged(average, &network, decay));
+        course.average = Some(averaged(course.average, &course.network, decay));
     }
-    Ok(Course {
-        network,
-        average,
-        optimizer,
-        state,
-    })
+    Ok(course)
 }
 
 /// Base learning rate of an optimizer step without what `plateau` makes of it.
