@@ -19,7 +19,7 @@ pub(super) struct Plan {
 
 struct Cleared {
     step: &'static Step,
-    /// What is told of it; nothing of what was asked for.
+    /// What is told of it; nothing of a step that was asked for.
     why: Option<String>,
 }
 
@@ -44,27 +44,25 @@ impl Plan {
             let is_cleared = |name: &&&str| cleared.iter().any(|other| other.step.name == **name);
             let source = step.needs.iter().find(is_cleared);
             let other = outdated.iter().find(|(other, _)| other.name == step.name);
-            let why = match (source, other) {
-                (Some(source), _) => Some(format!(
-                    "removed, it was made from the {source} that is done again now"
-                )),
-                (None, Some((_, changed))) => Some(format!(
-                    "removed, it was made with other settings or data ({changed})"
-                )),
-                (None, None) if asked && finished && step.name == "report" => {
-                    stale_report(run, cases, truth)
-                }
-                (None, None) => None,
+            let stale = match step.name {
+                "report" if asked && finished && !span.again => stale_report(run, cases, truth),
+                _ => None,
             };
-            let again = asked && span.again;
-            let clear = why.is_some() || (again && finished);
+            let again = asked && span.again && finished;
+            let clear = again || source.is_some() || other.is_some() || stale.is_some();
             if asked && (clear || !finished) {
                 done.push(step);
             }
+            let why = match (number > span.until, source, other) {
+                (true, Some(source), _) => Some(format!(
+                    "removed, it was made from the {source} that is done again now"
+                )),
+                (true, None, Some((_, changed))) => Some(format!(
+                    "removed, it was made with other settings or data ({changed})"
+                )),
+                _ => stale,
+            };
             if clear {
-                // What makes nothing but room for a step that is asked for is not told.
-                let loss = number > span.until || other.is_none();
-                let why = why.filter(|_| loss && !again && run.folder(step.name).exists());
                 cleared.push(Cleared { step, why });
             }
         }
@@ -79,7 +77,9 @@ impl Plan {
     /// Removes what the steps that are cleared have written, and says so where it was not asked for.
     pub(super) fn clear(&self, run: &RunDir, progress: &dyn Progress) -> Result<(), RunError> {
         for Cleared { step, why } in &self.cleared {
-            if let Some(why) = why {
+            if let Some(why) = why
+                && run.folder(step.name).exists()
+            {
                 progress.note(&format!("{}: {why}", step.name));
             }
             run.clear(step)?;

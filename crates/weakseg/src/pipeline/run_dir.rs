@@ -273,6 +273,7 @@ impl RunDir {
             cases,
             peak_rss_bytes,
             device: step.runs_networks().then(|| self.device.clone()),
+            threads: rayon::current_num_threads(),
             versions: versions(),
         };
         let text = serde_json::to_string_pretty(&manifest).expect("plain fields");

@@ -36,6 +36,9 @@ pub struct Manifest {
     /// Where its networks ran; none of a step without, and of earlier versions.
     #[serde(default)]
     pub device: Option<String>,
+    /// Threads that the machine's work was shared among; 0 of earlier versions.
+    #[serde(default)]
+    pub threads: usize,
     /// Versions of what it was computed with; none of earlier versions.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,

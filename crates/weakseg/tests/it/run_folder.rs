@@ -391,7 +391,9 @@ fn files_that_were_changed_are_named_and_refused() {
     assert!(run.join("report.html").exists() && run.join("report.json").exists());
     let notes = watch.notes.lock().expect("notes");
     assert!(
-        notes.iter().any(|note| note.contains("report.html: gone")),
+        notes
+            .iter()
+            .any(|note| note.contains("report.html is gone")),
         "{notes:?}"
     );
 }

@@ -34,7 +34,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     for step in ["eval-cams", "eval-pseudo-labels", "evaluate"] {
         rows.extend(read_rows(&bench.run.folder(step))?);
     }
-    let mut timings = Vec::new();
+    let (mut timings, mut threads) = (Vec::new(), Vec::new());
     for step in &METHOD {
         if let Some(manifest) = bench.run.finished(step)? {
             timings.push(Timing {
@@ -43,8 +43,10 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
                 cases: manifest.cases as u64,
                 peak_rss_bytes: manifest.peak_rss_bytes,
             });
+            threads.push(manifest.threads);
         }
     }
+    threads.dedup();
     let (device, versions) = bench.run.made_with(None)?;
     let classes = &bench.cases.classes;
     let mut data = DataSummary::new(
@@ -86,7 +88,11 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
         run: RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device,
-            threads: rayon::current_num_threads(),
+            // Told where it was the same all along.
+            threads: match threads[..] {
+                [threads] => threads,
+                _ => 0,
+            },
             seed: bench.config.seed,
             seconds,
             started: String::new(),
