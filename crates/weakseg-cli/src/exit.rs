@@ -11,6 +11,7 @@ use weakseg::config::ConfigError;
 use weakseg::pipeline::StepError;
 use weakseg::pretrained::FetchError;
 use weakseg::train::TrainError;
+use weakseg::tuning::TuneError;
 use weakseg_data::DataError;
 
 use crate::ui::say;
@@ -76,9 +77,13 @@ fn code_of(error: &anyhow::Error) -> u8 {
         if cause.is::<Stopped>() || matches!(cause.downcast_ref(), Some(FetchError::Stopped)) {
             return 130;
         }
-        match cause.downcast_ref::<StepError>() {
+        let step = match cause.downcast_ref() {
+            Some(TuneError::Run(step)) => Some(step),
+            _ => cause.downcast_ref(),
+        };
+        match step {
             Some(StepError::Stopped) => return 130,
-            Some(StepError::Data(DataError::Config { .. })) => return 2,
+            Some(StepError::Data(DataError::Config { .. }) | StepError::Config(_)) => return 2,
             // What --devices names does not go with the configuration.
             Some(StepError::Train(TrainError::Uneven { .. })) => return 2,
             _ => {}
@@ -180,5 +185,7 @@ mod tests {
             expected: "1 or more".into(),
         };
         assert_eq!(code_of(&StepError::Data(error).into()), 2);
+        let error = StepError::Config("a batch that no epoch fills".into());
+        assert_eq!(code_of(&TuneError::Run(error).into()), 2);
     }
 }

@@ -93,6 +93,21 @@ impl DataConfig {
         }
     }
 
+    /// Its kind and the folder it lies in, as a report calls it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let (kind, root) = match self {
+            Self::Phantom(set) => ("phantom", &set.root),
+            Self::Voc(set) => ("voc", &set.root),
+            Self::Table(set) => ("table", &set.root),
+            Self::Siim(set) => ("siim", &set.root),
+        };
+        match root.file_name() {
+            Some(name) => format!("{kind}: {}", name.to_string_lossy()),
+            None => kind.to_owned(),
+        }
+    }
+
     /// Looks at every file of the set and lists every fault at once.
     #[must_use]
     pub fn verify(&self, base: &Path) -> VerifyReport {

@@ -1,7 +1,7 @@
 //! Reading and naming files; whole writing is [`weakseg_data::atomic`]'s.
 
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use weakseg_data::DataError;
@@ -44,4 +44,37 @@ pub(crate) fn times(found: &Metadata) -> [i64; 2] {
     #[cfg(not(unix))]
     let changed = 0;
     [written, changed]
+}
+
+/// The way from a folder to a file or folder; its absolute path where there is none (another drive).
+///
+/// # Errors
+/// When one of them is not there.
+pub fn relative(from: &Path, to: &Path) -> Result<PathBuf, DataError> {
+    let absolute = |path: &Path| std::fs::canonicalize(path).map_err(io(path, "open"));
+    Ok(way(&absolute(from)?, &absolute(to)?))
+}
+
+fn way(from: &Path, to: &Path) -> PathBuf {
+    let (from, to): (Vec<Component<'_>>, Vec<Component<'_>>) =
+        (from.components().collect(), to.components().collect());
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if common == 0 {
+        return to.iter().collect();
+    }
+    let up = from[common..].iter().map(|_| Component::ParentDir);
+    up.chain(to[common..].iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_leads_up_and_down() {
+        let way = |from: &str, to: &str| way(Path::new(from), Path::new(to));
+        assert_eq!(way("/a/runs/x", "/a/configs"), Path::new("../../configs"));
+        assert_eq!(way("/a", "/a/b"), Path::new("b"));
+        assert_eq!(way("/a", "/a"), Path::new(""));
+    }
 }

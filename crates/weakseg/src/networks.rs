@@ -15,7 +15,7 @@ use weakseg_models::{
     ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
-use crate::config::{Config, EncoderStart, NormalisationName, Triplet};
+use crate::config::{EncoderStart, NormalisationName, Settings, Triplet};
 use crate::pipeline::{Bench, StepError};
 use crate::pretrained::{WeightsChoice, entry};
 use crate::progress::Progress;
@@ -93,7 +93,7 @@ fn all_stages() -> usize {
 const CARD: &str = "card";
 
 impl ModelCard {
-    fn new(config: &Config, classes: &Classes, role: Role, arch: String, width: f64) -> Self {
+    fn new(config: Settings<'_>, classes: &Classes, role: Role, arch: String, width: f64) -> Self {
         Self {
             role,
             arch,
@@ -119,7 +119,7 @@ impl ModelCard {
     }
 
     /// The classifier of these settings.
-    pub fn classifier(config: &Config, classes: &Classes) -> Self {
+    pub fn classifier(config: Settings<'_>, classes: &Classes) -> Self {
         Self::new(
             config,
             classes,
@@ -130,7 +130,7 @@ impl ModelCard {
     }
 
     /// IRNet on the trunk of the classifier.
-    pub fn irnet(config: &Config, classes: &Classes) -> Self {
+    pub fn irnet(config: Settings<'_>, classes: &Classes) -> Self {
         Self::new(
             config,
             classes,
@@ -141,7 +141,7 @@ impl ModelCard {
     }
 
     /// The segmentation network.
-    pub fn segmenter(config: &Config, classes: &Classes) -> Self {
+    pub fn segmenter(config: Settings<'_>, classes: &Classes) -> Self {
         Self::new(
             config,
             classes,
@@ -229,8 +229,8 @@ pub fn statistics(name: NormalisationName) -> Normalisation {
 }
 
 /// How the classifier of these settings is built, for `classes` logits.
-pub(crate) fn classifier_config(config: &Config, classes: usize) -> ClassifierConfig {
-    let step = &config.classifier;
+pub(crate) fn classifier_config(config: Settings<'_>, classes: usize) -> ClassifierConfig {
+    let step = config.classifier;
     let drop = &step.dropblock;
     ClassifierConfig {
         head: step.head,
@@ -248,8 +248,8 @@ pub(crate) fn classifier_config(config: &Config, classes: usize) -> ClassifierCo
 }
 
 /// How the segmentation network of these settings is built, for `outputs` logits a pixel.
-pub(crate) fn segmenter_config(config: &Config, outputs: usize) -> SegmenterConfig {
-    let step = &config.segmenter;
+pub(crate) fn segmenter_config(config: Settings<'_>, outputs: usize) -> SegmenterConfig {
+    let step = config.segmenter;
     SegmenterConfig {
         width: step.width,
         attention: step.attention,
@@ -264,7 +264,7 @@ pub(crate) fn new_classifier(
     seed: u64,
     device: &Device,
 ) -> Result<Classifier, StepError> {
-    let step = &bench.config.classifier;
+    let step = bench.config.classifier;
     let network = ClassifierConfig {
         seed,
         ..classifier_config(bench.config, bench.cases.classes.len())
@@ -295,7 +295,7 @@ pub(crate) fn new_irnet(
     seed: u64,
     device: &Device,
 ) -> Result<Irnet, StepError> {
-    let step = &bench.config.classifier;
+    let step = bench.config.classifier;
     let config = IrnetConfig {
         trunk: step.arch,
         width: step.width,
@@ -314,7 +314,7 @@ pub(crate) fn new_segmenter(
     seed: u64,
     device: &Device,
 ) -> Result<Segmenter, StepError> {
-    let step = &bench.config.segmenter;
+    let step = bench.config.segmenter;
     let outputs = ModelCard::segmenter(bench.config, &bench.cases.classes).outputs();
     let network = SegmenterConfig {
         seed,

@@ -113,7 +113,7 @@ impl Config {
                 if settings.json {
                     output::json(&resolved)?;
                 } else {
-                    // A run that was killed early has not noted it.
+                    // A run of an earlier version may not have noted it.
                     let run = file.as_deref().and_then(base::run_of);
                     if let Some(base) = run.and_then(|run| base::noted(&run).ok()) {
                         let base = std::path::absolute(base)?;

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use weakseg::config::{self, Config, PRESETS};
 use weakseg::pipeline::steps::{instance_figures, tuning_tables};
-use weakseg::pipeline::{self, Job, METHOD, Span, StepError};
+use weakseg::pipeline::{self, Job, METHOD, Span};
 use weakseg::pretrained::{self, WeightsChoice};
 use weakseg::report::{self, Report, Row};
 
@@ -147,16 +147,15 @@ impl Run {
         let text = match &self.weights {
             None => return Ok(None),
             Some(WeightsChoice::File(file)) => {
-                let Ok(file) = std::fs::canonicalize(file) else {
+                if !file.exists() {
                     return usage(format!(
                         "--weights {}: no such file; expected a file, auto, none, or one of: {}",
                         file.display(),
                         pretrained::names()
                     ));
-                };
-                let from = std::fs::canonicalize(base)
-                    .with_context(|| format!("{}: cannot open", base.display()))?;
-                base::relative(&from, &file).to_string_lossy().into_owned()
+                }
+                let way = pipeline::relative(base, file)?;
+                way.to_string_lossy().into_owned()
             }
             Some(choice) => choice.to_string(),
         };
@@ -249,12 +248,7 @@ pub fn execute(
         progress: &settings.ui,
         stop: &stop,
     };
-    let outcome = pipeline::run(&job);
-    // Not after any other error: the folder may be somebody else's.
-    if matches!(outcome, Ok(_) | Err(StepError::Stopped)) {
-        base::note(out, base)?;
-    }
-    let skipped = outcome?;
+    let skipped = pipeline::run(&job)?;
     for (case, reason) in &skipped {
         settings.ui.warn(&format!("left out {case}: {reason}"));
     }

@@ -218,7 +218,7 @@ fn bf16_is_refused_where_it_would_not_be_what_it_says() {
             "this processor has no bf16 arithmetic",
             "set precision = \"fp32\"",
         ];
-        program.fails(1, &asked, &what);
+        program.fails(2, &asked, &what);
         return;
     }
     program.ok(&first);

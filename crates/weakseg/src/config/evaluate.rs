@@ -15,7 +15,7 @@ pub struct EvaluateStep {
     pub gallery: usize,
     /// What the baseline that has not seen the image knows.
     pub prior: Prior,
-    /// Cases that may be skipped before the run ends with exit code 3.
+    /// Cases that may be left out before the run ends with exit code 3.
     pub allow_skips: usize,
 }
 

@@ -17,6 +17,7 @@ mod presets;
 mod pseudo_labels;
 mod ranges;
 mod segmenter;
+mod settings;
 mod training;
 mod triplet;
 mod weights;
@@ -37,6 +38,7 @@ pub use precision::Precision;
 pub use presets::{PRESETS, preset};
 pub use pseudo_labels::{InstanceStep, PseudoLabelStep};
 pub use segmenter::{EncoderStart, PosWeight, PosWeightRule, SegmenterStep};
+pub use settings::Settings;
 pub use training::{SamplerKind, Training};
 pub use triplet::Triplet;
 

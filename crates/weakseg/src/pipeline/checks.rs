@@ -2,8 +2,9 @@
 
 use weakseg_data::Cases;
 
+use super::plan::Plan;
 use super::steps::learner::Learner;
-use super::{Job, METHOD, RunDir, Span, StepError};
+use super::{Job, METHOD, RunDir, RunError, Span, Step, StepError};
 use crate::config::Training;
 use crate::train::check_shares;
 
@@ -11,7 +12,7 @@ use crate::train::check_shares;
 pub(super) fn check_span(job: &Job<'_>) -> Result<(), StepError> {
     let Span { from, until, .. } = job.span;
     if from > until || until >= METHOD.len() {
-        return Err(StepError::Other(format!(
+        return Err(StepError::Config(format!(
             "the steps from {} to {} are none; the order is: {}",
             METHOD.get(from).map_or("?", |s| s.name),
             METHOD.get(until).map_or("?", |s| s.name),
@@ -21,25 +22,34 @@ pub(super) fn check_span(job: &Job<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Builds the sampler of every training that is asked for and not finished, and divides its steps among the devices: what
-/// cannot draw from these cases, or be divided, is found before any work, and before anything is cleared for it. Before the
-/// folder is made there is no `run`.
+/// Refuses a step that is to be done without one that it is made from or reads.
+pub(super) fn check_needs(run: &RunDir, plan: &Plan) -> Result<(), RunError> {
+    for step in &plan.done {
+        for needed in step.needs.iter().chain(step.reads) {
+            let other = super::step(needed).expect("needs and reads name steps of the table");
+            if !plan.does(needed) && run.finished(other)?.is_none() {
+                return Err(RunError::Unfinished {
+                    step: step.name,
+                    needs: other.name,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Builds the sampler of every training among `steps`, and divides its steps among the devices: what cannot draw from these
+/// cases, or be divided, is found before any work.
 pub(super) fn check_trainings(
     job: &Job<'_>,
     cases: &Cases,
-    run: Option<&RunDir>,
+    steps: impl Iterator<Item = &'static Step>,
 ) -> Result<(), StepError> {
-    for step in &METHOD[job.span.from..=job.span.until] {
-        let learner = Learner::ALL.into_iter().find(|l| l.step() == step.name);
-        let finished = match run {
-            Some(run) => run.finished(step)?.is_some(),
-            None => false,
-        };
-        if let Some(learner) = learner
-            && (job.span.again || !finished)
-        {
-            let drawn = learner.sampler(job.config, cases)?.len();
-            let (section, training) = learner.settings(job.config);
+    let config = job.config.without_data();
+    for step in steps {
+        if let Some(learner) = Learner::ALL.into_iter().find(|l| l.step() == step.name) {
+            let drawn = learner.sampler(config, cases)?.len();
+            let (section, training) = learner.settings(config);
             check_batch(section, training, drawn, learner)?;
             check_shares(step.name, training, 1 + job.further.len())?;
         }
@@ -58,7 +68,7 @@ fn check_batch(
     if batch <= drawn {
         return Ok(());
     }
-    Err(StepError::Other(format!(
+    Err(StepError::Config(format!(
         "{section}.training.batch is {batch}, but an epoch of {} draws {drawn} images of the training split; set it to {drawn} \
          at most: --set {section}.training.batch={drawn}",
         learner.step()
@@ -67,41 +77,20 @@ fn check_batch(
 
 /// Compares what finished steps wrote with what lies there, where this call trusts it: those of the span that are not done
 /// again, and those that any step that is done is made from, down to its first source. The latter are read to their last byte;
-/// the step reads them too. A report whose files were removed is gathered again, which needs seconds and loses nothing.
-pub(super) fn check_outputs(job: &Job<'_>, run: &RunDir) -> Result<(), StepError> {
-    let Span { from, until, again } = job.span;
-    let asked = &METHOD[from..=until];
-    let mut done = Vec::new();
-    let mut reports = Vec::new();
-    for step in asked {
-        let finished = run.finished(step)?.is_some();
-        if finished && step.name == "report" {
-            reports = run.missing_reports();
-        }
-        if again || !finished || (step.name == "report" && !reports.is_empty()) {
-            done.push(step.name);
-        }
-    }
+/// the step reads them too.
+pub(super) fn check_outputs(run: &RunDir, span: Span, plan: &Plan) -> Result<(), RunError> {
     let mut sources: Vec<&str> = Vec::new();
     for step in METHOD.iter().rev() {
-        if done.contains(&step.name) || sources.contains(&step.name) {
+        if plan.does(step.name) || sources.contains(&step.name) {
             sources.extend(step.needs);
         }
     }
     for (number, step) in METHOD.iter().enumerate() {
         let source = sources.contains(&step.name);
-        if !done.contains(&step.name) && (source || (from..=until).contains(&number)) {
+        let asked = (span.from..=span.until).contains(&number);
+        if !plan.does(step.name) && (source || asked) {
             run.check_outputs(step, source)?;
         }
-    }
-    if !again && !reports.is_empty() {
-        let [.., report] = &METHOD;
-        let missing = reports.join(" and ");
-        job.progress.note(&format!(
-            "{missing}: gone, the step {} is done again",
-            report.name
-        ));
-        run.clear(report)?;
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! The method, from image-level labels to masks, as a table of steps.
 //!
 //! Read [`METHOD`] from top to bottom: that is the paper. Each step is a verb, has a module of its own below
-//! [`steps`], reads the folders of the steps it needs and writes its own.
+//! [`steps`], reads the folders of earlier steps and writes its own.
 //!
-//! A [`Work::Learn`] step is handed images and image-level labels and nothing that leads to a mask; a [`Work::Score`]
-//! step is handed the [`Truth`] as well. Only [`run`] opens the truth, only where a step of the latter kind is asked for, and
-//! hands it to no other.
+//! A [`Work::Learn`] step is handed images and image-level labels, and neither masks nor the settings that they are opened by; a
+//! [`Work::Score`] step is handed the [`Truth`] as well. Only [`run`] opens the truth, only where a step of the latter kind is
+//! asked for, and hands it to no other.
 
 mod baselines;
 mod checks;
@@ -13,12 +13,15 @@ mod claim;
 mod inventory;
 mod memory;
 mod outputs;
+mod plan;
+mod prepare;
 mod rows;
 mod run_dir;
 mod run_error;
 mod run_record;
 mod scores;
 mod sections;
+mod start_weights;
 pub mod steps;
 
 use std::path::{Path, PathBuf};
@@ -27,13 +30,14 @@ use std::time::Instant;
 use burn::tensor::Device;
 use weakseg_data::{Cases, DataError, Truth};
 
-use crate::config::{Config, EncoderStart};
+use crate::config::{Config, Precision, Settings};
 use crate::digest::digest;
-use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
+use crate::pretrained::FetchError;
 use crate::progress::{Progress, Stop};
 use crate::train::{FurtherDevice, TrainError};
-use checks::{check_outputs, check_span, check_trainings};
+use prepare::{Prepared, prepare};
 
+pub use crate::files::relative;
 pub use baselines::{PriorMask, baseline_rows};
 pub use claim::Claim;
 pub use inventory::Inventory;
@@ -55,19 +59,21 @@ pub struct Step {
     /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that only truth
     /// is read by (`data.masks`, `data.resize_masks`, …) are read by the steps that score, and named nowhere.
     pub sections: &'static [&'static str],
-    /// Steps whose folders it reads.
+    /// Steps that it is made from: where one of them is another, it is another too.
     pub needs: &'static [&'static str],
+    /// Steps that those are made from, whose folders it reads as well.
+    pub reads: &'static [&'static str],
     /// Its work.
     pub work: Work,
 }
 
-/// The work of a step, by what it may see.
+/// The work of a step, by what it may see; it writes into the folder that it is given and returns the number of cases worked on.
 #[derive(Debug)]
 pub enum Work {
     /// Sees images and image-level labels.
-    Learn(fn(&Bench<'_>, &Path) -> Result<Outcome, StepError>),
+    Learn(fn(&Bench<'_>, &Path) -> Result<usize, StepError>),
     /// Sees masks and boxes too, to score with.
-    Score(fn(&Bench<'_>, &Truth, &Path) -> Result<Outcome, StepError>),
+    Score(fn(&Bench<'_>, &Truth, &Path) -> Result<usize, StepError>),
 }
 
 /// The method (Viniavskyi et al. 2020, Fig. 1; IRNet, Ahn et al. 2019).
@@ -77,6 +83,7 @@ pub const METHOD: [Step; 10] = [
         does: "learn which findings an image has (paper §3.1)",
         sections: &["data", "image", "precision", "classifier"],
         needs: &[],
+        reads: &[],
         work: Work::Learn(steps::train_classifier),
     },
     Step {
@@ -84,6 +91,7 @@ pub const METHOD: [Step; 10] = [
         does: "ask the classifier where it looks: activation maps by cams.method (paper §3.2)",
         sections: &["precision", "cams"],
         needs: &["train-classifier"],
+        reads: &[],
         work: Work::Learn(steps::make_cams),
     },
     Step {
@@ -91,6 +99,7 @@ pub const METHOD: [Step; 10] = [
         does: "score classifier and maps beside the trivial baselines",
         sections: &["evaluate"],
         needs: &["make-cams"],
+        reads: &[],
         work: Work::Score(steps::eval_cams),
     },
     Step {
@@ -98,6 +107,7 @@ pub const METHOD: [Step; 10] = [
         does: "threshold the maps, refine by a dense CRF: sure foreground, sure background, ignored (paper §3.2)",
         sections: &["ir_labels"],
         needs: &["make-cams"],
+        reads: &[],
         work: Work::Learn(steps::make_ir_labels),
     },
     Step {
@@ -105,6 +115,7 @@ pub const METHOD: [Step; 10] = [
         does: "learn boundaries and displacements between sure pixels (paper §3.3, IRNet)",
         sections: &["precision", "irn"],
         needs: &["make-ir-labels"],
+        reads: &["train-classifier"],
         work: Work::Learn(steps::train_irn),
     },
     Step {
@@ -112,6 +123,7 @@ pub const METHOD: [Step; 10] = [
         does: "walk the maps over IRNet's affinities, threshold, filter (paper §3.3)",
         sections: &["precision", "pseudo_labels"],
         needs: &["make-cams", "train-irn"],
+        reads: &[],
         work: Work::Learn(steps::make_pseudo_labels),
     },
     Step {
@@ -119,6 +131,7 @@ pub const METHOD: [Step; 10] = [
         does: "score the pseudo-labels",
         sections: &["evaluate"],
         needs: &["make-pseudo-labels"],
+        reads: &[],
         work: Work::Score(steps::eval_pseudo_labels),
     },
     Step {
@@ -126,6 +139,7 @@ pub const METHOD: [Step; 10] = [
         does: "learn masks from the pseudo-labels (paper §3.4)",
         sections: &["precision", "segmenter"],
         needs: &["make-pseudo-labels"],
+        reads: &["train-classifier"],
         work: Work::Learn(steps::train_segmenter),
     },
     Step {
@@ -133,6 +147,7 @@ pub const METHOD: [Step; 10] = [
         does: "predict and score the held-out cases",
         sections: &["precision", "evaluate"],
         needs: &["train-segmenter"],
+        reads: &["train-classifier"],
         work: Work::Score(steps::evaluate),
     },
     Step {
@@ -140,19 +155,43 @@ pub const METHOD: [Step; 10] = [
         does: "gather every figure: report.json and report.html",
         sections: &["title", "evaluate"],
         needs: &["eval-cams", "eval-pseudo-labels", "evaluate"],
+        reads: &["train-classifier", "make-cams", "make-pseudo-labels"],
         work: Work::Score(steps::report),
     },
 ];
+
+impl Step {
+    /// Whether networks run in it: `precision` is their arithmetic.
+    fn runs_networks(&self) -> bool {
+        self.sections.contains(&"precision")
+    }
+}
 
 /// A step by its name.
 pub fn step(name: &str) -> Option<&'static Step> {
     METHOD.iter().find(|s| s.name == name)
 }
 
-/// What every step has at hand. Nothing in it leads to a mask.
+/// What every step has at hand. The section `data`, by which masks and boxes are opened, is not in it:
+///
+/// ```compile_fail
+/// # fn step(bench: &weakseg::pipeline::Bench<'_>) {
+/// let set = &bench.config.data;
+/// # }
+/// ```
+///
+/// as `image`, which it has, is:
+///
+/// ```
+/// # fn step(bench: &weakseg::pipeline::Bench<'_>) {
+/// let grid = &bench.config.image;
+/// # }
+/// ```
 pub struct Bench<'a> {
-    /// The run's settings.
-    pub config: &'a Config,
+    /// The run's settings but for `data`.
+    pub config: Settings<'a>,
+    /// What the report calls the set.
+    pub data_name: String,
     /// Images and image-level labels.
     pub cases: &'a Cases,
     /// Folder that relative paths of the configuration start from.
@@ -186,15 +225,6 @@ impl Bench<'_> {
     }
 }
 
-/// What a step did.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Cases worked on.
-    pub cases: usize,
-    /// Cases left out, with the reason.
-    pub skipped: Vec<(String, String)>,
-}
-
 /// Why a step did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
@@ -224,6 +254,9 @@ pub enum StepError {
     /// The report.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
+    /// Settings that do not go with the data or the device.
+    #[error("{0}")]
+    Config(String),
     /// Anything else, in words that say what, where and what next.
     #[error("{0}")]
     Other(String),
@@ -258,6 +291,16 @@ pub struct Span {
     pub again: bool,
 }
 
+impl Span {
+    /// Number of the first step that may be done again though it is finished; that of no step if none may.
+    fn first_again(self) -> usize {
+        match self.again {
+            true => self.from,
+            false => METHOD.len(),
+        }
+    }
+}
+
 impl Default for Span {
     fn default() -> Self {
         Self {
@@ -290,157 +333,69 @@ pub struct Job<'a> {
     pub stop: &'a Stop,
 }
 
-/// Runs the method; returns the cases that were left out, by the set and over all steps, with the reasons.
+/// Runs the method; returns the cases that the set leaves out, with the reasons.
 ///
 /// Finished steps are not done again; a step that was stopped goes on.
 ///
 /// # Errors
-/// The first step that fails, with the folder left so that the same call goes on.
+/// When the call cannot be done: a run that is there is left as it was. Else the first step that fails, with the folder left so
+/// that the same call goes on.
 pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
-    check_span(job)?;
-    let from = match job.span.again {
-        true => job.span.from,
-        false => METHOD.len(),
-    };
-    run_dir::check(job.out, job.config, from)?;
-    let mut cases = job.config.data.open_cases(job.base)?;
-    for warning in &cases.warnings {
-        job.progress.note(&format!("warning: {warning}"));
-    }
-    let truth = truth(job, &cases)?;
-    choose_precision(job.config, &job.device, job.device_name)?;
-    for FurtherDevice { device, name } in job.further {
-        choose_precision(job.config, device, name)?;
-    }
-    if !job.out.exists() {
-        check_trainings(job, &cases, None)?;
-    }
-    let claim = Claim::of(job.out)?;
-    let before = Inventory::of_run(job.out)?;
-    let data = Inventory::take(
-        &cases,
-        truth.as_ref(),
-        job.base,
-        before.as_ref(),
-        job.progress,
-        job.stop,
-    )?;
-    if let Some(warning) = data.shared_by_splits() {
-        job.progress.note(&format!("warning: {warning}"));
-        cases.warnings.push(warning);
-    }
-    let devices = device_names(job.device_name, job.further);
-    let run = RunDir::open(claim, job.config, data, &devices, from)?;
-    check_trainings(job, &cases, Some(&run))?;
-    check_outputs(job, &run)?;
-    if job.span.again {
-        clear(&run, job.span, job.progress)?;
-    }
-    let files = weights(job, &run)?;
+    let Prepared {
+        cases,
+        truth,
+        run,
+        plan,
+        weights,
+    } = prepare(job)?;
+    plan.clear(&run, job.progress)?;
+    run.write(job.config)?;
     let bench = Bench {
-        config: job.config,
+        config: job.config.without_data(),
+        data_name: job.config.data.name(),
         cases: &cases,
         base: job.base,
         run: &run,
-        weights: files.trunk,
-        encoder_weights: files.encoder,
+        weights: weights.trunk,
+        encoder_weights: weights.encoder,
         device: job.device.clone(),
         device_name: job.device_name,
         further: job.further,
         progress: job.progress,
         stop: job.stop,
     };
-    let mut skipped = cases.left_out.clone();
-    for (number, step) in METHOD
-        .iter()
-        .enumerate()
-        .take(job.span.until + 1)
-        .skip(job.span.from)
+    for number in job.span.from..=job.span.until {
+        do_step(number, &bench, truth.as_ref())?;
+    }
+    Ok(cases.left_out)
+}
+
+/// Does a step that is not finished, and notes it.
+fn do_step(number: usize, bench: &Bench<'_>, truth: Option<&Truth>) -> Result<(), StepError> {
+    let (step, run, progress) = (&METHOD[number], bench.run, bench.progress);
+    let (place, steps) = (number + 1, METHOD.len());
+    if run.finished(step)?.is_some() {
+        progress.note(&format!("{place}/{steps} {}: finished before", step.name));
+        return Ok(());
+    }
+    let folder = run.begin(step)?;
+    progress.note(&format!("{place}/{steps} {}: {}", step.name, step.does));
+    let began = Instant::now();
+    memory::reset_peak();
+    let worked = match step.work {
+        Work::Learn(work) => work(bench, &folder),
+        Work::Score(work) => work(bench, truth.expect("opened where a step scores"), &folder),
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    if worked.is_err()
+        && let Err(error) = run.pause(step, seconds)
     {
-        if let Some(manifest) = run.finished(step)? {
-            job.progress.note(&format!(
-                "{}/{} {}: finished before",
-                number + 1,
-                METHOD.len(),
-                step.name
-            ));
-            skipped.extend(manifest.skipped);
-            continue;
-        }
-        let folder = run.begin(step)?;
-        job.progress.note(&format!(
-            "{}/{} {}: {}",
-            number + 1,
-            METHOD.len(),
-            step.name,
-            step.does
-        ));
-        let began = Instant::now();
-        memory::reset_peak();
-        let outcome = match step.work {
-            Work::Learn(work) => work(&bench, &folder),
-            Work::Score(work) => {
-                let truth = truth.as_ref().expect("opened where a step scores");
-                work(&bench, truth, &folder)
-            }
-        };
-        let seconds = began.elapsed().as_secs_f64();
-        if outcome.is_err() {
-            run.pause(step, seconds)?;
-        }
-        let outcome = outcome?;
-        job.progress
-            .note(&format!("    {} cases in {seconds:.1} s", outcome.cases));
-        skipped.extend(outcome.skipped.iter().cloned());
-        run.finish(
-            step,
-            seconds,
-            outcome.cases,
-            memory::peak_rss_bytes(),
-            outcome.skipped,
-        )?;
+        // Not in place of the error that ended the step.
+        progress.note(&format!("warning: {error}"));
     }
-    Ok(skipped)
-}
-
-/// What the steps that are asked for score with, none if none of them scores: before any work, so that hours are not spent
-/// before it turns out that a table of boxes cannot be understood.
-fn truth(job: &Job<'_>, cases: &Cases) -> Result<Option<Truth>, StepError> {
-    let mut steps = METHOD[job.span.from..=job.span.until].iter();
-    if !steps.any(|step| matches!(step.work, Work::Score(_))) {
-        return Ok(None);
-    }
-    let truth = job.config.data.open_truth(job.base, cases)?;
-    for warning in truth.warnings() {
-        job.progress.note(&format!("warning: {warning}"));
-    }
-    Ok(Some(truth))
-}
-
-/// Clears the finished steps of a span that is done again and, in or behind it, every step made from one of them: it would
-/// tell of what is no longer there. A step of the span that was only begun goes on, so that a repetition that was stopped
-/// can be taken up by the same command.
-fn clear(run: &RunDir, span: Span, progress: &dyn Progress) -> Result<(), StepError> {
-    let mut cleared: Vec<&str> = Vec::new();
-    for (number, step) in METHOD.iter().enumerate().skip(span.from) {
-        let again = number <= span.until && run.finished(step)?.is_some();
-        let source = step.needs.iter().find(|need| cleared.contains(need));
-        if !again && source.is_none() {
-            continue;
-        }
-        if number > span.until
-            && let Some(source) = source
-            && run.folder(step.name).exists()
-        {
-            progress.note(&format!(
-                "{}: removed, it was made from the {source} that is done again now",
-                step.name
-            ));
-        }
-        run.clear(step)?;
-        cleared.push(step.name);
-    }
-    Ok(())
+    let cases = worked?;
+    progress.note(&format!("    {cases} cases in {seconds:.1} s"));
+    Ok(run.finish(step, seconds, cases, memory::peak_rss_bytes())?)
 }
 
 /// Digest of what a set is: every id, label and split, but not the folder it lies in.
@@ -456,12 +411,12 @@ pub(crate) fn data_digest(cases: &Cases) -> String {
 
 /// Makes the run's arithmetic that of the process.
 pub(crate) fn choose_precision(
-    config: &Config,
+    precision: Precision,
     device: &Device,
     device_name: &str,
 ) -> Result<(), StepError> {
-    config.precision.choose(device).map_err(|why| {
-        StepError::Other(format!(
+    precision.choose(device).map_err(|why| {
+        StepError::Config(format!(
             "precision = \"bf16\" on {device_name}: {why}; set precision = \"fp32\""
         ))
     })
@@ -472,58 +427,4 @@ pub(crate) fn device_names(first: &str, further: &[FurtherDevice]) -> String {
     let further = further.iter().map(|device| device.name.as_str());
     let all: Vec<&str> = std::iter::once(first).chain(further).collect();
     all.join(", ")
-}
-
-/// Files of weights that the asked steps start from.
-#[derive(Default)]
-struct WeightFiles {
-    trunk: Option<PathBuf>,
-    encoder: Option<PathBuf>,
-}
-
-/// The files that networks start from, where a step that is not finished asks for them: before any work, so that hours are
-/// not spent before it turns out that a server cannot be reached.
-fn weights(job: &Job<'_>, run: &RunDir) -> Result<WeightFiles, StepError> {
-    let config = job.config;
-    let mut files = WeightFiles::default();
-    for step in &METHOD[job.span.from..=job.span.until] {
-        let encoder = config.segmenter.encoder == EncoderStart::Weights;
-        match step.name {
-            "train-classifier" if run.finished(step)?.is_none() => {
-                files.trunk = obtain(job, &config.classifier.weights)?;
-            }
-            "train-segmenter" if encoder && run.finished(step)?.is_none() => {
-                let weights = config.segmenter.weights.as_ref();
-                files.encoder = match (weights, &files.trunk) {
-                    (None, Some(trunk)) => Some(trunk.clone()),
-                    (None, None) => obtain(job, &config.classifier.weights)?,
-                    (Some(own), _) => obtain(job, own).map_err(for_encoder)?,
-                };
-            }
-            _ => {}
-        }
-    }
-    Ok(files)
-}
-
-/// The errors of weights speak of the option for the classifier's.
-fn for_encoder(error: StepError) -> StepError {
-    match error {
-        StepError::Fetch(error) => StepError::Other(format!(
-            "segmenter.weights: {error}. For the encoder that is --set segmenter.weights=FILE, and --set segmenter.encoder=random"
-        )),
-        other => other,
-    }
-}
-
-fn obtain(job: &Job<'_>, weights: &WeightsChoice) -> Result<Option<PathBuf>, StepError> {
-    let cache = Cache::of_user();
-    let patience = Patience::default();
-    let found = weights.obtain(job.base, &cache, &patience, job.progress, job.stop)?;
-    if let (Some(path), WeightsChoice::Named(_)) = (&found, weights) {
-        let path = path.display();
-        job.progress
-            .note(&format!("pretrained weights {weights}: {path}"));
-    }
-    Ok(found)
 }

@@ -4,6 +4,7 @@
 //! of what the step read; a finished step whose inputs are no longer those of the configuration is never reused and never
 //! silently thrown away.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weakseg_data::atomic;
@@ -13,14 +14,14 @@ use super::inventory::Inventory;
 use super::outputs::{self, Outputs};
 use super::run_error::RunError;
 use super::run_record::{
-    MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of, made_nothing,
-    other_seed, parse, started,
+    CONFIG, MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of,
+    made_nothing, other_seed, parse, started,
 };
 use super::sections::Sections;
 use super::{METHOD, Step, Work};
 use crate::config::{Config, to_toml};
 use crate::digest::{digest, digest_folder};
-use crate::files::{io, make_folder};
+use crate::files::{io, make_folder, relative};
 use crate::versions::versions;
 
 /// What the step `report` writes beside its folder.
@@ -30,6 +31,7 @@ pub(super) const REPORT: [&str; 2] = ["report.json", "report.html"];
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
+    base: PathBuf,
     device: String,
     seed: u64,
     data: Inventory,
@@ -38,7 +40,7 @@ pub struct RunDir {
 }
 
 /// Whether `root` can be opened for `config`, as far as can be told without the data: before any work, and before anything is
-/// made. `from` as in [`RunDir::open`].
+/// made. `from` as in [`RunDir::outdated`].
 ///
 /// # Errors
 /// See [`RunError`].
@@ -59,37 +61,44 @@ pub(super) fn check(root: &Path, config: &Config, from: usize) -> Result<(), Run
 }
 
 impl RunDir {
-    /// Opens the folder of `claim` for `config` and `data`, and writes `run.json`, `config.toml` and `data.json`.
-    ///
-    /// Steps from number `from` on are about to be repeated if their settings or data changed; earlier ones must fit.
+    /// Opens the folder of `claim` for `config`, whose paths start from `base`, and `data`. What lies in it stays as it is until
+    /// [`RunDir::write`].
     ///
     /// # Errors
-    /// See [`RunError`].
+    /// When `base` is not there.
     pub fn open(
         claim: Claim,
         config: &Config,
+        base: &Path,
         data: Inventory,
         device: &str,
-        from: usize,
     ) -> Result<Self, RunError> {
-        let before = Inventory::of_run(claim.root())?;
-        let run = Self {
+        Ok(Self {
             root: claim.root().to_owned(),
+            base: relative(claim.root(), base)?,
             device: device.to_owned(),
             seed: config.seed,
             data,
             sections: Sections::of(config),
             _claim: claim,
-        };
-        let root = &run.root;
-        // What is written in data.json goes with every step that was begun: those with which it does not are removed below.
+        })
+    }
+
+    /// The steps that were begun with other settings or data, with what differs. Those from number `from` on are about to be
+    /// repeated, earlier ones must fit, but for those that made nothing: they can begin again.
+    ///
+    /// # Errors
+    /// [`RunError::OtherRun`], and when a file about the run cannot be read.
+    pub fn outdated(&self, from: usize) -> Result<Vec<(&'static Step, String)>, RunError> {
+        let root = &self.root;
         let mut labels = Vec::new();
         let (mut images, mut truth) = (Vec::new(), Vec::new());
-        if let Some(before) = &before {
-            labels = run.data.other_labels(before);
-            images = run.data.other_images(before);
-            truth = run.data.other_truth(before);
+        if let Some(before) = &Inventory::of_run(root)? {
+            labels = self.data.other_labels(before);
+            images = self.data.other_images(before);
+            truth = self.data.other_truth(before);
         }
+        let mut outdated = Vec::new();
         for (number, step) in METHOD.iter().enumerate() {
             let Some(started) = started(root, step)? else {
                 continue;
@@ -98,9 +107,9 @@ impl RunDir {
             if matches!(step.work, Work::Score(_)) {
                 changed.extend(truth.iter().cloned());
             }
-            if started.inputs != run.inputs(step) {
-                let sections = run.sections.changed(step, &started.sections);
-                let seed = other_seed(root, run.seed)?;
+            if started.inputs != self.inputs(step) {
+                let sections = self.sections.changed(step, &started.sections);
+                let seed = other_seed(root, self.seed)?;
                 changed = [
                     sections,
                     seed.into_iter().collect(),
@@ -118,13 +127,22 @@ impl RunDir {
             if number < from && !made_nothing(root, step)? {
                 return Err(other_run(root, step, &changed));
             }
-            run.clear(step)?;
+            outdated.push((step, some_of(&changed)));
         }
+        Ok(outdated)
+    }
+
+    /// Writes `run.json`, `config.toml` and `data.json`. They go with every step that was begun: the outdated ones are cleared
+    /// before.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn write(&self, config: &Config) -> Result<(), RunError> {
         // First: a folder without it is no run's.
-        run.write_record(None)?;
-        atomic::write_durably(&root.join("config.toml"), to_toml(config).as_bytes())?;
-        run.data.write(root, before.as_ref())?;
-        Ok(run)
+        self.write_record(None)?;
+        let file = self.root.join(CONFIG);
+        atomic::write_durably(&file, to_toml(config).as_bytes())?;
+        Ok(self.data.write(&self.root)?)
     }
 
     /// The run's folder.
@@ -153,23 +171,14 @@ impl RunDir {
     /// Begins or goes on with a step: its folder, with the digest of what it reads noted in it.
     ///
     /// # Errors
-    /// When a step it needs is not finished, or the folder cannot be written.
+    /// When the folder cannot be written.
     pub fn begin(&self, step: &Step) -> Result<PathBuf, RunError> {
-        for needed in step.needs {
-            let other = super::step(needed).expect("needs name steps of the table");
-            if self.finished(other)?.is_none() {
-                return Err(RunError::Unfinished {
-                    step: step.name,
-                    needs: other.name,
-                });
-            }
-        }
         let folder = self.folder(step.name);
         make_folder(&folder)?;
         sweep_all(&folder)?;
         let before = started(&self.root, step)?.map_or(0.0, |started| started.seconds);
         self.write_started(step, before)?;
-        self.write_record(Some(step.name))?;
+        self.write_record(Some(step))?;
         Ok(folder)
     }
 
@@ -242,7 +251,6 @@ impl RunDir {
         seconds: f64,
         cases: usize,
         peak_rss_bytes: Option<u64>,
-        skipped: Vec<(String, String)>,
     ) -> Result<(), RunError> {
         let folder = self.folder(step.name);
         let before = started(&self.root, step)?.map_or(0.0, |started| started.seconds);
@@ -264,7 +272,9 @@ impl RunDir {
             seconds: before + seconds,
             cases,
             peak_rss_bytes,
-            skipped,
+            device: step.runs_networks().then(|| self.device.clone()),
+            threads: rayon::current_num_threads(),
+            versions: versions(),
         };
         let text = serde_json::to_string_pretty(&manifest).expect("plain fields");
         atomic::write_durably(&folder.join(MANIFEST), text.as_bytes())?;
@@ -308,7 +318,35 @@ impl RunDir {
         digest(text.as_bytes())
     }
 
-    fn write_record(&self, running: Option<&str>) -> Result<(), RunError> {
+    /// Where the networks of the finished steps ran, and what these steps were computed with: several after each other where that
+    /// was not always the same. With a step that is `running`, or where none tells, this process is among them. The report
+    /// computes nothing.
+    pub(super) fn made_with(
+        &self,
+        running: Option<&Step>,
+    ) -> Result<(String, BTreeMap<String, String>), RunError> {
+        let (mut devices, mut parts) = (Vec::new(), Vec::new());
+        for step in METHOD.iter().filter(|step| step.name != "report") {
+            if let Some(manifest) = self.finished(step)? {
+                devices.extend(manifest.device);
+                parts.push(manifest.versions);
+            }
+        }
+        if devices.is_empty() || running.is_some_and(Step::runs_networks) {
+            devices.push(self.device.clone());
+        }
+        if running.is_some() || parts.iter().all(BTreeMap::is_empty) {
+            parts.push(versions());
+        }
+        let names = parts.iter().flat_map(BTreeMap::keys);
+        let versions = names.map(|name| {
+            let versions = parts.iter().filter_map(|part| part.get(name).cloned());
+            (name.clone(), distinct(versions))
+        });
+        Ok((distinct(devices.into_iter()), versions.collect()))
+    }
+
+    fn write_record(&self, running: Option<&Step>) -> Result<(), RunError> {
         let mut steps = Vec::new();
         for step in &METHOD {
             let finished = self.finished(step)?;
@@ -316,7 +354,7 @@ impl RunDir {
                 step: step.name.to_owned(),
                 status: match &finished {
                     Some(_) => "finished",
-                    None if running == Some(step.name) => "running",
+                    None if running.is_some_and(|running| running.name == step.name) => "running",
                     None => "pending",
                 }
                 .to_owned(),
@@ -324,18 +362,14 @@ impl RunDir {
                 outputs: finished.map(|m| m.outputs),
             });
         }
-        let path = self.root.join(RECORD);
-        let base = match path.exists() {
-            true => parse::<RunRecord>(&path)?.base,
-            false => None,
-        };
+        let (device, versions) = self.made_with(running)?;
         let record = RunRecord {
             format: 1,
-            versions: versions(),
-            device: self.device.clone(),
+            versions,
+            device,
             seed: self.seed,
             data: self.data.digest.clone(),
-            base,
+            base: Some(self.base.to_string_lossy().into_owned()),
             steps,
         };
         let text = serde_json::to_string_pretty(&record).expect("plain fields");
@@ -378,6 +412,17 @@ fn other_run(root: &Path, step: &Step, changed: &[String]) -> RunError {
         step: step.name,
         changed: some_of(changed),
     }
+}
+
+/// Words without those that came before.
+fn distinct(words: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for word in words {
+        if !all.contains(&word) {
+            all.push(word);
+        }
+    }
+    all.join("; ")
 }
 
 /// The first of many words.

@@ -13,6 +13,8 @@ use crate::files::{io, read};
 pub(super) const MANIFEST: &str = "manifest.json";
 /// Says that it was begun.
 pub(super) const STARTED: &str = "started.json";
+/// The run's settings, every value spelled out.
+pub(super) const CONFIG: &str = "config.toml";
 /// Of the run.
 pub(super) const RECORD: &str = "run.json";
 
@@ -31,8 +33,15 @@ pub struct Manifest {
     pub cases: usize,
     /// Greatest memory of the process while it ran, in bytes; none where the system does not tell.
     pub peak_rss_bytes: Option<u64>,
-    /// Cases left out, with the reason.
-    pub skipped: Vec<(String, String)>,
+    /// Where its networks ran; none of a step without, and of earlier versions.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Threads that the machine's work was shared among; 0 of earlier versions.
+    #[serde(default)]
+    pub threads: usize,
+    /// Versions of what it was computed with; none of earlier versions.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
 }
 
 /// `started.json`: what a step that was begun is being made from.
@@ -52,16 +61,17 @@ pub(super) struct Started {
 pub struct RunRecord {
     /// Of this file.
     pub format: u32,
-    /// Versions of the program and of what decides its numbers.
+    /// Versions of the program and of what decides its numbers, several where steps were done with several.
     pub versions: BTreeMap<String, String>,
-    /// Where the networks ran.
+    /// Where the networks ran, likewise.
     pub device: String,
     /// Seed.
     pub seed: u64,
     /// Digest of the images' names, labels and splits.
     pub data: String,
-    /// Folder that relative paths of the configuration start from, seen from the run's folder; noted by the program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Folder that relative paths of the configuration start from, seen from the run's folder, so that both may be moved
+    /// together; none of earlier versions.
+    #[serde(default)]
     pub base: Option<String>,
     /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
     pub steps: Vec<StepRecord>,

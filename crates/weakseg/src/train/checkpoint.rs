@@ -231,6 +231,14 @@ fn sweep(folder: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
+/// Whether there is a checkpoint in `folder` to go on from.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn is_there(folder: &Path) -> Result<bool, DataError> {
+    Ok(!list(folder)?.is_empty())
+}
+
 /// A training where its newest checkpoint in `folder` stands, or at its start if there is none.
 ///
 /// # Errors

@@ -5,17 +5,14 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::tensor::TensorReadError;
 use weakseg_models::weights::Metadata;
 
-use super::average::averaged;
 use super::batches::{batches, drawn, open_batches};
 use super::checkpoint::{self, CheckpointError, Course, Kind};
-use super::gradients::{MeanGradients, clipped, norm};
 use super::loader::{Closing, Loader};
-use super::part::Part;
 use super::replica::{FurtherDevice, Replicas, check_shares};
-use super::{Draw, Lesson, MetricLine, MetricLog, Monitor, Place, Select, Standstill, TrainError};
+use super::step::{Clock, placed, rate, step};
+use super::{Lesson, MetricLine, MetricLog, Monitor, Place, Select, Standstill, TrainError};
 use crate::config::{LoaderConfig, Training};
 use crate::optim::{Optimizer, ScheduleKind};
 use crate::progress::{Progress, Stop};
@@ -87,7 +84,7 @@ fn train<'scope, L: Lesson + 'scope>(
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
     let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
-    check_start(&course, &checkpoints, plan)?;
+    check_start(&checkpoints, plan)?;
     let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
     let batches = batches(&lesson.order(0), plan).len();
@@ -162,12 +159,8 @@ fn train<'scope, L: Lesson + 'scope>(
 }
 
 /// A training whose checkpoints were lost does not begin again as if it had never begun.
-fn check_start<M>(
-    course: &Course<M>,
-    checkpoints: &Path,
-    plan: &Fit<'_>,
-) -> Result<(), CheckpointError> {
-    if course.state.place != (Place { epoch: 0, step: 0 }) {
+fn check_start(checkpoints: &Path, plan: &Fit<'_>) -> Result<(), CheckpointError> {
+    if checkpoint::is_there(checkpoints)? {
         return Ok(());
     }
     let log = MetricLog::read(&plan.folder.join("metrics.jsonl"))?;
@@ -190,142 +183,11 @@ fn check_start<M>(
     Ok(())
 }
 
-/// How many batches and optimizer steps an epoch has.
-struct Clock {
-    batches: usize,
-    steps: usize,
-}
-
 /// Whether nothing is left to train: the epochs are over, or too many of them brought no improvement.
 fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
     let patience = plan.training.patience;
     course.state.place.epoch >= plan.training.epochs
         || (patience > 0 && course.state.record.waited >= patience)
-}
-
-fn gave_up(why: TensorReadError, place: &str, training: &Training) -> TrainError {
-    TrainError::Device {
-        why: why.to_string(),
-        place: place.to_owned(),
-        batch: training.batch,
-        accumulate: training.accumulate,
-    }
-}
-
-/// Says where it was that the device gave up on a lesson.
-fn placed<'a>(place: &'a str, training: &'a Training) -> impl Fn(TrainError) -> TrainError + 'a {
-    move |error| match error {
-        TrainError::Read(why) => gave_up(why, place, training),
-        other => other,
-    }
-}
-
-/// One optimizer step, on the mean of the gradients of the batches of `group`, whose samples are there.
-fn step<L: Lesson>(
-    lesson: &mut L,
-    course: Course<L::Network>,
-    replicas: &Replicas<'_, L>,
-    group: &[(Place, Vec<usize>)],
-    samples: Vec<Vec<<L::Draw as Draw>::Sample>>,
-    clock: &Clock,
-    plan: &Fit<'_>,
-) -> Result<Course<L::Network>, TrainError> {
-    let Course {
-        mut network,
-        mut average,
-        mut optimizer,
-        mut state,
-    } = course;
-    let training = plan.training;
-    let epoch = state.place.epoch;
-    let lr = rate(
-        training,
-        epoch * clock.steps + state.place.step / training.accumulate,
-        epoch,
-        clock,
-    ) * state.plateau.factor;
-    let begun = state.place;
-    let names = |lesson: &L, cases: &mut dyn Iterator<Item = &usize>| {
-        cases.map(|&i| lesson.id(i)).collect::<Vec<_>>().join(", ")
-    };
-    let place = |device: usize| {
-        let place = format!("in epoch {}, batch {}", begun.epoch + 1, begun.step + 1);
-        match (plan.further, device) {
-            ([], _) => place,
-            (_, 0) => format!("{place} on {}", plan.device_name),
-            (further, device) => format!("{place} on {}", further[device - 1].name),
-        }
-    };
-    let gave_up = |why| gave_up(why, &place(0), training);
-    let mut samples: Vec<_> = samples.into_iter().map(Some).collect();
-    replicas
-        .begin(&network, group, &mut samples)
-        .map_err(gave_up)?;
-    let mut sum = MeanGradients::new();
-    for (number, ((_, batch), samples)) in group.iter().zip(samples).enumerate() {
-        let part = match samples {
-            Some(samples) => Part::of(lesson, &network, batch, samples, state.place),
-            None => replicas.part(number).map(|part| part.beside::<L>(&network)),
-        };
-        let part =
-            part.map_err(|error| placed(&place(replicas.device(number)), training)(error))?;
-        let reading = part.loss();
-        for &(name, value) in &part.terms {
-            match state.sums.iter_mut().find(|(known, _)| known == name) {
-                Some((_, sum)) => *sum += f64::from(value),
-                None => state.sums.push((name.to_owned(), f64::from(value))),
-            }
-        }
-        if !reading.is_finite() {
-            return Err(TrainError::NotFinite {
-                what: "loss",
-                value: f64::from(reading),
-                place: state.place,
-                lr,
-                norm: state.last_norm,
-                cases: names(lesson, &mut batch.iter()),
-            });
-        }
-        sum.add(&network, part.gradients);
-        state.place.step += 1;
-        plan.progress.at(
-            (epoch * clock.batches + state.place.step) as u64,
-            &format!("epoch {}/{} loss {reading:.4}", epoch + 1, training.epochs),
-        );
-    }
-    let mut gradients = sum.take(&network);
-    let length = norm(&network, &gradients).map_err(gave_up)?;
-    if !length.is_finite() {
-        return Err(TrainError::NotFinite {
-            what: "norm of the gradient",
-            value: length,
-            place: begun,
-            lr,
-            norm: state.last_norm,
-            cases: names(lesson, &mut group.iter().flat_map(|(_, batch)| batch)),
-        });
-    }
-    if let Some(limit) = training.clip {
-        gradients = clipped(&network, gradients, length, limit);
-    }
-    state.norms += length;
-    state.last_norm = Some(length);
-    network = optimizer.step(network, gradients, lr);
-    if let Some(decay) = training.ema {
-        average = Some(averaged(average, &network, decay));
-    }
-    Ok(Course {
-        network,
-        average,
-        optimizer,
-        state,
-    })
-}
-
-/// Base learning rate of an optimizer step without what `plateau` makes of it.
-fn rate(training: &Training, iteration: usize, epoch: usize, clock: &Clock) -> f64 {
-    let (epochs, all) = (training.epochs, training.epochs * clock.steps);
-    training.optimizer.lr * training.schedule.factor(iteration, all, epoch, epochs)
 }
 
 /// Validates, logs the epoch and moves on to the next; true if this was the best epoch so far. `waited` is how long batches were

@@ -96,7 +96,7 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
     if !truth.has_masks(Split::Val) {
         return Err(TuneError::NoMasks { split: Split::Val });
     }
-    choose_precision(job.config, &job.device, job.device_name)?;
+    choose_precision(job.config.precision, &job.device, job.device_name)?;
     let source = Source {
         job,
         cases: &cases,

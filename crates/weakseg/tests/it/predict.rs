@@ -24,7 +24,7 @@ fn untrained(folder: &Path, space: LabelSpace, sets: &[&str]) {
     let config = config(sets);
     let classes = classes(space);
     let device = Device::flex();
-    let segmenter = ModelCard::segmenter(&config, &classes);
+    let segmenter = ModelCard::segmenter(config.without_data(), &classes);
     let network = SegmenterConfig {
         width: segmenter.width,
         seed: 3,
@@ -34,7 +34,7 @@ fn untrained(folder: &Path, space: LabelSpace, sets: &[&str]) {
     let path = step(folder, "train-segmenter");
     save_safetensors(&network, &path, &segmenter.metadata()).expect("written");
 
-    let classifier = ModelCard::classifier(&config, &classes);
+    let classifier = ModelCard::classifier(config.without_data(), &classes);
     let network = ClassifierConfig {
         width: classifier.width,
         seed: 4,

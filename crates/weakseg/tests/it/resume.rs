@@ -1,11 +1,10 @@
 //! A training that was stopped goes on as if nothing had been.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weakseg::pipeline::StepError;
 
-use crate::tiny::{StopAfter, config, run_until};
+use crate::tiny::{Files, StopAfter, all_files, config, run_until};
 
 /// Never within a tiny run.
 const NEVER: u64 = 1_000_000;
@@ -88,28 +87,6 @@ fn a_stopped_training_ends_with_the_same_bytes() {
     )
     .expect("a run");
     assert!(model("other").expect("a model") != whole);
-}
-
-/// Contents of files by their names.
-type Files = BTreeMap<String, Vec<u8>>;
-
-fn all_files(folder: &Path) -> Files {
-    let mut found = Files::new();
-    for entry in std::fs::read_dir(folder).expect("listed") {
-        let path = entry.expect("an entry").path();
-        let name = path
-            .file_name()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
-        if path.is_dir() {
-            let below = all_files(&path).into_iter();
-            found.extend(below.map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
-        } else {
-            found.insert(name, std::fs::read(&path).expect("read"));
-        }
-    }
-    found
 }
 
 /// Everything that a training remembers beside its weights: averages, a mean over batches, a rate that has fallen, the best
@@ -280,6 +257,28 @@ fn a_damaged_checkpoint_is_refused() {
     std::fs::write(newest.join("network.safetensors"), "x").expect("written");
     let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
     assert!(text.contains("to go on from the one before it"), "{text}");
+}
+
+/// As a stop leaves it that comes before the first batch.
+#[test]
+fn a_checkpoint_of_the_first_moment_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&[]);
+    let go =
+        |watch: &StopAfter| run_until(folder.path(), "run", &config, "train-classifier", watch);
+    assert!(matches!(go(&StopAfter::new(1)), Err(StepError::Stopped)));
+    let checkpoints = folder.path().join("run/01-train-classifier/checkpoints");
+    let first = checkpoints.join("00000-000000");
+    std::fs::rename(checkpoints.join("00000-000001"), &first).expect("renamed");
+    let file = first.join("state.json");
+    let text = std::fs::read(&file).expect("a state");
+    let mut state: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    state["place"]["step"] = 0.into();
+    std::fs::write(&file, state.to_string()).expect("written");
+    let watch = StopAfter::new(1);
+    assert!(matches!(go(&watch), Err(StepError::Stopped)));
+    let notes = watch.notes.lock().expect("notes").join("\n");
+    assert!(!notes.contains("begins with its first epoch"), "{notes}");
 }
 
 #[test]

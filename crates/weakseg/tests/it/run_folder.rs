@@ -2,14 +2,28 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use weakseg::config::{Config, resolve};
-use weakseg::pipeline::{Claim, Inventory, METHOD, RunDir, RunError, StepError};
+use weakseg::pipeline::{
+    Claim, Inventory, Job, METHOD, RunDir, RunError, RunRecord, Span, Step, StepError,
+};
+use weakseg::progress::Progress;
 
-use crate::tiny::{StopAfter, config, repeat, run_until};
+use crate::tiny::{Files, StopAfter, again, all_files, config, repeat, run_until};
 
-/// Opens a run of no data in particular.
+/// Opens a run of no data in particular, to be done again from number `from` on.
 fn open(root: &Path, config: &Config, from: usize) -> Result<RunDir, RunError> {
-    RunDir::open(Claim::of(root)?, config, Inventory::default(), "cpu", from)
+    open_on(root, config, from, "cpu")
+}
+
+fn open_on(root: &Path, config: &Config, from: usize, device: &str) -> Result<RunDir, RunError> {
+    let claim = Claim::of(root)?;
+    let run = RunDir::open(claim, config, root, Inventory::default(), device)?;
+    for (step, _) in run.outdated(from)? {
+        run.clear(step)?;
+    }
+    run.write(config)?;
+    Ok(run)
 }
 
 #[test]
@@ -60,8 +74,7 @@ fn what_truth_is_read_by_may_change_and_costs_no_training() {
     let run = open(&table(&[]), METHOD.len()).expect("a run");
     for step in &METHOD[..3] {
         run.begin(step).expect("begun");
-        run.finish(step, 1.0, 1, None, Vec::new())
-            .expect("finished");
+        run.finish(step, 1.0, 1, None).expect("finished");
     }
     drop(run);
     let resized = table(&["data.resize_masks=nearest"]);
@@ -143,11 +156,30 @@ fn a_repeated_step_takes_those_made_from_it_along() {
         folder.path().join(path).exists()
     };
     assert!(finished("train-classifier") && finished("make-cams") && finished("eval-cams"));
-    repeat(folder.path(), "run", &settings, "make-cams", &watch).expect("once more");
-    assert!(finished("train-classifier") && finished("make-cams"));
-    assert!(!finished("eval-cams"), "its maps are gone");
-    repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect("made anew");
-    assert!(finished("make-cams") && finished("eval-cams"));
+    // With other settings as with the same.
+    for sets in [&[][..], &["cams.gate=0.4"]] {
+        let (settings, watch) = (config(sets), StopAfter::new(0));
+        repeat(folder.path(), "run", &settings, "make-cams", &watch).expect("once more");
+        assert!(finished("train-classifier") && finished("make-cams"));
+        assert!(!finished("eval-cams"), "its maps are gone");
+        let told = "eval-cams: removed, it was made from the make-cams that is done again now";
+        let notes = watch.notes.lock().expect("notes");
+        assert_eq!(
+            notes.iter().filter(|note| *note == told).count(),
+            1,
+            "{notes:?}"
+        );
+        repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect("made anew");
+        assert!(finished("make-cams") && finished("eval-cams"));
+    }
+    // And where nothing that it was made from is done again.
+    let (settings, watch) = (config(&["cams.gate=0.4"]), StopAfter::new(0));
+    let longer = config(&["cams.gate=0.4", "irn.training.epochs=2"]);
+    run_until(folder.path(), "run", &longer, "train-irn", &watch).expect("goes on");
+    repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect("once more");
+    let told = "train-irn: removed, it was made with other settings or data (irn.training.epochs was 2, is 1)";
+    let notes = watch.notes.lock().expect("notes");
+    assert!(notes.iter().any(|note| note == told), "{notes:?}");
 }
 
 #[test]
@@ -176,8 +208,7 @@ fn seconds_count_every_sitting() {
     let step = &METHOD[0];
     let finish = |seconds| {
         run.begin(step).expect("begun");
-        run.finish(step, seconds, 1, None, Vec::new())
-            .expect("finished");
+        run.finish(step, seconds, 1, None).expect("finished");
         run.finished(step).expect("read").expect("a manifest")
     };
     let at_once = finish(8.0);
@@ -360,7 +391,9 @@ fn files_that_were_changed_are_named_and_refused() {
     assert!(run.join("report.html").exists() && run.join("report.json").exists());
     let notes = watch.notes.lock().expect("notes");
     assert!(
-        notes.iter().any(|note| note.contains("report.html: gone")),
+        notes
+            .iter()
+            .any(|note| note.contains("report.html is gone")),
         "{notes:?}"
     );
 }
@@ -493,4 +526,140 @@ fn a_batch_that_no_epoch_fills_is_refused_before_the_first_step() {
     }
     assert!(!folder.path().join("run/01-train-classifier").exists());
     go(12).expect("one batch an epoch");
+}
+
+/// All that may refuse a call is asked before anything is cleared for it.
+#[test]
+fn a_refused_call_leaves_a_run_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    run_until(folder.path(), "run", &config(&[]), "report", &watch).expect("a run");
+    let run = folder.path().join("run");
+    let refused = |sets: &[&str], from: &str, until: &str, words: &str| {
+        let before = all_files(&run);
+        let error = again(folder.path(), "run", &config(sets), [from, until], &watch);
+        let text = error.expect_err(words).to_string();
+        assert!(text.contains(words), "{words} is not in: {text}");
+        let after = all_files(&run);
+        let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&before), names(&after), "{words}");
+        assert!(before == after, "{words}: a file is another");
+    };
+    let batch = "classifier.training.batch=13";
+    refused(&[batch], "train-classifier", "report", "batch is 13");
+    let own = ["segmenter.encoder=weights", "segmenter.weights=no.pth"];
+    refused(&own, "train-segmenter", "report", "no such file");
+    let sampler = "irn.training.sampler=balanced";
+    refused(&[sampler], "train-irn", "report", "irn.training.sampler");
+    refused(&["seed=7"], "make-cams", "report", "seed was 0, is 7");
+    // Maps are no longer as they were written.
+    let map = run.join("02-make-cams/phantom-00003.npz");
+    let kept = std::fs::read(&map).expect("a map");
+    std::fs::write(&map, "x").expect("written");
+    refused(&[], "eval-cams", "eval-cams", "phantom-00003.npz");
+    std::fs::write(&map, kept).expect("put back");
+    // What a step is made from is gone, and what else it reads.
+    for (gone, words) in [
+        ("04-make-ir-labels", "train-irn needs make-ir-labels"),
+        ("01-train-classifier", "train-irn needs train-classifier"),
+    ] {
+        let (place, aside) = (run.join(gone), folder.path().join(gone));
+        std::fs::rename(&place, &aside).expect("moved");
+        refused(&[], "train-irn", "train-irn", words);
+        std::fs::rename(&aside, &place).expect("moved back");
+    }
+    run_until(folder.path(), "run", &config(&[]), "report", &watch).expect("nothing to do");
+}
+
+#[test]
+fn a_report_tells_of_ids_that_come_to_be_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let watch = StopAfter::new(0);
+    let go = || run_until(folder.path(), "run", &config(&[]), "report", &watch).expect("a run");
+    let report = || std::fs::read_to_string(folder.path().join("run/report.json")).expect("there");
+    let gathered = || {
+        let notes = watch.notes.lock().expect("notes");
+        notes
+            .iter()
+            .filter(|note| note.starts_with("10/10 report: gather"))
+            .count()
+    };
+    go();
+    let table = folder.path().join("set/labels.csv");
+    let kept = std::fs::read_to_string(&table).expect("labels");
+    std::fs::write(&table, format!("{kept}nobody,nobody,0\n")).expect("written");
+    for _ in 0..2 {
+        go();
+        assert!(report().contains(r#""case": "nobody""#), "{}", report());
+        assert_eq!(gathered(), 2, "once, and once more for the new row");
+    }
+    std::fs::write(&table, kept).expect("put back");
+    go();
+    assert!(!report().contains("nobody"), "{}", report());
+    assert_eq!(gathered(), 3);
+}
+
+/// The error that ended a step, though its pause cannot be noted.
+#[test]
+fn what_ended_a_step_is_told_whatever_comes_after() {
+    struct Damages<'a>(&'a Path, StopAfter);
+    impl Progress for Damages<'_> {
+        fn begin(&self, what: &str, _: u64) {
+            if what == "train-classifier" {
+                std::fs::write(self.0, "{").expect("written");
+                self.1.stop.ask();
+            }
+        }
+        fn at(&self, _: u64, _: &str) {}
+        fn end(&self) {}
+        fn note(&self, line: &str) {
+            self.1.note(line);
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let started = out.join("01-train-classifier/started.json");
+    let watch = Damages(&started, StopAfter::new(0));
+    let settings = config(&[]);
+    let job = Job {
+        config: &settings,
+        base: folder.path(),
+        out: &out,
+        span: Span::default(),
+        device: Device::flex(),
+        device_name: "cpu",
+        further: &[],
+        progress: &watch,
+        stop: &watch.1.stop,
+    };
+    let ended = weakseg::pipeline::run(&job);
+    assert!(matches!(ended, Err(StepError::Stopped)), "{ended:?}");
+    let notes = watch.1.notes.lock().expect("notes").join("\n");
+    assert!(notes.contains("started.json: damaged"), "{notes}");
+}
+
+/// Not of the last call: a report can be drawn anew on any machine.
+#[test]
+fn a_record_tells_where_networks_ran_and_where_paths_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("run");
+    let record = || -> RunRecord {
+        let text = std::fs::read(root.join("run.json")).expect("a record");
+        serde_json::from_slice(&text).expect("JSON")
+    };
+    let does = |device: &str, steps: &[Step]| {
+        let run = open_on(&root, &config(&[]), METHOD.len(), device).expect("a run");
+        for step in steps {
+            run.begin(step).expect("begun");
+            run.finish(step, 1.0, 1, None).expect("finished");
+        }
+    };
+    does("gpu", &METHOD[..7]);
+    std::fs::write(root.join("report.json"), "figures").expect("written");
+    does("cpu", &METHOD[9..]);
+    assert_eq!(record().device, "gpu");
+    does("cpu", &METHOD[7..9]);
+    assert_eq!(record().device, "gpu; cpu");
+    assert_eq!(record().versions["weakseg"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(record().base.as_deref(), Some(""), "the run's own folder");
 }

@@ -1,5 +1,6 @@
 //! A run so small that a test can afford it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -123,9 +124,20 @@ pub fn repeat(
     step: &str,
     watch: &StopAfter,
 ) -> Result<(), StepError> {
+    again(folder, out, config, [step, step], watch)
+}
+
+/// Does the steps from one to another again, as `--from` and `--until` do.
+pub fn again(
+    folder: &Path,
+    out: &str,
+    config: &Config,
+    [from, until]: [&str; 2],
+    watch: &StopAfter,
+) -> Result<(), StepError> {
     let span = Span {
-        from: number(step),
-        until: number(step),
+        from: number(from),
+        until: number(until),
         again: true,
     };
     run_span(folder, out, config, span, watch, &[])
@@ -158,4 +170,27 @@ fn run_span(
         stop: &watch.stop,
     };
     run(&job).map(drop)
+}
+
+/// Contents of files by their names.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Every file below a folder.
+pub fn all_files(folder: &Path) -> Files {
+    let mut found = Files::new();
+    for entry in std::fs::read_dir(folder).expect("listed") {
+        let path = entry.expect("an entry").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            let below = all_files(&path).into_iter();
+            found.extend(below.map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+        } else {
+            found.insert(name, std::fs::read(&path).expect("read"));
+        }
+    }
+    found
 }

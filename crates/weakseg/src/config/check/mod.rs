@@ -32,17 +32,17 @@ impl Config {
     /// Whether the networks can be built; nothing is drawn for it.
     fn check_networks(&self) -> Result<(), String> {
         let device = Device::flex();
-        networks::classifier_config(self, 1)
+        networks::classifier_config(self.without_data(), 1)
             .init(&device)
             .map_err(|e| format!("classifier: {e}"))?;
-        networks::segmenter_config(self, 1)
+        networks::segmenter_config(self.without_data(), 1)
             .init(&device)
             .map_err(|e| format!("segmenter: {e}"))?;
         Ok(())
     }
 
     fn check_layer(&self) -> Result<(), String> {
-        let layers = networks::classifier_config(self, 1).layers();
+        let layers = networks::classifier_config(self.without_data(), 1).layers();
         match &self.cams.layer {
             Some(layer) if !layers.contains(&layer.as_str()) => Err(format!(
                 "cams.layer is \"{layer}\", which {} does not have; expected one of {}",

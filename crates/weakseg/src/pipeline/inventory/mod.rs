@@ -56,7 +56,7 @@ struct Fingerprint {
 }
 
 impl Inventory {
-    /// Takes it. Files that are as they were in the inventory `before` are not read.
+    /// Takes it. Files that are as they were in the inventory `before` are not read; truth that is not looked at is as it was.
     ///
     /// # Errors
     /// When a file cannot be read, or if it was asked to stop.
@@ -83,7 +83,7 @@ impl Inventory {
             before.map(|b| &b.images),
         )?;
         let truth = match truth {
-            None => None,
+            None => before.and_then(|before| before.truth.clone()),
             Some(truth) => {
                 let files = truth.files().into_iter().map(|path| {
                     let name = path.strip_prefix(base).unwrap_or(&path);
@@ -121,13 +121,9 @@ impl Inventory {
         }
     }
 
-    /// Writes it into a run's folder. Truth that was not looked at is taken from the inventory `before`.
-    pub(super) fn write(&self, root: &Path, before: Option<&Self>) -> Result<(), DataError> {
-        let mut whole = self.clone();
-        if whole.truth.is_none() {
-            whole.truth = before.and_then(|before| before.truth.clone());
-        }
-        let text = serde_json::to_string(&whole).expect("plain fields");
+    /// Writes it into a run's folder.
+    pub(super) fn write(&self, root: &Path) -> Result<(), DataError> {
+        let text = serde_json::to_string(self).expect("plain fields");
         atomic::write_durably(&root.join(FILE), text.as_bytes())
     }
 

@@ -47,7 +47,7 @@ fn labelled<'a>(cases: impl Iterator<Item = &'a Case>) -> Vec<usize> {
 /// What is to be told of a trained classifier that has learned nothing; none of any other.
 pub(super) fn standstill(bench: &Bench<'_>) -> Result<Option<String>, StepError> {
     const STEP: &str = "train-classifier";
-    let config = &bench.config.classifier;
+    let config = bench.config.classifier;
     let log = MetricLog::read(&bench.run.folder(STEP).join("metrics.jsonl"))?;
     let visits = Visits::new(bench)?;
     let chance = |epoch: usize| {

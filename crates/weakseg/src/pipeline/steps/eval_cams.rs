@@ -9,11 +9,11 @@ use super::{ClassMaps, indices};
 use crate::irn::propagate::{self, MaskRule};
 use crate::metrics::{LabelScores, mean};
 use crate::pipeline::baselines::{PriorMask, baseline_rows};
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Metric, Row, Step, Subset};
 
 /// Writes `rows.json`: the baselines, the classifier, and the maps as masks.
-pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outcome, StepError> {
+pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize, StepError> {
     let cams = bench.run.folder("make-cams");
     let prior = PriorMask::new(bench.config.evaluate.prior, bench.cases, truth)?;
     let mut rows = Vec::new();
@@ -48,10 +48,7 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outc
         },
     )?);
     write_rows(folder, &rows)?;
-    Ok(Outcome {
-        cases: bench.cases.cases.len(),
-        ..Outcome::default()
-    })
+    Ok(bench.cases.cases.len())
 }
 
 fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<Row>, StepError> {

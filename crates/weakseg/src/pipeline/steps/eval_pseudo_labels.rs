@@ -8,7 +8,7 @@ use super::make_pseudo_labels::{SCORES, mask_of};
 use super::score_instances::score_instances;
 use super::scoring::{map_rows, write_rows};
 use crate::cam::Threshold;
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::report::Step;
 
 /// Writes `rows.json`: the walked maps as masks, by the same rule as the pseudo-labels. With `[pseudo_labels.instances]`, and
@@ -17,7 +17,7 @@ pub fn eval_pseudo_labels(
     bench: &Bench<'_>,
     truth: &Truth,
     folder: &Path,
-) -> Result<Outcome, StepError> {
+) -> Result<usize, StepError> {
     let scores = bench.run.folder("make-pseudo-labels").join(SCORES);
     let rows = map_rows(
         bench,
@@ -31,8 +31,5 @@ pub fn eval_pseudo_labels(
     if bench.config.pseudo_labels.instances.is_some() {
         score_instances(bench, truth, folder)?;
     }
-    Ok(Outcome {
-        cases: bench.cases.cases.len(),
-        ..Outcome::default()
-    })
+    Ok(bench.cases.cases.len())
 }

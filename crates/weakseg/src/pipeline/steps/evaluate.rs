@@ -10,7 +10,7 @@ use super::{ClassMaps, indices};
 use crate::cam::Threshold;
 use crate::pipeline::rows::Who;
 use crate::pipeline::scores::{score_boxes, score_masks};
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::predict::{Prediction, Predictor};
 use crate::report::{ImageLabels, Step};
 
@@ -22,7 +22,7 @@ const MAPS: &str = "maps";
 /// Rows say `predicted` when the classifier's gate is on, `none` when the segmentation network decides alone: the true
 /// image-level labels are never seen here. What the gate stops is empty in masks and a miss for boxes, as in the rows of the
 /// maps with predicted labels.
-pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outcome, StepError> {
+pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize, StepError> {
     let predictor = Predictor::open(bench.run.root(), &bench.device)
         .map_err(|e| StepError::Other(e.to_string()))?;
     let cases = &bench.cases.cases;
@@ -96,10 +96,7 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<Outco
         )?);
     }
     write_rows(folder, &rows)?;
-    Ok(Outcome {
-        cases: held_out.len(),
-        ..Outcome::default()
-    })
+    Ok(held_out.len())
 }
 
 /// The probabilities of those classes that the gate lets through.

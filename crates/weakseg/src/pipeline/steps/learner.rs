@@ -3,7 +3,7 @@
 use weakseg_data::sampler::Sampler;
 use weakseg_data::{Case, Cases, DataError, Split};
 
-use crate::config::{Config, SamplerKind, Training};
+use crate::config::{SamplerKind, Settings, Training};
 use crate::pipeline::StepError;
 use crate::train::TrainError;
 
@@ -28,7 +28,7 @@ impl Learner {
     }
 
     /// Its settings, and the section that they stand in.
-    pub(crate) fn settings(self, config: &Config) -> (&'static str, &Training) {
+    pub(crate) fn settings<'a>(self, config: Settings<'a>) -> (&'static str, &'a Training) {
         match self {
             Self::Classifier => ("classifier", &config.classifier.training),
             Self::Irn => ("irn", &config.irn.training),
@@ -51,7 +51,7 @@ impl Learner {
     ///
     /// # Errors
     /// If there are none, or if the sampler that is set cannot draw from them; names the key and the step.
-    pub(crate) fn sampler(self, config: &Config, cases: &Cases) -> Result<Sampler, StepError> {
+    pub(crate) fn sampler(self, config: Settings<'_>, cases: &Cases) -> Result<Sampler, StepError> {
         let of: Vec<&Case> = self.cases(cases).iter().map(|&i| &cases.cases[i]).collect();
         if of.is_empty() {
             let step = self.step();
@@ -63,7 +63,7 @@ impl Learner {
         }
         let (section, training) = self.settings(config);
         sampler(training.sampler, &of).map_err(|error| {
-            StepError::Other(format!(
+            StepError::Config(format!(
                 "{section}.training.{error}; the step {} could not train",
                 self.step()
             ))

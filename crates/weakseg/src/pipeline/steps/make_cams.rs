@@ -14,7 +14,7 @@ use super::{ClassMaps, MODEL};
 use crate::cam::multi_scale::{self, Sampling, Views};
 use crate::cam::{autograd, closed_form};
 use crate::networks::{self, ModelCard, NetworkError};
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::train::to_tensor;
 
 /// Writes `CASE.npz` for every case of every split: the maps of the classes that its image-level label names or the
@@ -25,7 +25,7 @@ use crate::train::to_tensor;
 ///
 /// Which of these a later step may use is that step's choice: learning uses the labels of the training split, scoring
 /// says for each row whether the labels were `truth` or `predicted`.
-pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
+pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let config = bench.config;
     let file = bench.run.folder("train-classifier").join(MODEL);
     let card = ModelCard::read(&file)?;
@@ -61,7 +61,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             cases: batch.iter().map(|&case| &cases[case]).collect(),
             originals,
         };
-        let cams = multi_scale::aggregate(&config.cams, [side, side], sampling, &views)
+        let cams = multi_scale::aggregate(config.cams, [side, side], sampling, &views)
             .map_err(NetworkError::from)?;
         for (place, case) in views.cases.iter().enumerate() {
             let probabilities = cams.probabilities[place].clone();
@@ -86,10 +86,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     if let Some(told) = image_notes::summary(bench)? {
         bench.progress.note(&format!("warning: {told}"));
     }
-    Ok(Outcome {
-        cases: cases.len(),
-        ..Outcome::default()
-    })
+    Ok(cases.len())
 }
 
 /// The classes of which a case's maps are kept, ascending: those that its label names or the classifier predicts.

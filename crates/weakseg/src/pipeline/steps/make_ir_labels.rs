@@ -8,14 +8,14 @@ use weakseg_data::{Limits, Plane, Split, write_index_png};
 use super::maps::upsample;
 use super::{ClassMaps, indices, per_case};
 use crate::irn::ir_label;
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 
 /// Writes `CASE.png` for every training case that has a finding: 0 sure background, k + 1 sure class k, 255 neither,
 /// on the network's grid.
 ///
 /// Departs from the reference, which works at the image's own size: because IRNet learns on the network's grid, and
 /// the CRF's pixel distances then mean the same in every image.
-pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
+pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let train: Vec<usize> = indices(bench, Split::Train)
         .into_iter()
         .filter(|&i| bench.cases.cases[i].is_positive())
@@ -40,14 +40,11 @@ pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepE
                 Filter::Area,
             );
             let labels: Plane<u8> =
-                ir_label::ir_label(&image, &keys, &maps, &bench.config.ir_labels)
+                ir_label::ir_label(&image, &keys, &maps, bench.config.ir_labels)
                     .map_err(|e| StepError::Other(format!("case {}: {e}", case.id)))?;
             write_index_png(&place(index), &labels)?;
             Ok(())
         },
     )?;
-    Ok(Outcome {
-        cases: train.len(),
-        ..Outcome::default()
-    })
+    Ok(train.len())
 }

@@ -18,7 +18,7 @@ use crate::irn::propagate;
 use crate::irn::refine::refine;
 use crate::irn::thin::thin;
 use crate::pipeline::scores::ScoreError;
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 
 /// Folder of the walked maps in the step's folder.
 pub(crate) const SCORES: &str = "scores";
@@ -37,8 +37,8 @@ pub(crate) const DISPLACEMENTS: &str = "displacements";
 /// With `[pseudo_labels.instances]` IRNet's displacements are kept (`displacements/CASE.npy`, `[2, h, w]`, down and to the
 /// right in cells), and the instances of the same cases are written: each case's (`instances/CASE.json`) and all together as
 /// a COCO document (`instances.json`).
-pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
-    let config = &bench.config.pseudo_labels;
+pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
+    let config = bench.config.pseudo_labels;
     let walk = WalkOptions {
         radius: config.radius,
         beta: config.beta,
@@ -51,10 +51,7 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, S
     if let Some(instances) = &config.instances {
         make_instances(bench, folder, instances, &walk, &learned)?;
     }
-    Ok(Outcome {
-        cases: bench.cases.cases.len(),
-        ..Outcome::default()
-    })
+    Ok(bench.cases.cases.len())
 }
 
 /// Writes the walked maps of every case and the boundaries that they walked along.
@@ -162,7 +159,7 @@ pub(crate) fn mask_of(
     size: [usize; 2],
     allowed: impl Fn(usize) -> bool,
 ) -> Result<Mask, ScoreError> {
-    let config = &bench.config.pseudo_labels;
+    let config = bench.config.pseudo_labels;
     let classes = &bench.cases.classes;
     let (keys, planes) = maps.of(allowed);
     let rule = propagate::MaskRule {

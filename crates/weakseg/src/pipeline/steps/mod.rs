@@ -38,6 +38,7 @@ pub use make_cams::make_cams;
 pub use make_ir_labels::make_ir_labels;
 pub use make_pseudo_labels::make_pseudo_labels;
 pub use maps::ClassMaps;
+pub(super) use report::{left_out, set_warnings};
 pub use report::{report, tuning_tables};
 pub use score_instances::instance_figures;
 pub use train_classifier::train_classifier;
@@ -75,7 +76,7 @@ pub(crate) fn plan<'a>(
         folder,
         name,
         training,
-        loader: &bench.config.loader,
+        loader: bench.config.loader,
         meta,
         device_name: bench.device_name,
         further: bench.further,

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth, VOID};
+use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID};
 
 use super::classifier_chance;
 use super::image_notes;
@@ -14,34 +14,27 @@ use super::make_pseudo_labels::SCORES;
 use super::maps::upsample;
 use super::scoring::read_rows;
 use super::{ClassMaps, indices, instance_figures};
+use crate::files::io;
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
-use crate::pipeline::{Bench, METHOD, Outcome, StepError, device_names, finished_outputs};
+use crate::pipeline::run_record::CONFIG;
+use crate::pipeline::{Bench, METHOD, StepError, finished_outputs};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
 };
 use crate::tuning::{self, Tuning};
-use crate::versions::versions;
 
 /// Longest side of a picture in the report.
 const PICTURE: usize = 256;
 
 /// Writes `report.json` and `report.html` into the run's folder.
-pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcome, StepError> {
+pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize, StepError> {
     let mut rows = Vec::new();
     for step in ["eval-cams", "eval-pseudo-labels", "evaluate"] {
         rows.extend(read_rows(&bench.run.folder(step))?);
     }
-    let mut timings = Vec::new();
-    let left_out = bench.cases.left_out.iter();
-    let mut skipped: Vec<Skipped> = left_out
-        .map(|(case, reason)| Skipped {
-            case: case.clone(),
-            step: "data".to_owned(),
-            reason: reason.clone(),
-        })
-        .collect();
+    let (mut timings, mut threads) = (Vec::new(), Vec::new());
     for step in &METHOD {
         if let Some(manifest) = bench.run.finished(step)? {
             timings.push(Timing {
@@ -50,26 +43,23 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
                 cases: manifest.cases as u64,
                 peak_rss_bytes: manifest.peak_rss_bytes,
             });
-            skipped.extend(manifest.skipped.into_iter().map(|(case, reason)| Skipped {
-                case,
-                step: step.name.to_owned(),
-                reason,
-            }));
+            threads.push(manifest.threads);
         }
     }
+    threads.dedup();
+    let (device, versions) = bench.run.made_with(None)?;
     let classes = &bench.cases.classes;
     let mut data = DataSummary::new(
-        data_name(&bench.config.data),
+        bench.data_name.clone(),
         classes.space,
         classes.names.clone(),
     );
     let (counts, void) = counts(bench, truth)?;
     data.counts = counts;
     data.seed = Some(bench.config.seed);
-    data.versions = versions();
-    data.skipped = skipped;
-    data.warnings = bench.cases.warnings.clone();
-    data.warnings.extend(truth.warnings().iter().cloned());
+    data.versions = versions;
+    data.skipped = left_out(bench.cases);
+    data.warnings = set_warnings(bench.cases, truth);
     data.warnings.extend(classifier_chance::standstill(bench)?);
     data.warnings.extend(image_notes::summary(bench)?);
     if let Some(void) = void {
@@ -84,6 +74,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
     let figures = Report::new(data, rows, timings)?;
     let [json, html] = REPORT.map(|name| bench.run.root().join(name));
     figures.write(&json)?;
+    let file = bench.run.root().join(CONFIG);
+    let config_toml = std::fs::read_to_string(&file).map_err(io(&file, "read"))?;
     let mut curves = Vec::new();
     for step in ["train-classifier", "train-irn", "train-segmenter"] {
         let log = bench.run.folder(step).join("metrics.jsonl");
@@ -92,11 +84,15 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         }
     }
     let input = ReportInput {
-        title: bench.config.title.clone(),
+        title: bench.config.title.to_owned(),
         run: RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            device: device_names(bench.device_name, bench.further),
-            threads: rayon::current_num_threads(),
+            device,
+            // Told where it was the same all along.
+            threads: match threads[..] {
+                [threads] => threads,
+                _ => 0,
+            },
             seed: bench.config.seed,
             seconds,
         },
@@ -105,13 +101,10 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
         tuning,
         curves,
         gallery: gallery(bench, truth)?,
-        config_toml: crate::config::to_toml(bench.config),
+        config_toml,
     };
     input.write_html(&html)?;
-    Ok(Outcome {
-        cases: bench.cases.cases.len(),
-        ..Outcome::default()
-    })
+    Ok(bench.cases.cases.len())
 }
 
 /// The tables of a run's `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of them.
@@ -143,18 +136,19 @@ pub fn tuning_tables(run: &Path) -> Result<(Vec<Table>, Option<String>), StepErr
     Ok((tuning::tables(&tuned), None))
 }
 
-/// The kind of the set and the folder it lies in.
-fn data_name(data: &DataConfig) -> String {
-    let of = |kind: &str, root: &Path| match root.file_name() {
-        Some(name) => format!("{kind}: {}", name.to_string_lossy()),
-        None => kind.to_owned(),
+/// What the report tells of the cases that the set leaves out.
+pub(crate) fn left_out(cases: &Cases) -> Vec<Skipped> {
+    let skipped = |(case, reason): &(String, String)| Skipped {
+        case: case.clone(),
+        step: "data".to_owned(),
+        reason: reason.clone(),
     };
-    match data {
-        DataConfig::Phantom(set) => of("phantom", &set.root),
-        DataConfig::Voc(set) => of("voc", &set.root),
-        DataConfig::Table(set) => of("table", &set.root),
-        DataConfig::Siim(set) => of("siim", &set.root),
-    }
+    cases.left_out.iter().map(skipped).collect()
+}
+
+/// What the report tells of the set's oddities, before those of images and maps.
+pub(crate) fn set_warnings(cases: &Cases, truth: &Truth) -> Vec<String> {
+    [cases.warnings.as_slice(), truth.warnings()].concat()
 }
 
 /// How many cases there are, and what is to be told of true masks that no score knows of, because they are void everywhere.

@@ -16,7 +16,7 @@ use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::ClassifierStep;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::train::{
     Chance, Draw, ImageStore, Lesson, Pictures, Place, TrainError, fit, purpose, stream_seed,
     to_tensor,
@@ -26,8 +26,8 @@ use crate::train::{
 pub(super) const HEAD: [&str; 1] = ["head"];
 
 /// Trains the classifier on the training split's image-level labels.
-pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
-    let config = &bench.config.classifier;
+pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
+    let config = bench.config.classifier;
     let device = bench.training_device();
     let network =
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
@@ -57,10 +57,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Ste
     let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
-    Ok(Outcome {
-        cases: lesson.visits.cases.len(),
-        ..Outcome::default()
-    })
+    Ok(lesson.visits.cases.len())
 }
 
 /// Decodes every image once, before hours are spent: an unreadable one ends the run here, by name.

@@ -15,15 +15,15 @@ use super::learner::Learner;
 use super::{MODEL, optimizer, plan, training_images, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::train::{Draw, Lesson, Pictures, Place, TrainError, copy_on, fit, purpose, to_tensor};
 
 /// Trains the heads of IRNet over the frozen trunk of step 1, on the training cases that have IR labels.
 ///
 /// Departs from IRNet, whose trunk is an ImageNet ResNet50: because the trunk of step 1 knows these images, and is there
 /// without a download.
-pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
-    let config = &bench.config.irn;
+pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
+    let config = bench.config.irn;
     let device = bench.training_device();
     let file = bench.run.folder("train-classifier").join(MODEL);
     let classifier = networks::open_classifier(&file, &ModelCard::read(&file)?, &device)?;
@@ -67,10 +67,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
     trained.heads = heads.valid();
     trained.set_mean_shift(lesson.mean_displacement(&trained)?);
     save_safetensors(&trained, &folder.join(MODEL), &meta)?;
-    Ok(Outcome {
-        cases: lesson.pictures.cases.len(),
-        ..Outcome::default()
-    })
+    Ok(lesson.pictures.cases.len())
 }
 
 #[derive(Clone)]

@@ -17,14 +17,14 @@ use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
-use crate::pipeline::{Bench, Outcome, StepError};
+use crate::pipeline::{Bench, StepError};
 use crate::train::{
     Draw, Lesson, Pictures, Place, TrainError, fit, purpose, stream_seed, to_tensor,
 };
 
 /// Trains the segmentation network on the training split's images and pseudo-labels.
-pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError> {
-    let config = &bench.config.segmenter;
+pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
+    let config = bench.config.segmenter;
     let device = bench.training_device();
     let network =
         networks::new_segmenter(bench, training_seed(bench, purpose::SEGMENTER), &device)?;
@@ -91,10 +91,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, Step
     let plan = plan(bench, folder, "train-segmenter", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
-    Ok(Outcome {
-        cases: lesson.train,
-        ..Outcome::default()
-    })
+    Ok(lesson.train)
 }
 
 fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
