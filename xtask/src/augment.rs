@@ -7,7 +7,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::peers::median;
+use crate::options::options;
+use crate::sample;
+use crate::spread::{Spread, median};
 
 const USAGE: &str = "usage: cargo xtask bench augment PYTHON [--pairs 5] [--images 400]";
 
@@ -32,24 +34,21 @@ const ROWS: [(&str, &str, &str); 3] = [
 
 /// Runs the comparison and prints it as a table.
 pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
-    let [python, options @ ..] = arguments else {
+    let [python, rest @ ..] = arguments else {
         return Err(USAGE.to_owned());
     };
     let (mut pairs, mut images) = (5, 400);
-    for option in options.chunks(2) {
-        let number = match option {
-            [_, number] => number.parse().ok().filter(|n| *n > 0).ok_or(USAGE)?,
-            _ => return Err(USAGE.to_owned()),
-        };
-        match option[0] {
-            "--pairs" => pairs = number,
-            "--images" => images = number,
-            _ => return Err(USAGE.to_owned()),
+    for option in options(rest, USAGE)? {
+        match option.name {
+            "--pairs" => pairs = option.number()?,
+            "--images" => images = option.number()?,
+            _ => return option.unknown(),
         }
     }
     let program = crate::example(root, "augment_speed")?;
     let script = root.join("xtask/peers/augment.py");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let line = |command: &mut Command| sample::run(command).map(|(line, _)| line);
     let ours = || line(Command::new(&program).arg(images.to_string()));
     let theirs = || {
         let mut command = Command::new(python);
@@ -76,32 +75,16 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
     );
     for (name, ours, theirs) in ROWS {
         let of = |side: usize, key: &str| -> Result<Vec<f64>, String> {
-            let numbers = samples.iter().map(|s| s[side][key].as_f64());
-            numbers
-                .collect::<Option<_>>()
-                .ok_or(format!("no `{key}` in what was printed"))
+            let numbers = samples.iter().map(|s| sample::number(&s[side], key));
+            numbers.collect()
         };
         let (ours, theirs) = (of(0, ours)?, of(1, theirs)?);
-        let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
         println!(
-            "| {name} | {:.0} | {:.0} | {:.1} [{:.1} {:.1}] |",
+            "| {name} | {:.0} | {:.0} | {:.1} |",
             median(&ours),
             median(&theirs),
-            median(&ratios),
-            ratios.iter().copied().fold(f64::INFINITY, f64::min),
-            ratios.iter().copied().fold(0.0, f64::max),
+            Spread::of_ratios(&ours, &theirs)
         );
     }
     Ok(())
-}
-
-/// The line of JSON that a program prints.
-fn line(command: &mut Command) -> Result<Value, String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{command:?}: {}\n{said}", output.status));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(text.trim()).map_err(|e| format!("{command:?}: {e}: {text}"))
 }

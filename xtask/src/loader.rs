@@ -3,11 +3,13 @@
 //! The device computes nothing: it takes a fixed time for each batch, by the loader's own rate, which each round measures first.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::peers::median;
+use crate::options::options;
+use crate::sample;
+use crate::spread::{Spread, median};
 
 const USAGE: &str =
     "usage: cargo xtask bench loader [--rounds 3] [--batches 20] [--workers 2] [--ahead 2]";
@@ -20,43 +22,29 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let settings = parse(arguments)?;
     let program = crate::example(root, "loader_speed")?;
     let mut command = Command::new(&program);
-    command.args(settings.map(|number| number.to_string()));
-    let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", program.display());
-    let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| failed(&error))?;
-    if !output.status.success() {
-        return Err(failed(&output.status));
-    }
-    let measured = serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))?;
-    print!("{}", table(&measured).map_err(|why| failed(&why))?);
+    let (measured, _) = sample::run(command.args(settings.map(|number| number.to_string())))?;
+    print!("{}", table(&measured)?);
     Ok(())
 }
 
 /// Rounds, batches of an epoch, threads that make them, and batches made ahead.
 fn parse(arguments: &[&str]) -> Result<[usize; 4], String> {
     let mut settings = [3, 20, 2, 2];
-    for option in arguments.chunks(2) {
-        let &[name, value] = option else {
-            return Err(format!("{}: a value is missing\n{USAGE}", option[0]));
-        };
+    for option in options(arguments, USAGE)? {
         let known = ["--rounds", "--batches", "--workers", "--ahead"];
-        let Some(at) = known.iter().position(|known| *known == name) else {
-            return Err(format!("{name} {value}: no such option\n{USAGE}"));
-        };
-        settings[at] = match value.parse() {
-            Ok(number) if number > 0 => number,
-            _ => return Err(format!("{name} {value}: expected a number from 1 on")),
-        };
+        match known.iter().position(|known| *known == option.name) {
+            Some(at) => settings[at] = option.number()?,
+            None => return option.unknown(),
+        }
     }
     Ok(settings)
 }
 
 /// The table of what the example measured: medians of its rounds, and the least and the greatest where they tell more.
 fn table(measured: &Value) -> Result<String, String> {
-    let whole = |key: &str| measured[key].as_u64().ok_or_else(|| lacks(key));
-    let rounds = measured["rounds"]
-        .as_array()
-        .ok_or_else(|| lacks("rounds"))?;
+    let whole = |key: &str| sample::number(measured, key);
+    let rounds = measured["rounds"].as_array();
+    let rounds = rounds.ok_or_else(|| format!("no `rounds` in {measured}"))?;
     let mut table = format!(
         "{} threads, batches of {}, {} ahead, epochs of {} images; medians of {} rounds [least greatest].\n\n\
          | {} to {} pixels | loader, images/s | device, images/s | of the loader's | first epoch waiting, % | \
@@ -77,15 +65,15 @@ fn table(measured: &Value) -> Result<String, String> {
         let Some(devices) = rounds.first().and_then(|round| round["devices"].as_array()) else {
             return Err(format!("has no devices of the kind `{kind}`"));
         };
-        let rate = median(&numbers(&rounds, |round| &round["rate"], "rate")?);
+        let rates = rounds.iter().map(|round| sample::number(round, "rate"));
+        let rate = median(&rates.collect::<Result<Vec<_>, _>>()?);
         for at in 0..devices.len() {
-            let of = |key: &str| numbers(&rounds, |round| &round["devices"][at][key], key);
-            let percent = |key: &str| -> Result<String, String> {
-                let values: Vec<f64> = of(key)?.iter().map(|share| 100.0 * share).collect();
-                let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-                let greatest = values.iter().copied().fold(0.0, f64::max);
-                let middle = median(&values);
-                Ok(format!("{middle:.1} [{least:.1} {greatest:.1}]"))
+            let of = |key: &str| -> Result<Vec<f64>, String> {
+                let devices = rounds.iter().map(|round| &round["devices"][at]);
+                devices.map(|device| sample::number(device, key)).collect()
+            };
+            let percent = |key: &str| -> Result<Spread, String> {
+                Ok(Spread(of(key)?.iter().map(|share| 100.0 * share).collect()))
             };
             table += &format!(
                 "| {name} | {rate:.0} | {:.0} | {:.2} | {} | {:.0} | {} | {:.1} |\n",
@@ -99,20 +87,6 @@ fn table(measured: &Value) -> Result<String, String> {
         }
     }
     Ok(table)
-}
-
-/// A number of every round.
-fn numbers<'a>(
-    rounds: &[&'a Value],
-    of: impl Fn(&'a Value) -> &'a Value,
-    key: &str,
-) -> Result<Vec<f64>, String> {
-    let numbers = rounds.iter().map(|round| of(round).as_f64());
-    numbers.collect::<Option<_>>().ok_or_else(|| lacks(key))
-}
-
-fn lacks(key: &str) -> String {
-    format!("no `{key}` in what it printed")
 }
 
 #[cfg(test)]
@@ -149,7 +123,7 @@ mod tests {
         assert!(table.contains("medians of 3 rounds"), "{table}");
         measured["rounds"][4]["devices"][0]["device"] = Value::Null;
         let error = super::table(&measured).expect_err("a number is missing");
-        assert_eq!(error, "no `device` in what it printed");
+        assert!(error.starts_with("no `device` in {"), "{error}");
     }
 
     #[test]

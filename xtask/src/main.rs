@@ -24,8 +24,11 @@
 mod augment;
 mod loader;
 mod methods;
+mod options;
 mod paper_tables;
 mod peers;
+mod sample;
+mod spread;
 mod swiftshader;
 mod twin;
 

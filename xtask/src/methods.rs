@@ -9,7 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::peers::{median, resident};
+use crate::options::options;
+use crate::sample;
+use crate::spread::{Spread, median};
 
 const USAGE: &str = "usage: cargo xtask bench methods PYTHON [--shared DIR] [--only crf|walk|affinity] \
                      [--pairs 5] [--threads 2]";
@@ -25,7 +27,7 @@ struct Plan {
 
 impl Plan {
     fn parse(root: &Path, arguments: &[&str]) -> Result<Self, String> {
-        let [python, options @ ..] = arguments else {
+        let [python, rest @ ..] = arguments else {
             return Err(USAGE.to_owned());
         };
         let mut plan = Self {
@@ -35,20 +37,15 @@ impl Plan {
             pairs: 5,
             threads: 2,
         };
-        for option in options.chunks(2) {
-            let &[name, value] = option else {
-                return Err(format!("{}: a value is missing\n{USAGE}", option[0]));
-            };
-            let number = || match value.parse() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(format!("{name} {value}: expected a number from 1 on")),
-            };
-            match (name, value) {
-                ("--shared", _) => plan.shared = value.into(),
-                ("--only", "crf" | "walk" | "affinity") => plan.only = Some(value.to_owned()),
-                ("--pairs", _) => plan.pairs = number()?,
-                ("--threads", _) => plan.threads = number()?,
-                _ => return Err(format!("{name} {value}: no such option\n{USAGE}")),
+        for option in options(rest, USAGE)? {
+            match (option.name, option.value()?) {
+                ("--shared", value) => plan.shared = value.into(),
+                ("--only", value @ ("crf" | "walk" | "affinity")) => {
+                    plan.only = Some(value.to_owned())
+                }
+                ("--pairs", _) => plan.pairs = option.number()?,
+                ("--threads", _) => plan.threads = option.number()?,
+                _ => return option.unknown(),
             }
         }
         Ok(plan)
@@ -193,22 +190,16 @@ fn row(plan: &Plan, case: &Case) -> Result<(), String> {
                 (_, Some(command)) => (command, &mut theirs),
                 _ => continue,
             };
-            let (best, peak) = sample(command, plan.threads)?;
+            let (best, peak) = best_of(command, plan.threads)?;
             seconds.push(best);
             peaks[who] = peaks[who].max(peak);
         }
     }
-    let ratios: Vec<f64> = theirs.iter().zip(&ours).map(|(a, b)| a / b).collect();
-    let (theirs, ratio) = if ratios.is_empty() {
+    let (theirs, ratio) = if theirs.is_empty() {
         ("-".to_owned(), "-".to_owned())
     } else {
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = ratios.iter().copied().fold(0.0, f64::max);
-        let ratio = median(&ratios);
-        (
-            format!("{:.4}", median(&theirs)),
-            format!("{ratio:.1} [{least:.1} {greatest:.1}]"),
-        )
+        let ratio = Spread::of_ratios(&theirs, &ours).to_string();
+        (format!("{:.4}", median(&theirs)), ratio)
     };
     println!(
         "| {} | {:.4} | {theirs} | {ratio} | {} | {} |",
@@ -220,32 +211,18 @@ fn row(plan: &Plan, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// Seconds that a program prints in one line of JSON, and its greatest resident set.
-fn sample(command: &[String], threads: usize) -> Result<(f64, u64), String> {
-    let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", command.join(" "));
+/// Seconds that a program prints, and its greatest resident set.
+fn best_of(command: &[String], threads: usize) -> Result<(f64, u64), String> {
     let (program, arguments) = command.split_first().ok_or("no command")?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("RAYON_NUM_THREADS", threads.to_string())
-        .env("OMP_NUM_THREADS", threads.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| failed(&e))?;
-    let mut peak = 0;
-    while child.try_wait().map_err(|e| failed(&e))?.is_none() {
-        peak = peak.max(resident(child.id()));
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().map_err(|e| failed(&e))?;
-    if !output.status.success() {
-        return Err(failed(&output.status));
-    }
-    let line = String::from_utf8_lossy(&output.stdout);
-    let parsed: serde_json::Value = serde_json::from_str(line.trim()).map_err(|e| failed(&e))?;
-    let seconds = parsed["seconds"].as_f64();
-    let seconds = seconds.ok_or_else(|| failed(&format!("no `seconds` in {line}")))?;
-    Ok((seconds, peak))
+    let threads = threads.to_string();
+    let mut command = Command::new(program);
+    command.args(arguments).stderr(Stdio::null());
+    command.envs([
+        ("RAYON_NUM_THREADS", &threads),
+        ("OMP_NUM_THREADS", &threads),
+    ]);
+    let (printed, peak) = sample::run(&mut command)?;
+    Ok((sample::number(&printed, "seconds")?, peak))
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@
 //! is the process's. `--program` names a program built elsewhere, for machines that have a GPU and no Rust.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
+use std::process::Command;
+
+use crate::options::options;
+use crate::spread::{Spread, median};
 
 /// Arithmetic of both programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +71,11 @@ struct Plan {
 
 impl Plan {
     fn parse(root: &Path, arguments: &[&str]) -> Result<Self, String> {
-        let mut words = arguments.iter().copied().peekable();
+        let [python, rest @ ..] = arguments else {
+            return Err(USAGE.to_owned());
+        };
         let mut plan = Self {
-            python: words.next().ok_or(USAGE)?.to_owned(),
+            python: (*python).to_owned(),
             script: root.join("../shared/peers/train_step.py"),
             nets: Vec::new(),
             mode: Mode::Fp32,
@@ -83,37 +86,26 @@ impl Plan {
             device: "cpu".to_owned(),
             program: None,
         };
-        while let Some(word) = words.next() {
-            let mut value = || {
-                let value = words.next_if(|w| !w.starts_with("--"));
-                value.ok_or(format!("{word}: a value is missing\n{USAGE}"))
-            };
-            let number = |text: &str| match text.parse() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(format!("{word} {text}: expected a number from 1 on")),
-            };
-            match word {
-                "--script" => plan.script = value()?.into(),
-                "--net" => {
-                    plan.nets.push(value()?.to_owned());
-                    while let Some(net) = words.next_if(|w| !w.starts_with("--")) {
-                        plan.nets.push(net.to_owned());
-                    }
-                }
+        for option in options(rest, USAGE)? {
+            match option.name {
+                "--script" => plan.script = option.value()?.into(),
+                "--net" => plan
+                    .nets
+                    .extend(option.values.iter().map(|&net| net.to_owned())),
                 "--mode" => {
-                    plan.mode = match value()? {
+                    plan.mode = match option.value()? {
                         "fp32" => Mode::Fp32,
                         "bf16" => Mode::Bf16,
                         other => return Err(format!("--mode {other}: expected fp32 or bf16")),
                     }
                 }
-                "--device" => plan.device = value()?.to_owned(),
-                "--program" => plan.program = Some(value()?.into()),
-                "--pairs" => plan.pairs = number(value()?)?,
-                "--batch" => plan.batch = number(value()?)?,
-                "--size" => plan.size = number(value()?)?,
-                "--repeat" => plan.repeat = number(value()?)?,
-                _ => return Err(format!("{word}: no such option\n{USAGE}")),
+                "--device" => plan.device = option.value()?.to_owned(),
+                "--program" => plan.program = Some(option.value()?.into()),
+                "--pairs" => plan.pairs = option.number()?,
+                "--batch" => plan.batch = option.number()?,
+                "--size" => plan.size = option.number()?,
+                "--repeat" => plan.repeat = option.number()?,
+                _ => return option.unknown(),
             }
         }
         if plan.nets.is_empty() {
@@ -184,43 +176,15 @@ struct Sample {
     peak: u64,
 }
 
-/// Runs a program that prints one line of JSON.
 fn sample(command: &mut Command) -> Result<Sample, String> {
-    let failed = |why: &dyn std::fmt::Display| format!("{command:?}: {why}");
-    let spawned = Command::new(command.get_program())
-        .args(command.get_args())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = spawned.map_err(|e| failed(&e))?;
-    let mut peak = 0;
-    while child.try_wait().map_err(|e| failed(&e))?.is_none() {
-        peak = peak.max(resident(child.id()));
-        sleep(Duration::from_millis(20));
-    }
-    let output = child.wait_with_output().map_err(|e| failed(&e))?;
-    if !output.status.success() {
-        return Err(failed(&output.status));
-    }
-    let line = String::from_utf8_lossy(&output.stdout);
-    let parsed: serde_json::Value = serde_json::from_str(line.trim()).map_err(|e| failed(&e))?;
-    let number = |key: &str| {
-        let value = parsed[key].as_f64();
-        value.ok_or_else(|| failed(&format!("no `{key}` in {line}")))
-    };
+    let (printed, peak) = crate::sample::run(command)?;
+    let number = |key: &str| crate::sample::number(&printed, key);
     Ok(Sample {
         train: number("train_s")?,
         infer: number("infer_s")?,
         threads: number("threads")? as usize,
         peak,
     })
-}
-
-/// `VmHWM` of a process, which only grows.
-pub(crate) fn resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kibibytes.unwrap_or(0) * 1024
 }
 
 /// The samples of one network.
@@ -242,15 +206,9 @@ impl Row {
         for of in [|s: &Sample| s.train, |s: &Sample| s.infer] {
             let ours: Vec<f64> = self.ours.iter().map(of).collect();
             let theirs = faster(of);
-            let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
             cells.push(format!("{:.3}", median(&ours)));
             cells.push(format!("{:.3}", median(&theirs)));
-            cells.push(format!(
-                "{:.2} [{:.2} {:.2}]",
-                median(&ratios),
-                ratios.iter().copied().fold(f64::INFINITY, f64::min),
-                ratios.iter().copied().fold(0.0, f64::max),
-            ));
+            cells.push(format!("{:.2}", Spread::of_ratios(&ours, &theirs)));
         }
         if memory {
             let mebi = |bytes: u64| (bytes >> 20).to_string();
@@ -262,18 +220,6 @@ impl Row {
             cells.push(mebi(layouts.flatten().min().unwrap_or(0)));
         }
         println!("| {} |", cells.join(" | "));
-    }
-}
-
-/// The middle value.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
     }
 }
 
@@ -349,12 +295,6 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn medians_of_odd_and_even_counts() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
 
     #[test]
     fn options_are_read_and_mistakes_named() {

@@ -13,6 +13,8 @@ use weakseg::pretrained::FetchError;
 use weakseg::train::TrainError;
 use weakseg_data::DataError;
 
+use crate::ui::say;
+
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
@@ -55,8 +57,11 @@ pub fn code(end: anyhow::Result<Done>) -> ExitCode {
         Err(error) => {
             let code = code_of(&error);
             match code {
-                130 => eprintln!("{}\n  {}", words(&error), command_line(std::env::args_os())),
-                _ => eprintln!("{} {}", label(), words(&error)),
+                130 => {
+                    let command = command_line(std::env::args_os());
+                    say(format_args!("{}\n  {command}", words(&error)));
+                }
+                _ => say(format_args!("{} {}", label(), words(&error))),
             }
             ExitCode::from(code)
         }

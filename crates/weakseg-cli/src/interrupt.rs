@@ -2,6 +2,8 @@
 
 use weakseg::progress::Stop;
 
+use crate::ui::say;
+
 /// A [`Stop`] that the signals ask. For commands that look at it; all others end at the first signal, as programs do.
 ///
 /// # Errors
@@ -14,7 +16,7 @@ pub fn stop() -> anyhow::Result<Stop> {
             std::process::exit(130);
         }
         handle.ask();
-        eprintln!("\nstopping at the next safe place; once more to stop at once");
+        say("\nstopping at the next safe place; once more to stop at once");
     })?;
     Ok(stop)
 }

@@ -2,7 +2,8 @@
 //!
 //! On a terminal a moving line with rate and time left; elsewhere plain lines, at most one in ten seconds.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,11 @@ use weakseg::progress::Progress;
 
 /// Plain lines are this far apart.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// Prints a line on stderr, if anybody reads it: what is said of the work does not end it.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// How much is said on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +80,7 @@ impl Ui {
     }
 
     fn say(&self, line: &str) {
-        self.suspend(|| eprintln!("{line}"));
+        self.suspend(|| say(line));
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Work>> {
@@ -125,7 +131,8 @@ impl Progress for Ui {
             }
             None if now - work.last_line >= BETWEEN_LINES => {
                 work.last_line = now;
-                eprintln!("{} {done}/{} {}", work.what, work.total, work.reading(now));
+                let reading = work.reading(now);
+                say(format_args!("{} {done}/{} {reading}", work.what, work.total));
             }
             None => {}
         }
@@ -171,13 +178,13 @@ impl Work {
             Some(bar) => bar.finish_and_clear(),
             None if self.last_line > self.began => {
                 let seconds = self.began.elapsed().as_secs_f64();
-                eprintln!(
+                say(format_args!(
                     "{} {}/{} in {}",
                     self.what,
                     self.done,
                     self.total,
                     span(seconds)
-                );
+                ));
             }
             None => {}
         }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::listing::{id_of, is_ending};
-use crate::{DataError, dicom};
+use crate::{DataError, dicom, unsafe_id};
 
 /// The images found, what was passed over, and what should have been an image and is none.
 #[derive(Debug, Default)]
@@ -16,8 +16,8 @@ pub struct ImageList {
     pub images: Vec<PathBuf>,
     /// Other files in the folders given, sorted.
     pub others: Vec<PathBuf>,
-    /// Inputs without an image, and in the folders given links to nothing and subfolders that cannot be listed, each with the
-    /// reason.
+    /// Inputs without an image, images whose id cannot name an output, and in the folders given links to nothing and
+    /// subfolders that cannot be listed, each with the reason.
     pub refused: Vec<(PathBuf, DataError)>,
 }
 
@@ -37,6 +37,21 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     list.images.sort();
     list.images.dedup();
     list.others.sort();
+    for path in std::mem::take(&mut list.images) {
+        let id = image_id(&path);
+        match unsafe_id(&id) {
+            None => list.images.push(path),
+            Some(reason) => {
+                let named = path.clone();
+                let error = DataError::UnsafeId {
+                    path: named,
+                    id,
+                    reason,
+                };
+                list.refused.push((path, error));
+            }
+        }
+    }
     if list.images.is_empty() && !list.refused.is_empty() {
         return Err(list.refused.swap_remove(0).1);
     }
@@ -99,12 +114,16 @@ pub(crate) fn masks_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(masks)
 }
 
+fn image_id(image: &Path) -> String {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    id_of(&name).to_owned()
+}
+
 /// Refuses two files of one id.
 fn one_id_each(images: &[PathBuf], remedy: &str) -> Result<(), DataError> {
     let mut ids: BTreeMap<String, &Path> = BTreeMap::new();
     for image in images {
-        let name = image.file_name().unwrap_or_default().to_string_lossy();
-        let id = id_of(&name).to_lowercase();
+        let id = image_id(image).to_lowercase();
         if let Some(other) = ids.insert(id.clone(), image) {
             return Err(DataError::Set {
                 path: image.clone(),
@@ -227,6 +246,22 @@ mod tests {
             panic!("{:?}", list.refused);
         };
         assert_eq!(*path, at("b.png"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_image_that_cannot_name_an_output_is_refused_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for name in ["a.png", "12:30:05.png"] {
+            fs::write(at(name), b"").unwrap();
+        }
+        let list = list_images(&[root.path().to_owned()]).unwrap();
+        assert_eq!(list.images, [at("a.png")]);
+        let [(path, DataError::UnsafeId { id, .. })] = list.refused.as_slice() else {
+            panic!("{:?}", list.refused);
+        };
+        assert_eq!((path, id.as_str()), (&at("12:30:05.png"), "12:30:05"));
     }
 
     #[test]

@@ -218,7 +218,10 @@ impl Truth {
     /// Whether any positive case of a split has a mask.
     #[must_use]
     pub fn has_masks(&self, split: Split) -> bool {
-        self.of(split).any(|(id, _)| match &self.masks {
+        let mut positive = self
+            .of(split)
+            .filter(|(_, known)| known.labels.contains(&true));
+        positive.any(|(id, _)| match &self.masks {
             None => false,
             Some(Masks::Folder(folder)) => {
                 let paths = self.paths(folder, id);

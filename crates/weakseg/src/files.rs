@@ -1,6 +1,8 @@
 //! Reading and naming files; whole writing is [`weakseg_data::atomic`]'s.
 
+use std::fs::Metadata;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use weakseg_data::DataError;
 
@@ -24,4 +26,22 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
 /// Makes a folder and those above it.
 pub(crate) fn make_folder(path: &Path) -> Result<(), DataError> {
     std::fs::create_dir_all(path).map_err(io(path, "make the folder"))
+}
+
+/// When a file was last written and, on Unix, last changed in any way, which no program can set: a file that is put in the
+/// place of another, with its length and its time of writing, is told from it.
+pub(crate) fn times(found: &Metadata) -> [i64; 2] {
+    let written = found
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let written = written.map_or(0, |since| since.as_nanos() as i64);
+    #[cfg(unix)]
+    let changed = {
+        use std::os::unix::fs::MetadataExt;
+        found.ctime() * 1_000_000_000 + found.ctime_nsec()
+    };
+    #[cfg(not(unix))]
+    let changed = 0;
+    [written, changed]
 }

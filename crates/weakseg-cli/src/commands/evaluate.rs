@@ -147,16 +147,15 @@ impl Evaluate {
         if let Some(file) = &self.boxes {
             // Without a folder of truth each prediction is its own, of its own size.
             let resize = self.resize_masks;
-            let (scored, without) =
-                score_boxes(pred, file, &reading, &found.pairs, resize, bootstrap)?;
-            data.counts.test.boxes = scored.iter().map(|row| row.n()).max().unwrap_or(0);
-            rows.extend(scored);
-            missing.extend(
-                without
-                    .into_iter()
-                    .filter(|stem| !missing.contains(stem))
-                    .collect::<Vec<_>>(),
-            );
+            let scores = score_boxes(pred, file, &reading, &found.pairs, resize, bootstrap)?;
+            data.counts.test.boxes = scores.rows.iter().map(|row| row.n()).max().unwrap_or(0);
+            rows.extend(scores.rows);
+            data.warnings.extend(scores.warning);
+            for stem in scores.missing {
+                if !missing.contains(&stem) {
+                    missing.push(stem);
+                }
+            }
         }
         data.warnings.extend(extra(found.extra));
         for warning in &data.warnings {

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use weakseg::metrics::Bootstrap;
 use weakseg::metrics::localisation::{Rectangle, box_iou, pointing_hit};
 use weakseg::report::{Metric, Row, Step, Subset};
-use weakseg_data::{DataError, MaskResize, Plane};
+use weakseg_data::{DataError, MaskResize, Plane, image_id};
 
 use super::reading::{ClassList, Reading};
 use super::rows::who;
-use super::{Pair, fitted, png_stems, stem};
+use super::{Pair, fitted, png_stems};
 
 /// Columns of the table.
 const COLUMNS: [&str; 6] = ["image", "label", "x", "y", "width", "height"];
@@ -31,7 +31,17 @@ struct Line {
 /// Boxes of each image and class.
 type Boxes = BTreeMap<(String, u8), Vec<Rectangle>>;
 
-/// Rows of `hit_rate` and `box_iou` over the findings that have boxes, and the images with boxes that have no prediction.
+/// Figures of the judged masks against boxes.
+pub struct BoxScores {
+    /// Rows as in report.json, baselines first.
+    pub rows: Vec<Row>,
+    /// Images with boxes that have no prediction.
+    pub missing: Vec<String>,
+    /// Boxes that are left out, in words.
+    pub warning: Option<String>,
+}
+
+/// Rows of `hit_rate` and `box_iou` over the findings that have boxes.
 ///
 /// A prediction of another size than its truth is brought to it as masks are, if `truths` are there and `resize` says how:
 /// boxes are in pixels of the image, whose size the truth has.
@@ -40,7 +50,7 @@ type Boxes = BTreeMap<(String, u8), Vec<Rectangle>>;
 /// image's centre. Where the prediction is empty both figures are 0.
 ///
 /// # Errors
-/// When the table or a mask cannot be read, a label is no class, or a box lies outside its image.
+/// When the table or a mask cannot be read, no label is a class, or a box lies outside its image.
 pub fn score_boxes(
     pred: &Path,
     file: &Path,
@@ -48,14 +58,15 @@ pub fn score_boxes(
     truths: &[Pair],
     resize: Option<MaskResize>,
     bootstrap: &Bootstrap,
-) -> Result<(Vec<Row>, Vec<String>)> {
+) -> Result<BoxScores> {
     let preds = png_stems(pred)?;
     let truths: BTreeMap<&Path, &Pair> = truths.iter().map(|p| (p.pred.as_path(), p)).collect();
     let (mut figures, mut missing) = (
         [Figures::default(), Figures::default(), Figures::default()],
         Vec::new(),
     );
-    for ((image, class), boxes) in read(file, &reading.classes)? {
+    let (boxes, warning) = read(file, &reading.classes)?;
+    for ((image, class), boxes) in boxes {
         let Some(path) = preds.get(&image) else {
             missing.push(image);
             continue;
@@ -66,9 +77,10 @@ pub fn score_boxes(
         }
         let (height, width) = (mask.height(), mask.width());
         for b in &boxes {
+            // By a pixel at most, which rounding may cost.
             ensure!(
-                b.x >= 0.0
-                    && b.y >= 0.0
+                b.x >= -1.0
+                    && b.y >= -1.0
                     && b.x + b.width <= width as f64 + 1.0
                     && b.y + b.height <= height as f64 + 1.0,
                 "{}: the box {:?} of `{image}` lies outside its prediction of {height}x{width} (height x width); \
@@ -109,7 +121,11 @@ pub fn score_boxes(
             pred.display()
         );
     }
-    Ok((rows, missing))
+    Ok(BoxScores {
+        rows,
+        missing,
+        warning,
+    })
 }
 
 #[derive(Default)]
@@ -148,8 +164,8 @@ impl Figures {
     }
 }
 
-/// Reads `image,label,x,y,width,height`.
-fn read(file: &Path, classes: &ClassList) -> Result<Boxes> {
+/// Reads `image,label,x,y,width,height`. Boxes whose label is no class are left out, and told of in words.
+fn read(file: &Path, classes: &ClassList) -> Result<(Boxes, Option<String>)> {
     let at = || {
         format!(
             "{}: expected a table image,label,x,y,width,height",
@@ -189,10 +205,21 @@ fn read(file: &Path, classes: &ClassList) -> Result<Boxes> {
     let mut labels: Vec<&str> = lines.iter().map(|line| line.label.as_str()).collect();
     labels.sort_unstable();
     labels.dedup();
+    let alone = labels.len() == 1;
+    labels.retain(|label| class_of(label, classes, alone).is_none());
+    let strange = (!labels.is_empty()).then(|| {
+        format!(
+            "{}: boxes of {}, none of the classes {}",
+            file.display(),
+            labels.join(", "),
+            classes.names().join(", ")
+        )
+    });
     let mut boxes = Boxes::new();
     for (number, line) in lines.iter().enumerate() {
-        let class = class_of(&line.label, classes, labels.len() == 1)
-            .with_context(|| file.display().to_string())?;
+        let Some(class) = class_of(&line.label, classes, alone) else {
+            continue;
+        };
         let rectangle = Rectangle {
             x: line.x,
             y: line.y,
@@ -209,15 +236,20 @@ fn read(file: &Path, classes: &ClassList) -> Result<Boxes> {
             number + 2
         );
         boxes
-            .entry((stem(Path::new(&line.image)), class))
+            .entry((image_id(&line.image).to_owned(), class))
             .or_default()
             .push(rectangle);
     }
-    Ok(boxes)
+    match strange {
+        Some(words) if boxes.is_empty() => {
+            bail!("{words}; give their names in order: --classes NAME,NAME,…")
+        }
+        _ => Ok((boxes, strange.map(|words| words + ", are left out"))),
+    }
 }
 
 /// The class number of a label: a name of the list, a number, or the only class there is.
-fn class_of(label: &str, classes: &ClassList, alone: bool) -> Result<u8> {
+fn class_of(label: &str, classes: &ClassList, alone: bool) -> Option<u8> {
     let names = classes.names();
     let by_name = names
         .iter()
@@ -228,13 +260,10 @@ fn class_of(label: &str, classes: &ClassList, alone: bool) -> Result<u8> {
         .ok()
         .filter(|number| (1..=names.len()).contains(number));
     let by_default = (alone && names.len() == 1).then_some(1);
-    match by_name.or(by_number).or(by_default) {
-        Some(class) => Ok(class as u8),
-        None => bail!(
-            "the label `{label}` is none of the classes {}; give their names in order: --classes NAME,NAME,…",
-            names.join(", ")
-        ),
-    }
+    by_name
+        .or(by_number)
+        .or(by_default)
+        .map(|class| class as u8)
 }
 
 #[cfg(test)]
@@ -244,13 +273,11 @@ mod tests {
     #[test]
     fn labels_are_names_numbers_or_the_only_class() {
         let named: ClassList = "cat,dog".parse().expect("names");
-        assert_eq!(class_of("Dog", &named, false).expect("a name"), 2);
-        assert_eq!(class_of("1", &named, false).expect("a number"), 1);
-        assert!(class_of("cow", &named, true).is_err());
-        assert_eq!(
-            class_of("Pneumonia", &ClassList::Count(2), true).expect("the only one"),
-            1
-        );
-        assert!(class_of("Pneumonia", &ClassList::Count(2), false).is_err());
+        assert_eq!(class_of("Dog", &named, false), Some(2));
+        assert_eq!(class_of("1", &named, false), Some(1));
+        assert_eq!(class_of("cow", &named, true), None);
+        let one = ClassList::Count(2);
+        assert_eq!(class_of("Pneumonia", &one, true), Some(1));
+        assert_eq!(class_of("Pneumonia", &one, false), None);
     }
 }

@@ -32,7 +32,7 @@ impl Pairs {
     /// there is no PNG of their name.
     ///
     /// # Errors
-    /// When a folder cannot be listed, holds no mask, or the two have no stem in common.
+    /// When a folder cannot be listed, holds no mask or two of one kind and stem, or the two folders have no stem in common.
     pub fn find(pred: &Path, truth: &Path) -> Result<Self> {
         let mut preds = png_stems(pred)?;
         let truths = stems(truth, &["mat", "png"])?;
@@ -81,7 +81,7 @@ impl Pairs {
 /// The PNG files of a folder by stem, in order.
 ///
 /// # Errors
-/// When it cannot be listed or holds none.
+/// When it cannot be listed, holds none, or two have one stem.
 pub fn png_stems(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     stems(folder, &["png"])
 }
@@ -100,9 +100,15 @@ fn stems(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
             continue;
         };
         let stem = stem(&path);
-        if found.get(&stem).is_none_or(|(other, _)| *other <= rank) {
-            found.insert(stem, (rank, path));
-        }
+        match found.get(&stem) {
+            Some((known, _)) if *known > rank => continue,
+            Some((known, other)) if *known == rank => bail!(
+                "{} and {} have one name, and one of them would be left out; rename or remove one",
+                other.display(),
+                path.display()
+            ),
+            _ => found.insert(stem, (rank, path)),
+        };
     }
     if found.is_empty() {
         let kinds = match endings.contains(&"mat") {

@@ -411,6 +411,46 @@ fn boxes_are_hit_by_the_share_of_the_mask_inside() {
     program.fails(1, &named, &["Pneumonia", "cat, dog"]);
 }
 
+/// A run reads the same table so.
+#[test]
+fn boxes_are_read_as_in_a_run() {
+    let program = Program::new();
+    mask(&program, "pred/1.2.840.5.png", [1, 0, 0, 0]);
+    program.write(
+        "boxes.csv",
+        b"image,label,x,y,width,height\n\
+          1.2.840.5,mass,-0.5,0,1.5,1\n\
+          1.2.840.5.dcm,mass,0,0,1,1\n\
+          1.2.840.5,node,0,0,1,1\n",
+    );
+    let boxes = [
+        "--pred",
+        "pred",
+        "--boxes",
+        "boxes.csv",
+        "--classes",
+        "mass",
+    ];
+    let end = program.ok(&[&["evaluate", "--json"][..], &boxes].concat());
+    close(value(&end.json(), "segmentation", "pos", "hit_rate"), 1.0);
+    let words = "boxes of node, none of the classes mass, are left out";
+    assert!(end.stderr.contains(words), "{}", end.stderr);
+}
+
+#[test]
+#[cfg(unix)]
+fn two_predictions_of_one_name_are_refused() {
+    let program = Program::new();
+    mask(&program, "truth/a.png", [0, 1, 1, 0]);
+    mask(&program, "pred/a.png", [0, 1, 1, 0]);
+    std::fs::copy(program.path("pred/a.png"), program.path("pred/a.PNG")).expect("a mask");
+    program.fails(
+        1,
+        &["evaluate", "--pred", "pred", "--truth", "truth"],
+        &["pred/a.png", "pred/a.PNG", "one name"],
+    );
+}
+
 #[test]
 fn folders_that_do_not_fit_are_named() {
     let program = Program::new();

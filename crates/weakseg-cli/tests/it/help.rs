@@ -159,3 +159,16 @@ fn a_closed_stdout_is_a_quiet_end() {
     program.write("set/labels.csv", b"image,finding\n");
     assert_eq!(program.unread(&["data", "verify", "set", "-q"]).0, Some(1));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_closed_stderr_does_not_end_the_work() {
+    let program = Program::new();
+    let phantoms = "data phantom --out set --count 2 --size 64";
+    let arguments: Vec<&str> = phantoms.split(' ').collect();
+    assert_eq!(program.unheard(&arguments).0, Some(0));
+    assert!(program.path("set/labels.csv").is_file());
+    // Errors have their codes.
+    let missing = program.unheard(&["predict", "--model", "set", "gone.png", "--out", "masks"]);
+    assert_eq!(missing, (Some(1), String::new()));
+}

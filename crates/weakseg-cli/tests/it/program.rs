@@ -74,6 +74,18 @@ impl Program {
         (output.status.code(), stderr)
     }
 
+    /// The code and stdout of a call whose stderr nobody reads.
+    #[cfg(unix)]
+    pub fn unheard(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = self.command(arguments);
+        command.stderr(writer).stdout(std::process::Stdio::piped());
+        let output = command.output().expect("the program starts");
+        let stdout = String::from_utf8(output.stdout).expect("text on stdout");
+        (output.status.code(), stdout)
+    }
+
     /// A call that must succeed.
     pub fn ok(&self, arguments: &[&str]) -> End {
         let end = self.call(arguments);

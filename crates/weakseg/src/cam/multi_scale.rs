@@ -55,43 +55,6 @@ impl Sampling {
     }
 }
 
-/// The grid the maps are added up on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grid {
-    /// ⌈H/4⌉ × ⌈W/4⌉, IRNet's.
-    Strided,
-    /// H × W: via 16·⌈H/16⌉ × 16·⌈W/16⌉, then cut, as IRNet's `high_res`.
-    Full,
-}
-
-impl Grid {
-    /// The size of maps on this grid for an image of `height` × `width`.
-    pub fn size(self, height: usize, width: usize) -> [usize; 2] {
-        match self {
-            Self::Strided => [height.div_ceil(4), width.div_ceil(4)],
-            Self::Full => [height, width],
-        }
-    }
-
-    fn resize(self, maps: &Stack<f32>, height: usize, width: usize) -> Stack<f32> {
-        match self {
-            Self::Strided => resize_f32(maps, height.div_ceil(4), width.div_ceil(4)),
-            Self::Full => {
-                let wide = resize_f32(maps, 16 * height.div_ceil(16), 16 * width.div_ceil(16));
-                let cut = (0..wide.channels()).flat_map(|c| {
-                    wide.plane(c)
-                        .chunks(wide.width())
-                        .take(height)
-                        .flat_map(|row| row[..width].to_vec())
-                        .collect::<Vec<_>>()
-                });
-                Stack::new(wide.channels(), height, width, cut.collect())
-                    .expect("rows and columns within the stack")
-            }
-        }
-    }
-}
-
 /// A network that looks at a batch of images, at one size after another and in a mirror.
 ///
 /// It is asked for maps only after the classes that are wanted are known, so that those which take a backward pass a class
@@ -127,14 +90,14 @@ pub trait Views {
 pub struct Cams {
     /// The classes that were wanted; maps have one plane for each.
     pub classes: Vec<usize>,
-    /// For each image, its maps on the grid that was asked for: not below 0, scaled as the settings say.
+    /// For each image, its maps on IRNet's grid of ⌈H/4⌉ × ⌈W/4⌉: not below 0, scaled as the settings say.
     pub maps: Vec<Stack<f32>>,
     /// For each image, the probability of each class: the mean over the views of the scale nearest to 1.
     pub probabilities: Vec<Vec<f32>>,
 }
 
 /// Class maps of a batch of images of one size (reference §2.5): for each scale, relu(map) plus relu(map of the mirrored
-/// image, mirrored back), resized bilinearly to the grid and added up; then scaled class by class and image by image.
+/// image, mirrored back), resized bilinearly to IRNet's grid and added up; then scaled class by class and image by image.
 ///
 /// Departs from IRNet because its mirrored maps lie up to a stride beside the others: here they are brought into place
 /// as `sampling` says.
@@ -144,13 +107,13 @@ pub struct Cams {
 pub fn aggregate<V: Views>(
     step: &CamStep,
     [height, width]: [usize; 2],
-    grid: Grid,
     sampling: Sampling,
     views: &V,
 ) -> Result<Cams, V::Error> {
     let Some(nearest) = nearest_to_one(&step.scales) else {
         return Ok(Cams::default());
     };
+    let [rows, columns] = [height, width].map(|side| side.div_ceil(4));
     let look = |scale: f64| {
         let size = [height, width].map(|side| ((side as f64 * scale).round() as usize).max(1));
         let mirrors = [false, true].into_iter().take(1 + usize::from(step.flip));
@@ -163,9 +126,8 @@ pub fn aggregate<V: Views>(
     let probabilities = mean_probabilities(first.iter().map(|(_, _, (_, logits))| logits));
     let classes = views.wanted(&probabilities);
     if classes.is_empty() {
-        let [height, width] = grid.size(height, width);
         return Ok(Cams {
-            maps: vec![Stack::filled(0, height, width, 0.0); probabilities.len()],
+            maps: vec![Stack::filled(0, rows, columns, 0.0); probabilities.len()],
             probabilities,
             classes,
         });
@@ -188,7 +150,7 @@ pub fn aggregate<V: Views>(
             both = Some(both.map_or(maps.clone(), |sum| sum + maps));
         }
         for (image, maps) in both.into_iter().flat_map(stacks).enumerate() {
-            let maps = grid.resize(&maps, height, width);
+            let maps = resize_f32(&maps, rows, columns);
             match sums.get_mut(image) {
                 Some(sum) => sum
                     .as_mut_slice()
@@ -304,7 +266,7 @@ mod tests {
         view: impl Fn([usize; 2], bool) -> (Tensor<4>, Tensor<2>),
     ) -> Cams {
         let sampling = Sampling::Pooled;
-        let Ok(cams) = aggregate(step, [side; 2], Grid::Strided, sampling, &All(view));
+        let Ok(cams) = aggregate(step, [side; 2], sampling, &All(view));
         cams
     }
 
@@ -344,31 +306,25 @@ mod tests {
     }
 
     #[test]
-    fn shapes_of_both_grids() {
-        for (grid, wanted) in [(Grid::Strided, [26, 34]), (Grid::Full, [101, 133])] {
-            let step = settings(&[1.0, 0.5, 1.5], true, Normalise::Max);
-            let ones = All(|[h, w]: [usize; 2], _| {
-                (
-                    tensor(vec![1.0; 2 * 3 * (h / 8) * (w / 8)], [2, 3, h / 8, w / 8]),
-                    tensor(vec![0.0; 6], [2, 3]),
-                )
-            });
-            let Ok(cams) = aggregate(&step, [101, 133], grid, Sampling::Pooled, &ones);
-            assert_eq!((cams.maps.len(), cams.classes), (2, vec![0, 1, 2]));
-            let maps = &cams.maps[0];
-            assert_eq!(
-                [maps.channels(), maps.height(), maps.width()],
-                [3, wanted[0], wanted[1]]
-            );
-            assert_eq!(grid.size(101, 133), wanted);
-            assert_eq!(cams.probabilities, vec![vec![0.5; 3]; 2]);
-            // 3 scales × 2 views of ones, divided by their maximum 6
-            assert!(
-                maps.as_slice()
-                    .iter()
-                    .all(|v| (v - 6.0 / (6.0 + 1e-5)).abs() < 1e-6)
-            );
-        }
+    fn maps_have_the_shape_of_the_grid() {
+        let step = settings(&[1.0, 0.5, 1.5], true, Normalise::Max);
+        let ones = All(|[h, w]: [usize; 2], _| {
+            (
+                tensor(vec![1.0; 2 * 3 * (h / 8) * (w / 8)], [2, 3, h / 8, w / 8]),
+                tensor(vec![0.0; 6], [2, 3]),
+            )
+        });
+        let Ok(cams) = aggregate(&step, [101, 133], Sampling::Pooled, &ones);
+        assert_eq!((cams.maps.len(), cams.classes), (2, vec![0, 1, 2]));
+        let maps = &cams.maps[0];
+        assert_eq!([maps.channels(), maps.height(), maps.width()], [3, 26, 34]);
+        assert_eq!(cams.probabilities, vec![vec![0.5; 3]; 2]);
+        // 3 scales × 2 views of ones, divided by their maximum 6
+        assert!(
+            maps.as_slice()
+                .iter()
+                .all(|v| (v - 6.0 / (6.0 + 1e-5)).abs() < 1e-6)
+        );
     }
 
     /// Whatever a network sees, the map of the mirrored image is the mirrored map.
@@ -510,7 +466,7 @@ mod tests {
                 chosen: chosen.to_vec(),
             };
             let step = settings(scales, true, Normalise::None);
-            let cams = aggregate(&step, [16; 2], Grid::Strided, Sampling::Pooled, &views);
+            let cams = aggregate(&step, [16; 2], Sampling::Pooled, &views);
             (cams, views.asked.into_inner())
         };
         let (cams, asked) = of(&[0.5, 1.0], &[2, 1]);

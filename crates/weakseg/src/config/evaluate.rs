@@ -3,13 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::report::gallery::MAX_ROWS;
+
 /// `evaluate` and `report`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateStep {
     /// Resamples of the 95 % bootstrap intervals; 0 leaves them out.
     pub bootstrap: usize,
-    /// Rows of pictures in the report.
+    /// Rows of pictures in the report, 24 at most.
     pub gallery: usize,
     /// What the baseline that has not seen the image knows.
     pub prior: Prior,
@@ -25,6 +27,19 @@ impl Default for EvaluateStep {
             prior: Prior::Masks,
             allow_skips: 0,
         }
+    }
+}
+
+impl EvaluateStep {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.gallery > MAX_ROWS {
+            return Err(format!(
+                "evaluate.gallery is {}; expected 0 to {MAX_ROWS} rows",
+                self.gallery
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -100,13 +100,6 @@ impl LabelScores {
         self.over_classes(|c| self.counts(c, threshold).f1())
     }
 
-    /// F1 of all decisions pooled over the findings.
-    pub fn pooled_f1(&self, threshold: f32) -> Option<f64> {
-        let mut all = BinaryCounts::default();
-        (0..self.classes).for_each(|c| all.merge(&self.counts(c, threshold)));
-        all.f1()
-    }
-
     /// Accuracy per finding, then the mean (which is also one minus the Hamming loss).
     pub fn mean_accuracy(&self, threshold: f32) -> Option<f64> {
         self.over_classes(|c| self.counts(c, threshold).accuracy())
@@ -172,7 +165,6 @@ mod tests {
         // class 0: TP1 FP1 FN1 -> 1/2; class 1: TP1 FN1 -> 2/3; class 2 never occurs nor is called (.5 is not above .5)
         assert_eq!(s.counts(0, 0.5).f1(), Some(0.5));
         assert!((s.mean_f1(0.5).unwrap() - (0.5 + 2.0 / 3.0) / 2.0).abs() < 1e-15);
-        assert_eq!(s.pooled_f1(0.5), Some(4.0 / 7.0));
         assert!(
             (s.mean_accuracy(0.5).unwrap() - (1.0 / 3.0 + 2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-15
         );

@@ -84,7 +84,7 @@ impl Bootstrap {
         self.interval(images.len(), |rows| {
             let mut all = Confusion::new(classes);
             rows.iter().try_for_each(|&r| all.merge(&images[r])).ok()?;
-            all.mean_iou().map(|m| m.value)
+            all.mean_iou()
         })
     }
 

@@ -21,7 +21,7 @@ pub mod prior;
 
 pub use average_precision::{AveragePrecision, ImageScores, InstanceScores, TrueInstance};
 pub use classify::LabelScores;
-pub use confusion::{Confusion, MeanIou};
+pub use confusion::Confusion;
 pub use interval::{Bootstrap, Interval};
 pub use per_image::{Columns, Overlap};
 pub use pixel::BinaryCounts;

@@ -59,17 +59,6 @@ impl BinaryCounts {
         ratio(twice, twice + self.false_positive + self.false_negative)
     }
 
-    /// F1 of the negatives: 2·TN / (2·TN + FP + FN).
-    pub fn negative_f1(&self) -> Option<f64> {
-        let twice = 2 * self.true_negative;
-        ratio(twice, twice + self.false_positive + self.false_negative)
-    }
-
-    /// TP / (TP + FP).
-    pub fn precision(&self) -> Option<f64> {
-        ratio(self.true_positive, self.true_positive + self.false_positive)
-    }
-
     /// TP / (TP + FN), the sensitivity.
     pub fn recall(&self) -> Option<f64> {
         ratio(self.true_positive, self.true_positive + self.false_negative)
@@ -78,14 +67,6 @@ impl BinaryCounts {
     /// TN / (TN + FP).
     pub fn specificity(&self) -> Option<f64> {
         ratio(self.true_negative, self.true_negative + self.false_positive)
-    }
-
-    /// TP / (TP + FP + FN), the Jaccard index; over pixels the pooled IoU of the foreground.
-    pub fn jaccard(&self) -> Option<f64> {
-        ratio(
-            self.true_positive,
-            self.true_positive + self.false_positive + self.false_negative,
-        )
     }
 
     /// (TP + TN) / everything.
@@ -117,11 +98,8 @@ mod tests {
             }
         );
         assert_eq!(c.f1(), Some(6.0 / 9.0));
-        assert_eq!(c.negative_f1(), Some(8.0 / 11.0));
-        assert_eq!(c.precision(), Some(0.75));
         assert_eq!(c.recall(), Some(0.6));
         assert_eq!(c.specificity(), Some(0.8));
-        assert_eq!(c.jaccard(), Some(0.5));
         assert_eq!(c.accuracy(), Some(0.7));
     }
 
@@ -141,15 +119,7 @@ mod tests {
     #[test]
     fn nothing_counted_is_none() {
         let c = BinaryCounts::default();
-        for value in [
-            c.f1(),
-            c.negative_f1(),
-            c.precision(),
-            c.recall(),
-            c.specificity(),
-            c.jaccard(),
-            c.accuracy(),
-        ] {
+        for value in [c.f1(), c.recall(), c.specificity(), c.accuracy()] {
             assert_eq!(value, None);
         }
     }

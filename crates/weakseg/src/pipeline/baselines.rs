@@ -21,7 +21,7 @@ impl PriorMask {
     /// Builds the prior that `rule` names.
     ///
     /// [`Prior::Masks`] averages the true masks of the training split per class and cuts the mean at that of ten thresholds
-    /// which overlaps them best: the strongest mask that has not seen the image. Without such masks, the centre.
+    /// which overlaps them best: the strongest mask that has not seen the image. For a class without such masks, the centre.
     ///
     /// # Errors
     /// When a mask cannot be read.
@@ -29,12 +29,15 @@ impl PriorMask {
         let mut mask = Stack::filled(cases.classes.mask_planes(), GRID, GRID, 0u8);
         let mut maps = Vec::new();
         for class in 0..cases.classes.len() {
+            let masks = match rule {
+                Prior::Masks => training_masks(class, cases, truth)?,
+                Prior::Centre | Prior::Lungs => Vec::new(),
+            };
             let (map, cut) = match rule {
-                Prior::Masks if truth.has_masks(Split::Train) => {
-                    let masks = training_masks(class, cases, truth)?;
+                Prior::Masks if !masks.is_empty() => {
                     let counts = prior::counts(&masks);
                     let share = prior::best_share(&counts, &masks);
-                    let n = masks.len().max(1) as f32;
+                    let n = masks.len() as f32;
                     (
                         counts.map(|&count| count as f32 / n),
                         prior::cut(&counts, share),

@@ -74,7 +74,7 @@ pub fn mean_iou_row(
         return Ok(None);
     };
     let ci95 = bootstrap.of_mean_iou(images).map(|i| [i.low, i.high]);
-    who.row(Subset::All, Metric::Miou, mean.value, ci95, images.len())
+    who.row(Subset::All, Metric::Miou, mean, ci95, images.len())
         .map(Some)
 }
 

@@ -56,84 +56,91 @@ pub fn score_masks(
     bootstrap: &Bootstrap,
     predict: impl Fn(&Case, [usize; 2]) -> Result<Mask, ScoreError> + Sync,
 ) -> Result<Vec<Row>, ScoreError> {
-    let split: Vec<&Case> = cases.of(who.split).collect();
-    let pairs: Vec<(String, Mask, Mask)> = split
-        .par_iter()
-        .filter_map(|case| {
-            let pair = || -> Result<Option<(String, Mask, Mask)>, ScoreError> {
-                let mask = truth.mask(&case.id)?;
-                let Some(true_mask) =
-                    mask.filter(|mask| mask.void_planes() < mask.planes.channels())
-                else {
-                    return Ok(None);
-                };
-                let size = [true_mask.planes.height(), true_mask.planes.width()];
-                Ok(Some((case.id.clone(), predict(case, size)?, true_mask)))
-            };
-            pair().transpose()
-        })
-        .collect::<Result<_, _>>()?;
-    if pairs.is_empty() {
-        return Ok(Vec::new());
-    }
+    let names = &cases.classes.names;
     match cases.classes.space {
-        LabelSpace::Exclusive => exclusive(who, &cases.classes.names, bootstrap, &pairs),
-        LabelSpace::Findings => findings(who, &cases.classes.names, bootstrap, &pairs),
-    }
-}
-
-fn exclusive(
-    who: Who,
-    names: &[String],
-    bootstrap: &Bootstrap,
-    pairs: &[(String, Mask, Mask)],
-) -> Result<Vec<Row>, ScoreError> {
-    let classes = names.len() + 1;
-    let images: Vec<Confusion> = pairs
-        .par_iter()
-        .map(|(id, predicted, truth)| {
-            let mut confusion = Confusion::new(classes);
-            confusion
-                .add(truth.planes.plane(0), predicted.planes.plane(0))
-                .map_err(|source| ScoreError::Metric {
-                    case: id.clone(),
-                    source,
-                })?;
-            Ok(confusion)
-        })
-        .collect::<Result<_, ScoreError>>()?;
-    let mut rows = Vec::from_iter(mean_iou_row(who, &images, bootstrap)?);
-    rows.extend(class_rows(who, names, &images)?);
-    Ok(rows)
-}
-
-fn findings(
-    who: Who,
-    names: &[String],
-    bootstrap: &Bootstrap,
-    pairs: &[(String, Mask, Mask)],
-) -> Result<Vec<Row>, ScoreError> {
-    let mut per_finding: Vec<Vec<Option<Overlap>>> = vec![Vec::new(); names.len()];
-    let mut pixels = BinaryCounts::default();
-    for (id, predicted, truth) in pairs {
-        for (finding, overlaps) in per_finding.iter_mut().enumerate() {
-            if truth.is_void(finding) {
-                overlaps.push(None);
-                continue;
-            }
-            let of = |source| ScoreError::Metric {
-                case: id.clone(),
-                source,
-            };
-            let overlap = Overlap::of(predicted.planes.plane(finding), truth.planes.plane(finding))
-                .map_err(of)?;
-            pixels
-                .add_pixels(predicted.planes.plane(finding), truth.planes.plane(finding))
-                .map_err(of)?;
-            overlaps.push(Some(overlap));
+        LabelSpace::Exclusive => {
+            let images = counted(who, cases, truth, predict, |predicted, truth| {
+                let mut confusion = Confusion::new(names.len() + 1);
+                confusion.add(truth.planes.plane(0), predicted.planes.plane(0))?;
+                Ok(confusion)
+            })?;
+            let mut rows = Vec::from_iter(mean_iou_row(who, &images, bootstrap)?);
+            rows.extend(class_rows(who, names, &images)?);
+            Ok(rows)
+        }
+        LabelSpace::Findings => {
+            let images = counted(who, cases, truth, predict, Findings::of)?;
+            Findings::rows(who, names, &images, bootstrap)
         }
     }
-    Ok(finding_rows(who, names, &per_finding, &pixels, bootstrap)?)
+}
+
+/// What `count` makes of every prediction and its truth. Both are let go of then: the masks of a split are more than memory
+/// holds.
+fn counted<T: Send>(
+    who: Who,
+    cases: &Cases,
+    truth: &Truth,
+    predict: impl Fn(&Case, [usize; 2]) -> Result<Mask, ScoreError> + Sync,
+    count: impl Fn(&Mask, &Mask) -> Result<T, MetricError> + Sync,
+) -> Result<Vec<T>, ScoreError> {
+    let split: Vec<&Case> = cases.of(who.split).collect();
+    let images = split.par_iter().map(|case| {
+        let mask = truth.mask(&case.id)?;
+        let Some(true_mask) = mask.filter(|mask| mask.void_planes() < mask.planes.channels())
+        else {
+            return Ok(None);
+        };
+        let size = [true_mask.planes.height(), true_mask.planes.width()];
+        let counts = count(&predict(case, size)?, &true_mask);
+        counts.map(Some).map_err(|source| ScoreError::Metric {
+            case: case.id.clone(),
+            source,
+        })
+    });
+    let images: Vec<Option<T>> = images.collect::<Result<_, ScoreError>>()?;
+    Ok(images.into_iter().flatten().collect())
+}
+
+/// Counts of the findings of an image.
+struct Findings {
+    /// None of one whose truth is void everywhere.
+    overlaps: Vec<Option<Overlap>>,
+    /// Of all others.
+    pixels: BinaryCounts,
+}
+
+impl Findings {
+    fn of(predicted: &Mask, truth: &Mask) -> Result<Self, MetricError> {
+        let mut pixels = BinaryCounts::default();
+        let overlaps = (0..truth.planes.channels()).map(|finding| {
+            if truth.is_void(finding) {
+                return Ok(None);
+            }
+            let planes = [predicted, truth].map(|mask| mask.planes.plane(finding));
+            pixels.add_pixels(planes[0], planes[1])?;
+            Overlap::of(planes[0], planes[1]).map(Some)
+        });
+        Ok(Self {
+            overlaps: overlaps.collect::<Result<_, MetricError>>()?,
+            pixels,
+        })
+    }
+
+    fn rows(
+        who: Who,
+        names: &[String],
+        images: &[Self],
+        bootstrap: &Bootstrap,
+    ) -> Result<Vec<Row>, ScoreError> {
+        let of_finding = |finding: usize| images.iter().map(|i| i.overlaps[finding]).collect();
+        let per_finding: Vec<Vec<Option<Overlap>>> = (0..names.len()).map(of_finding).collect();
+        let mut pixels = BinaryCounts::default();
+        for image in images {
+            pixels.merge(&image.pixels);
+        }
+        Ok(finding_rows(who, names, &per_finding, &pixels, bootstrap)?)
+    }
 }
 
 /// Scores maps against boxes: hit rate of the maximum, and IoU of the box around the largest region above `threshold`
@@ -215,25 +222,18 @@ mod tests {
     /// Nobody knows whether the first image shows the second finding: an empty prediction of it is neither right nor wrong.
     #[test]
     fn a_finding_that_is_void_everywhere_is_in_no_figure() {
-        let pairs = [
-            (
-                "a".to_owned(),
-                mask([[1, 0], [0, 0]]),
-                mask([[1, 0], [VOID, VOID]]),
-            ),
-            (
-                "b".to_owned(),
-                mask([[0, 0], [1, 0]]),
-                mask([[0, 0], [1, 1]]),
-            ),
-        ];
+        let images = [
+            (mask([[1, 0], [0, 0]]), mask([[1, 0], [VOID, VOID]])),
+            (mask([[0, 0], [1, 0]]), mask([[0, 0], [1, 1]])),
+        ]
+        .map(|(predicted, truth)| Findings::of(&predicted, &truth).expect("zeros and ones"));
         let names = ["mass".to_owned(), "node".to_owned()];
         let who = Who {
             step: Step::Segmentation,
             split: Split::Test,
             image_labels: ImageLabels::None,
         };
-        let rows = findings(who, &names, &Bootstrap::default(), &pairs).expect("rows");
+        let rows = Findings::rows(who, &names, &images, &Bootstrap::default()).expect("rows");
         let found = |subset: Subset, metric| {
             let mut rows = rows.iter();
             let row = rows.find(|row| row.subset() == &subset && row.metric() == metric);

@@ -10,7 +10,7 @@ use super::figures::Picture;
 pub const MAX_ROWS: usize = 24;
 
 /// Why a case is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Among the highest IoU of the cases with a finding.
     Best,
@@ -48,43 +48,59 @@ impl Role {
 /// What choosing needs to know of a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CaseScore {
-    /// IoU of prediction and truth, in 0..=1.
-    pub iou: f64,
+    /// IoU of prediction and truth, in 0..=1; none without a truth.
+    pub iou: Option<f64>,
     /// Whether the truth shows a finding.
     pub positive: bool,
     /// Pixels predicted.
     pub predicted: u64,
 }
 
-/// The cases to show, by index into `scores`: `each` of the best, of the median, of the worst, and
-/// of the false alarms with the largest area, no case twice.
+/// The cases to show, by index into `scores`, `rows` at most and no case twice: as many of the best as of the median, of the
+/// worst, and of the false alarms with the largest area.
 ///
 /// The choice depends on the scores and their order alone.
-pub fn choose(scores: &[CaseScore], each: usize) -> Vec<(usize, Role)> {
-    let mut sick: Vec<usize> = (0..scores.len()).filter(|&i| scores[i].positive).collect();
-    sick.sort_by(|&a, &b| scores[b].iou.total_cmp(&scores[a].iou));
-    let mut chosen = Vec::new();
-    let each_of_three = each.min(sick.len() / 3);
-    let middle = (sick.len() - each_of_three) / 2;
-    let last = sick.len() - each_of_three;
-    if sick.len() < 3 {
-        chosen.extend(sick.iter().map(|&i| (i, Role::Example)));
-    }
-    chosen.extend(sick[..each_of_three].iter().map(|&i| (i, Role::Best)));
-    chosen.extend(
-        sick[middle..middle + each_of_three]
-            .iter()
-            .map(|&i| (i, Role::Median)),
-    );
-    chosen.extend(sick[last..].iter().map(|&i| (i, Role::Worst)));
-    let healthy = (0..scores.len()).filter(|&i| !scores[i].positive);
-    let (mut alarms, quiet): (Vec<usize>, Vec<usize>) =
-        healthy.partition(|&i| scores[i].predicted > 0);
+pub fn choose(scores: &[CaseScore], rows: usize) -> Vec<(usize, Role)> {
+    let those = |are: fn(&CaseScore) -> bool| -> Vec<usize> {
+        (0..scores.len()).filter(|&i| are(&scores[i])).collect()
+    };
+    let mut scored = those(|case| case.positive && case.iou.is_some());
+    let iou = |i: usize| scores[i].iou.unwrap_or_default();
+    scored.sort_by(|&a, &b| iou(b).total_cmp(&iou(a)));
+    let mut alarms = those(|case| !case.positive && case.predicted > 0);
     alarms.sort_by_key(|&i| std::cmp::Reverse(scores[i].predicted));
-    chosen.extend(alarms.iter().take(each).map(|&i| (i, Role::FalsePositive)));
-    if alarms.is_empty() {
-        chosen.extend(quiet.iter().take(1).map(|&i| (i, Role::TrueNegative)));
-    }
+    let mut quiet = those(|case| !case.positive && case.predicted == 0);
+    quiet.truncate(usize::from(alarms.is_empty()));
+    let each = rows.div_ceil(4);
+    alarms.truncate(each);
+    let of_three = each.min(scored.len() / 3);
+    let middle = (scored.len() - of_three) / 2;
+    let worst: Vec<usize> = scored.iter().rev().take(of_three).copied().collect();
+    let examples = match scored.len() {
+        0..3 => [
+            &scored[..],
+            &those(|case| case.positive && case.iou.is_none()),
+        ]
+        .concat(),
+        _ => Vec::new(),
+    };
+    let lists = [
+        (Role::Best, &scored[..of_three]),
+        (Role::Median, &scored[middle..][..of_three]),
+        (Role::Worst, &worst[..]),
+        (Role::FalsePositive, &alarms[..]),
+        (Role::TrueNegative, &quiet[..]),
+        (Role::Example, &examples[..]),
+    ];
+    // In turn, so that few rows show something of each.
+    let in_turn = (0..rows).flat_map(|rank| {
+        let of_rank = lists
+            .iter()
+            .map(move |(role, list)| (list.get(rank), *role));
+        of_rank.filter_map(|(case, role)| Some((*case?, role)))
+    });
+    let mut chosen: Vec<(usize, Role)> = in_turn.take(rows).collect();
+    chosen.sort_by_key(|&(_, role)| role);
     chosen
 }
 
@@ -196,7 +212,7 @@ mod tests {
 
     fn score(iou: f64, positive: bool, predicted: u64) -> CaseScore {
         CaseScore {
-            iou,
+            iou: Some(iou),
             positive,
             predicted,
         }
@@ -213,7 +229,7 @@ mod tests {
             score(0.0, false, 90),
         ]);
         assert_eq!(
-            choose(&scores, 1),
+            choose(&scores, 4),
             [
                 (8, Role::Best),
                 (4, Role::Median),
@@ -221,19 +237,41 @@ mod tests {
                 (11, Role::FalsePositive)
             ]
         );
-        let two = choose(&scores, 2);
+        let two = choose(&scores, 8);
         let mut indices: Vec<usize> = two.iter().map(|c| c.0).collect();
         indices.sort_unstable();
         indices.dedup();
         assert_eq!(indices.len(), two.len(), "no case twice: {two:?}");
+        let places: Vec<usize> = choose(&scores, 5).iter().map(|c| c.0).collect();
+        assert_eq!(places, [8, 7, 4, 0, 11], "one of each before a second");
+        assert_eq!(choose(&scores, 1), [(8, Role::Best)]);
+        assert_eq!(choose(&scores, 0), []);
+    }
+
+    #[test]
+    fn a_case_without_truth_is_no_failure() {
+        let unknown = CaseScore {
+            iou: None,
+            ..score(0.0, true, 9)
+        };
+        let of = |scores: &[CaseScore]| choose(scores, 8);
+        assert_eq!(of(&[unknown]), [(0, Role::Example)]);
+        let three = [
+            unknown,
+            score(0.1, true, 1),
+            score(0.2, true, 1),
+            score(0.3, true, 1),
+        ];
+        let expected = [(3, Role::Best), (2, Role::Median), (1, Role::Worst)];
+        assert_eq!(of(&three), expected);
     }
 
     #[test]
     fn few_cases_are_examples() {
-        assert_eq!(choose(&[], 3), []);
-        assert_eq!(choose(&[score(0.4, true, 1)], 3), [(0, Role::Example)]);
+        assert_eq!(choose(&[], 12), []);
+        assert_eq!(choose(&[score(0.4, true, 1)], 12), [(0, Role::Example)]);
         assert_eq!(
-            choose(&[score(1.0, false, 0)], 3),
+            choose(&[score(1.0, false, 0)], 12),
             [(0, Role::TrueNegative)]
         );
     }
@@ -243,7 +281,7 @@ mod tests {
         let scores: Vec<CaseScore> = (0..50_000_u32)
             .map(|i| score(f64::from(i % 977) / 977.0, i % 3 != 0, u64::from(i)))
             .collect();
-        assert_eq!(choose(&scores, 3).len(), 12);
+        assert_eq!(choose(&scores, 12).len(), 12);
     }
 
     #[test]

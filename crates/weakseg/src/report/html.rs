@@ -45,8 +45,6 @@ pub struct RunInfo {
     pub seed: u64,
     /// Wall time of the whole run in seconds, finished steps of earlier sittings included.
     pub seconds: f64,
-    /// When it was started, in words; empty where it is not to be told.
-    pub started: String,
 }
 
 /// Everything the page shows.
@@ -206,9 +204,6 @@ fn facts(input: &ReportInput) -> Vec<(&'static str, String)> {
     ));
     facts.push(("Seed", run.seed.to_string()));
     facts.push(("Wall time", duration(run.seconds)));
-    if !run.started.is_empty() {
-        facts.push(("Started", run.started.clone()));
-    }
     facts.retain(|(_, value)| !value.is_empty());
     facts
 }
@@ -417,7 +412,6 @@ mod tests {
         input.title = EVIL.to_owned();
         input.config_toml = EVIL.to_owned();
         input.run.device = EVIL.to_owned();
-        input.run.started = EVIL.to_owned();
         input.run.version = EVIL.to_owned();
         let series = vec![super::super::curves::Series {
             name: EVIL.to_owned(),

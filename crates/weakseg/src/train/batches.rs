@@ -5,7 +5,7 @@ use super::{Fit, Place};
 /// The batches of an epoch.
 pub(super) fn batches(order: &[usize], plan: &Fit<'_>) -> Vec<Vec<usize>> {
     let size = plan.training.batch;
-    drawn(order, size, plan.drop_last)
+    drawn(order, size)
         .chunks(size)
         .map(<[usize]>::to_vec)
         .collect()
@@ -23,11 +23,10 @@ pub(super) fn open_batches(
         .map(move |(step, cases)| (Place { epoch, step }, cases))
 }
 
-/// The cases of an order that are in a batch: all but those of a last one that is not full, if it is left out and not the only one.
-pub(crate) fn drawn(order: &[usize], batch: usize, drop_last: bool) -> &[usize] {
-    let whole = order.len() / batch * batch;
-    match drop_last && whole > 0 {
-        true => &order[..whole],
-        false => order,
+/// The cases of an order that are in a batch: all but those of a last one that is not full, if it is not the only one.
+pub(crate) fn drawn(order: &[usize], batch: usize) -> &[usize] {
+    match order.len() / batch * batch {
+        0 => order,
+        whole => &order[..whole],
     }
 }

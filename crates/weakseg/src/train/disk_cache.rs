@@ -1,15 +1,15 @@
 //! [`DiskCache`]: decoded images in a folder, from run to run.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use weakseg_data::{DataError, Limits, Stack, View, read_image, write_gray_png, write_rgb_png};
 
 use crate::digest::digest;
+use crate::files::times;
 
 /// Decoded images at a network's size as PNGs, which lose nothing and can be looked at.
 ///
-/// A file's name is the digest of what the image depends on: the program's version, the path, length and time of its source,
+/// A file's name is the digest of what the image depends on: the program's version, the path, length and times of its source,
 /// the tone, the frame and the size. So a source that changes has another name, and nothing is ever out of date; what is no
 /// longer asked for stays until somebody removes the folder.
 pub(super) struct DiskCache {
@@ -60,13 +60,12 @@ impl DiskCache {
     fn file(&self, source: &Path, view: View, size: usize) -> Option<PathBuf> {
         let path = source.canonicalize().ok()?;
         let about = path.metadata().ok()?;
-        let time = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let [written, changed] = times(&about);
         let View { tone, frame } = view;
         let mut text = format!(
-            "{VERSION}\n{}\n{}\n{}\n{tone:?}\n{size}",
+            "{VERSION}\n{}\n{}\n{written}\n{changed}\n{tone:?}\n{size}",
             path.display(),
-            about.len(),
-            time.as_nanos()
+            about.len()
         );
         if let Some(frame) = frame {
             text += &format!("\nframe {frame}");
@@ -129,6 +128,29 @@ mod tests {
         std::fs::write(&damaged, b"no image").expect("written");
         assert_eq!(get(9, 1), image(9, 1));
         assert_eq!(decoded.get(), 3);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_source_in_the_place_of_another_is_told_from_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = DiskCache::new(folder.path());
+        let at = |name: &str| folder.path().join(name);
+        let name = || {
+            cache
+                .file(&at("source"), View::default(), 8)
+                .expect("a name")
+        };
+        std::fs::write(at("source"), b"one").expect("written");
+        let written = at("source").metadata().and_then(|about| about.modified());
+        let before = name();
+        // Longer than the clock of a file system takes for a step.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let other = std::fs::File::create(at("other")).expect("made");
+        std::io::Write::write_all(&mut &other, b"two").expect("written");
+        other.set_modified(written.expect("a time")).expect("set");
+        std::fs::rename(at("other"), at("source")).expect("renamed");
+        assert_ne!(name(), before);
     }
 
     #[test]

@@ -34,8 +34,6 @@ pub struct Fit<'a> {
     pub training: &'a Training,
     /// How batches are made ahead; nothing in them depends on it.
     pub loader: &'a LoaderConfig,
-    /// Leave out a last batch that is not full, as long as there is a full one.
-    pub drop_last: bool,
     /// Written with every checkpoint.
     pub meta: &'a Metadata,
     /// What messages call the device that lesson and network are on, where there are further ones.
@@ -384,7 +382,7 @@ fn end_epoch<L: Lesson>(
     log.add(&lines)?;
     let chance = |epoch: usize| {
         let order = lesson.order(epoch - 1);
-        lesson.chance(drawn(&order, training.batch, plan.drop_last))
+        lesson.chance(drawn(&order, training.batch))
     };
     if let Some(standstill) = Standstill::begun(&log.lines()?, training, chance) {
         let warning = format!("warning: {}: {standstill}", plan.name);

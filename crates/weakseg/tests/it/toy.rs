@@ -282,7 +282,6 @@ fn train_with(
         name: "toy",
         training,
         loader: &LoaderConfig::default(),
-        drop_last: true,
         meta: &Metadata::new("toy", 2, 1.0, Normalisation::IMAGENET),
         device_name: "cpu:first",
         further,

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use weakseg::predict::Predictor;
 use weakseg::progress::Progress;
-use weakseg_data::{DataError, Limits, Picture, Stack, Tone, list_images, read_picture};
+use weakseg_data::{DataError, Limits, Picture, Stack, Tone, View, list_images, read_picture};
 
 use super::view;
 use crate::args::Settings;
@@ -71,6 +71,16 @@ struct Failure {
     error: String,
 }
 
+/// What has no mask, or not all that was asked for.
+#[derive(Default)]
+struct Missed {
+    /// Images and inputs that count against `--allow-skips`.
+    failed: usize,
+    unreadable: usize,
+    /// DICOM files without an image.
+    without: usize,
+}
+
 impl Predict {
     /// Predicts every image.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
@@ -82,20 +92,14 @@ impl Predict {
             ));
         }
         self.check_out(&list.images)?;
-        let (device, name) = settings.device.open()?;
-        settings.ui.detail(&format!("device {name}"));
-        let predictor = Predictor::open(&self.model, &device)?;
-        if let Some(gate) = predictor.lost_gate() {
-            settings.ui.warn(&format!(
-                "{}: trained with segmenter.gate = {gate}, but a file holds no classifier, so masks are not gated; to gate \
-                 them give the run's folder as --model",
-                self.model.display()
-            ));
-        }
+        let predictor = self.open(settings)?;
         let view = view::of_model(&self.model, self.tone, self.frame)?;
         let mut outputs = Outputs::new(&self.out, &self.formats, predictor.classes(), view.frame)?;
         let stop = interrupt::stop()?;
-        let (mut failed, mut unreadable, mut without) = (list.refused.len(), 0, 0);
+        let mut missed = Missed {
+            failed: list.refused.len(),
+            ..Missed::default()
+        };
         for (path, error) in &list.refused {
             tell(path, error, settings)?;
         }
@@ -110,38 +114,12 @@ impl Predict {
                 }
                 .into());
             }
-            let read: Vec<Result<Picture, DataError>> = batch
-                .par_iter()
-                .map(|path| read_picture(path, &Limits::default(), view))
-                .collect();
-            let mut images: Vec<(&Path, Stack<u8>)> = Vec::new();
-            for (path, image) in batch.iter().zip(read) {
-                match image {
-                    Ok(picture) => {
-                        for note in &picture.notes {
-                            settings.ui.note(&format!("{}: {note}", path.display()));
-                        }
-                        images.push((path, picture.pixels));
-                    }
-                    Err(error @ DataError::NoImage { .. }) => {
-                        without += 1;
-                        // One that was asked for by its name is missed; one that lies in a folder is not.
-                        failed += usize::from(self.inputs.contains(path));
-                        tell(path, &error, settings)?;
-                    }
-                    Err(error) => {
-                        failed += 1;
-                        unreadable += 1;
-                        tell(path, &error, settings)?;
-                    }
-                }
-            }
-            let stacks: Vec<Stack<u8>> = images.iter().map(|(_, image)| image.clone()).collect();
-            let predictions = predictor.predict(&stacks)?;
-            for ((path, image), prediction) in images.iter().zip(&predictions) {
+            let (paths, images) = self.read(batch, view, &mut missed, settings)?;
+            let predictions = predictor.predict(&images)?;
+            for (path, (image, prediction)) in paths.iter().zip(images.iter().zip(&predictions)) {
                 let item = outputs.write(path, image, prediction)?;
                 if let Some(error) = &item.error {
-                    failed += 1;
+                    missed.failed += 1;
                     settings.ui.warn(&format!("{} {error}", label()));
                 }
                 settings.ui.suspend(|| print(&item, settings.json))?;
@@ -149,24 +127,79 @@ impl Predict {
             settings.ui.at((number * BATCH + batch.len()) as u64, "");
         }
         settings.ui.end();
-        if without > 0 {
+        if missed.without > 0 {
             settings.ui.warn(&format!(
-                "{without} DICOM files that hold no image are passed over"
+                "{} DICOM files that hold no image are passed over",
+                missed.without
             ));
         }
-        if unreadable + without == list.images.len() {
+        if missed.unreadable + missed.without == list.images.len() {
             bail!("none of the {} images could be read", list.images.len());
         }
         outputs.finish()?;
-        if failed > self.allow_skips {
+        if missed.failed > self.allow_skips {
             settings.ui.warn(&format!(
-                "{failed} of {} images could not be read or have no segmentation in DICOM, {} are allowed (--allow-skips)",
+                "{} of {} images could not be read, cannot name a mask or have no segmentation in DICOM, {} are allowed \
+                 (--allow-skips)",
+                missed.failed,
                 list.images.len() + list.refused.len(),
                 self.allow_skips
             ));
             return Ok(Done::Skipped);
         }
         Ok(Done::Whole)
+    }
+
+    fn open(&self, settings: &Settings) -> Result<Predictor> {
+        let (device, name) = settings.device.open()?;
+        settings.ui.detail(&format!("device {name}"));
+        let predictor = Predictor::open(&self.model, &device)?;
+        if let Some(gate) = predictor.lost_gate() {
+            settings.ui.warn(&format!(
+                "{}: trained with segmenter.gate = {gate}, but a file holds no classifier, so masks are not gated; to gate \
+                 them give the run's folder as --model",
+                self.model.display()
+            ));
+        }
+        Ok(predictor)
+    }
+
+    /// The images of a batch that can be read, and where they lie; the others are told of.
+    fn read<'b>(
+        &self,
+        batch: &'b [PathBuf],
+        view: View,
+        missed: &mut Missed,
+        settings: &Settings,
+    ) -> Result<(Vec<&'b Path>, Vec<Stack<u8>>)> {
+        let read: Vec<Result<Picture, DataError>> = batch
+            .par_iter()
+            .map(|path| read_picture(path, &Limits::default(), view))
+            .collect();
+        let (mut paths, mut images) = (Vec::new(), Vec::new());
+        for (path, image) in batch.iter().zip(read) {
+            match image {
+                Ok(picture) => {
+                    for note in &picture.notes {
+                        settings.ui.note(&format!("{}: {note}", path.display()));
+                    }
+                    paths.push(path.as_path());
+                    images.push(picture.pixels);
+                }
+                Err(error @ DataError::NoImage { .. }) => {
+                    missed.without += 1;
+                    // One that was asked for by its name is missed; one that lies in a folder is not.
+                    missed.failed += usize::from(self.inputs.contains(path));
+                    tell(path, &error, settings)?;
+                }
+                Err(error) => {
+                    missed.failed += 1;
+                    missed.unreadable += 1;
+                    tell(path, &error, settings)?;
+                }
+            }
+        }
+        Ok((paths, images))
     }
 
     /// Masks are named as their images: written beside them, they would be written over them.
@@ -198,10 +231,11 @@ impl Predict {
 fn tell(image: &Path, error: &DataError, settings: &Settings) -> Result<()> {
     settings.ui.warn(&format!("{} {error}", label()));
     if settings.json {
-        output::json(&Failure {
+        let failure = Failure {
             image: image.display().to_string(),
             error: error.to_string(),
-        })?;
+        };
+        settings.ui.suspend(|| output::json(&failure))?;
     }
     Ok(())
 }

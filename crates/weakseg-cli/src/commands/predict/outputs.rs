@@ -11,8 +11,9 @@ use weakseg::instance::connected;
 use weakseg::predict::Prediction;
 use weakseg::report::{colour, figures};
 use weakseg_data::{
-    Classes, DataError, EncodedMasks, LabelSpace, Limits, MaskStore, Origin, Stack, TableForm,
-    atomic, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture, write_segmentation,
+    Classes, DataError, EncodedMasks, LabelSpace, Limits, Mask, MaskStore, Origin, Stack,
+    TableForm, atomic, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture,
+    write_segmentation,
 };
 
 /// What is written of images.
@@ -121,24 +122,20 @@ impl<'a> Outputs<'a> {
         'a: 'b,
     {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let id = image_id(&name).to_owned();
-        // Checks the name too: it comes from outside, and the files below are named by it.
-        let masks = self
-            .store
-            .paths(&id)
-            .with_context(|| path.display().to_string())?;
-        let classes = self.classes;
         let mut item = Item {
             image: path.display().to_string(),
-            id,
+            id: image_id(&name).to_owned(),
             masks: Vec::new(),
             overlay: None,
             seg: None,
             sc: None,
             npy: None,
-            classes: Vec::new(),
+            classes: self.shares(prediction),
             error: None,
         };
+        // Checks the name too: it comes from outside, and the files below are named by it.
+        let masks = self.store.paths(&item.id);
+        let masks = masks.with_context(|| item.image.clone())?;
         if self.wants(Format::Mask) {
             self.store.write(&item.id, &prediction.mask)?;
             item.masks = masks
@@ -146,76 +143,103 @@ impl<'a> Outputs<'a> {
                 .map(|mask| mask.display().to_string())
                 .collect();
         }
-        let origin = match self.wants(Format::Sc) || self.wants(Format::Seg) {
-            true => Some(Origin::read(path, &Limits::default(), self.frame)?),
-            false => None,
-        };
         if self.wants(Format::Overlay) || self.wants(Format::Sc) {
             let picture = figures::Picture::at_own_size(image)?;
             let picture = picture.with_mask(&prediction.mask.planes, &colour::class);
-            let picture = picture.pixels();
-            if self.wants(Format::Overlay) {
-                let file = self.file("overlays", &item.id, "png");
-                write_rgb_png(&file, picture)?;
-                item.overlay = Some(file.display().to_string());
-            }
-            if let Some(origin) = origin.as_ref().filter(|_| self.wants(Format::Sc)) {
-                let file = self.file("sc", &item.id, "dcm");
-                write_secondary_capture(&file, origin, picture)?;
-                item.sc = Some(file.display().to_string());
-            }
+            self.overlay(&mut item, path, picture.pixels())?;
         }
-        if let Some(origin) = origin.as_ref().filter(|_| self.wants(Format::Seg)) {
-            let file = self.file("seg", &item.id, "dcm");
-            match write_segmentation(&file, origin, classes, &prediction.mask) {
-                Ok(()) => item.seg = Some(file.display().to_string()),
-                // The image cannot have one; its other formats can be had.
-                Err(error @ DataError::Unreadable { .. }) => item.error = Some(error.to_string()),
-                Err(error) => return Err(error.into()),
-            }
+        if self.wants(Format::Seg) {
+            self.seg(&mut item, path, &prediction.mask)?;
         }
         if self.wants(Format::Npy) {
-            let file = self.file("scores", &item.id, "npy");
-            let scores = &prediction.scores;
-            npy::write_f32(
-                &file,
-                &[scores.channels(), scores.height(), scores.width()],
-                scores.as_slice(),
-            )?;
-            item.npy = Some(file.display().to_string());
+            self.npy(&mut item, &prediction.scores)?;
         }
-        let mut instances = Vec::new();
-        for (class, name) in classes.names.iter().enumerate() {
-            let region = prediction.mask.of_class(classes.space, class);
-            let present = region.map(|&value| u8::from(value == 1));
-            if self.wants(Format::Rle) {
-                self.runs[class].add(&item.id, &present);
-            }
-            if self.wants(Format::Coco) {
-                let plane = match classes.space {
-                    LabelSpace::Findings => class,
-                    LabelSpace::Exclusive => class + 1,
-                };
-                let probabilities = prediction.scores.to_plane(plane);
-                let found = connected(class, &region, &probabilities);
-                instances.extend(found.iter().map(|i| Described::of(i, MaskForm::Rle)));
-            }
-            let pixels = present.as_slice().iter().filter(|&&value| value == 1);
-            item.classes.push(Share {
+        if self.wants(Format::Rle) {
+            self.rle(&item.id, &prediction.mask);
+        }
+        if self.wants(Format::Coco) {
+            self.coco(&item.id, name.into_owned(), prediction);
+        }
+        Ok(item)
+    }
+
+    fn shares(&self, prediction: &Prediction) -> Vec<Share<'a>> {
+        let Classes { names, space } = self.classes;
+        let share = |(class, name): (usize, &'a String)| {
+            let region = prediction.mask.of_class(*space, class);
+            let pixels = region.as_slice().iter().filter(|&&value| value == 1);
+            Share {
                 class: name,
                 share: pixels.count() as f64 / region.len() as f64,
                 probability: prediction.probabilities.as_ref().map(|p| p[class]),
-            });
+            }
+        };
+        names.iter().enumerate().map(share).collect()
+    }
+
+    /// The image with the mask over it, as PNG and as Secondary Capture.
+    fn overlay(&self, item: &mut Item<'_>, path: &Path, picture: &Stack<u8>) -> Result<()> {
+        if self.wants(Format::Overlay) {
+            let file = self.file("overlays", &item.id, "png");
+            write_rgb_png(&file, picture)?;
+            item.overlay = Some(file.display().to_string());
         }
-        if self.wants(Format::Coco) {
-            self.seen.push(Seen {
-                name: item.id.clone(),
-                file_name: name.into_owned(),
-                size: [image.height(), image.width()],
-                instances,
-            });
+        if self.wants(Format::Sc) {
+            let file = self.file("sc", &item.id, "dcm");
+            write_secondary_capture(&file, &self.origin(path)?, picture)?;
+            item.sc = Some(file.display().to_string());
         }
-        Ok(item)
+        Ok(())
+    }
+
+    fn seg(&self, item: &mut Item<'_>, path: &Path, mask: &Mask) -> Result<()> {
+        let file = self.file("seg", &item.id, "dcm");
+        match write_segmentation(&file, &self.origin(path)?, self.classes, mask) {
+            Ok(()) => item.seg = Some(file.display().to_string()),
+            // The image cannot have one; its other formats can be had.
+            Err(error @ DataError::Unreadable { .. }) => item.error = Some(error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Whose an image is.
+    fn origin(&self, path: &Path) -> Result<Origin, DataError> {
+        Origin::read(path, &Limits::default(), self.frame)
+    }
+
+    fn npy(&self, item: &mut Item<'_>, scores: &Stack<f32>) -> Result<()> {
+        let file = self.file("scores", &item.id, "npy");
+        let shape = [scores.channels(), scores.height(), scores.width()];
+        npy::write_f32(&file, &shape, scores.as_slice())?;
+        item.npy = Some(file.display().to_string());
+        Ok(())
+    }
+
+    fn rle(&mut self, id: &str, mask: &Mask) {
+        for (class, runs) in self.runs.iter_mut().enumerate() {
+            let region = mask.of_class(self.classes.space, class);
+            runs.add(id, &region.map(|&value| u8::from(value == 1)));
+        }
+    }
+
+    fn coco(&mut self, id: &str, file_name: String, prediction: &Prediction) {
+        let space = self.classes.space;
+        let regions = (0..self.classes.len()).flat_map(|class| {
+            let plane = match space {
+                LabelSpace::Findings => class,
+                LabelSpace::Exclusive => class + 1,
+            };
+            let region = prediction.mask.of_class(space, class);
+            connected(class, &region, &prediction.scores.to_plane(plane))
+        });
+        let described = regions.map(|region| Described::of(&region, MaskForm::Rle));
+        self.seen.push(Seen {
+            name: id.to_owned(),
+            file_name,
+            size: [prediction.scores.height(), prediction.scores.width()],
+            instances: described.collect(),
+        });
     }
 
     /// Writes what all images share.

@@ -63,6 +63,7 @@ impl Config {
         self.irn.check()?;
         self.pseudo_labels.check()?;
         self.segmenter.check()?;
+        self.evaluate.check()?;
         for (name, training) in [
             ("classifier", &self.classifier.training),
             ("irn", &self.irn.training),
@@ -79,15 +80,6 @@ impl Config {
         self.check_weights()?;
         self.check_networks()?;
         self.check_layer()?;
-        let size = self.image.size;
-        if self.irn.radius >= size / 8 {
-            return Err(format!(
-                "irn.radius {} needs a wider grid than image.size {size} gives ({} cells); lower it below {} or raise image.size",
-                self.irn.radius,
-                size / 4,
-                size / 8
-            ));
-        }
         if self.segmenter.min_area > 0.0 && matches!(self.data, DataConfig::Voc(_)) {
             return Err(format!(
                 "segmenter.min_area is {}, but it removes regions of findings, and the classes of data.kind = \"voc\" compete for the \
@@ -98,6 +90,6 @@ impl Config {
         if let Some(triplet) = &self.segmenter.triplet {
             self.check_triplet(triplet)?;
         }
-        check_losses(&self.segmenter.losses, size)
+        check_losses(&self.segmenter.losses, self.image.size)
     }
 }

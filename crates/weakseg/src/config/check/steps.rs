@@ -5,7 +5,8 @@ use crate::pipeline::METHOD;
 
 impl Config {
     /// Whether the steps from number `from` to `until` of the method can pass their networks on: an IRNet, or an encoder that is
-    /// to start from the classifier, needs a trunk of its own kind. Asked before hours are spent on the classifier.
+    /// to start from the classifier, needs a trunk of its own kind, and pixels that IRNet joins have to lie in the image. Asked
+    /// before hours are spent on the classifier.
     ///
     /// # Errors
     /// [`ConfigError::Value`] that names the keys.
@@ -25,6 +26,15 @@ impl Config {
             return error(format!(
                 "classifier.stages is {}, but IRNet stands on all five stages of a trunk; set it to 5, or end the run with `--until eval-cams`",
                 classifier.stages
+            ));
+        }
+        let (radius, size) = (self.irn.radius, self.image.size);
+        if radius >= size / 8 && asked("train-irn") {
+            return error(format!(
+                "irn.radius {radius} needs a wider grid than image.size {size} gives ({} cells); lower it below {}, raise image.size, \
+                 or end the run with `--until eval-cams`",
+                size / 4,
+                size / 8
             ));
         }
         let alike = classifier.arch.backbone() == segmenter.arch.backbone()
@@ -75,5 +85,13 @@ mod tests {
         let message = config.check_steps(0, 4).expect_err("IRNet").to_string();
         assert!(message.contains("--until eval-cams"), "{message}");
         config.check_steps(0, 2).expect("maps alone");
+    }
+
+    #[test]
+    fn a_grid_too_small_for_irnet_is_enough_for_maps() {
+        let config = config("image.size=16");
+        config.check_steps(0, 2).expect("maps alone");
+        let message = config.check_steps(0, 4).expect_err("IRNet").to_string();
+        assert!(message.contains("lower it below 2"), "{message}");
     }
 }

@@ -80,6 +80,10 @@ fn numbers_of_later_steps_out_of_range_are_named() {
             "ir_labels.gt_prob is 0.1; expected above 0.5 and below 1",
         ),
         ("ir_labels.gt_prob=0.5", "ir_labels.gt_prob is 0.5"),
+        (
+            "evaluate.gallery=25",
+            "evaluate.gallery is 25; expected 0 to 24 rows",
+        ),
         ("ir_labels.gt_prob=1", "ir_labels.gt_prob is 1"),
         (
             r#"irn.training.optimizer={ kind = "sgd-reference", weight_decay = 3.0 }"#,

@@ -9,10 +9,8 @@
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -22,7 +20,7 @@ use super::run_error::RunError;
 use super::run_record::parse;
 use super::{StepError, data_digest};
 use crate::digest::digest_file;
-use crate::files::io;
+use crate::files::{io, times};
 use crate::progress::{Progress, Stop};
 
 /// The file, in the run's folder.
@@ -305,22 +303,4 @@ fn fingerprints(
         progress.end();
     }
     found
-}
-
-/// When a file was last written and, on Unix, last changed in any way, which no program can set: a file that is put in the
-/// place of another, with its length and its time of writing, is told from it.
-fn times(found: &Metadata) -> [i64; 2] {
-    let written = found
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let written = written.map_or(0, |since| since.as_nanos() as i64);
-    #[cfg(unix)]
-    let changed = {
-        use std::os::unix::fs::MetadataExt;
-        found.ctime() * 1_000_000_000 + found.ctime_nsec()
-    };
-    #[cfg(not(unix))]
-    let changed = 0;
-    [written, changed]
 }

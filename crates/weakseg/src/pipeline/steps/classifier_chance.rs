@@ -2,7 +2,6 @@
 
 use weakseg_data::{Case, Split};
 
-use super::DROP_LAST;
 use super::train_classifier::Visits;
 use crate::loss::ClassifierLoss;
 use crate::metrics::classify::auroc_of_chance;
@@ -53,7 +52,7 @@ pub(super) fn standstill(bench: &Bench<'_>) -> Result<Option<String>, StepError>
     let visits = Visits::new(bench)?;
     let chance = |epoch: usize| {
         let order = visits.order(epoch - 1);
-        let drawn = drawn(&order, config.training.batch, DROP_LAST);
+        let drawn = drawn(&order, config.training.batch);
         chance(config.loss, &bench.cases.cases, drawn)
     };
     let found = Standstill::in_the_end(&log, &config.training, chance);

@@ -8,8 +8,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use weakseg_data::{DataError, atomic};
+use weakseg_data::atomic;
 
+use crate::files::{self, io};
 use crate::pipeline::{Bench, StepError};
 
 /// The file, in the folder of `make-cams`: the one step that reads every image of every split.
@@ -54,13 +55,7 @@ pub(super) fn add(folder: &Path, case: &str, notes: &[String]) -> Result<(), Ste
             .open(&path)?
             .write_all(lines.as_bytes())
     };
-    write().map_err(|source| {
-        StepError::Data(DataError::Io {
-            path: path.clone(),
-            action: "write",
-            source,
-        })
-    })
+    Ok(write().map_err(io(&path, "write"))?)
 }
 
 fn line(note: &Note) -> String {
@@ -98,17 +93,10 @@ fn named(path: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<BTreeSet<Note>, StepError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(source) => {
-            return Err(StepError::Data(DataError::Io {
-                path: path.to_owned(),
-                action: "read",
-                source,
-            }));
-        }
-    };
+    if !path.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let bytes = files::read(path)?;
     // A torn line may end within a letter. A batch that was done again has its notes twice.
     Ok(String::from_utf8_lossy(&bytes)
         .lines()

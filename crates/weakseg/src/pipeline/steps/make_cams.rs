@@ -11,7 +11,7 @@ use weakseg_models::{Classifier, ModelError, Normalisation};
 use super::image_notes;
 use super::maps::predicted;
 use super::{ClassMaps, MODEL};
-use crate::cam::multi_scale::{self, Grid, Sampling, Views};
+use crate::cam::multi_scale::{self, Sampling, Views};
 use crate::cam::{autograd, closed_form};
 use crate::networks::{self, ModelCard, NetworkError};
 use crate::pipeline::{Bench, Outcome, StepError};
@@ -61,8 +61,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<Outcome, StepError>
             cases: batch.iter().map(|&case| &cases[case]).collect(),
             originals,
         };
-        let grid = Grid::Strided;
-        let cams = multi_scale::aggregate(&config.cams, [side, side], grid, sampling, &views)
+        let cams = multi_scale::aggregate(&config.cams, [side, side], sampling, &views)
             .map_err(NetworkError::from)?;
         for (place, case) in views.cases.iter().enumerate() {
             let probabilities = cams.probabilities[place].clone();

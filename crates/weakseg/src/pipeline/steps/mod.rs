@@ -47,9 +47,6 @@ pub use train_segmenter::train_segmenter;
 /// File of a trained network in its step's folder.
 pub(crate) const MODEL: &str = "model.safetensors";
 
-/// Trainings leave out a last batch that is not full.
-const DROP_LAST: bool = true;
-
 /// Seed of the initial weights and the order of one training.
 pub(crate) fn training_seed(bench: &Bench<'_>, purpose: u64) -> u64 {
     stream_seed(
@@ -79,7 +76,6 @@ pub(crate) fn plan<'a>(
         name,
         training,
         loader: &bench.config.loader,
-        drop_last: DROP_LAST,
         meta,
         device_name: bench.device_name,
         further: bench.further,

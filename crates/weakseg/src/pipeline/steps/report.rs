@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth};
+use weakseg_data::{DataConfig, Limits, Plane, Split, Stack, Truth, VOID};
 
 use super::classifier_chance;
 use super::image_notes;
@@ -99,7 +99,6 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<Outcom
             threads: rayon::current_num_threads(),
             seed: bench.config.seed,
             seconds,
-            started: String::new(),
         },
         report: figures,
         instances: instance_figures(bench.run.root())?,
@@ -203,7 +202,7 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
             ))
         })
         .collect::<Result<_, StepError>>()?;
-    let chosen = choose(&scored, bench.config.evaluate.gallery.div_ceil(4));
+    let chosen = choose(&scored, bench.config.evaluate.gallery);
     chosen
         .into_iter()
         .map(|(place, role)| {
@@ -216,10 +215,7 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
             let prediction = store.read(&case.id)?;
             let true_mask = truth.mask(&case.id)?;
             let image = case.read_image(&Limits::default())?;
-            let note = match &true_mask {
-                Some(_) => format!("IoU {:.2}", scored[place].iou),
-                None => String::new(),
-            };
+            let note = scored[place].iou.map(|iou| format!("IoU {iou:.2}"));
             let pictures = CasePictures {
                 image: &shrink(&image),
                 cam: cam.as_ref(),
@@ -227,7 +223,12 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
                 prediction: Some(&prediction.planes),
                 truth: true_mask.as_ref().map(|m| &m.planes),
             };
-            Ok(GalleryRow::draw(&case.id, role, note, &pictures)?)
+            Ok(GalleryRow::draw(
+                &case.id,
+                role,
+                note.unwrap_or_default(),
+                &pictures,
+            )?)
         })
         .collect()
 }
@@ -270,24 +271,54 @@ fn greatest(maps: &ClassMaps) -> Option<Plane<f32>> {
 
 /// Foreground against background, whatever the classes: to choose pictures by, not to report.
 fn score(prediction: &Stack<u8>, truth: Option<&Stack<u8>>, positive: bool) -> CaseScore {
-    let any = |mask: &Stack<u8>| -> Vec<u8> {
-        let area = mask.height() * mask.width();
-        (0..area)
-            .map(|at| {
-                let values = (0..mask.channels()).map(|c| mask.plane(c)[at]);
-                values
-                    .map(|v| if v == 255 { 255 } else { u8::from(v > 0) })
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect()
-    };
-    let prediction = any(prediction);
+    let prediction = foreground(prediction);
     let predicted = prediction.iter().filter(|&&v| v == 1).count() as u64;
-    let overlap = truth.and_then(|truth| Overlap::of(&prediction, &any(truth)).ok());
+    let truth = truth
+        .map(foreground)
+        .filter(|truth| truth.iter().any(|&v| v != VOID));
+    let overlap = truth.and_then(|truth| Overlap::of(&prediction, &truth).ok());
     CaseScore {
-        iou: overlap.as_ref().map_or(0.0, Overlap::iou),
+        iou: overlap.as_ref().map(Overlap::iou),
         positive: overlap.map_or(positive, |o| o.is_positive()),
         predicted,
+    }
+}
+
+/// 1 where any plane shows something, else void where one is.
+fn foreground(mask: &Stack<u8>) -> Vec<u8> {
+    let pixel = |at: usize| {
+        let values = || (0..mask.channels()).map(|plane| mask.plane(plane)[at]);
+        match values().any(|v| v != 0 && v != VOID) {
+            true => 1,
+            false => values().find(|&v| v == VOID).unwrap_or(0),
+        }
+    };
+    (0..mask.height() * mask.width()).map(pixel).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_that_nobody_knows_of_hides_no_other() {
+        let planes =
+            |planes: [[u8; 3]; 2]| Stack::new(2, 1, 3, planes.concat()).expect("two planes");
+        let prediction = planes([[1, 1, 0], [0, 0, 1]]);
+        let one_known = planes([[1, 0, 0], [VOID; 3]]);
+        // What is predicted beside the known finding may be the other one.
+        let expected = CaseScore {
+            iou: Some(1.0),
+            positive: true,
+            predicted: 3,
+        };
+        assert_eq!(score(&prediction, Some(&one_known), true), expected);
+        let none_known = planes([[VOID; 3]; 2]);
+        let unscored = CaseScore {
+            iou: None,
+            ..expected
+        };
+        assert_eq!(score(&prediction, Some(&none_known), true), unscored);
+        assert_eq!(score(&prediction, None, true), unscored);
     }
 }

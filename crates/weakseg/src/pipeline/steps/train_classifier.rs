@@ -206,6 +206,7 @@ impl Lesson for ImageLabels<'_> {
         let mut figures = vec![("loss", sum / self.val.len() as f64)];
         figures.extend(scores.mean_auroc().map(|v| ("auroc", v)));
         figures.extend(scores.mean_f1(0.5).map(|v| ("f1", v)));
+        figures.extend(scores.mean_accuracy(0.5).map(|v| ("accuracy", v)));
         Ok(figures)
     }
 
