@@ -104,7 +104,7 @@ impl Choice {
             let (feature, why) = match self {
                 Self::Cuda(_) => (
                     "vulkan",
-                    ", which drives the same cards, for --device vulkan; the feature cuda is untried",
+                    " and use --device vulkan, which drives the same cards; the feature cuda is untried",
                 ),
                 other => (other.kind(), ""),
             };

@@ -76,7 +76,10 @@ impl MadeBy {
 
     /// Notes it in the folder.
     pub fn write(&self, out: &Path) -> Result<()> {
-        Ok(atomic::write(&note(out), &serde_json::to_vec_pretty(self)?)?)
+        Ok(atomic::write(
+            &note(out),
+            &serde_json::to_vec_pretty(self)?,
+        )?)
     }
 
     /// What decides and is not the same, by name.

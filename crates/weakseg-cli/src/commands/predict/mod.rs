@@ -131,7 +131,9 @@ impl Predict {
                     missed.failed += 1;
                     settings.ui.warn(&format!("{} {error}", label()));
                 }
-                settings.ui.suspend(|| print(&item, predictor.gate(), settings.json))?;
+                settings
+                    .ui
+                    .suspend(|| print(&item, predictor.gate(), settings.json))?;
             }
             settings.ui.at((number * BATCH + batch.len()) as u64, "");
         }

@@ -259,7 +259,10 @@ impl<'a> Outputs<'a> {
                 Format::Npy => places.push(self.file("scores", "NAME", "npy")),
             }
         }
-        Ok(places.iter().map(|path| path.display().to_string()).collect())
+        Ok(places
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect())
     }
 
     /// Writes what all images share.
