@@ -132,7 +132,10 @@ impl Progress for Ui {
             None if now - work.last_line >= BETWEEN_LINES => {
                 work.last_line = now;
                 let reading = work.reading(now);
-                say(format_args!("{} {done}/{} {reading}", work.what, work.total));
+                say(format_args!(
+                    "{} {done}/{} {reading}",
+                    work.what, work.total
+                ));
             }
             None => {}
         }
