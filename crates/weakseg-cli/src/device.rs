@@ -100,10 +100,18 @@ impl Choice {
         }
         let number = self.number();
         let Some(mut devices) = self.devices() else {
+            // CUDA was never built by us.
+            let (feature, why) = match self {
+                Self::Cuda(_) => (
+                    "vulkan",
+                    " and use --device vulkan, which drives the same cards; the feature cuda is untried",
+                ),
+                other => (other.kind(), ""),
+            };
             return usage(format!(
-                "--device {self}: this build has no {kind}, only {}; build one with `cargo build --release --features {kind}`",
+                "--device {self}: this build has no {}, only {}; build one with `cargo build --release --features {feature}`{why}",
+                self.kind(),
                 built().join(", "),
-                kind = self.kind(),
             ));
         };
         if number >= devices.len() {

@@ -9,13 +9,14 @@ const SUBSETS: [&str; 3] = ["all", "pos", "neg"];
 
 /// What lies beside the folders of findings, in the folders of a run's steps and of predictions: what is added there is added
 /// here.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "displacements",
     "edges",
     "instances",
     "instances.json",
     "manifest.json",
     "maps",
+    "model.json",
     "outputs.json",
     "overlays",
     "predictions.csv",

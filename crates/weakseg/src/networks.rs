@@ -273,7 +273,14 @@ pub(crate) fn new_classifier(
     .map_err(NetworkError::from)?;
     match &bench.weights {
         Some(path) => trunk_from_file(network, path, step.weights_channels, bench.progress),
-        None => Ok(network),
+        None => {
+            let why = match step.width == 1.0 {
+                true => "classifier.weights is \"none\"",
+                false => "pretrained weights fit classifier.width = 1 alone",
+            };
+            bench.progress.note(&format!("    trunk from noise: {why}"));
+            Ok(network)
+        }
     }
 }
 
@@ -323,13 +330,20 @@ pub(crate) fn new_segmenter(
     .init(device)
     .map_err(NetworkError::from)?;
     match step.encoder {
-        EncoderStart::Random => Ok(network),
+        EncoderStart::Random => {
+            let note = "    encoder from noise: segmenter.encoder is \"random\"";
+            bench.progress.note(note);
+            Ok(network)
+        }
         EncoderStart::Classifier => {
             let file = bench
                 .run
                 .folder("train-classifier")
                 .join(crate::pipeline::steps::MODEL);
             let classifier = open_classifier(&file, &ModelCard::read(&file)?, device)?;
+            bench
+                .progress
+                .note("    encoder from the classifier's trunk");
             Ok(network
                 .init_encoder_from(&classifier)
                 .map_err(NetworkError::from)?

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
 use weakseg_data::resize::{Filter, resize_f32, resize_u8};
-use weakseg_data::{Classes, LabelSpace, Mask, Plane, Stack};
+use weakseg_data::{Classes, DataError, LabelSpace, Mask, Plane, Stack};
 use weakseg_models::{Classifier, Normalisation, Segmenter};
 
 use crate::cam::{CamMethod, autograd, closed_form};
+use crate::digest::digest_file;
 use crate::finding_rule::FindingRule;
 use crate::networks::{self, ModelCard, NetworkError, Role};
 use crate::pipeline::finished_folder;
@@ -65,11 +66,19 @@ pub struct Prediction {
     pub open: Vec<usize>,
 }
 
+/// An opened classifier.
+struct Gate {
+    classifier: Classifier,
+    file: PathBuf,
+    normalisation: Normalisation,
+}
+
 /// An opened segmentation model.
 pub struct Predictor {
     segmenter: Segmenter,
+    file: PathBuf,
     card: ModelCard,
-    gate: Option<(Classifier, Normalisation)>,
+    gate: Option<Gate>,
     normalisation: Normalisation,
     device: Device,
 }
@@ -100,16 +109,18 @@ impl Predictor {
         let segmenter = networks::open_segmenter(&file, &card, device)?;
         let gate = if (always || card.gate > 0.0) && path.is_dir() {
             let file = model_file(path, "train-classifier")?;
-            let classifier = ModelCard::read(&file)?;
-            Some((
-                networks::open_classifier(&file, &classifier, device)?,
-                classifier.normalisation(),
-            ))
+            let card = ModelCard::read(&file)?;
+            Some(Gate {
+                classifier: networks::open_classifier(&file, &card, device)?,
+                file,
+                normalisation: card.normalisation(),
+            })
         } else {
             None
         };
         Ok(Self {
             segmenter,
+            file,
             normalisation: card.normalisation(),
             card,
             gate,
@@ -120,6 +131,30 @@ impl Predictor {
     /// The classes that the model knows.
     pub fn classes(&self) -> &Classes {
         &self.card.classes
+    }
+
+    /// How its masks are made.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Classifier probability up to which a mask stays empty, if the model has the classifier that tells it.
+    pub fn gate(&self) -> Option<f64> {
+        (self.card.gate > 0.0 && self.gate.is_some()).then_some(self.card.gate)
+    }
+
+    /// SHA-256 of the files that masks depend on: the segmentation network's, and the classifier's where it gates. The settings
+    /// are in the former.
+    ///
+    /// # Errors
+    /// When a file cannot be read any more.
+    pub fn digests(&self) -> Result<(String, Option<String>), DataError> {
+        let gate = self.gate.as_ref().filter(|_| self.card.gate > 0.0);
+        let of = |file: &Path| digest_file(file).map(|(_, digest)| digest);
+        Ok((
+            of(&self.file)?,
+            gate.map(|gate| of(&gate.file)).transpose()?,
+        ))
     }
 
     /// The gate of the model's settings, if it is not applied: a model file is opened without the classifier that gates.
@@ -150,8 +185,9 @@ impl Predictor {
         }
         let [_, planes, height, width] = scores.dims();
         let scores = networks::to_vec(scores);
-        let probabilities = self.gate.as_ref().map(|(classifier, normalisation)| {
-            let logits = classifier.forward(to_tensor(&small, normalisation, &self.device), None);
+        let probabilities = self.gate.as_ref().map(|gate| {
+            let input = to_tensor(&small, &gate.normalisation, &self.device);
+            let logits = gate.classifier.forward(input, None);
             networks::to_vec(sigmoid(logits))
         });
         let classes = self.card.classes.len();

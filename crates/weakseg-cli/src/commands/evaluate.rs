@@ -35,14 +35,14 @@ Examples:
 Rows of --json are those of report.json, with step `segmentation` and split `test`; of instances it prints a document as a
 run's 07-eval-pseudo-labels/instances.json.")]
 pub struct Evaluate {
-    /// The masks to judge: NAME.png.
-    #[arg(long, value_name = "DIR", required_unless_present = "coco")]
+    /// The masks to judge: NAME.png; of several findings the folder of one, as predict's OUT/FINDING.
+    #[arg(long, value_name = "DIR")]
     pred: Option<PathBuf>,
     /// The true masks: NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries Dataset.
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["boxes", "coco"])]
+    #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
-    /// default as many as the masks hold.
+    /// default as many as the masks hold. Several exclude each other; findings, which may overlap, are scored one by one.
     #[arg(long, value_name = "N|NAMES")]
     classes: Option<ClassList>,
     /// Value of true pixels that are not scored, or none. [default: 255, unless masks are black and white]
@@ -81,8 +81,13 @@ impl Evaluate {
         };
         match (&self.coco, &self.coco_truth, &self.pred) {
             (Some(coco), Some(truth), _) => self.instances(coco, truth, &bootstrap, settings),
-            (_, _, Some(pred)) => self.masks(pred, &bootstrap, settings),
-            _ => usage("name what to judge: --pred DIR, or --coco FILE --coco-truth FILE"),
+            (_, _, Some(pred)) if self.truth.is_some() || self.boxes.is_some() => {
+                self.masks(pred, &bootstrap, settings)
+            }
+            _ => usage(
+                "name what to judge, and by what: --pred DIR with --truth DIR, --boxes FILE or both, or --coco FILE with \
+                 --coco-truth FILE",
+            ),
         }
     }
 

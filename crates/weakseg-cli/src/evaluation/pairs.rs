@@ -115,7 +115,10 @@ fn stems(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
             true => "PNG or .mat file in this folder; expected index maps",
             false => "PNG in this folder; expected index PNGs",
         };
-        bail!("{}: no {kinds}, one an image", folder.display());
+        bail!(
+            "{}: no {kinds}, one an image; of several findings each has its own folder, name that of one",
+            folder.display()
+        );
     }
     Ok(found
         .into_iter()

@@ -101,7 +101,7 @@ impl Reading {
     /// 0/1 or 0/255.
     ///
     /// # Errors
-    /// When a mask cannot be read.
+    /// When a mask cannot be read, or the truth of several classes is black and white and nobody said what white is.
     pub fn settle(
         pairs: &[Pair],
         classes: Option<ClassList>,
@@ -114,6 +114,9 @@ impl Reading {
             Some(Void::None) => None,
         };
         if let Some(classes) = classes.as_ref().filter(|classes| classes.count() > 2) {
+            if void.is_none() {
+                refuse_white(pairs, classes)?;
+            }
             return Ok(Self {
                 classes: classes.clone(),
                 void: given,
@@ -209,6 +212,32 @@ impl Reading {
                 .for_each(|v| *v = u8::from(*v == 255));
         }
         Ok(plane)
+    }
+}
+
+/// Refuses masks of several classes that hold 0 and 255 alone: white would count as void, and no pixel of a finding be scored.
+///
+/// Reads no further than to the first mask that holds a class.
+fn refuse_white(pairs: &[Pair], classes: &ClassList) -> Result<()> {
+    let mut white = None;
+    for Pair { truth, .. } in pairs {
+        let seen = values(truth)?;
+        if seen[1..255].contains(&true) {
+            return Ok(());
+        }
+        if seen[255] {
+            white = white.or(Some(truth));
+        }
+    }
+    match white {
+        None => Ok(()),
+        Some(path) => bail!(
+            "{}: this mask and all others hold 0 and 255 only, but --classes says that a mask tells {} classes apart; findings \
+             have a folder of masks each: evaluate one after the other with --classes FINDING, or give --void 255 if white is \
+             not to be scored",
+            path.display(),
+            classes.names().len()
+        ),
     }
 }
 

@@ -98,6 +98,15 @@ fn every_preset_is_shown_and_its_folder_may_be_set() {
 }
 
 #[test]
+fn the_file_to_start_from_is_sound() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/mine.toml");
+    let shown = Program::new()
+        .ok(&["config", "show", file, "--json"])
+        .json();
+    assert_eq!(shown["classifier"]["weights"], "vgg16-bn");
+}
+
+#[test]
 fn a_yaml_of_the_published_code_becomes_a_layer() {
     let program = Program::new();
     let yaml = b"task: segmentation\nlog_path: logs\nmodel: { arch: unet }\nnum_epochs: 4\n";

@@ -159,6 +159,23 @@ fn black_and_white_masks_are_read_as_one_class() {
         ])
         .json();
     close(value(&json, "segmentation", "all", "iou"), 1.0);
+    // So they were, unasked, where the names of two findings were given for two classes.
+    let two = [
+        "evaluate",
+        "--pred",
+        "pred",
+        "--truth",
+        "truth",
+        "--classes",
+        "a,b",
+    ];
+    program.fails(1, &two, &["a.png", "0 and 255 only", "--classes FINDING"]);
+    program.ok(&[&two[..], &["--void", "255"]].concat());
+    // A folder of findings has no masks of its own.
+    std::fs::create_dir(program.path("out")).expect("a folder");
+    std::fs::rename(program.path("pred"), program.path("out/a")).expect("moved");
+    let above = ["evaluate", "--pred", "out", "--truth", "truth"];
+    program.fails(1, &above, &["out: no PNG", "name that of one"]);
 }
 
 #[test]

@@ -122,6 +122,7 @@ fn usage_errors_end_with_2() {
         &["grad-cam"],
     );
     program.fails(2, &["evaluate", "--pred", "p"], &["--truth"]);
+    program.fails(2, &["evaluate"], &["--pred", "--boxes", "--coco"]);
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_device_is_used_or_refused_but_never_replaced() {
         program.fails(
             2,
             &["demo", "--device", "cuda:0"],
-            &["this build has no cuda", "--features cuda"],
+            &["this build has no cuda", "--features vulkan"],
         );
         assert!(
             !program.path("weakseg-demo").exists(),

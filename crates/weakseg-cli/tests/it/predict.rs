@@ -95,6 +95,7 @@ pub fn predicts(program: &Program) {
         "the file alone says the same"
     );
     a_file_does_not_gate(program, &read(model));
+    tells_shares_and_probabilities(program, &read(model));
     program.ok(&[
         "evaluate",
         "--pred",
@@ -108,26 +109,69 @@ pub fn predicts(program: &Program) {
 
 /// A file of a network that its settings gate is used without the classifier, and that is told.
 fn a_file_does_not_gate(program: &Program, model: &[u8]) {
-    let without: &[u8] = br#"gate\\\":0.0"#;
-    let place = model.windows(without.len()).position(|w| w == without);
-    let mut gated = model.to_vec();
-    gated[place.expect("a card") + without.len() - 1] = b'5';
-    program.write("gated.safetensors", &gated);
+    program.write("gated.safetensors", &gated(model, b'5'));
     let image = "in/phantom-00000.png";
-    let call = |model: &str| {
+    let call = |model: &str, out: &str| {
         program.ok(&[
-            "predict", "--model", model, image, "--out", "file", "--json", "-q",
+            "predict", "--model", model, image, "--out", out, "--json", "-q",
         ])
     };
-    let end = call("gated.safetensors");
+    let end = call("gated.safetensors", "file");
     assert!(
         end.stderr.contains("segmenter.gate = 0.5") && end.stderr.contains("run's folder"),
         "{}",
         end.stderr
     );
     assert_eq!(end.json()["id"], "phantom-00000");
-    let end = call("runs/tiny/08-train-segmenter/model.safetensors");
-    assert_eq!(end.stderr, "");
+    let model = "runs/tiny/08-train-segmenter/model.safetensors";
+    assert_eq!(call(model, "other").stderr, "");
+    // What one model has made the other does not add to, even by other formats.
+    let line = ["predict", "--model", model, image, "--out", "file"];
+    let refused = [
+        "--out file holds predictions of gated.safetensors",
+        "differ in segmenter;",
+        "give another folder",
+    ];
+    program.fails(2, &[&line[..], &["--formats", "npy"]].concat(), &refused);
+    assert!(!program.path("file/scores").exists());
+    program.ok(&[&line[..4], &["--out", "other", "--formats", "npy"]].concat());
+}
+
+/// A model's file with a gate of 0.`digit` instead of none.
+fn gated(model: &[u8], digit: u8) -> Vec<u8> {
+    let without: &[u8] = br#"gate\\\":0.0"#;
+    let place = model.windows(without.len()).position(|w| w == without);
+    let mut gated = model.to_vec();
+    gated[place.expect("a card") + without.len() - 1] = digit;
+    gated
+}
+
+/// What covers how much of an image is no probability, and an empty mask has its reason.
+fn tells_shares_and_probabilities(program: &Program, model: &[u8]) {
+    let image = "in/phantom-00000.png";
+    let call = |out: &str| {
+        let line = ["predict", "--model", "runs/tiny", image, "--out", out];
+        program.ok(&line).stdout
+    };
+    let text = call("text");
+    let (first, last) = text.trim_end().split_once('\n').expect("two lines");
+    assert!(
+        first.starts_with("in/phantom-00000.png: pneumothorax ")
+            && first.ends_with(" % of the image"),
+        "{text}"
+    );
+    let files = "images: 1, files: text/NAME.png, text/overlays/NAME.png";
+    assert_eq!(last, files);
+    // No classifier of a run as small is so sure.
+    let file = "runs/tiny/08-train-segmenter/model.safetensors";
+    program.write(file, &gated(model, b'9'));
+    let text = call("gated");
+    program.write(file, model);
+    assert!(
+        text.contains(": nothing found (most probable: pneumothorax 0.")
+            && text.contains("; gate 0.9)\n"),
+        "{text}"
+    );
 }
 
 /// Masks are written though nobody reads what is printed, and of files whose names are no text.
@@ -149,7 +193,8 @@ fn predicts_for_nobody_and_strange_names(program: &Program) {
     );
     let masks = std::fs::read_dir(program.path("unread")).expect("masks");
     let images = std::fs::read_dir(program.path("set/images")).expect("images");
-    assert_eq!(masks.count(), images.count() + 1, "and the overlays");
+    let more = "the overlays and model.json";
+    assert_eq!(masks.count(), images.count() + 2, "{more}");
 
     let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
     let name = std::ffi::OsStr::from_bytes(b"odd\xff.png");

@@ -239,6 +239,8 @@ fn from_images_to_a_report_and_a_model() {
     let part = program.ok(&["run", "tiny.toml", "--until", "make-cams"]);
     assert_eq!(part.stdout.trim(), "run: runs/tiny");
     assert!(part.stderr.contains("2/10 make-cams"), "{}", part.stderr);
+    let start = "trunk from noise: pretrained weights fit classifier.width = 1 alone";
+    assert!(part.stderr.contains(start), "{}", part.stderr);
     let early = ["run", "tiny.toml", "--only", "train-irn"];
     program.fails(1, &early, &["train-irn needs make-ir-labels"]);
     let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");

@@ -1,5 +1,6 @@
 //! `weakseg predict`: a trained model on images.
 
+mod made_by;
 mod outputs;
 
 use std::num::NonZeroU32;
@@ -17,6 +18,7 @@ use super::view;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
 use crate::{interrupt, output};
+use made_by::MadeBy;
 use outputs::{Format, Item, Outputs};
 
 /// Images that go through the network at once.
@@ -25,7 +27,8 @@ const BATCH: usize = 4;
 /// Segment images with a trained model.
 ///
 /// Everything has the size of its image and is named after it: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings, with
-/// class numbers as values; the other formats go to folders and files below OUT of their own.
+/// class numbers as values; the other formats go to folders and files below OUT of their own. OUT takes the predictions of one
+/// model alone, which OUT/model.json names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -94,6 +97,9 @@ impl Predict {
         self.check_out(&list.images)?;
         let predictor = self.open(settings)?;
         let view = view::of_model(&self.model, self.tone, self.frame)?;
+        let made_by = MadeBy::of(&self.model, &predictor, view)?;
+        made_by.check(&self.out)?;
+        let mut unnoted = Some(made_by);
         let mut outputs = Outputs::new(&self.out, &self.formats, predictor.classes(), view.frame)?;
         let stop = interrupt::stop()?;
         let mut missed = Missed {
@@ -116,13 +122,18 @@ impl Predict {
             }
             let (paths, images) = self.read(batch, view, &mut missed, settings)?;
             let predictions = predictor.predict(&images)?;
+            if let Some(made_by) = unnoted.take_if(|_| !paths.is_empty()) {
+                made_by.write(&self.out)?;
+            }
             for (path, (image, prediction)) in paths.iter().zip(images.iter().zip(&predictions)) {
                 let item = outputs.write(path, image, prediction)?;
                 if let Some(error) = &item.error {
                     missed.failed += 1;
                     settings.ui.warn(&format!("{} {error}", label()));
                 }
-                settings.ui.suspend(|| print(&item, settings.json))?;
+                settings
+                    .ui
+                    .suspend(|| print(&item, predictor.gate(), settings.json))?;
             }
             settings.ui.at((number * BATCH + batch.len()) as u64, "");
         }
@@ -136,7 +147,15 @@ impl Predict {
         if missed.unreadable + missed.without == list.images.len() {
             bail!("none of the {} images could be read", list.images.len());
         }
+        let places = outputs.places()?;
         outputs.finish()?;
+        if !settings.json {
+            output::line(format!(
+                "images: {}, files: {}",
+                list.images.len() - missed.unreadable - missed.without,
+                places.join(", ")
+            ))?;
+        }
         if missed.failed > self.allow_skips {
             settings.ui.warn(&format!(
                 "{} of {} images could not be read, cannot name a mask or have no segmentation in DICOM, {} are allowed \
@@ -240,7 +259,8 @@ fn tell(image: &Path, error: &DataError, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn print(item: &Item<'_>, json: bool) -> Result<()> {
+/// Says what covers how much of an image; where nothing does, what the classifier thinks, whose `gate` may be the reason.
+fn print(item: &Item<'_>, gate: Option<f64>, json: bool) -> Result<()> {
     if json {
         return output::json(item);
     }
@@ -248,12 +268,28 @@ fn print(item: &Item<'_>, json: bool) -> Result<()> {
         .classes
         .iter()
         .filter(|class| class.share > 0.0)
-        .map(|class| format!("{} {:.1} %", class.class, 100.0 * class.share))
+        .map(|class| {
+            let probability = class.probability;
+            let probability = probability.map(|p| format!(" (probability {p:.3})"));
+            format!(
+                "{} {:.1} % of the image{}",
+                class.class,
+                100.0 * class.share,
+                probability.unwrap_or_default()
+            )
+        })
         .collect();
-    let found = if found.is_empty() {
-        "nothing found".to_owned()
-    } else {
-        found.join(", ")
+    let probable = item.classes.iter().filter_map(|class| {
+        let probability = class.probability?;
+        Some((class.class, probability))
+    });
+    let most = probable.max_by(|(_, a), (_, b)| a.total_cmp(b));
+    let found = match (found.as_slice(), gate, most) {
+        ([], Some(gate), Some((class, probability))) => {
+            format!("nothing found (most probable: {class} {probability:.3}; gate {gate})")
+        }
+        ([], ..) => "nothing found".to_owned(),
+        _ => found.join(", "),
     };
     output::line(format!("{}: {found}", item.image))
 }

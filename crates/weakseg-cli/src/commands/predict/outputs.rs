@@ -16,10 +16,13 @@ use weakseg_data::{
     write_segmentation,
 };
 
+/// The name of the COCO document.
+const DOCUMENT: &str = "predictions.json";
+
 /// What is written of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Class numbers as PNG.
+    /// Class numbers as PNG: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings.
     Mask,
     /// The image with the mask over it: OUT/overlays/NAME.png.
     Overlay,
@@ -242,6 +245,26 @@ impl<'a> Outputs<'a> {
         });
     }
 
+    /// Where everything lies, with NAME for the names of images.
+    pub fn places(&self) -> Result<Vec<String>> {
+        let mut places = Vec::new();
+        for format in self.formats {
+            match format {
+                Format::Mask => places.extend(self.store.paths("NAME")?),
+                Format::Overlay => places.push(self.file("overlays", "NAME", "png")),
+                Format::Rle => places.extend((0..self.classes.len()).map(|c| self.table(c))),
+                Format::Coco => places.push(self.folder.join(DOCUMENT)),
+                Format::Seg => places.push(self.file("seg", "NAME", "dcm")),
+                Format::Sc => places.push(self.file("sc", "NAME", "dcm")),
+                Format::Npy => places.push(self.file("scores", "NAME", "npy")),
+            }
+        }
+        Ok(places
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect())
+    }
+
     /// Writes what all images share.
     pub fn finish(self) -> Result<()> {
         if self.wants(Format::Rle) {
@@ -250,9 +273,8 @@ impl<'a> Outputs<'a> {
             }
         }
         if self.wants(Format::Coco) {
-            let path = self.folder.join("predictions.json");
             let document = Document::new(&self.classes.names, self.seen);
-            atomic::write(&path, &serde_json::to_vec(&document)?)?;
+            atomic::write(&self.folder.join(DOCUMENT), &serde_json::to_vec(&document)?)?;
         }
         Ok(())
     }
