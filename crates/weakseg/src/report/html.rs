@@ -530,7 +530,7 @@ mod tests {
         ];
         let html = input(sample::report(bad)).html().expect("a page");
         assert!(html.contains("reading bad"), "the callout");
-        assert!(html.contains("below the empty mask (0.789)"), "the note");
+        assert!(html.contains("▼ below the best mask"), "the legend");
         assert!(
             !input(sample::full())
                 .html()
