@@ -476,6 +476,16 @@ mod tests {
     }
 
     #[test]
+    fn warnings_stand_open_above_the_figures() {
+        let mut input = input(sample::full());
+        input.report.data.warnings = vec!["nothing was learned".to_owned()];
+        let html = input.html().expect("a page");
+        let (above, below) = html.split_once("nothing was learned").expect("told");
+        assert!(!above.contains("<details") && !above.contains("<table"));
+        assert!(below.contains("<h2>Every step"));
+    }
+
+    #[test]
     fn nothing_is_fetched() {
         let mut input = input(sample::full());
         input.gallery.push(picture_row("a"));
