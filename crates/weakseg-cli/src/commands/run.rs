@@ -10,6 +10,7 @@ use weakseg::config::{self, Config, PRESETS};
 use weakseg::pipeline::steps::{instance_figures, tuning_tables};
 use weakseg::pipeline::{self, Job, METHOD, Span};
 use weakseg::pretrained::{self, WeightsChoice};
+use weakseg::report::reading::spoken_for;
 use weakseg::report::{self, Report, Row};
 
 use crate::args::Settings;
@@ -284,11 +285,11 @@ fn print(out: &Path, skipped: Vec<(String, String)>, settings: &Settings) -> Res
     }
     match report {
         Some(report) => {
-            // The tables of single classes are many and long; they are in the report.
-            for table in report::tables(&report)
-                .iter()
-                .filter(|table| table.corner == "Step")
-            {
+            // The other splits and the tables of single classes are many and long; they are in the report.
+            let spoken = spoken_for(&report).map(|(split, _)| split);
+            for table in report::tables(&report).iter().filter(|table| {
+                table.corner != "Class" && spoken.is_none_or(|split| split == table.split)
+            }) {
                 output::line(table.text())?;
             }
             if let Some(figures) = instance_figures(out)? {

@@ -258,6 +258,10 @@ fn from_images_to_a_report_and_a_model() {
         "{}",
         whole.stdout
     );
+    // One split speaks, here val, and its classifier.
+    for title in ["Steps, ", "Image-level classifier, val"] {
+        assert_eq!(whole.stdout.matches(title).count(), 1, "{}", whole.stdout);
+    }
     assert!(
         whole.stdout.contains("report: runs/tiny/report.html"),
         "{}",

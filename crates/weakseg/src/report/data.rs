@@ -25,6 +25,36 @@ pub struct SplitCounts {
     pub boxes: u64,
 }
 
+impl SplitCounts {
+    /// `22 cases`, or `13 of 22 cases have a mask` where only these can be scored.
+    pub fn words(self) -> String {
+        let SplitCounts { cases, masks, .. } = self;
+        match (masks, cases) {
+            (_, 1) => "1 case".to_owned(),
+            (1, _) => format!("1 of {cases} cases has a mask"),
+            _ if (1..cases).contains(&masks) => format!("{masks} of {cases} cases have a mask"),
+            _ => format!("{cases} cases"),
+        }
+    }
+
+    /// What is to be told of a split whose masks show less of findings than its labels do, `shown` of them being of cases with a
+    /// finding: a healthy case needs no file, and is scored all the same.
+    pub fn lacking(self, split: Split, shown: u64) -> Option<String> {
+        let (positive, healthy) = (self.positive, self.masks - shown);
+        if shown * self.cases >= positive * self.masks {
+            return None;
+        }
+        let scores = match shown {
+            0 => "only healthy images",
+            _ => "more healthy images than the split has",
+        };
+        Some(format!(
+            "{split}: {shown} of {positive} cases with a finding have a mask, beside {healthy} without a finding: its figures score \
+             {scores}; draw more masks, or give it the cases that have some (column `split`)"
+        ))
+    }
+}
+
 /// Cases of the three splits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -104,6 +134,57 @@ impl DataSummary {
             versions: BTreeMap::new(),
             skipped: Vec::new(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// Whether a case counts once for each of several findings.
+    pub fn counts_pairs(&self) -> bool {
+        self.space == LabelSpace::Findings && self.classes.len() > 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_that_can_be_scored_are_told_of_the_others() {
+        let words = |cases, masks| {
+            SplitCounts {
+                cases,
+                masks,
+                ..SplitCounts::default()
+            }
+            .words()
+        };
+        assert_eq!(words(22, 13), "13 of 22 cases have a mask");
+        assert_eq!(words(22, 1), "1 of 22 cases has a mask");
+        assert_eq!(words(22, 22), "22 cases");
+        assert_eq!(words(22, 0), "22 cases", "boxes alone");
+        assert_eq!(words(1, 1), "1 case");
+    }
+
+    #[test]
+    fn masks_that_show_fewer_findings_than_the_labels_are_told() {
+        let split = |masks| SplitCounts {
+            cases: 18,
+            positive: 10,
+            masks,
+            boxes: 0,
+        };
+        let few = split(10).lacking(Split::Val, 2).expect("2 of 10");
+        for part in [
+            "val: 2 of 10 cases with a finding have a mask, beside 8 without",
+            "more healthy images than",
+            "column `split`",
+        ] {
+            assert!(few.contains(part), "{part}: {few}");
+        }
+        let none = split(8).lacking(Split::Val, 0).expect("none of 10");
+        assert!(none.contains("score only healthy images"), "{none}");
+        // All, the same share of both, findings alone, boxes alone.
+        for (masks, shown) in [(18, 10), (9, 5), (4, 4), (0, 0)] {
+            assert_eq!(split(masks).lacking(Split::Val, shown), None, "{masks}");
         }
     }
 }

@@ -470,6 +470,16 @@ mod tests {
     }
 
     #[test]
+    fn warnings_stand_open_above_the_figures() {
+        let mut input = input(sample::full());
+        input.report.data.warnings = vec!["nothing was learned".to_owned()];
+        let html = input.html().expect("a page");
+        let (above, below) = html.split_once("nothing was learned").expect("told");
+        assert!(!above.contains("<details") && !above.contains("<table"));
+        assert!(below.contains("<h2>Every step"));
+    }
+
+    #[test]
     fn nothing_is_fetched() {
         let mut input = input(sample::full());
         input.gallery.push(picture_row("a"));
@@ -524,7 +534,7 @@ mod tests {
         ];
         let html = input(sample::report(bad)).html().expect("a page");
         assert!(html.contains("reading bad"), "the callout");
-        assert!(html.contains("below the empty mask (0.789)"), "the note");
+        assert!(html.contains("▼ below the best mask"), "the legend");
         assert!(
             !input(sample::full())
                 .html()

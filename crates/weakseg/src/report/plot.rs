@@ -5,8 +5,11 @@ use super::curves::{Curve, Series};
 use super::standing::Standing;
 use super::svg::{Anchor, Svg};
 
-/// Room of one letter in a legend, a little generous as fonts differ.
+/// Room of one letter of 11 pixels, a little generous as fonts differ.
 const LETTER: f64 = 6.4;
+
+/// Room of one letter of 12 pixels.
+const LARGE_LETTER: f64 = 7.0;
 
 /// A chart of lines over epochs.
 pub fn lines(curve: &Curve) -> String {
@@ -107,14 +110,15 @@ pub struct Mark {
 /// Figures with their intervals, one a line, on an axis from 0 to 1, the best trivial baseline as
 /// an upright line through all.
 pub fn intervals(title: &str, marks: &[Mark]) -> String {
-    const WIDTH: f64 = 440.0;
-    const LEFT: f64 = 190.0;
-    const RIGHT: f64 = WIDTH - 70.0;
+    const AXIS: f64 = 180.0;
     const ROW: f64 = 26.0;
     const TOP: f64 = 8.0;
+    let letters = marks.iter().map(|mark| mark.label.chars().count());
+    let left = LARGE_LETTER * letters.max().unwrap_or(0) as f64 + 12.0;
+    let right = left + AXIS;
     let floor = TOP + ROW * marks.len() as f64;
-    let x_of = |v: f64| LEFT + v.clamp(0.0, 1.0) * (RIGHT - LEFT);
-    let mut svg = Svg::new(WIDTH, floor + 24.0, title);
+    let x_of = |v: f64| left + v.clamp(0.0, 1.0) * AXIS;
+    let mut svg = Svg::new(right + 70.0, floor + 24.0, title);
     for (tick, label) in [
         (0.0, "0"),
         (0.25, "0.25"),
@@ -136,7 +140,7 @@ pub fn intervals(title: &str, marks: &[Mark]) -> String {
             (false, true) => "bad",
             (false, false) => "good",
         };
-        svg.text("name", [LEFT - 12.0, y + 4.0], Anchor::End, &mark.label);
+        svg.text("name", [left - 12.0, y + 4.0], Anchor::End, &mark.label);
         if let Some([low, high]) = mark.ci95 {
             svg.level(&format!("ci {class}"), y, x_of(low), x_of(high));
         }
@@ -144,7 +148,7 @@ pub fn intervals(title: &str, marks: &[Mark]) -> String {
         let value = format!("{:.3} {}", mark.value, mark.standing.mark());
         svg.text(
             &format!("value {class}"),
-            [RIGHT + 12.0, y + 4.0],
+            [right + 12.0, y + 4.0],
             Anchor::Start,
             value.trim_end(),
         );
@@ -194,6 +198,22 @@ mod tests {
                 .all(|[x, _]| x + 20.0 + LETTER * 20.0 <= 400.0),
             "{places:?}"
         );
+    }
+
+    #[test]
+    fn a_long_name_is_not_cut_off() {
+        let mark = |label: &str| Mark {
+            label: label.to_owned(),
+            value: 0.0,
+            ci95: None,
+            baseline: false,
+            standing: Standing::Alone,
+        };
+        let marks = [mark("CAM"), mark("Segmentation, predicted labels")];
+        let svg = intervals("", &marks);
+        // Right-aligned names end at 30 letters of 7, the axis begins 12 further on.
+        assert!(svg.contains(r#"class="name" x="210.0""#), "{svg}");
+        assert!(svg.contains(r#"cx="222.0""#), "{svg}");
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub struct Reading {
     pub bad: bool,
 }
 
-/// The split and the overlap metric that speak for a report: test before val before train; mIoU for
-/// exclusive classes, IoU otherwise.
+/// The split and the overlap metric that speak for a report: test before val before train, but first those in which a finding
+/// can be found; mIoU for exclusive classes, IoU otherwise.
 pub fn spoken_for(report: &Report) -> Option<(Split, Metric)> {
     let metrics = match report.data.space {
         LabelSpace::Exclusive => [
@@ -52,24 +52,26 @@ pub fn spoken_for(report: &Report) -> Option<(Split, Metric)> {
             Metric::HitRate,
         ],
     };
-    let has = |split, metric| {
-        report.results().iter().any(|r| {
-            is_method(r.step())
-                && (r.split(), r.metric()) == (split, metric)
-                && is_whole(r.subset())
+    let splits = [Split::Test, Split::Val, Split::Train];
+    let of_any = |subsets: &[Subset]| {
+        let mut pairs = splits.into_iter().flat_map(|s| metrics.map(|m| (s, m)));
+        pairs.find(|&pair| {
+            report.results().iter().any(|r| {
+                is_method(r.step())
+                    && (r.split(), r.metric()) == pair
+                    && subsets.contains(r.subset())
+            })
         })
     };
-    let splits = [Split::Test, Split::Val, Split::Train];
-    let mut pairs = splits.into_iter().flat_map(|s| metrics.map(|m| (s, m)));
-    pairs.find(|&(split, metric)| has(split, metric))
+    let shown = match report.data.space {
+        LabelSpace::Exclusive => None,
+        LabelSpace::Findings => of_any(&[Subset::Pos]),
+    };
+    shown.or_else(|| of_any(&[Subset::All, Subset::Pos, Subset::Neg]))
 }
 
 fn is_method(step: Step) -> bool {
     matches!(step, Step::Cam | Step::Irn | Step::Segmentation)
-}
-
-fn is_whole(subset: &Subset) -> bool {
-    !matches!(subset, Subset::Class(_))
 }
 
 /// The row of the last step of the method, preferring one that saw no true image labels.
@@ -148,8 +150,16 @@ fn overall(
     };
     let standing = baselines.standing(row);
     let (who, name, value, n) = (subject(row.step()), metric.title(), row.value(), row.n());
+    let pairs = report.data.counts_pairs();
+    let scored = match pairs {
+        true => format!(
+            "{n} pairs of image and finding of {split} ({})",
+            report.data.counts.of(split).words()
+        ),
+        false => format!("{n} {split} cases"),
+    };
     let mut words = format!(
-        "On the {n} {split} cases {who} scores {name} {value:.3}{}",
+        "On the {scored} {who} scores {name} {value:.3}{}",
         interval(row)
     );
     let verdict = match standing {
@@ -179,10 +189,18 @@ fn overall(
             " These maps saw the true image labels, which a new patient does not bring along.",
         );
     }
+    if last_step(report, split, metric, &Subset::Pos).is_none()
+        && report.data.space == LabelSpace::Findings
+    {
+        words.push_str(" None of them shows a finding: it says nothing of where one is.");
+    }
     out.sentences.push(words);
     out.bad |= standing.is_bad();
     out.headlines.push(Headline {
-        label: format!("{name}, all {n} {split} cases"),
+        label: match pairs {
+            true => format!("{name}, all {n} pairs of {split}"),
+            false => format!("{name}, all {n} {split} cases"),
+        },
         value: format!("{value:.3}"),
         beside: beside(standing),
         bad: standing.is_bad(),
@@ -200,7 +218,12 @@ fn with_finding(
         return;
     };
     let standing = baselines.standing(row);
-    let (name, value, n) = (metric.title(), row.value(), row.n());
+    let (name, value) = (metric.title(), row.value());
+    let n = match (report.data.counts_pairs(), row.n()) {
+        (true, 1) => "1 pair".to_owned(),
+        (true, n) => format!("{n} pairs"),
+        (false, n) => n.to_string(),
+    };
     let mut words = format!("On the {n} with a finding the mean {name} is {value:.3}");
     let earlier: Vec<String> = [Step::Cam, Step::Irn]
         .into_iter()
@@ -340,23 +363,10 @@ mod tests {
 
     #[test]
     fn a_run_below_the_empty_mask_says_so() {
-        let labels = ImageLabels::None;
-        let row = |step, value| {
-            Row::new(
-                step,
-                Split::Test,
-                labels,
-                Subset::All,
-                Metric::Iou,
-                value,
-                None,
-                686,
-            )
-            .expect("in range")
-        };
+        let of_all = |step, value| row(step, Split::Test, Subset::All, value, 686);
         let report = sample::report(vec![
-            row(Step::BaselineEmpty, 0.7886),
-            row(Step::Segmentation, 0.7677),
+            of_all(Step::BaselineEmpty, 0.7886),
+            of_all(Step::Segmentation, 0.7677),
         ]);
         let reading = read(&report);
         assert!(reading.bad);
@@ -366,6 +376,60 @@ mod tests {
             reading.sentences
         );
         assert!(reading.headlines[0].bad);
+    }
+
+    fn row(step: Step, split: Split, subset: Subset, value: f64, n: u64) -> Row {
+        let row = Row::new(
+            step,
+            split,
+            ImageLabels::None,
+            subset,
+            Metric::Iou,
+            value,
+            None,
+            n,
+        );
+        row.expect("in range")
+    }
+
+    #[test]
+    fn of_several_findings_pairs_are_counted_and_not_cases() {
+        let mut report = sample::report(vec![
+            row(Step::Segmentation, Split::Val, Subset::All, 0.25, 26),
+            row(Step::Segmentation, Split::Val, Subset::Pos, 0.125, 3),
+        ]);
+        report.data.classes.push("effusion".to_owned());
+        report.data.counts.val.cases = 22;
+        report.data.counts.val.masks = 13;
+        let Reading {
+            headlines,
+            sentences,
+            ..
+        } = read(&report);
+        let text = sentences.join("\n");
+        for part in [
+            "On the 26 pairs of image and finding of val (13 of 22 cases have a mask) the segmentation network scores IoU 0.250",
+            "On the 3 pairs with a finding the mean IoU is 0.125",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(headlines[0].label, "IoU, all 26 pairs of val");
+        assert_eq!(headlines[1].label, "IoU, 3 pairs with a finding");
+    }
+
+    #[test]
+    fn a_split_without_a_finding_speaks_only_where_no_other_can() {
+        let test = || row(Step::Segmentation, Split::Test, Subset::All, 0.6, 5);
+        let val = [Subset::All, Subset::Pos].map(|s| row(Step::Cam, Split::Val, s, 0.25, 9));
+        let healthy = sample::report(vec![test()]);
+        assert_eq!(spoken_for(&healthy), Some((Split::Test, Metric::Iou)));
+        let text = read(&healthy).sentences.join("\n");
+        assert!(text.contains("None of them shows a finding"), "{text}");
+        let [all, pos] = val;
+        let both = sample::report(vec![test(), all, pos]);
+        assert_eq!(spoken_for(&both), Some((Split::Val, Metric::Iou)));
+        let text = read(&both).sentences.join("\n");
+        assert!(!text.contains("None of them"), "{text}");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The lines, baselines first.
     pub lines: Vec<Line>,
-    /// What a reader must know: each figure below a baseline, in words.
+    /// What a reader must know, such as what the marks mean.
     pub notes: Vec<String>,
 }
 
@@ -151,12 +151,17 @@ fn steps(report: &Report, split: Split, rows: &[&Row], baselines: &Baselines<'_>
         .iter()
         .map(|(metric, subset)| (metric.title().to_owned(), subset.as_str().to_owned()))
         .collect();
-    let cases = report.data.counts.of(split).cases;
-    let title = match cases {
+    let counts = report.data.counts.of(split);
+    let title = match counts.cases {
         0 => format!("Steps, {split}"),
-        n => format!("Steps, {split} ({n} cases)"),
+        _ => format!("Steps, {split} ({})", counts.words()),
     };
-    finish(split, title, "Step", columns, lines)
+    let mut table = finish(split, title, "Step", columns, lines)?;
+    if report.data.counts_pairs() {
+        let note = "n counts pairs of image and finding, for F1 images";
+        table.notes.insert(0, note.to_owned());
+    }
+    Some(table)
 }
 
 /// Classes × steps, one table a metric.
@@ -303,7 +308,7 @@ fn finish(
             Column { group, title, n }
         })
         .collect();
-    let notes = notes(&columns, &lines);
+    let notes = legend(&lines);
     Some(Table {
         split,
         title,
@@ -314,35 +319,17 @@ fn finish(
     })
 }
 
-/// One note for each line and baseline that some of its figures do not beat.
-fn notes(columns: &[Column], lines: &[Line]) -> Vec<String> {
+/// What the marks mean that the cells have.
+fn legend(lines: &[Line]) -> Vec<String> {
+    let cells = || lines.iter().flat_map(|line| line.cells.iter().flatten());
     let mut notes = Vec::new();
-    let mut unclear = false;
-    for line in lines {
-        let mut beaten: Vec<(String, Vec<String>)> = Vec::new();
-        for (column, cell) in columns.iter().zip(&line.cells) {
-            let Some(cell) = cell else { continue };
-            unclear |= matches!(cell.standing, Standing::Unclear(..));
-            let Some(words) = cell.standing.words().filter(|_| cell.standing.is_bad()) else {
-                continue;
-            };
-            let name = match line.remark.as_str() {
-                "" => line.title.clone(),
-                remark => format!("{}, {remark}", line.title),
-            };
-            let head = format!("{} {name}: {words} in ", cell.standing.mark());
-            let of = format!("{} {}", column.group, column.title);
-            let figure = format!("{} {:.3}", of.trim_end(), cell.value);
-            match beaten.iter_mut().find(|(other, _)| *other == head) {
-                Some((_, figures)) => figures.push(figure),
-                None => beaten.push((head, vec![figure])),
-            }
-        }
-        let joined = |(head, figures): (String, Vec<String>)| head + &figures.join(", ");
-        notes.extend(beaten.into_iter().map(joined));
+    if cells().any(|cell| cell.standing.is_bad()) {
+        notes.push("▼ below the best mask that looks at no image, = no better than it".to_owned());
     }
-    if unclear {
-        notes.push("~ above the best trivial baseline, but the interval reaches it".to_owned());
+    if cells().any(|cell| matches!(cell.standing, Standing::Unclear(..))) {
+        notes.push(
+            "~ above the best mask that looks at no image, but the interval reaches it".to_owned(),
+        );
     }
     notes
 }

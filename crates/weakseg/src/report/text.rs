@@ -278,9 +278,7 @@ CAM           0.142        0.924        0.759 ▼
 IRNet         0.154        0.923        0.761 ▼
 Segmentation  0.162        0.930        0.768 ▼
 
-▼ CAM: below the empty mask (0.789) in IoU all 0.759
-▼ IRNet: below the empty mask (0.789) in IoU all 0.761
-▼ Segmentation: below the empty mask (0.789) in IoU all 0.768
+▼ below the best mask that looks at no image, = no better than it
 ";
         assert_eq!(text(&table_3()), expected);
     }
@@ -297,9 +295,8 @@ Segmentation  0.162        0.930        0.768 ▼
 ";
         let markdown = markdown(&table_3());
         assert!(markdown.starts_with(expected), "{markdown}");
-        assert!(
-            markdown.ends_with("\n▼ Segmentation: below the empty mask (0.789) in IoU all 0.768\n")
-        );
+        let legend = "\n\n▼ below the best mask that looks at no image, = no better than it\n";
+        assert!(markdown.ends_with(legend), "{markdown}");
     }
 
     #[test]

@@ -127,18 +127,11 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
         tuning.inputs.insert(step.to_owned(), outputs);
         let (own, lowest_gate) = own_rule(job.config, stage);
         let cuts = Cuts::of_stage(stage, &own);
-        let of = |split| -> Result<Measured, TuneError> {
-            let measured = source.measure(stage, split, &cuts)?;
-            for line in notes::without_masks(split, measured.without, measured.void) {
-                job.progress.note(&line);
-            }
-            Ok(measured)
-        };
         let material = Material {
-            tuning: of(Split::Val)?,
+            tuning: source.measure(stage, Split::Val, &cuts)?,
             labelled: labelled(&cases, Split::Val),
             scoring: match truth.has_masks(Split::Test) {
-                true => Some(of(Split::Test)?),
+                true => Some(source.measure(stage, Split::Test, &cuts)?),
                 false => None,
             },
             cuts,

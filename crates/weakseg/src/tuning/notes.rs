@@ -8,7 +8,7 @@ use crate::cam::Threshold;
 use crate::report::standing::Standing;
 use crate::report::table::Line as Row;
 
-/// What was scored, the rules, what was left out, what marks and ranges are, and what came of it. `rows` are the table's.
+/// What was scored, the rules, what was left out, and what marks and ranges are. `rows` are the table's.
 pub fn notes(tuning: &Tuning, stage: &StageTuning, rows: &[Row]) -> Vec<String> {
     let mut notes = vec![cases(stage)];
     notes.extend(rules(stage));
@@ -27,7 +27,12 @@ pub fn notes(tuning: &Tuning, stage: &StageTuning, rows: &[Row]) -> Vec<String> 
                 .to_owned(),
         );
     }
-    notes.push(stage.verdict.clone());
+    notes
+}
+
+/// What came of it.
+pub fn outcome(stage: &StageTuning) -> Vec<String> {
+    let mut notes = vec![stage.verdict.clone()];
     if !stage.settings.is_empty() {
         let settings = stage.settings.iter().map(|s| format!(" --set {s}"));
         notes.push(format!(" {}", settings.collect::<String>()));
@@ -41,8 +46,8 @@ fn cases(stage: &StageTuning) -> String {
     let (tuned, scored) = (&stage.tuned_on, &stage.scored_on);
     match tuned.split == scored.split {
         true => format!(
-            "There are no masks of a test split: each draw is scored on those of the {} cases ({} with a finding) that it left, but for other \
-             images of its patients.",
+            "The test split has no mask with a finding: each draw is scored on those of the {} cases ({} with a finding) that it left, but for \
+             other images of its patients.",
             scored.cases, scored.positive
         ),
         false => format!(
@@ -62,7 +67,10 @@ fn rules(stage: &StageTuning) -> impl Iterator<Item = String> {
             (false, Tuned::By(_)) => format!("{} masks, {}", line.masks, line.tuned.words()),
             (false, _) => line.tuned.words().to_owned(),
         };
-        Some(format!("{title}: {}", words(&rules)))
+        let words = words(&rules);
+        // Otsu's threshold is a title and a rule.
+        let words = words.strip_prefix(&format!("{title}, ")).unwrap_or(&words);
+        Some(format!("{title}: {words}"))
     })
 }
 
@@ -107,7 +115,7 @@ fn left_out(stage: &StageTuning) -> Vec<String> {
 }
 
 /// How many cases of a split have no mask, and how many true masks are void everywhere, where there are any.
-pub fn without_masks(split: Split, without: usize, void: usize) -> impl Iterator<Item = String> {
+fn without_masks(split: Split, without: usize, void: usize) -> impl Iterator<Item = String> {
     let cases = format!("{without} cases of the {split} split have no mask and are left out");
     let masks =
         format!("{void} true masks of the {split} split are void everywhere and are left out");

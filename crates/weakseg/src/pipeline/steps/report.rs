@@ -54,7 +54,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
         classes.space,
         classes.names.clone(),
     );
-    let (counts, void) = counts(bench, truth)?;
+    let (counts, unscored) = counts(bench, truth)?;
     data.counts = counts;
     data.seed = Some(bench.config.seed);
     data.versions = versions;
@@ -62,9 +62,9 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     data.warnings = set_warnings(bench.cases, truth);
     data.warnings.extend(classifier_chance::standstill(bench)?);
     data.warnings.extend(image_notes::summary(bench)?);
-    if let Some(void) = void {
-        bench.progress.note(&format!("warning: {void}"));
-        data.warnings.push(void);
+    for warning in unscored {
+        bench.progress.note(&format!("warning: {warning}"));
+        data.warnings.push(warning);
     }
     let pseudo_labels = bench.run.folder("make-pseudo-labels");
     data.warnings.extend(noise(bench, &pseudo_labels)?);
@@ -151,29 +151,39 @@ pub(crate) fn set_warnings(cases: &Cases, truth: &Truth) -> Vec<String> {
     [cases.warnings.as_slice(), truth.warnings()].concat()
 }
 
-/// How many cases there are, and what is to be told of true masks that no score knows of, because they are void everywhere.
-fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Option<String>), StepError> {
+/// How many cases there are, and what is to be told of findings that no score knows of: their true masks are void everywhere, or
+/// there are none.
+fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), StepError> {
     let mut counts = Counts::default();
+    let mut warnings = Vec::new();
     let (mut void, mut of_cases) = (0, 0);
     for split in Split::ALL {
         let count = counts.of_mut(split);
+        let mut shown = 0;
         for case in bench.cases.of(split) {
             count.cases += 1;
             count.positive += u64::from(case.is_positive());
             count.boxes += truth.boxes(&case.id).len() as u64;
             if let Some(mask) = truth.mask(&case.id)? {
                 let void_here = mask.void_planes();
-                count.masks += u64::from(void_here < mask.planes.channels());
+                let counts = void_here < mask.planes.channels();
+                count.masks += u64::from(counts);
+                shown += u64::from(counts && case.is_positive());
                 void += void_here;
                 of_cases += usize::from(void_here > 0);
             }
         }
+        if split != Split::Train {
+            warnings.extend(count.lacking(split, shown));
+        }
     }
-    let warning = format!(
-        "{void} true masks of {of_cases} cases are void everywhere (of several findings, those that a case is labelled with and \
-         has no file of are); they are in no figure"
-    );
-    Ok((counts, (void > 0).then_some(warning)))
+    if void > 0 {
+        warnings.push(format!(
+            "{void} true masks of {of_cases} cases are void everywhere (of several findings, those that a case is labelled with and \
+             has no file of are); they are in no figure"
+        ));
+    }
+    Ok((counts, warnings))
 }
 
 /// Rows of pictures of held-out cases: best, median, worst, false alarms.

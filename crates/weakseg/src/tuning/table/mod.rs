@@ -1,7 +1,7 @@
 //! What masks bought, as tables of the report's kind.
 
 use super::document::{Dice, Line, Spread, Stage, StageTuning, Tuned, Tuning};
-use super::notes::notes;
+use super::notes::{notes, outcome};
 use crate::report::Step;
 use crate::report::standing::Standing;
 use crate::report::table::{Cell, Column, Line as Row, Table};
@@ -10,13 +10,22 @@ use crate::report::table::{Cell, Column, Line as Row, Table};
 const ROUNDING: f64 = 1e-9;
 
 /// One table for each stage that was tuned: a line for each number of masks and what they chose. Figures are means over the draws
-/// with the middle 95 % of these in brackets, or of a single rule with a 95 % interval over images ([`Spread`]).
+/// with the middle 95 % of these in brackets, or of a single rule with a 95 % interval over images ([`Spread`]). Notes that all
+/// have in common stand below the last.
 pub fn tables(tuning: &Tuning) -> Vec<Table> {
-    tuning
-        .stages
-        .iter()
-        .map(|stage| table(tuning, stage))
-        .collect()
+    let stages = || tuning.stages.iter();
+    let mut tables: Vec<Table> = stages().map(|stage| table(tuning, stage)).collect();
+    if let Some((last, others)) = tables.split_last_mut() {
+        let mut common = last.notes.clone();
+        common.retain(|note| others.iter().all(|table| table.notes.contains(note)));
+        for table in others {
+            table.notes.retain(|note| !common.contains(note));
+        }
+    }
+    for (table, stage) in tables.iter_mut().zip(stages()) {
+        table.notes.extend(outcome(stage));
+    }
+    tables
 }
 
 fn table(tuning: &Tuning, stage: &StageTuning) -> Table {
@@ -38,12 +47,16 @@ fn table(tuning: &Tuning, stage: &StageTuning) -> Table {
         .iter()
         .map(|line| row(stage.stage, line))
         .collect();
+    let drawn = |line: &Line| line.masks > 0 && !line.bound;
+    let tuned_on = match stage.lines.iter().any(drawn) {
+        true => format!("tuned on {}, ", tuned.split),
+        false => String::new(),
+    };
     Table {
         split: scored.split,
         title: format!(
-            "{}: tuned on {}, scored on {} ({} cases)",
+            "{}: {tuned_on}scored on {} ({} cases)",
             stage.stage.title(),
-            tuned.split,
             scored.split,
             scored.cases,
         ),

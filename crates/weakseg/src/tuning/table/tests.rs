@@ -91,7 +91,7 @@ bound, threshold, gate  1.000  1.000  1.000    0.250   1.000  0.625
 
 Masks are drawn from 2 cases of val, 1 with a finding; 2 of the 4 that are scored have one.
 as it is set: threshold 0.5, gate 0.25
-Otsu's threshold: Otsu's threshold, gate 0.25
+Otsu's threshold: gate 0.25
 2 masks, threshold: threshold 0.62, gate 0.25
 2 masks, threshold, gate: threshold 0.62, gate 0.25
 bound: threshold 0.62, gate 0.25
@@ -108,6 +108,31 @@ cams.threshold and cams.gate change how eval-cams scores the maps, not the pseud
 but they belong to make-cams, and another value does that step and all after it again.
 ";
     assert_eq!(text(&tuning(stage, &["train-segmenter"])), expected);
+}
+
+#[test]
+fn what_all_tables_have_in_common_is_told_once() {
+    let stage = tried(&material(), &[0]);
+    let tuning = Tuning {
+        stages: vec![
+            stage.clone(),
+            StageTuning {
+                stage: Stage::Segmentation,
+                verdict: "Another verdict.".to_owned(),
+                ..stage
+            },
+        ],
+        ..tuning(tried(&material(), &[0]), &[])
+    };
+    let [first, last] = &tables(&tuning)[..] else {
+        panic!("two tables");
+    };
+    // Nothing was tuned.
+    assert_eq!(last.title, "Segmentation network: scored on test (4 cases)");
+    let left_out = "3 cases of the val split have no mask and are left out";
+    let told = |table: &Table, note: &str| table.notes.iter().any(|other| other == note);
+    assert!(!told(first, left_out) && told(last, left_out));
+    assert!(told(first, &tuning.stages[0].verdict) && told(last, "Another verdict."));
 }
 
 #[test]
@@ -215,7 +240,7 @@ Masks (with a finding)   pos                 neg                 all
 0, as it is set          –                   –                   –
 10 (0), threshold, gate  0.020 [-1.00 .000]  0.000 [-.123 .000]  0.010 [-.004 .030] ~
 
-There are no masks of a test split: each draw is scored on those of the 12 cases (0 with a finding) that it left, \
+The test split has no mask with a finding: each draw is scored on those of the 12 cases (0 with a finding) that it left, \
 but for other images of its patients.
 as it is set: threshold 0.5, gate 0.25
 10 masks, threshold, gate: threshold 0.5, gate 0.25 to 0.5
