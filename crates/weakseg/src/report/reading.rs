@@ -343,7 +343,7 @@ pub fn marks(report: &Report, split: Split, metric: Metric, subset: &Subset) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use super::super::{sample, tables};
     use super::*;
 
     #[test]
@@ -415,6 +415,9 @@ mod tests {
         }
         assert_eq!(headlines[0].label, "IoU, all 26 pairs of val");
         assert_eq!(headlines[1].label, "IoU, 3 pairs with a finding");
+        let steps = &tables(&report)[0];
+        assert_eq!(steps.title, "Steps, val (13 of 22 cases have a mask)");
+        assert!(steps.notes[0].starts_with("n counts pairs of image and finding"));
     }
 
     #[test]
