@@ -28,6 +28,7 @@ mod limits;
 mod list_images;
 mod listing;
 mod mask;
+mod mask_folder;
 mod mask_resize;
 pub mod mask_store;
 mod mat;

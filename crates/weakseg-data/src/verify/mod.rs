@@ -14,9 +14,8 @@ use crate::boxes::{boxes_without_case, outside, read_boxes};
 use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, Severity, both, some_of};
 use crate::true_instance::Objects;
-use crate::truth::Masks;
 use crate::{Case, Cases, Classes, DataConfig, DataError, Limits, Split, Truth};
-use strays::{masks_without_case, objects_without_case, objects_without_class_map};
+use strays::{objects_without_case, objects_without_class_map};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
@@ -117,9 +116,6 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             Err(error) => report.faults.push(unreadable(error)),
         }
     }
-    if let Some(Masks::Folder(folder)) = &places.masks {
-        report.faults.extend(masks_without_case(folder, &cases));
-    }
     let mut objects = places.objects;
     if let Some(Objects::Document(document)) = &objects {
         match document.open(&cases.classes) {
@@ -135,6 +131,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         }
     }
     let truth = Truth::new(&cases, places.masks, objects, boxes, places.resize);
+    report.faults.extend(truth.odd_masks(&cases));
     let looks: Vec<Look> = cases
         .cases
         .par_iter()

@@ -293,6 +293,48 @@ fn case_of_mask() {
 }
 
 #[test]
+fn folders_of_masks_are_named_as_their_findings() {
+    let (set, _) = Set::table();
+    set.mask("masks/mass/p0_0.png", 1);
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::CaseOfMask, Severity::Warning));
+    let told = "1 folder of masks that are not read: `mass`; with one finding masks lie in this folder itself";
+    assert!(text.contains(told), "{text}");
+
+    let (set, config) = Set::table();
+    for folder in ["images", "masks"] {
+        fs::remove_dir_all(set.at(folder)).unwrap();
+    }
+    fs::remove_file(set.at("boxes.csv")).unwrap();
+    let rows = "a,train,1,0\nb,train,0,1\nc,train,0,0\nd,val,1,0\ne,val,0,1\nf,val,0,0\n";
+    set.text("labels.csv", &format!("image,split,Mass,node\n{rows}"));
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        set.image(&format!("images/{id}.png"));
+    }
+    for name in ["mass/a.png", "mass/d.png", ".thumbnails/a.png"] {
+        set.mask(&format!("masks/{name}"), 1);
+    }
+    let report = verify(&set);
+    let told: Vec<String> = report.warnings().map(ToString::to_string).collect();
+    let [folder, val] = told.as_slice() else {
+        panic!("{report}");
+    };
+    let expected = "`mass`; name each folder as its finding, capitals included: `Mass`, `node`";
+    assert!(folder.contains(expected), "{folder}");
+    let expected = "no mask of any of the 2 cases with a finding in the split `val`";
+    assert!(val.contains(expected), "{val}");
+    // A run tells the same.
+    let data = DataConfig::Table(config);
+    let cases = data.open_cases(set.root()).unwrap();
+    let truth = data.open_truth(set.root(), &cases).unwrap();
+    let told: Vec<String> = told.iter().map(|text| text["warning: ".len()..].to_owned()).collect();
+    assert_eq!(truth.warnings(), told);
+
+    fs::rename(set.at("masks/mass"), set.at("masks/Mass")).unwrap();
+    assert!(verify(&set).passes(true), "{}", verify(&set));
+}
+
+#[test]
 fn class_of_objects() {
     let (set, config) = Set::voc();
     for id in ["2007_000000", "2007_000002"] {
