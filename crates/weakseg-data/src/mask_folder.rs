@@ -63,7 +63,7 @@ fn folders_without_finding(folder: &Path, classes: &Classes) -> Option<Fault> {
     let mut strays: Vec<String> = entries(folder)
         .filter(|path| path.is_dir())
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .filter(|name| !name.starts_with('.') && !(several && classes.names.contains(name)))
+        .filter(|name| !(name.starts_with('.') || several && classes.names.contains(name)))
         .filter(|name| pictures(&folder.join(name)).next().is_some())
         .collect();
     strays.sort();

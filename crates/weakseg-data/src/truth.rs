@@ -241,7 +241,9 @@ impl Truth {
     /// Whether any positive case of a split has a mask.
     #[must_use]
     pub fn has_masks(&self, split: Split) -> bool {
-        let mut positive = self.of(split).filter(|(_, known)| known.labels.contains(&true));
+        let mut positive = self
+            .of(split)
+            .filter(|(_, known)| known.labels.contains(&true));
         positive.any(|(id, _)| self.has_mask(id))
     }
 
