@@ -36,10 +36,7 @@ pub(crate) fn read_boxes(path: &Path, classes: &Classes) -> Result<Boxes, DataEr
     let mut table = CsvTable::read(path)?;
     let columns = table.require(&["image", "label", "x", "y", "width", "height"])?;
     let mut of: BTreeMap<String, Vec<BoundingBox>> = BTreeMap::new();
-    let mut faults: Vec<Fault> = std::mem::take(&mut table.ragged)
-        .into_iter()
-        .map(|error| Fault::error(Rule::ReadableRow, error))
-        .collect();
+    let mut faults = std::mem::take(&mut table.faults);
     let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
     for (line, record) in &table.rows {
         let name = &record[columns[1]];

@@ -49,21 +49,21 @@ impl DataConfig {
     /// understood, or one of its boxes leaves its image. The document is read when objects are first asked for.
     pub fn open_truth(&self, base: &Path, cases: &Cases) -> Result<Truth, DataError> {
         let places = self.truth_places(base)?;
-        let (mut boxes, mut warnings) = (None, Vec::new());
+        let (mut boxes, mut faults) = (None, Vec::new());
         if let Some(path) = &places.boxes {
             let mut table = read_boxes(path, &cases.classes)?;
-            let mut faults = std::mem::take(&mut table.faults);
+            faults.append(&mut table.faults);
             faults.extend(boxes_without_case(path, &table.of, cases));
             faults.extend(boxes_outside(&table.of, cases));
-            let odd = faults
-                .iter()
-                .filter(|fault| fault.severity == Severity::Warning);
-            warnings.extend(odd.map(|fault| fault.error.to_string()));
-            refuse(faults)?;
             boxes = Some(table);
         }
         let mut truth = Truth::new(cases, places.masks, places.objects, boxes, places.resize);
-        truth.warnings = warnings;
+        faults.extend(truth.odd_masks(cases));
+        let odd = faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Warning);
+        truth.warnings = odd.map(|fault| fault.error.to_string()).collect();
+        refuse(faults)?;
         truth.documents = [places.boxes, self.truth_table(base)?]
             .into_iter()
             .flatten()

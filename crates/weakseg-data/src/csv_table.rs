@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
+use crate::fault::{Fault, Rule, counted};
 use crate::{DataError, Limits};
 
 /// A CSV file with a header line.
@@ -12,8 +13,8 @@ pub(crate) struct CsvTable {
     pub(crate) headers: Vec<String>,
     /// Line number (counted from 1, the header included) and cells; every row has as many cells as there are headers.
     pub(crate) rows: Vec<(u64, StringRecord)>,
-    /// Rows with another number of cells.
-    pub(crate) ragged: Vec<DataError>,
+    /// Rows with another number of cells, and that there are rows of blanks, which are passed over as blank lines are.
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl CsvTable {
@@ -54,9 +55,9 @@ impl CsvTable {
                 ));
             }
         }
-        let (mut rows, mut ragged) = (Vec::new(), Vec::new());
+        let (mut rows, mut faults, mut blank) = (Vec::new(), Vec::new(), Vec::new());
         // Counted here: where lines end in CR and LF, the reader's own number is one too low.
-        let (mut line, mut counted) = (1_u64, 0_usize);
+        let (mut line, mut seen) = (1_u64, 0_usize);
         for record in reader.records() {
             let record = record.map_err(broken)?;
             let bytes = text.as_bytes();
@@ -64,13 +65,15 @@ impl CsvTable {
             while matches!(bytes.get(start), Some(b'\r' | b'\n')) {
                 start += 1;
             }
-            let passed = bytes.get(counted..start).unwrap_or_default();
+            let passed = bytes.get(seen..start).unwrap_or_default();
             line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
-            counted = counted.max(start);
-            if record.len() == headers.len() {
+            seen = seen.max(start);
+            if record.iter().all(str::is_empty) {
+                blank.push(line);
+            } else if record.len() == headers.len() {
                 rows.push((line, record));
             } else {
-                ragged.push(DataError::Row {
+                let error = DataError::Row {
                     path: path.to_owned(),
                     line,
                     problem: format!(
@@ -79,14 +82,26 @@ impl CsvTable {
                         headers.len()
                     ),
                     remedy: "give every column a cell".into(),
-                });
+                };
+                faults.push(Fault::error(Rule::ReadableRow, error));
             }
+        }
+        if let Some(line) = blank.first() {
+            let error = DataError::Set {
+                path: path.to_owned(),
+                problem: format!(
+                    "{} of blank cells, the first in line {line}",
+                    counted(blank.len(), "row")
+                ),
+                remedy: "they are passed over; delete them if no case is missing".into(),
+            };
+            faults.push(Fault::warning(Rule::ReadableRow, error));
         }
         Ok(Self {
             path: path.to_owned(),
             headers,
             rows,
-            ragged,
+            faults,
         })
     }
 
@@ -129,25 +144,6 @@ impl CsvTable {
             line,
             problem: problem.into(),
             remedy: remedy.into(),
-        }
-    }
-
-    /// Reads a 0/1 cell. Blank, NaN and anything else is an error: an unknown label is not an absent one.
-    pub(crate) fn label(
-        &self,
-        line: u64,
-        record: &StringRecord,
-        column: usize,
-    ) -> Result<bool, DataError> {
-        match &record[column] {
-            "0" | "0.0" => Ok(false),
-            "1" | "1.0" => Ok(true),
-            other => Err(self.row_error(
-                line,
-                format!("`{}` = `{other}`, expected 0 or 1", self.headers[column]),
-                "label the image or leave its row out; if the column is no finding, name the findings in \
-                 `data.findings`",
-            )),
         }
     }
 }

@@ -131,8 +131,8 @@ pub enum DataError {
     },
     /// A table without a column it needs.
     #[error(
-        "{}: expected the columns {}, found {}; check the header line and that the delimiter is a comma",
-        path.display(), Names(expected), Names(found)
+        "{}: expected the columns {}, found {}; {}",
+        path.display(), Names(expected), Names(found), header_remedy(found)
     )]
     Columns {
         /// The table.
@@ -288,6 +288,13 @@ impl fmt::Display for Twice<'_> {
                 "the ids `{first}` and `{second}` differ in capitals alone, and on some systems their files are one"
             ),
         }
+    }
+}
+
+fn header_remedy(found: &[String]) -> &'static str {
+    match found {
+        [one] if one.contains([';', '\t']) => "save the table with commas between its cells",
+        _ => "check the header line and that the delimiter is a comma",
     }
 }
 

@@ -43,9 +43,10 @@ pub enum Rule {
     SplitNotEmpty,
     /// There is something to tell apart: cases with and without.
     TwoClasses,
-    /// Every class is seen in training.
+    /// Every class is seen in training, and of findings cases without it too.
     ClassInTraining,
-    /// Every split that is scored has something to find; where there is one class alone, cases without it too.
+    /// Every split that is scored has something to find, a mask of it where there are masks, and of findings cases without
+    /// it too.
     ClassInScoring,
     /// No patient is in two splits, and none fills one.
     PatientInOneSplit,
@@ -59,7 +60,7 @@ pub enum Rule {
     MaskValues,
     /// Masks and labels say the same.
     MaskAgreesWithLabel,
-    /// Every mask has its case.
+    /// Every mask has its case, and every folder of masks its finding.
     CaseOfMask,
     /// Every object map has the class map that tells the classes of its objects.
     ClassOfObjects,
@@ -142,12 +143,27 @@ pub(crate) fn refuse(faults: Vec<Fault>) -> Result<(), DataError> {
 
 /// A text for at most five names of many.
 pub(crate) fn some_of(names: &[String]) -> String {
-    let shown = names.iter().take(5).map(|name| format!("`{name}`"));
-    let mut text = shown.collect::<Vec<_>>().join(", ");
-    if names.len() > 5 {
-        text += &format!(" and {} more", names.len() - 5);
+    let quoted = names.iter().map(|name| format!("`{name}`"));
+    first_of(&quoted.collect::<Vec<_>>())
+}
+
+/// At most five texts of many.
+pub(crate) fn first_of(texts: &[String]) -> String {
+    let mut text = texts[..texts.len().min(5)].join(", ");
+    if texts.len() > 5 {
+        text += &format!(" and {} more", texts.len() - 5);
     }
     text
+}
+
+/// A number and what it counts: `1 box`, `2 images`.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    let ending = match (number, thing.ends_with('x')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{number} {thing}{ending}")
 }
 
 /// How splits are named in a sentence.

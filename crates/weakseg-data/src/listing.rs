@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::fault::{Fault, Rule, Severity, refuse, some_of};
-use crate::{Case, Cases, Classes, DataError, Split, dicom, unsafe_id};
+use crate::fault::{Fault, Rule, Severity, counted, first_of, refuse, some_of};
+use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, dicom, unsafe_id};
 
 /// The cases of a set before anybody decided whether they will do.
 pub(crate) struct Listing {
@@ -132,9 +132,9 @@ impl Listing {
             if lacks.len() == self.classes.len() {
                 let error = set(
                     format!(
-                        "0 {} among {} cases of the split `{split}`",
+                        "0 {} among {} of the split `{split}`",
                         lacks.join(", 0 "),
-                        cases.len()
+                        counted(cases.len(), "case")
                     ),
                     "scores of what is not there mean nothing; add cases, or divide the set otherwise",
                 );
@@ -145,34 +145,29 @@ impl Listing {
         if train.is_empty() {
             return faults;
         }
+        let among = counted(train.len(), "training case");
         let remedy =
             "add cases of the other kind; with one kind alone there is nothing to tell apart";
         let lacks = lacking(&self.classes, &train);
         if let [_] = self.classes.names.as_slice() {
             if let Some(missing) = lacks.first() {
-                let error = set(
-                    format!("0 {missing} among {} training cases", train.len()),
-                    remedy,
-                );
+                let error = set(format!("0 {missing} among {among}"), remedy);
                 faults.push(Fault::error(Rule::TwoClasses, error));
             }
             return faults;
         }
         if lacks.len() == self.classes.len() {
-            let error = set(
-                format!(
-                    "no class is present in any of {} training cases",
-                    train.len()
-                ),
-                remedy,
-            );
-            faults.push(Fault::error(Rule::TwoClasses, error));
+            let problem = match train.iter().any(|case| case.is_positive()) {
+                true => format!("0 {} among {among}", lacks.join(", 0 ")),
+                false => format!("no class is present in any of {among}"),
+            };
+            faults.push(Fault::error(Rule::TwoClasses, set(problem, remedy)));
             return faults;
         }
         for missing in lacks {
             let error = set(
-                format!("0 {missing} among {} training cases", train.len()),
-                "add some, or leave the class out; it will never be found",
+                format!("0 {missing} among {among}"),
+                "add some, or leave the class out; what all images have in common cannot be learnt",
             );
             faults.push(Fault::warning(Rule::ClassInTraining, error));
         }
@@ -180,37 +175,16 @@ impl Listing {
     }
 }
 
-/// A warning of ids that are left out because they have no image below `folder`.
-pub(crate) fn without_image(
-    listed: &Path,
-    folder: &Path,
-    left_out: &[(String, String)],
-) -> Option<Fault> {
-    let ids: Vec<String> = left_out.iter().map(|(id, _)| id.clone()).collect();
-    (!ids.is_empty()).then(|| {
-        let error = DataError::Set {
-            path: listed.to_owned(),
-            problem: format!(
-                "{} ids have no image below {}: {}",
-                ids.len(),
-                folder.display(),
-                some_of(&ids)
-            ),
-            remedy: "they are left out; add the images, or allow as many with --allow-skips".into(),
-        };
-        Fault::warning(Rule::ImageOfRow, error)
-    })
-}
-
-/// What is not there among some cases: positives of a class, or negatives of the only one. Nothing is lacking if there
-/// are no cases.
+/// What is not there among some cases: positives of a class, or negatives of a finding or of the only class. Nothing is
+/// lacking if there are no cases.
 fn lacking(classes: &Classes, cases: &[&Case]) -> Vec<String> {
     let mut lacks = Vec::new();
+    let alone = classes.space == LabelSpace::Findings || classes.len() == 1;
     for (class, name) in classes.names.iter().enumerate() {
         let count = cases.iter().filter(|case| case.labels[class]).count();
         if count == 0 && !cases.is_empty() {
             lacks.push(format!("positives of `{name}`"));
-        } else if count == cases.len() && !cases.is_empty() && classes.len() == 1 {
+        } else if count == cases.len() && !cases.is_empty() && alone {
             lacks.push(format!("negatives of `{name}`"));
         }
     }
@@ -222,6 +196,9 @@ pub(crate) struct Ids<'a> {
     listed: &'a Path,
     /// Line of each, and how it is written there.
     lines: HashMap<String, (u64, String)>,
+    doubled: Vec<Fault>,
+    /// Ids that cannot name a file, each with its line, by the reason.
+    unsafe_ones: BTreeMap<&'static str, Vec<(u64, String)>>,
 }
 
 impl<'a> Ids<'a> {
@@ -229,35 +206,66 @@ impl<'a> Ids<'a> {
         Self {
             listed,
             lines: HashMap::new(),
+            doubled: Vec::new(),
+            unsafe_ones: BTreeMap::new(),
         }
     }
 
-    /// Takes note of an id; a fault if it is unsafe or was there before.
-    pub(crate) fn add(&mut self, id: &str, line: u64) -> Result<(), Fault> {
-        if let Some(reason) = unsafe_id(id) {
-            return Err(Fault::error(
-                Rule::SafeId,
-                DataError::UnsafeId {
-                    path: self.listed.to_owned(),
-                    id: id.to_owned(),
-                    reason,
-                },
-            ));
-        }
+    /// Takes note of an id; whether it can be used, being safe and new.
+    pub(crate) fn add(&mut self, id: &str, line: u64) -> bool {
         // Two names that differ in case alone are one file on some systems.
-        match self.lines.insert(id.to_lowercase(), (line, id.to_owned())) {
-            None => Ok(()),
-            Some((first, other)) => Err(Fault::error(
-                Rule::UniqueId,
-                DataError::DuplicateId {
-                    path: self.listed.to_owned(),
-                    id: id.to_owned(),
-                    other,
-                    first,
-                    second: line,
-                },
-            )),
+        let before = self.lines.insert(id.to_lowercase(), (line, id.to_owned()));
+        if let Some(reason) = unsafe_id(id) {
+            // One of many rows is told once.
+            if before.is_none() {
+                let of_reason = self.unsafe_ones.entry(reason).or_default();
+                of_reason.push((line, id.to_owned()));
+            }
+            return false;
         }
+        let Some((first, other)) = before else {
+            return true;
+        };
+        let error = DataError::DuplicateId {
+            path: self.listed.to_owned(),
+            id: id.to_owned(),
+            other,
+            first,
+            second: line,
+        };
+        self.doubled.push(Fault::error(Rule::UniqueId, error));
+        false
+    }
+
+    /// What is wrong with those that cannot be used.
+    pub(crate) fn faults(self) -> Vec<Fault> {
+        let mut faults = self.doubled;
+        for (reason, ids) in self.unsafe_ones {
+            // Backslashes are not doubled: most are those of Windows' paths.
+            let shown = |(line, id): &(u64, String)| {
+                let id = id.escape_debug().to_string().replace(r"\\", r"\");
+                format!("`{id}` (line {line})")
+            };
+            let told: Vec<String> = ids.iter().map(shown).collect();
+            let remedy = if ids.iter().any(|(_, id)| id.contains('\\')) {
+                "write the name of each file alone, without its folder"
+            } else if ids.iter().all(|(_, id)| id.is_empty()) {
+                "name the image of each row"
+            } else {
+                "rename the images"
+            };
+            let error = DataError::Set {
+                path: self.listed.to_owned(),
+                problem: format!(
+                    "{} that cannot name a file ({reason}): {}",
+                    counted(ids.len(), "id"),
+                    first_of(&told)
+                ),
+                remedy: remedy.into(),
+            };
+            faults.push(Fault::error(Rule::SafeId, error));
+        }
+        faults
     }
 }
 
@@ -323,11 +331,32 @@ mod tests {
     #[test]
     fn ids_that_differ_in_case_alone_are_doubled() {
         let mut ids = Ids::new(Path::new("labels.csv"));
-        assert!(ids.add("a", 2).is_ok());
-        assert!(ids.add("b", 3).is_ok());
-        let fault = ids.add("A", 4).unwrap_err();
+        assert!(ids.add("a", 2) && ids.add("b", 3) && !ids.add("A", 4));
+        let [fault] = &ids.faults()[..] else {
+            panic!("one id is doubled");
+        };
         assert_eq!(fault.rule, Rule::UniqueId);
         assert!(fault.error.to_string().contains("lines 2 and 4"));
+    }
+
+    #[test]
+    fn paths_of_windows_are_told_once_with_their_lines() {
+        let mut ids = Ids::new(Path::new("labels.csv"));
+        for line in 2..9 {
+            assert!(!ids.add(&format!(r"C:\images\{line}"), line));
+            assert!(!ids.add(r"C:\images\2", line + 10), "told before");
+        }
+        let [fault] = &ids.faults()[..] else {
+            panic!("one reason");
+        };
+        let text = fault.error.to_string();
+        for part in [
+            "labels.csv: 7 ids that cannot name a file",
+            r"`C:\images\2` (line 2), `C:\images\3` (line 3)",
+            "and 2 more; write the name of each file alone",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 
     #[test]

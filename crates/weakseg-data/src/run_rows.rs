@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::DataError;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
 use crate::listing::{Ids, id_of};
 use crate::rle::RleError;
 use crate::run_table::TableForm;
-use crate::{DataError, unsafe_id};
 
 /// The cells of one id, in the order of the table.
 pub(crate) struct RunRow {
@@ -50,10 +50,7 @@ impl RunRows {
     pub(crate) fn read(path: &Path, form: TableForm) -> Result<Self, DataError> {
         let mut table = CsvTable::read(path)?;
         let columns = table.require(&["ImageId", "EncodedPixels"])?;
-        let mut faults: Vec<Fault> = std::mem::take(&mut table.ragged)
-            .into_iter()
-            .map(|error| Fault::error(Rule::ReadableRow, error))
-            .collect();
+        let mut faults = std::mem::take(&mut table.faults);
         let mut rows: Vec<RunRow> = Vec::new();
         let mut ids = Ids::new(path);
         let mut known: HashMap<String, usize> = HashMap::new();
@@ -66,11 +63,7 @@ impl RunRows {
                 text,
             };
             let Some(&at) = known.get(id) else {
-                if let Err(fault) = ids.add(id, *line) {
-                    // One that can name no file is told once, not in every row.
-                    if unsafe_id(id).is_none() || !faults.iter().any(|other| same(other, &fault)) {
-                        faults.push(fault);
-                    }
+                if !ids.add(id, *line) {
                     continue;
                 }
                 known.insert(id.to_owned(), rows.len());
@@ -112,10 +105,7 @@ impl RunRows {
             }
             row.cells.push(cell);
         }
+        faults.extend(ids.faults());
         Ok(Self { rows, faults })
     }
-}
-
-fn same(a: &Fault, b: &Fault) -> bool {
-    a.rule == b.rule && a.error.to_string() == b.error.to_string()
 }

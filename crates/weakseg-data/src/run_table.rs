@@ -68,8 +68,8 @@ impl RunTable {
     ///
     /// # Errors
     /// [`DataError::Row`] for a row without its cells, or an id with a mask in one row and none in another;
-    /// [`DataError::UnsafeId`]; [`DataError::DuplicateId`] for ids that differ in capitals alone; all of them with the
-    /// number of others. [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
+    /// [`DataError::Set`] for ids that cannot name a file; [`DataError::DuplicateId`] for ids that differ in capitals alone;
+    /// all of them with the number of others. [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
     pub fn read(path: &Path, form: TableForm) -> Result<Self, DataError> {
         let rows = RunRows::read(path, form)?;
         refuse(rows.faults)?;

@@ -16,11 +16,11 @@ use crate::dicom::{Identity, identity, may_be_dicom};
 use crate::fault::{Fault, Rule, some_of};
 use crate::list_images::search;
 use crate::listing::{Listing, below, id_of};
+use crate::places::{Place, optional, root_folder};
 use crate::run_rows::{RunRow, RunRows};
 use crate::run_table::{RunTable, TableForm};
 use crate::split::{Candidate, Held, by_counts, by_group, check_shares};
 use crate::split_file::read_splits;
-use crate::table::optional;
 use crate::{Case, Classes, DataError, LabelSpace, Limits, Split, Tone, View};
 
 /// SIIM-ACR Pneumothorax as it is downloaded.
@@ -91,7 +91,7 @@ impl SiimConfig {
 
     /// Reads who is ill, finds the images, and divides them.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
-        let root = below(base, &self.root);
+        let root = root_folder(base, &self.root)?;
         let path = self.table(base);
         let mut faults = Vec::new();
         let classes = Classes {
@@ -189,7 +189,8 @@ impl SiimConfig {
     }
 
     fn divide(&self, root: &Path, listing: &mut Listing) -> Result<(), DataError> {
-        if let Some(path) = optional(root, self.split.as_deref(), "split.csv", Path::is_file)? {
+        let given = self.split.as_deref();
+        if let Some(path) = optional(root, "split", given, "split.csv", Place::File)? {
             return read_splits(&path, listing);
         }
         let candidates: Vec<Candidate<'_>> = listing

@@ -31,15 +31,12 @@ pub(crate) fn read_splits(path: &Path, listing: &mut Listing) -> Result<(), Data
     let mut table = CsvTable::read(path)?;
     let columns = table.require(&["image", "split"])?;
     let row = |error| Fault::error(Rule::ReadableRow, error);
-    listing
-        .faults
-        .extend(std::mem::take(&mut table.ragged).into_iter().map(row));
+    listing.faults.append(&mut table.faults);
     let mut ids = Ids::new(path);
     let mut splits: HashMap<String, Split> = HashMap::new();
     for (line, record) in &table.rows {
         let id = id_of(&record[columns[0]]);
-        if let Err(fault) = ids.add(id, *line) {
-            listing.faults.push(fault);
+        if !ids.add(id, *line) {
             continue;
         }
         match record[columns[1]].parse() {
@@ -53,6 +50,7 @@ pub(crate) fn read_splits(path: &Path, listing: &mut Listing) -> Result<(), Data
             ))),
         }
     }
+    listing.faults.extend(ids.faults());
     let mut unnamed = Vec::new();
     for case in &mut listing.cases {
         match splits.remove(&case.id) {

@@ -1,6 +1,6 @@
 //! A folder of images and a CSV of labels: `image[,patient][,split],FINDING…`, one row an image, 0 or 1 a finding.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::read_boxes;
 use crate::class_names::check_classes;
 use crate::csv_table::CsvTable;
-use crate::fault::{Fault, Rule, some_of};
-use crate::listing::{Ids, Listing, below, find_image, id_of, is_ending, without_image};
+use crate::fault::{Fault, Rule, counted, some_of};
+use crate::label_cells::LabelCells;
+use crate::listing::{Ids, Listing, below, find_image, id_of, is_ending};
+use crate::missing_images::without_image;
+use crate::places::{Place, optional, required, root_folder};
 use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
 
@@ -97,13 +100,25 @@ impl TableConfig {
     /// The folder of the masks, if there is one.
     pub(crate) fn mask_folder(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
         let root = below(base, &self.root);
-        optional(&root, self.masks.as_deref(), "masks", Path::is_dir)
+        optional(
+            &root,
+            "masks",
+            self.masks.as_deref(),
+            "masks",
+            Place::Folder,
+        )
     }
 
     /// The table of boxes, if there is one.
     pub(crate) fn box_file(&self, base: &Path) -> Result<Option<PathBuf>, DataError> {
         let root = below(base, &self.root);
-        optional(&root, self.boxes.as_deref(), "boxes.csv", Path::is_file)
+        optional(
+            &root,
+            "boxes",
+            self.boxes.as_deref(),
+            "boxes.csv",
+            Place::File,
+        )
     }
 
     /// The document of the true objects, if there is one.
@@ -113,25 +128,27 @@ impl TableConfig {
             return Ok(None);
         }
         let root = below(base, &self.root);
-        optional(&root, given, "instances.json", Path::is_file)
+        optional(&root, "instances", given, "instances.json", Place::File)
     }
 
     /// Reads the table and divides its cases.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
         check_shares(self.val_fraction, self.test_fraction)?;
-        let root = below(base, &self.root);
-        let path = root.join(&self.csv);
+        let root = root_folder(base, &self.root)?;
+        let path = required(&root, "csv", &self.csv, Place::File)?;
         let mut table = CsvTable::read(&path)?;
         let classes = self.classes(&table)?;
-        let mut faults: Vec<Fault> = std::mem::take(&mut table.ragged)
-            .into_iter()
-            .map(|error| Fault::error(Rule::ReadableRow, error))
-            .collect();
-        let mut left_out = Vec::new();
-        let cases = self.read_rows(&root, &table, &classes, &mut faults, &mut left_out)?;
-        let folder = root.join(&self.images);
-        faults.extend(without_image(&path, &folder, &left_out));
-        faults.extend(images_without_row(&folder, &cases)?);
+        let mut faults = std::mem::take(&mut table.faults);
+        let Rows {
+            cases,
+            missing,
+            unusable,
+        } = self.read_rows(&root, &table, &classes, &mut faults)?;
+        let folder = required(&root, "images", &self.images, Place::Folder)?;
+        faults.extend(without_image(&path, &folder, &missing));
+        faults.extend(images_without_row(&folder, &cases, &unusable)?);
+        let no_image = |(_, name): (u64, String)| (id_of(&name).to_owned(), "no image".to_owned());
+        let left_out = missing.into_iter().map(no_image).collect();
         let mut listing = Listing {
             root: path,
             classes,
@@ -141,6 +158,8 @@ impl TableConfig {
             test_wanted: false,
         };
         if table.column("split").is_none() {
+            let unknown = patients_unknown(&table, &listing);
+            listing.faults.extend(unknown);
             self.divide(base, &mut listing)?;
         }
         Ok(listing)
@@ -177,57 +196,48 @@ impl TableConfig {
         Ok(classes)
     }
 
-    /// The cases of the rows; what is wrong goes to `faults`, ids without an image to `left_out`.
+    /// Reads the rows; what is wrong goes to `faults`.
     fn read_rows(
         &self,
         root: &Path,
         table: &CsvTable,
         classes: &Classes,
         faults: &mut Vec<Fault>,
-        left_out: &mut Vec<(String, String)>,
-    ) -> Result<Vec<Case>, DataError> {
+    ) -> Result<Rows, DataError> {
         let folder = root.join(&self.images);
         let image = table.require(&["image"])?[0];
         let (patient, split) = (table.column("patient"), table.column("split"));
         let names: Vec<&str> = classes.names.iter().map(String::as_str).collect();
         let columns = table.require(&names)?;
         let mut ids = Ids::new(&table.path);
-        let mut cases = Vec::with_capacity(table.rows.len());
+        let mut cells = LabelCells::of(table);
+        let mut rows = Rows::default();
         for (line, record) in &table.rows {
             let name = &record[image];
             let id = id_of(name);
-            let before = faults.len();
-            let row = |error| Fault::error(Rule::ReadableRow, error);
-            if let Err(fault) = ids.add(id, *line) {
-                faults.push(fault);
-            }
-            let mut labels = Vec::with_capacity(columns.len());
-            for &column in &columns {
-                match table.label(*line, record, column) {
-                    Ok(label) => labels.push(label),
-                    Err(error) => faults.push(row(error)),
-                }
-            }
+            let usable = ids.add(id, *line);
+            let labels = cells.read(*line, record, &columns);
             let split = match split.map(|column| record[column].parse()) {
-                None => Split::Train,
-                Some(Ok(split)) => split,
+                None => Some(Split::Train),
+                Some(Ok(split)) => Some(split),
                 Some(Err(problem)) => {
-                    faults.push(row(table.row_error(
-                        *line,
-                        problem,
-                        "name the split of every case",
-                    )));
-                    Split::Train
+                    let error = table.row_error(*line, problem, "name the split of every case");
+                    faults.push(Fault::error(Rule::ReadableRow, error));
+                    None
                 }
             };
-            if before < faults.len() {
-                continue;
-            }
-            let Some(image) = find_image(&folder, name) else {
-                left_out.push((id.to_owned(), "no image".to_owned()));
+            let (true, Some(labels), Some(split)) = (usable, labels, split) else {
+                // Whoever wrote a path of Windows meant its last part.
+                let meant = name.rsplit('\\').next().unwrap_or(name);
+                rows.unusable.insert(id_of(meant).to_lowercase());
                 continue;
             };
-            cases.push(Case {
+            let Some(image) = find_image(&folder, name) else {
+                rows.unusable.insert(id.to_lowercase());
+                rows.missing.push((*line, name.to_owned()));
+                continue;
+            };
+            rows.cases.push(Case {
                 id: id.to_owned(),
                 patient: patient
                     .map(|column| record[column].to_owned())
@@ -238,7 +248,9 @@ impl TableConfig {
                 view: self.view(),
             });
         }
-        Ok(cases)
+        faults.extend(ids.faults());
+        faults.extend(cells.faults());
+        Ok(rows)
     }
 
     fn divide(&self, base: &Path, listing: &mut Listing) -> Result<(), DataError> {
@@ -277,28 +289,58 @@ impl TableConfig {
     }
 }
 
-/// A path that was given and must exist, or a usual one that may.
-pub(crate) fn optional(
-    root: &Path,
-    given: Option<&Path>,
-    usual: &str,
-    exists: impl Fn(&Path) -> bool,
-) -> Result<Option<PathBuf>, DataError> {
-    let path = root.join(given.unwrap_or(Path::new(usual)));
-    if exists(&path) {
-        return Ok(Some(path));
-    }
-    match given {
-        None => Ok(None),
-        Some(_) => Err(DataError::Io {
-            path,
-            action: "find",
-            source: std::io::ErrorKind::NotFound.into(),
-        }),
-    }
+/// The rows of a table.
+#[derive(Default)]
+struct Rows {
+    cases: Vec<Case>,
+    /// Rows without an image: line, and the image as it is named there.
+    missing: Vec<(u64, String)>,
+    /// The ids, in small letters, of rows that are no cases.
+    unusable: HashSet<String>,
 }
 
-fn images_without_row(folder: &Path, cases: &[Case]) -> Result<Option<Fault>, DataError> {
+/// A warning of cases that are divided without knowing whose they are.
+fn patients_unknown(table: &CsvTable, listing: &Listing) -> Option<Fault> {
+    let unknown = listing
+        .cases
+        .iter()
+        .filter(|case| case.patient.is_none())
+        .count();
+    let alike = |name: &&String| {
+        let name = name.to_lowercase();
+        name.starts_with("patient") && name != "patient"
+    };
+    let alike: Vec<String> = table.headers.iter().filter(alike).cloned().collect();
+    let remedy = match alike.is_empty() {
+        true => {
+            "name the patients in a column `patient`, or the splits in a column `split`".to_owned()
+        }
+        false => format!(
+            "call the column that names them `patient`; is it one of {}?",
+            some_of(&alike)
+        ),
+    };
+    (unknown > 0).then(|| {
+        let error = DataError::Set {
+            path: listing.root.clone(),
+            problem: format!(
+                "no patient is named for {} of {}: each is taken as a patient of its own, so that one patient may come to \
+                 lie in two splits",
+                unknown,
+                counted(listing.cases.len(), "case"),
+            ),
+            remedy,
+        };
+        Fault::warning(Rule::PatientInOneSplit, error)
+    })
+}
+
+/// A warning of images that no row speaks of. What is wrong with the rows of `unusable` ids is told already.
+fn images_without_row(
+    folder: &Path,
+    cases: &[Case],
+    unusable: &HashSet<String>,
+) -> Result<Option<Fault>, DataError> {
     let known: BTreeSet<&Path> = cases.iter().map(|case| case.image.as_path()).collect();
     let mut strays = Vec::new();
     for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
@@ -306,10 +348,10 @@ fn images_without_row(folder: &Path, cases: &[Case]) -> Result<Option<Fault>, Da
         let ending = path.extension().and_then(|ending| ending.to_str());
         // A link to nothing is no image; the row it was meant for is told.
         if ending.is_some_and(is_ending) && path.is_file() && !known.contains(path.as_path()) {
-            strays.extend(
-                path.file_name()
-                    .map(|name| name.to_string_lossy().into_owned()),
-            );
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            strays.extend(name.filter(|name| !unusable.contains(&id_of(name).to_lowercase())));
         }
     }
     strays.sort();
@@ -317,11 +359,11 @@ fn images_without_row(folder: &Path, cases: &[Case]) -> Result<Option<Fault>, Da
         let error = DataError::Set {
             path: folder.to_owned(),
             problem: format!(
-                "{} images without a usable row in the table: {}",
-                strays.len(),
+                "{} without a row in the table: {}",
+                counted(strays.len(), "image"),
                 some_of(&strays)
             ),
-            remedy: "add their labels, or leave them out knowingly".into(),
+            remedy: "they are left out; add their labels, or move them elsewhere".into(),
         };
         Fault::warning(Rule::RowOfImage, error)
     }))

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::boxes::{BoundingBox, Boxes};
+use crate::fault::Fault;
 use crate::mask::{VOID, binary, check_indices};
+use crate::mask_folder::odd_masks;
 use crate::mask_store::mask_paths;
 use crate::run_table::RunTable;
 use crate::true_instance::{self, Objects, TrueInstance};
@@ -82,7 +84,8 @@ impl Truth {
         }
     }
 
-    /// What is not as it should be though scores can be made of it, for the user's eyes: boxes that are left out.
+    /// What is not as it should be though scores can be made of it, for the user's eyes: boxes and masks that
+    /// are left out, and splits without a mask.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -209,6 +212,26 @@ impl Truth {
         path.is_file().then_some(path)
     }
 
+    /// Whether a file or a run length says where the findings of a case are.
+    pub(crate) fn has_mask(&self, id: &str) -> bool {
+        match &self.masks {
+            None => false,
+            Some(Masks::Folder(folder)) => {
+                let paths = self.paths(folder, id);
+                paths.iter().any(|path| path.is_file())
+            }
+            Some(Masks::Runs(runs)) => runs.is_positive(id),
+        }
+    }
+
+    /// Warnings of its folder of masks.
+    pub(crate) fn odd_masks(&self, cases: &Cases) -> Vec<Fault> {
+        match &self.masks {
+            Some(Masks::Folder(folder)) => odd_masks(folder, cases, self),
+            None | Some(Masks::Runs(_)) => Vec::new(),
+        }
+    }
+
     /// The boxes of a case, in the order of their table.
     #[must_use]
     pub fn boxes(&self, id: &str) -> &[BoundingBox] {
@@ -221,14 +244,7 @@ impl Truth {
         let mut positive = self
             .of(split)
             .filter(|(_, known)| known.labels.contains(&true));
-        positive.any(|(id, _)| match &self.masks {
-            None => false,
-            Some(Masks::Folder(folder)) => {
-                let paths = self.paths(folder, id);
-                paths.iter().any(|path| path.is_file())
-            }
-            Some(Masks::Runs(runs)) => runs.is_positive(id),
-        })
+        positive.any(|(id, _)| self.has_mask(id))
     }
 
     fn of(&self, split: Split) -> impl Iterator<Item = (&str, &Known)> {

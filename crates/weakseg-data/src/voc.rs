@@ -11,8 +11,10 @@ use crate::class_names::check_classes;
 use crate::cls_labels::{self, ClsLabels};
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule};
-use crate::listing::{Ids, Listing, below, find_image, id_of, without_image};
-use crate::table::optional;
+use crate::label_cells::LabelCells;
+use crate::listing::{Ids, Listing, below, find_image, id_of};
+use crate::missing_images::without_image;
+use crate::places::{Place, optional, root_folder};
 use crate::{Case, Classes, DataError, LabelSpace, Limits, MaskResize, Split, View};
 
 /// The twenty classes of PASCAL VOC, in the order of their numbers (1 = aeroplane … 20 = tvmonitor).
@@ -89,9 +91,10 @@ impl VocConfig {
         let root = below(base, &self.root);
         optional(
             &root,
+            "masks",
             self.masks.as_deref(),
             "SegmentationClass",
-            Path::is_dir,
+            Place::Folder,
         )
     }
 
@@ -103,7 +106,7 @@ impl VocConfig {
 
     /// Reads the lists and the labels of their images.
     pub(crate) fn list(&self, base: &Path) -> Result<Listing, DataError> {
-        let root = below(base, &self.root);
+        let root = root_folder(base, &self.root)?;
         let classes = Classes {
             names: self.classes.clone(),
             space: LabelSpace::Exclusive,
@@ -118,7 +121,7 @@ impl VocConfig {
         ];
         let folder = root.join("JPEGImages");
         let mut cases: Vec<Case> = Vec::new();
-        let mut all_left_out = Vec::new();
+        let mut left_out = Vec::new();
         let mut home: HashMap<String, Split> = HashMap::new();
         for (split, name) in lists {
             let Some(name) = name else { continue };
@@ -126,10 +129,9 @@ impl VocConfig {
                 .join("ImageSets/Segmentation")
                 .join(format!("{name}.txt"));
             let mut ids = Ids::new(&path);
-            let mut left_out = Vec::new();
+            let mut missing = Vec::new();
             for (line, id) in read_list(&path)? {
-                if let Err(fault) = ids.add(&id, line) {
-                    faults.push(fault);
+                if !ids.add(&id, line) {
                     continue;
                 }
                 if let Some(other) = home.insert(id.clone(), split) {
@@ -144,7 +146,7 @@ impl VocConfig {
                     continue;
                 }
                 let Some(image) = find_image(&folder, &id) else {
-                    left_out.push((id, "no image".to_owned()));
+                    missing.push((line, id));
                     continue;
                 };
                 match self.case(image, &path, line, id, split, &labels, &classes) {
@@ -152,15 +154,17 @@ impl VocConfig {
                     Err(fault) => faults.push(fault),
                 }
             }
-            faults.extend(without_image(&path, &folder, &left_out));
-            all_left_out.extend(left_out);
+            faults.extend(ids.faults());
+            faults.extend(without_image(&path, &folder, &missing));
+            let reason = || "no image".to_owned();
+            left_out.extend(missing.into_iter().map(|(_, id)| (id, reason())));
         }
         Ok(Listing {
             root,
             classes,
             cases,
             faults,
-            left_out: all_left_out,
+            left_out,
             // A list of no ids is told by its split, if it must not be empty.
             test_wanted: self.test.is_some(),
         })
@@ -257,30 +261,21 @@ impl VocConfig {
         let mut wanted = vec!["image"];
         wanted.extend(classes.names.iter().map(String::as_str));
         let columns = table.require(&wanted)?;
-        let ragged = std::mem::take(&mut table.ragged);
-        faults.extend(
-            ragged
-                .into_iter()
-                .map(|error| Fault::error(Rule::ReadableRow, error)),
-        );
+        faults.append(&mut table.faults);
         let mut ids = Ids::new(&path);
+        let mut cells = LabelCells::of(&table);
         let mut rows = HashMap::with_capacity(table.rows.len());
         for (line, record) in &table.rows {
             let id = id_of(&record[columns[0]]);
-            if let Err(fault) = ids.add(id, *line) {
-                faults.push(fault);
+            if !ids.add(id, *line) {
                 continue;
             }
-            let labels = columns[1..]
-                .iter()
-                .map(|&column| table.label(*line, record, column));
-            match labels.collect::<Result<Vec<bool>, DataError>>() {
-                Ok(labels) => {
-                    rows.insert(id.to_owned(), labels);
-                }
-                Err(error) => faults.push(Fault::error(Rule::ReadableRow, error)),
+            if let Some(labels) = cells.read(*line, record, &columns[1..]) {
+                rows.insert(id.to_owned(), labels);
             }
         }
+        faults.extend(ids.faults());
+        faults.extend(cells.faults());
         Ok(Labels::Table(path, rows))
     }
 }

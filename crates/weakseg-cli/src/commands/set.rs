@@ -10,13 +10,27 @@ use crate::args::Settings;
 use crate::base;
 use crate::exit::usage;
 
-/// The set, and the folder that its relative paths start from.
+/// A set that was named.
+pub struct OpenSet {
+    pub data: DataConfig,
+    /// The folder that its relative paths start from.
+    pub base: PathBuf,
+    /// Ids that may be left out, by the configuration.
+    pub allow_skips: usize,
+}
+
+/// Reads what names a set.
 ///
 /// # Errors
 /// [`crate::exit::Usage`] for a folder that is no set, or with layers of a configuration; those of the configuration.
-pub fn open(set: &Path, layers: &Layers, settings: &Settings) -> Result<(DataConfig, PathBuf)> {
+pub fn open(set: &Path, layers: &Layers, settings: &Settings) -> Result<OpenSet> {
     if !set.is_dir() {
-        return Ok((layers.load(set, settings)?.data, base::of(set)?));
+        let config = layers.load(set, settings)?;
+        return Ok(OpenSet {
+            data: config.data,
+            base: base::of(set)?,
+            allow_skips: config.evaluate.allow_skips,
+        });
     }
     if layers.are_given() {
         return usage(format!(
@@ -24,7 +38,11 @@ pub fn open(set: &Path, layers: &Layers, settings: &Settings) -> Result<(DataCon
             set.display()
         ));
     }
-    Ok((kind_of(set)?, set.to_owned()))
+    Ok(OpenSet {
+        data: kind_of(set)?,
+        base: set.to_owned(),
+        allow_skips: 0,
+    })
 }
 
 /// The kind of set that a folder holds, by its usual files.

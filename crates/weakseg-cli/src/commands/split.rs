@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use weakseg_data::{Split, write_splits};
+use weakseg::progress::Progress;
+use weakseg_data::{DataConfig, Split, write_splits};
 
 use super::output_path::check_new;
 use super::run::Layers;
@@ -17,7 +18,7 @@ use crate::output;
 /// Write how a data set is divided: a CSV of image, patient and split.
 ///
 /// Patients are never divided. A siim set reads the file back from split.csv in its folder, so the division stays the
-/// same whatever becomes of the set or the seed; a table set has a column `split` for it.
+/// same whatever becomes of the set or the seed. A table set has a column `split` for it: copy that of the file into it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,9 +33,9 @@ pub struct DataSplit {
     /// The CSV to write.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
-    /// Ids without an image that may be left out before the program ends with exit code 3.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    allow_skips: usize,
+    /// Ids without an image that may be left out before the program ends with exit code 3; the configuration's by default.
+    #[arg(long, value_name = "N")]
+    allow_skips: Option<usize>,
 }
 
 /// What `--json` prints of a split.
@@ -50,17 +51,24 @@ impl DataSplit {
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data split")?;
         check_new(&self.out)?;
-        let (data, base) = set::open(&self.source, &self.layers, settings)?;
-        let cases = data.open_cases(&base)?;
+        let set = set::open(&self.source, &self.layers, settings)?;
+        let cases = set.data.open_cases(&set.base)?;
         for warning in &cases.warnings {
             settings.ui.warn(&format!("warning: {warning}"));
         }
         write_splits(&self.out, &cases)?;
+        if let DataConfig::Table(table) = &set.data {
+            settings.ui.note(&format!(
+                "a table set is divided by its own column `split`: copy that of {} into {} for the same division from now on",
+                self.out.display(),
+                table.csv.display()
+            ));
+        }
         let left_out = cases.left_out.len();
-        let done = if left_out > self.allow_skips {
+        let allowed = self.allow_skips.unwrap_or(set.allow_skips);
+        let done = if left_out > allowed {
             settings.ui.warn(&format!(
-                "{left_out} ids were left out, {} are allowed (--allow-skips)",
-                self.allow_skips
+                "{left_out} ids were left out, {allowed} are allowed (--allow-skips)"
             ));
             Done::Skipped
         } else {

@@ -14,7 +14,8 @@ use crate::output;
 
 /// List every fault of a data set, before hours are spent on it.
 ///
-/// Reads every image, mask, label and box. Ends with exit code 1 if there is an error; warnings are for you to judge.
+/// Reads every image, mask, label and box, and says what each split holds. Ends with exit code 1 if there is an error;
+/// warnings are for you to judge.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,17 +30,21 @@ pub struct Verify {
     /// Let warnings fail too.
     #[arg(long)]
     strict: bool,
+    /// Rows without an image that are no error; the configuration's by default.
+    #[arg(long, value_name = "N")]
+    allow_skips: Option<usize>,
 }
 
 impl Verify {
     /// Looks at everything and prints what is wrong.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data verify")?;
-        let (data, base) = set::open(&self.source, &self.layers, settings)?;
+        let set = set::open(&self.source, &self.layers, settings)?;
         settings
             .ui
             .note(&format!("reading every file of {}", self.source.display()));
-        let report = data.verify(&base);
+        let mut report = set.data.verify(&set.base);
+        report.allow_skips(self.allow_skips.unwrap_or(set.allow_skips));
         if settings.json {
             output::json(&report)?;
         } else {

@@ -246,7 +246,7 @@ fn from_images_to_a_report_and_a_model() {
     let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
     program.write("set/images/stray.png", &image);
     let whole = program.ok(&["run", "tiny.toml", "--instances"]);
-    let stray = "1 images without a usable row in the table: `stray.png`";
+    let stray = "1 image without a row in the table: `stray.png`";
     assert!(whole.stderr.contains(stray), "{}", whole.stderr);
     assert!(
         whole.stderr.contains("2/10 make-cams: finished before"),

@@ -1,76 +1,21 @@
 //! Every fault of a set at once, before hours are spent on it.
 
+mod report;
 mod strays;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::boxes::{boxes_without_case, outside, read_boxes};
 use crate::config::TruthPlaces;
-use crate::fault::{Fault, Rule, Severity, both, some_of};
+use crate::fault::{Fault, Rule, both, some_of};
 use crate::true_instance::Objects;
-use crate::truth::Masks;
 use crate::{Case, Cases, Classes, DataConfig, DataError, Limits, Split, Truth};
-use strays::{masks_without_case, objects_without_case, objects_without_class_map};
-
-/// What a look at every file of a set brought to light.
-#[derive(Debug, Default, Serialize)]
-pub struct VerifyReport {
-    /// Cases looked at.
-    pub cases: usize,
-    /// Masks that could be read.
-    pub masks: usize,
-    /// Boxes that could be read.
-    pub boxes: usize,
-    /// Everything that is wrong, errors and warnings, in the order of the set.
-    pub faults: Vec<Fault>,
-}
-
-impl VerifyReport {
-    /// Faults that keep the set from being used as it is.
-    pub fn errors(&self) -> impl Iterator<Item = &Fault> {
-        self.of(Severity::Error)
-    }
-
-    /// Faults that may make its figures mislead.
-    pub fn warnings(&self) -> impl Iterator<Item = &Fault> {
-        self.of(Severity::Warning)
-    }
-
-    /// Whether there are no errors; with `strict`, no warnings either.
-    #[must_use]
-    pub fn passes(&self, strict: bool) -> bool {
-        self.errors().next().is_none() && (!strict || self.faults.is_empty())
-    }
-
-    fn of(&self, severity: Severity) -> impl Iterator<Item = &Fault> {
-        self.faults
-            .iter()
-            .filter(move |fault| fault.severity == severity)
-    }
-}
-
-impl fmt::Display for VerifyReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for fault in &self.faults {
-            writeln!(f, "{fault}")?;
-        }
-        write!(
-            f,
-            "{} cases, {} masks, {} boxes: {} errors, {} warnings",
-            self.cases,
-            self.masks,
-            self.boxes,
-            self.errors().count(),
-            self.warnings().count()
-        )
-    }
-}
+pub use report::{SplitReport, VerifyReport};
+use strays::{objects_without_case, objects_without_class_map};
 
 pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     let mut report = VerifyReport::default();
@@ -91,7 +36,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         left_out: listing.left_out,
         warnings: Vec::new(),
     };
-    report.cases = cases.cases.len();
+    report.describe(&cases);
     report.faults.extend(patients_across_splits(&cases));
 
     let places = config.truth_places(base).unwrap_or_else(|error| {
@@ -117,9 +62,6 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             Err(error) => report.faults.push(unreadable(error)),
         }
     }
-    if let Some(Masks::Folder(folder)) = &places.masks {
-        report.faults.extend(masks_without_case(folder, &cases));
-    }
     let mut objects = places.objects;
     if let Some(Objects::Document(document)) = &objects {
         match document.open(&cases.classes) {
@@ -135,12 +77,15 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         }
     }
     let truth = Truth::new(&cases, places.masks, objects, boxes, places.resize);
+    report.faults.extend(truth.odd_masks(&cases));
     let looks: Vec<Look> = cases
         .cases
         .par_iter()
         .map(|case| look_at(case, &cases.classes, &truth))
         .collect();
-    report.masks = looks.iter().filter(|look| look.mask).count();
+    let masks = looks.iter().filter_map(|look| look.mask);
+    report.masks = masks.clone().filter(|&told| told).count();
+    report.taken_as_empty = masks.count() - report.masks;
     report.faults.extend(same_bytes(&cases, &looks));
     let unclassed = looks.iter().filter_map(|look| look.unclassed.as_deref());
     report.faults.extend(objects_without_class_map(unclassed));
@@ -153,7 +98,8 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
 /// What a look at one case's files brought to light.
 struct Look {
     digest: Option<[u8; 32]>,
-    mask: bool,
+    /// Of a case with a mask that could be read: whether a file or a run length told it, or that the case has no finding.
+    mask: Option<bool>,
     /// An object map without a class map.
     unclassed: Option<PathBuf>,
     faults: Vec<Fault>,
@@ -163,7 +109,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
     let limits = Limits::default();
     let mut look = Look {
         digest: None,
-        mask: false,
+        mask: None,
         unclassed: None,
         faults: Vec::new(),
     };
@@ -186,7 +132,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
     match truth.mask(&case.id) {
         Ok(None) => look.unclassed = truth.object_map(&case.id),
         Ok(Some(mask)) => {
-            look.mask = true;
+            look.mask = Some(truth.has_mask(&case.id));
             let present = mask.present(classes.space, classes.len());
             look.faults
                 .extend(disagreements(case, classes, &mask, &present));

@@ -156,7 +156,7 @@ fn findings_can_be_chosen_among_columns() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("line 2: `age` = `50`, expected 0 or 1"),
+        error.contains("`age`: expected 0 or 1, found `50` in line 2, `51` in line 3, `61` in line 4, 2 times `62`"),
         "{error}"
     );
     assert!(error.contains("data.findings"), "{error}");
@@ -186,10 +186,17 @@ fn refusals_say_where_and_what() {
             &[
                 "expected the columns `image`",
                 "`image;patient;mass`",
-                "comma",
+                "save the table with commas",
             ],
         ),
-        ("picture,mass\np0_0,1\n", &["`image`", "`picture`, `mass`"]),
+        (
+            "picture,mass\np0_0,1\n",
+            &[
+                "`image`",
+                "`picture`, `mass`",
+                "that the delimiter is a comma",
+            ],
+        ),
         (
             "image,patient\np0_0,p0\n",
             &["FINDING (0/1)", "`image`, `patient`"],
@@ -205,7 +212,9 @@ fn refusals_say_where_and_what() {
         ("image,a/b\np0_0,1\n", &["class `a/b` cannot name a folder"]),
         (
             "image,mass\np0_0,1\np5_0,\n",
-            &["line 3", "`mass` = ``, expected 0 or 1"],
+            &[
+                "`mass`: expected 0 or 1, found a blank in line 3; label the images, or leave their rows out",
+            ],
         ),
         ("image,mass\np0_0,NaN\np5_0,0\n", &["line 2", "`NaN`"]),
         ("image,mass\np0_0,-1\np5_0,0\n", &["line 2", "`-1`"]),
@@ -217,14 +226,38 @@ fn refusals_say_where_and_what() {
             "image,mass\np0_0.png,1\np5_0,0\np0_0,0\n",
             &["lines 2 and 4", "`p0_0` occurs twice"],
         ),
-        ("image,mass\np0_0,1\n..,0\n", &["`..` cannot name a file"]),
+        (
+            "image,mass\np0_0,1\n..,0\n",
+            &["1 id that cannot name a file (it begins with a dot): `..` (line 3); rename"],
+        ),
+        (
+            "image,mass\nimages\\p0_0.png,1\np5_0,0\n",
+            &[r"`images\p0_0` (line 2); write the name of each file alone, without its folder"],
+        ),
+        (
+            "image,mass\np0_0,yes\np1_0,True\np5_0,no\np6_0,no\n",
+            &[
+                "found `yes` in line 2, `True` in line 3, 2 times `no`, first in line 4; write 1 and 0",
+            ],
+        ),
+        (
+            "image,patient_id,mass\np0_0,77,1\np5_0,78,0\n",
+            &[
+                "`patient_id`: expected 0 or 1, found other values, first in line 2; if it says whose",
+            ],
+        ),
         (
             "image,mass\ngone.png,1\np5_0,0\n",
-            &["1 ids have no image below", "images: `gone`"],
+            &[
+                "no image below",
+                "images for 1 row: `gone.png` (line 2); they are left out; add the images",
+            ],
         ),
         (
             "image,mass\n../images/p0_0.png,1\np5_0,0\n",
-            &["1 ids have no image below", "images: `p0_0`"],
+            &[
+                "images for 1 row: `../images/p0_0.png` (line 2; `p0_0.png` is there); they are left out; name each",
+            ],
         ),
         ("image,mass\n", &["the set has no cases"]),
         (
@@ -247,6 +280,10 @@ fn refusals_say_where_and_what() {
             "image,mass,node\np5_0,0,0\np6_0,0,0\np7_0,0,0\n",
             &["no class is present in any of"],
         ),
+        (
+            "image,mass,node\np5_0,1,0\np6_0,1,0\np7_0,1,0\n",
+            &["0 negatives of `mass`, 0 positives of `node` among 2 training cases"],
+        ),
     ] {
         let error = set.refusal(csv);
         for part in parts {
@@ -258,7 +295,7 @@ fn refusals_say_where_and_what() {
 #[test]
 fn all_faults_are_counted_and_the_first_is_told() {
     let (set, _) = Set::table();
-    let error = set.refusal("image,mass\np0_0,2\np5_0,x\ngone,1\n");
+    let error = set.refusal("image,mass\n..,1\np0_0,2\np5_0,x\ngone,1\n");
     assert!(
         error.contains("line 2") && error.contains("and 2 more; `weakseg data verify`"),
         "{error}"
@@ -279,10 +316,69 @@ fn shares_and_files_that_make_no_sense_are_refused() {
     assert!(refusal(|c| c.val_fraction = 0.0).contains("data.val_fraction = 0"));
     assert!(refusal(|c| c.val_fraction = f64::NAN).contains("data.val_fraction"));
     assert!(refusal(|c| c.test_fraction = 0.9).contains("data.test_fraction = 0.9"));
-    assert!(refusal(|c| c.csv = "other.csv".into()).contains("other.csv"));
-    assert!(refusal(|c| c.images = "pictures".into()).contains("pictures"));
+    assert!(refusal(|c| c.root = "gone".into()).contains("data.root = gone: expected a folder"));
+    assert!(
+        refusal(|c| c.csv = "other.csv".into()).contains("data.csv = other.csv: expected a file")
+    );
+    assert!(
+        refusal(|c| c.images = "gone".into()).contains("data.images = gone: expected a folder")
+    );
     std::fs::write(set.at("labels.csv"), b"image,mass\n\xff\xfe,1\n").unwrap();
     assert!(refusal(|_| ()).contains("UTF-8"));
+}
+
+#[test]
+fn whoever_has_no_patient_is_told() {
+    let (set, config) = Set::table();
+    let told = |table: &str| {
+        set.text("labels.csv", table);
+        let findings = Some(vec!["mass".into()]);
+        let config = TableConfig {
+            findings,
+            ..config.clone()
+        };
+        let warnings = open(&set, &config).warnings.into_iter();
+        warnings
+            .filter(|told| told.contains("no patient is named"))
+            .collect::<String>()
+    };
+    let none = told("image,mass\np0_0,1\np1_0,1\np5_0,0\np6_0,0\n");
+    assert!(
+        none.contains("for 4 of 4 cases: each is taken as a patient of its own"),
+        "{none}"
+    );
+    assert!(
+        none.contains("name the patients in a column `patient`"),
+        "{none}"
+    );
+    let alike = told("image,Patient ID,mass\np0_0,a,1\np1_0,a,1\np5_0,b,0\np6_0,b,0\n");
+    assert!(alike.contains("is it one of `Patient ID`?"), "{alike}");
+    let some = told("image,patient,mass\np0_0,a,1\np1_0,,1\np5_0,c,0\np6_0,d,0\n");
+    assert!(some.contains("for 1 of 4 cases"), "{some}");
+    // All are known, or nothing is divided.
+    for table in [
+        "image,patient,mass\np0_0,a,1\np1_0,b,1\np5_0,c,0\np6_0,d,0\n",
+        "image,split,mass\np0_0,train,1\np1_0,val,1\np5_0,train,0\np6_0,val,0\n",
+    ] {
+        assert_eq!(told(table), "");
+    }
+}
+
+#[test]
+fn rows_of_blanks_are_no_rows() {
+    let (set, config) = Set::table();
+    let plain = open(&set, &config);
+    let text = std::fs::read_to_string(set.at("labels.csv")).unwrap();
+    set.text("labels.csv", &format!("{text},,\n , ,\n"));
+    let cases = open(&set, &config);
+    assert_eq!(cases.cases, plain.cases);
+    let [told] = &cases.warnings[..] else {
+        panic!("{:?}", cases.warnings);
+    };
+    assert!(
+        told.contains("2 rows of blank cells, the first in line 22"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -332,6 +428,6 @@ fn lines_are_counted_alike_whatever_ends_them() {
         set.text("labels.csv", &broken.replace('\n', ending));
         let error = DataConfig::Table(config.clone()).open_cases(set.root());
         let error = error.unwrap_err().to_string();
-        assert!(error.contains("labels.csv, line 8:"), "{error}");
+        assert!(error.contains("found `2` in line 8;"), "{error}");
     }
 }

@@ -406,7 +406,10 @@ fn a_document_that_is_not_the_tables_hinders_no_score_but_that_of_objects() {
     let gone = DataConfig::Table(of("gone.json"));
     let cases = gone.open_cases(set.root()).unwrap();
     let error = gone.open_truth(set.root(), &cases).unwrap_err().to_string();
-    assert!(error.contains("gone.json: cannot find"), "{error}");
+    assert!(
+        error.contains("data.instances = gone.json: expected a file"),
+        "{error}"
+    );
 }
 
 #[test]

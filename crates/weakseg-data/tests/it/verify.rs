@@ -30,8 +30,16 @@ fn faultless_sets_have_no_faults() {
     assert_eq!((report.cases, report.masks, report.boxes), (20, 20, 2));
     assert_eq!(
         report.to_string(),
-        "20 cases, 20 masks, 2 boxes: 0 errors, 0 warnings"
+        "train: 16 cases, 8 with `mass`\nval: 4 cases, 2 with `mass`\n\
+         20 cases of 10 patients, masks of 20 cases, 2 boxes: 0 errors, 0 warnings"
     );
+    for id in ["p5_0", "p9_1"] {
+        fs::remove_file(set.at(&format!("masks/{id}.png"))).unwrap();
+    }
+    let report = verify(&set);
+    assert_eq!((report.masks, report.taken_as_empty), (18, 2));
+    let told = "masks of 18 cases (empty ones taken for 2 cases without a finding)";
+    assert!(report.to_string().contains(told), "{report}");
     let (set, config) = Set::voc();
     let report = DataConfig::Voc(config).verify(set.root());
     assert!(report.passes(true), "{report}");
@@ -57,12 +65,12 @@ fn rows_ids_and_images_are_listed_all_at_once() {
         "labels.csv",
         "p0_0.png,p0,0\n..,p1,0\ngone.png,p8,0\nlost.png,p8,1\np9_1.png,p9,maybe\n",
     );
-    let report = verify(&set);
+    let mut report = verify(&set);
     let rules: Vec<Rule> = report.errors().map(|fault| fault.rule).collect();
     let expected = [
         Rule::UniqueId,
-        Rule::SafeId,
         Rule::UniqueId,
+        Rule::SafeId,
         Rule::ReadableRow,
     ];
     assert_eq!(rules, expected, "{report}");
@@ -70,9 +78,29 @@ fn rows_ids_and_images_are_listed_all_at_once() {
     let [warning] = told.as_slice() else {
         panic!("{report}");
     };
-    assert!(warning.contains("2 ids have no image below"), "{warning}");
-    assert!(warning.contains("`gone`, `lost`"), "{warning}");
-    assert_eq!(report.cases, 20);
+    let told = "images for 2 rows: `gone.png` (line 24), `lost.png` (line 25); they are left out";
+    assert!(warning.contains(told), "{warning}");
+    assert_eq!((report.cases, report.left_out), (20, 2));
+    report.allow_skips(2);
+    assert_eq!(report.errors().count(), 4);
+    report.allow_skips(1);
+    assert_eq!(report.errors().count(), 5);
+}
+
+#[test]
+fn images_of_rows_that_cannot_be_used_are_not_told_to_have_none() {
+    let (set, _) = Set::table();
+    let table = fs::read_to_string(set.at("labels.csv")).unwrap();
+    set.text("labels.csv", &table.replace("p3_", r"images\p3_"));
+    let report = verify(&set);
+    let images = report
+        .warnings()
+        .filter(|fault| fault.rule == Rule::RowOfImage);
+    assert_eq!(
+        (report.errors().count(), images.count()),
+        (1, 0),
+        "{report}"
+    );
 }
 
 #[test]
@@ -82,7 +110,7 @@ fn row_of_image() {
     let (rule, severity, text) = only(&verify(&set));
     assert_eq!((rule, severity), (Rule::RowOfImage, Severity::Warning));
     assert!(
-        text.contains("1 images") && text.contains("`stray.png`"),
+        text.contains("1 image without") && text.contains("`stray.png`"),
         "{text}"
     );
     let (set, _) = Set::table();
@@ -183,12 +211,14 @@ fn class_in_scoring_and_splits_that_stay_empty() {
 fn class_in_training() {
     let (set, _) = Set::table();
     let rows = |mass: u8| {
-        format!("image,split,mass,node\np0_0,train,{mass},0\np5_0,train,0,1\np1_0,val,1,0\n")
+        format!(
+            "image,split,mass,node\np0_0,train,{mass},0\np5_0,train,0,1\np1_0,val,1,0\np6_0,val,0,1\n"
+        )
     };
     set.text("labels.csv", &rows(0));
     fs::remove_dir_all(set.at("masks")).unwrap();
     fs::remove_dir_all(set.at("images")).unwrap();
-    for id in ["p0_0", "p5_0", "p1_0"] {
+    for id in ["p0_0", "p5_0", "p1_0", "p6_0"] {
         set.image(&format!("images/{id}.png"));
     }
     fs::remove_file(set.at("boxes.csv")).unwrap();
@@ -290,6 +320,51 @@ fn case_of_mask() {
     let (set, _) = Set::table();
     set.text("masks/readme.txt", "no mask");
     assert!(verify(&set).passes(true));
+}
+
+#[test]
+fn folders_of_masks_are_named_as_their_findings() {
+    let (set, _) = Set::table();
+    set.mask("masks/mass/p0_0.png", 1);
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::CaseOfMask, Severity::Warning));
+    let told = "1 folder of masks that are not read: `mass`; with one finding masks lie in this folder itself";
+    assert!(text.contains(told), "{text}");
+
+    let (set, config) = Set::table();
+    for folder in ["images", "masks"] {
+        fs::remove_dir_all(set.at(folder)).unwrap();
+    }
+    fs::remove_file(set.at("boxes.csv")).unwrap();
+    let rows = "a,train,1,0\nb,train,0,1\nc,train,0,0\nd,val,1,0\ne,val,0,1\nf,val,0,0\n";
+    set.text("labels.csv", &format!("image,split,Mass,node\n{rows}"));
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        set.image(&format!("images/{id}.png"));
+    }
+    for name in ["mass/a.png", "mass/d.png", ".thumbnails/a.png"] {
+        set.mask(&format!("masks/{name}"), 1);
+    }
+    let report = verify(&set);
+    let told: Vec<String> = report.warnings().map(ToString::to_string).collect();
+    let [folder, val] = told.as_slice() else {
+        panic!("{report}");
+    };
+    let expected = "`mass`; name each folder as its finding, capitals included: `Mass`, `node`";
+    assert!(folder.contains(expected), "{folder}");
+    let expected = "no mask of any of the 2 cases with a finding in the split `val`";
+    assert!(val.contains(expected), "{val}");
+    // A run tells the same.
+    let data = DataConfig::Table(config);
+    let cases = data.open_cases(set.root()).unwrap();
+    let truth = data.open_truth(set.root(), &cases).unwrap();
+    let told: Vec<String> = told
+        .iter()
+        .map(|text| text["warning: ".len()..].to_owned())
+        .collect();
+    assert_eq!(truth.warnings(), told);
+
+    fs::rename(set.at("masks/mass"), set.at("masks/Mass")).unwrap();
+    assert!(verify(&set).passes(true), "{}", verify(&set));
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn refusals_say_where_and_what() {
     assert_eq!(cases.left_out, [("2007_000009".into(), "no image".into())]);
     let told = &cases.warnings[0];
     assert!(
-        told.contains("train.txt: 1 ids have no image below") && told.contains("`2007_000009`"),
+        told.contains("train.txt: no image below")
+            && told.contains("for 1 row: `2007_000009` (line 2)"),
         "{told}"
     );
     set.image("JPEGImages/2007_000009.png");

@@ -19,6 +19,16 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder in the place of the file.
+    #[error(
+        "{}: a folder, expected a configuration; write one that names the set, as in\n[data]\nkind = \"table\"\nroot = \"{}\"",
+        path.display(),
+        path.file_name().unwrap_or(path.as_os_str()).display()
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The file is not TOML; the message points at the place.
     #[error("{}: not valid TOML:\n{message}", path.display())]
     Syntax {
@@ -77,6 +87,11 @@ pub fn load(
     preset_name: Option<&str>,
     sets: &[String],
 ) -> Result<Config, ConfigError> {
+    if path.is_dir() {
+        return Err(ConfigError::Folder {
+            path: path.to_owned(),
+        });
+    }
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
@@ -123,6 +138,11 @@ pub fn resolve(
         origin: blamed(&message, sets).unwrap_or_else(|| origin.to_owned()),
         message,
     };
+    if !merged.contains_key("data") {
+        let message =
+            "no section `data`; name the set, as in\n[data]\nkind = \"table\"\nroot = \"my-set\"";
+        return Err(refuse(message.to_owned()));
+    }
     let mut config: Config = Value::Table(merged)
         .try_into()
         // Its second line names the key.
@@ -369,6 +389,24 @@ mod tests {
             error.contains(
                 "cams.layer is \"layer3\", which vgg16 does not have; expected one of block1, "
             ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_names_no_set_says_how_to() {
+        let error = resolve(table("title = \"Mine\""), "run.toml", None, &[]);
+        let told = error.expect_err("no data").to_string();
+        assert!(
+            told.starts_with("run.toml: no section `data`; name the set"),
+            "{told}"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = load(folder.path(), None, &[])
+            .expect_err("a folder")
+            .to_string();
+        assert!(
+            error.contains("a folder, expected a configuration"),
             "{error}"
         );
     }

@@ -1,0 +1,122 @@
+//! What a folder of masks has too much, and what it lacks.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::fault::{Fault, Rule, counted, some_of};
+use crate::listing::is_ending;
+use crate::mask_store::mask_paths;
+use crate::{Cases, Classes, DataError, LabelSpace, Split, Truth};
+
+/// Warnings of masks in `folder` that no case reads, and of splits that have cases with a finding and no mask of one.
+///
+/// A kit's folder of index maps serves many lists; one beside a table serves that table alone.
+pub(crate) fn odd_masks(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Fault> {
+    if cases.classes.space == LabelSpace::Exclusive {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    faults.extend(masks_without_case(folder, cases));
+    faults.extend(folders_without_finding(folder, &cases.classes));
+    faults.extend(splits_without_mask(folder, cases, truth));
+    faults
+}
+
+fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
+    let known: BTreeSet<_> = cases
+        .cases
+        .iter()
+        .flat_map(|case| mask_paths(folder, &cases.classes, &case.id))
+        .collect();
+    let mut folders: BTreeSet<_> = known.iter().filter_map(|path| path.parent()).collect();
+    folders.insert(folder);
+    let mut strays: Vec<String> = folders
+        .into_iter()
+        .flat_map(pictures)
+        .filter(|path| !known.contains(&path.with_extension("png")))
+        .map(|path| {
+            path.strip_prefix(folder)
+                .unwrap_or(&path)
+                .display()
+                .to_string()
+        })
+        .collect();
+    strays.sort();
+    (!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: folder.to_owned(),
+            problem: format!(
+                "{} of no case: {}",
+                counted(strays.len(), "mask"),
+                some_of(&strays)
+            ),
+            remedy:
+                "name each mask as its image, in the folder of its finding if there are several"
+                    .into(),
+        };
+        Fault::warning(Rule::CaseOfMask, error)
+    })
+}
+
+fn folders_without_finding(folder: &Path, classes: &Classes) -> Option<Fault> {
+    let several = classes.len() > 1;
+    let mut strays: Vec<String> = entries(folder)
+        .filter(|path| path.is_dir())
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .filter(|name| !(name.starts_with('.') || several && classes.names.contains(name)))
+        .filter(|name| pictures(&folder.join(name)).next().is_some())
+        .collect();
+    strays.sort();
+    (!strays.is_empty()).then(|| {
+        let error = DataError::Set {
+            path: folder.to_owned(),
+            problem: format!(
+                "{} of masks that are not read: {}",
+                counted(strays.len(), "folder"),
+                some_of(&strays)
+            ),
+            remedy: match several {
+                true => format!(
+                    "name each folder as its finding, capitals included: {}",
+                    some_of(&classes.names)
+                ),
+                false => "with one finding masks lie in this folder itself, as `ID.png`".into(),
+            },
+        };
+        Fault::warning(Rule::CaseOfMask, error)
+    })
+}
+
+fn splits_without_mask(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for split in [Split::Val, Split::Test] {
+        let positives = cases.of(split).filter(|case| case.is_positive()).count();
+        if positives == 0 || truth.has_masks(split) {
+            continue;
+        }
+        let error = DataError::Set {
+            path: folder.to_owned(),
+            problem: format!(
+                "no mask of any of the {} with a finding in the split `{split}`",
+                counted(positives, "case")
+            ),
+            remedy: "masks of this split are scored on healthy images alone; add masks, or divide the set otherwise"
+                .into(),
+        };
+        faults.push(Fault::warning(Rule::ClassInScoring, error));
+    }
+    faults
+}
+
+/// The pictures in a folder, not those in its subfolders.
+fn pictures(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    entries(folder).filter(|path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(is_ending)
+    })
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))
+}
