@@ -75,6 +75,8 @@ pub fn choose(scores: &[CaseScore], rows: usize) -> Vec<(usize, Role)> {
     alarms.truncate(each);
     let of_three = each.min(scored.len() / 3);
     let middle = (scored.len() - of_three) / 2;
+    let mut median = scored[middle..][..of_three].to_vec();
+    median.rotate_left(of_three / 2); // the one in the middle first
     let worst: Vec<usize> = scored.iter().rev().take(of_three).copied().collect();
     let examples = match scored.len() {
         0..3 => [
@@ -86,7 +88,7 @@ pub fn choose(scores: &[CaseScore], rows: usize) -> Vec<(usize, Role)> {
     };
     let lists = [
         (Role::Best, &scored[..of_three]),
-        (Role::Median, &scored[middle..][..of_three]),
+        (Role::Median, &median[..]),
         (Role::Worst, &worst[..]),
         (Role::FalsePositive, &alarms[..]),
         (Role::TrueNegative, &quiet[..]),
