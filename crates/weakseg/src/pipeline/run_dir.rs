@@ -98,6 +98,7 @@ impl RunDir {
             images = self.data.other_images(before);
             truth = self.data.other_truth(before);
         }
+        let seed = Vec::from_iter(other_seed(root, self.seed)?);
         let mut outdated = Vec::new();
         for (number, step) in METHOD.iter().enumerate() {
             let Some(started) = started(root, step)? else {
@@ -109,14 +110,7 @@ impl RunDir {
             }
             if started.inputs != self.inputs(step) {
                 let sections = self.sections.changed(step, &started.sections);
-                let seed = other_seed(root, self.seed)?;
-                changed = [
-                    sections,
-                    seed.into_iter().collect(),
-                    labels.clone(),
-                    changed,
-                ]
-                .concat();
+                changed = [sections, seed.clone(), labels.clone(), changed].concat();
                 if changed.is_empty() {
                     changed.push("the data, the seed or an earlier step".to_owned());
                 }
