@@ -83,7 +83,7 @@ fn what_cannot_be_shared_is_refused_before_anything_is_trained() {
         &with(&["--devices", "cpu,cpu,cpu"]),
         &[
             "train-classifier: training.accumulate is 2, but 3 devices",
-            "--set …training.batch=1 --set …training.accumulate=3",
+            "--set classifier.training.batch=1 --set classifier.training.accumulate=3",
         ],
     );
     assert!(!program.path("runs").exists());

@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges::at_most;
+
 /// `evaluate` and `report`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateStep {
-    /// Resamples of the 95 % bootstrap intervals; 0 leaves them out.
+    /// Resamples of the 95 % bootstrap intervals, at most 100000; 0 leaves them out.
     pub bootstrap: usize,
     /// Rows of pictures in the report.
     pub gallery: usize,
@@ -25,6 +27,13 @@ impl Default for EvaluateStep {
             prior: Prior::Masks,
             allow_skips: 0,
         }
+    }
+}
+
+impl EvaluateStep {
+    /// The first value out of range, in words that name the key, the value and the range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        at_most("evaluate.bootstrap", self.bootstrap, 100_000)
     }
 }
 

@@ -32,7 +32,7 @@ use crate::digest::digest;
 use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 use crate::progress::{Progress, Stop};
 use crate::train::{FurtherDevice, TrainError};
-use checks::{check_outputs, check_span, check_trainings};
+use checks::{check_outputs, check_place, check_span, check_trainings};
 
 pub use baselines::{PriorMask, baseline_rows};
 pub use claim::Claim;
@@ -313,6 +313,7 @@ pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
         choose_precision(job.config, device, name)?;
     }
     if !job.out.exists() {
+        check_place(job, &cases)?;
         check_trainings(job, &cases, None)?;
     }
     let claim = Claim::of(job.out)?;

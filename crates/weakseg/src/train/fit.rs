@@ -88,7 +88,7 @@ fn train<'scope, L: Lesson + 'scope>(
         .check_groups(&network)
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
-    let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
+    let mut course = checkpoint::resume(plan.name, &checkpoints, network, optimizer)?;
     check_start(&course, &checkpoints, plan)?;
     let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
@@ -179,6 +179,7 @@ fn check_start<M>(
             return Err(CheckpointError::Gone {
                 path: checkpoints.to_owned(),
                 epochs,
+                step: plan.name.to_owned(),
             });
         }
     }
@@ -205,19 +206,20 @@ fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
         || (patience > 0 && course.state.record.waited >= patience)
 }
 
-fn gave_up(why: TensorReadError, place: &str, training: &Training) -> TrainError {
+fn gave_up(why: TensorReadError, place: &str, plan: &Fit<'_>) -> TrainError {
     TrainError::Device {
+        step: plan.name.to_owned(),
         why: why.to_string(),
         place: place.to_owned(),
-        batch: training.batch,
-        accumulate: training.accumulate,
+        batch: plan.training.batch,
+        accumulate: plan.training.accumulate,
     }
 }
 
 /// Says where it was that the device gave up on a lesson.
-fn placed<'a>(place: &'a str, training: &'a Training) -> impl Fn(TrainError) -> TrainError + 'a {
+fn placed<'a>(place: &'a str, plan: &'a Fit<'_>) -> impl Fn(TrainError) -> TrainError + 'a {
     move |error| match error {
-        TrainError::Read(why) => gave_up(why, place, training),
+        TrainError::Read(why) => gave_up(why, place, plan),
         other => other,
     }
 }
@@ -258,7 +260,7 @@ fn step<L: Lesson>(
             (further, device) => format!("{place} on {}", further[device - 1].name),
         }
     };
-    let gave_up = |why| gave_up(why, &place(0), training);
+    let gave_up = |why| gave_up(why, &place(0), plan);
     let mut samples: Vec<_> = samples.into_iter().map(Some).collect();
     replicas
         .begin(&network, group, &mut samples)
@@ -269,8 +271,7 @@ fn step<L: Lesson>(
             Some(samples) => Part::of(lesson, &network, batch, samples, state.place),
             None => replicas.part(number).map(|part| part.beside::<L>(&network)),
         };
-        let part =
-            part.map_err(|error| placed(&place(replicas.device(number)), training)(error))?;
+        let part = part.map_err(|error| placed(&place(replicas.device(number)), plan)(error))?;
         let reading = part.loss();
         for &(name, value) in &part.terms {
             match state.sums.iter_mut().find(|(known, _)| known == name) {
@@ -280,6 +281,7 @@ fn step<L: Lesson>(
         }
         if !reading.is_finite() {
             return Err(TrainError::NotFinite {
+                step: plan.name.to_owned(),
                 what: "loss",
                 value: f64::from(reading),
                 place: state.place,
@@ -299,6 +301,7 @@ fn step<L: Lesson>(
     let length = norm(&network, &gradients).map_err(gave_up)?;
     if !length.is_finite() {
         return Err(TrainError::NotFinite {
+            step: plan.name.to_owned(),
             what: "norm of the gradient",
             value: length,
             place: begun,
@@ -363,7 +366,7 @@ fn end_epoch<L: Lesson>(
         None => lesson.validate(&course.network.valid()),
     };
     let place = format!("in the validation after epoch {epoch}");
-    let figures = figures.map_err(placed(&place, training))?;
+    let figures = figures.map_err(placed(&place, plan))?;
     for &(name, value) in &figures {
         lines.push(line("val", name, value));
     }
@@ -442,5 +445,10 @@ fn chosen<M: Module>(
         "{} takes epoch {epoch} of {epochs}, the best ({figure:.4})",
         plan.name
     ));
-    Ok(checkpoint::best_network(checkpoints, epoch, &network)?)
+    Ok(checkpoint::best_network(
+        plan.name,
+        checkpoints,
+        epoch,
+        &network,
+    )?)
 }

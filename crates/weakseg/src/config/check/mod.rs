@@ -63,6 +63,7 @@ impl Config {
         self.irn.check()?;
         self.pseudo_labels.check()?;
         self.segmenter.check()?;
+        self.evaluate.check()?;
         for (name, training) in [
             ("classifier", &self.classifier.training),
             ("irn", &self.irn.training),
