@@ -63,7 +63,7 @@ fn an_error_ends_a_shared_training_with_one_thread() {
     let rest = ["--devices", "cpu,cpu", "--threads", "1", "--set"];
     let rate = "classifier.training.optimizer.lr=1e30";
     let line = [&UNTIL[..], &rest, &[rate]].concat();
-    program.fails(1, &line, &["in epoch 1, batch", "Lower the learning rate"]);
+    program.fails(1, &line, &["in epoch 1, batch", "a lower learning rate"]);
 }
 
 #[test]

@@ -198,6 +198,11 @@ fn from_images_to_a_report_and_a_model() {
     let program = Program::new();
     write_tiny(&program);
 
+    // Among the images a run's pictures would be images of the next call.
+    let among = ["run", "tiny.toml", "--out", "set/images/run"];
+    program.fails(1, &among, &["among the images of the set"]);
+    assert!(!program.path("set/images/run").exists());
+
     // In two parts: the second call goes on where the first was told to stop.
     let part = program.ok(&["run", "tiny.toml", "--until", "make-cams"]);
     assert_eq!(part.stdout.trim(), "run: runs/tiny");
