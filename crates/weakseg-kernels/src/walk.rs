@@ -385,7 +385,10 @@ fn check(
             expected: "0 to 1",
         });
     }
-    if let Some(at) = maps.iter().position(|m| !(m.abs() <= GREATEST)) {
+    if let Some(at) = maps
+        .iter()
+        .position(|map| !(-GREATEST..=GREATEST).contains(map))
+    {
         let (row, column) = place(at);
         return Err(WalkError::Value {
             what: "maps",
