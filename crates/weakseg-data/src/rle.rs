@@ -175,16 +175,16 @@ impl Form {
                 count => Err(RleError::EmptyAndRuns { count: count - 1 }),
             };
         }
+        let least = u64::from(self == Self::Absolute);
         if tokens.len() % 2 == 1 {
             // What is no number is the likelier mistake, and the better told.
             for (index, token) in tokens.iter().enumerate() {
-                number(index, token, 0)?;
+                number(index, token, if index % 2 == 0 { least } else { 1 })?;
             }
             return Err(RleError::OddCount {
                 count: tokens.len(),
             });
         }
-        let least = u64::from(self == Self::Absolute);
         let pair = |(at, pair): (usize, &[&str])| {
             Ok([
                 number(2 * at, pair[0], least)?,
@@ -337,7 +337,10 @@ mod tests {
         assert!(relative("18446744073709551615 18446744073709551615").contains("leaves the image"));
         assert!(absolute("0 1").contains("at least 1"));
         assert!(absolute("7 1").contains("leaves the image"));
-        assert!(absolute("-1").contains("`-1`"));
+        assert!(absolute("-1").contains("`-1`, expected a whole number of at least 1"));
+        assert!(
+            absolute("3 0 5").contains("token 2 is `0`, expected a whole number of at least 1")
+        );
         assert!(absolute("1 3 3 1").contains("overlaps"));
         assert!(Form::Relative.decode("0 1", 0, 3).is_err());
         for text in ["nan", "None", "-1.0", "-1 -1", "1 0", "0", "\"-1\"", ""] {

@@ -40,8 +40,8 @@ impl RunRow {
 pub(crate) struct RunRows {
     /// In the order in which the table names them first.
     pub(crate) rows: Vec<RunRow>,
-    /// Rows without their cells, ids that can name no file or are another one in other letters, and ids that are said to
-    /// have a mask and none. Cells that cannot be understood are not among them.
+    /// Rows without their cells, ids that can name no file, are another one in other letters or are written in two ways, and
+    /// ids that are said to have a mask and none. Cells that cannot be understood are not among them.
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -53,7 +53,7 @@ impl RunRows {
         let mut faults = std::mem::take(&mut table.faults);
         let mut rows: Vec<RunRow> = Vec::new();
         let mut ids = Ids::new(path);
-        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut known: HashMap<String, (usize, String)> = HashMap::new();
         for (line, record) in &table.rows {
             let id = id_of(&record[columns[0]]);
             let text = record[columns[1]].to_owned();
@@ -62,18 +62,31 @@ impl RunRows {
                 empty: form.is_empty(&text),
                 text,
             };
-            let Some(&at) = known.get(id) else {
+            let written = &record[columns[0]];
+            let Some((at, before)) = known.get(id) else {
                 if !ids.add(id, *line) {
                     continue;
                 }
-                known.insert(id.to_owned(), rows.len());
+                known.insert(id.to_owned(), (rows.len(), written.to_owned()));
                 rows.push(RunRow {
                     id: id.to_owned(),
                     cells: vec![cell],
                 });
                 continue;
             };
-            let row = &mut rows[at];
+            let row = &mut rows[*at];
+            if before != written {
+                let error = table.row_error(
+                    *line,
+                    format!(
+                        "`{written}` is the image `{id}`, and so is `{before}` of line {}",
+                        row.cells[0].line
+                    ),
+                    "write one image's rows alike, and give two images two file names",
+                );
+                faults.push(Fault::error(Rule::UniqueId, error));
+                continue;
+            }
             let (first, now) = (&row.cells[0], &cell);
             match (&first.empty, &now.empty) {
                 (Ok(true), Ok(true)) if form != TableForm::Coco => {

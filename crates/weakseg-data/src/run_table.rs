@@ -67,9 +67,10 @@ impl RunTable {
     /// looked at when a mask is asked for.
     ///
     /// # Errors
-    /// [`DataError::Row`] for a row without its cells, or an id with a mask in one row and none in another;
-    /// [`DataError::Set`] for ids that cannot name a file; [`DataError::DuplicateId`] for ids that differ in capitals alone;
-    /// all of them with the number of others. [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
+    /// [`DataError::Row`] for a row without its cells, an id with a mask in one row and none in another, or two names of one
+    /// id (`a/1.png` and `b/1`, of which only `1` names the file); [`DataError::Set`] for ids that cannot name a file;
+    /// [`DataError::DuplicateId`] for ids that differ in capitals alone; all of them with the number of others.
+    /// [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
     pub fn read(path: &Path, form: TableForm) -> Result<Self, DataError> {
         let rows = RunRows::read(path, form)?;
         refuse(rows.faults)?;
@@ -279,6 +280,13 @@ mod tests {
             error.contains("lines 2 and 3") && error.contains("`A` and `a` differ in capitals"),
             "{error}"
         );
+        for (first, second) in [("a/b", "c/b"), ("b.dcm", "b.png"), ("b", "../../b")] {
+            let rows = format!("{first},1 1\na,2 2\n{second},2 2\n");
+            let error = read(&rows, TableForm::Kaggle).unwrap_err();
+            let words =
+                format!("line 4: `{second}` is the image `b`, and so is `{first}` of line 2");
+            assert!(error.contains(&words), "{error}");
+        }
         let table = read("a,0 2\nb,-1\na,3 1\n", TableForm::Siim).unwrap();
         assert_eq!(
             table.mask("a", 2, 3).unwrap().unwrap().as_slice(),

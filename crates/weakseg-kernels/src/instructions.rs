@@ -123,8 +123,7 @@ mod tests {
         (0..count).map(|at| (at as f32 * seed).sin()).collect()
     }
 
-    /// Results of what is compiled for each set, but of convolutions, whose tests try each, and of
-    /// affinities written pair by pair.
+    /// Results of what is compiled for each set, but of convolutions, whose tests try each.
     fn all(set: Instructions) -> Vec<Vec<f32>> {
         let sizes = Channels::of(SHAPE);
         let (channels, plane) = (sizes.channels, sizes.plane);
@@ -210,13 +209,9 @@ mod tests {
         found.extend(sums_of_pairs(set));
         let (maps, edges) = (numbers(2 * 9 * 70, 0.7), numbers(9 * 70, 1.3));
         let edges: Vec<f32> = edges.iter().map(|edge| edge * edge).collect();
-        found.push(walk::walked(
-            set,
-            &maps,
-            &edges,
-            [9, 70],
-            &WalkOptions::default(),
-        ));
+        let options = WalkOptions::default();
+        let walked = walk::walked(set, &maps, &edges, [9, 70], &options, || false);
+        found.push(walked.expect("not stopped"));
         found
     }
 

@@ -46,7 +46,7 @@ pub enum WalkError {
         /// Values found.
         found: usize,
     },
-    /// A value that is no number, or an edge outside 0..=1.
+    /// A map's value that is no number or above 1e30, or an edge outside 0..=1.
     #[error("{what} holds {value} at row {row}, column {column}; expected {expected}")]
     Value {
         /// `maps` or `edges`.
@@ -70,7 +70,13 @@ pub enum WalkError {
         /// What would be right.
         expected: &'static str,
     },
+    /// It was asked to stop.
+    #[error("the walk was stopped")]
+    Stopped,
 }
+
+/// Greatest value of a map, either side of 0: the sum over all neighbours of a pixel stays finite.
+const GREATEST: f32 = 1e30;
 
 /// Walks `maps` [classes, height, width] over `edges` [height, width]; returns maps of the same shape.
 ///
@@ -88,17 +94,32 @@ pub fn random_walk(
     width: usize,
     options: &WalkOptions,
 ) -> Result<Vec<f32>, WalkError> {
+    random_walk_until(maps, edges, [classes, height, width], options, || false)
+}
+
+/// As [`random_walk`]; `stopped` is asked before each step.
+///
+/// # Errors
+/// [`WalkError::Stopped`] as soon as it says so.
+pub fn random_walk_until(
+    maps: &[f32],
+    edges: &[f32],
+    [classes, height, width]: [usize; 3],
+    options: &WalkOptions,
+    stopped: impl Fn() -> bool,
+) -> Result<Vec<f32>, WalkError> {
     check(maps, edges, classes, height, width, options)?;
     if height * width == 0 || classes == 0 {
         return Ok(Vec::new());
     }
-    Ok(walked(
+    walked(
         Instructions::detect(),
         maps,
         edges,
         [height, width],
         options,
-    ))
+        stopped,
+    )
 }
 
 /// The same by the loops of one instruction set, of maps that are there and were checked.
@@ -108,7 +129,8 @@ pub(crate) fn walked(
     edges: &[f32],
     [height, width]: [usize; 2],
     options: &WalkOptions,
-) -> Vec<f32> {
+    stopped: impl Fn() -> bool,
+) -> Result<Vec<f32>, WalkError> {
     let stencil = Stencil::new(edges, height, width, options);
     let grid = &stencil.grid;
     let mut now = vec![0f32; maps.len() / edges.len() * grid.plane];
@@ -119,13 +141,16 @@ pub(crate) fn walked(
     }
     let mut next = vec![0f32; now.len()];
     for _ in 0..options.steps {
+        if stopped() {
+            return Err(WalkError::Stopped);
+        }
         stencil.step(set, &now, &mut next);
         std::mem::swap(&mut now, &mut next);
     }
     let rows = now
         .chunks(grid.plane)
         .flat_map(|padded| (0..height).map(move |y| &padded[grid.at(y, 0)..][..width]));
-    rows.flatten().copied().collect()
+    Ok(rows.flatten().copied().collect())
 }
 
 /// Pixels computed side by side, and the unit rows are padded to.
@@ -352,14 +377,17 @@ fn check(
             expected: "0 to 1",
         });
     }
-    if let Some(at) = maps.iter().position(|m| !m.is_finite()) {
+    if let Some(at) = maps
+        .iter()
+        .position(|map| !(-GREATEST..=GREATEST).contains(map))
+    {
         let (row, column) = place(at);
         return Err(WalkError::Value {
             what: "maps",
             value: maps[at],
             row,
             column,
-            expected: "a finite number",
+            expected: "a number of -1e30 to 1e30",
         });
     }
     Ok(())
@@ -468,6 +496,32 @@ mod tests {
         let walked =
             random_walk(&[0.5, 0.25], &[0.0], 2, 1, 1, &WalkOptions::default()).expect("valid");
         assert_eq!(walked, [0.5, 0.25]);
+    }
+
+    #[test]
+    fn the_greatest_values_stay_finite_and_greater_ones_are_refused() {
+        let of = |value: f32| {
+            let options = WalkOptions::default();
+            random_walk(&[value; 400], &[0.0; 400], 1, 20, 20, &options)
+        };
+        for value in [GREATEST, -GREATEST] {
+            let walked = of(value).expect("valid");
+            assert!(walked.iter().all(|v| (v / value - 1.0).abs() < 1e-4));
+        }
+        let text = of(3e38).expect_err("too great").to_string();
+        assert!(text.contains("-1e30 to 1e30"), "{text}");
+    }
+
+    #[test]
+    fn a_stop_is_heard_before_the_next_step() {
+        let asked = std::cell::Cell::new(0);
+        let stopped = || asked.replace(asked.get() + 1) == 2;
+        let options = WalkOptions {
+            steps: usize::MAX,
+            ..WalkOptions::default()
+        };
+        let end = random_walk_until(&[0.5], &[0.0], [1, 1, 1], &options, stopped);
+        assert_eq!((end, asked.get()), (Err(WalkError::Stopped), 3));
     }
 
     #[test]

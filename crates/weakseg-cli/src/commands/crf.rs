@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use densecrf::{DenseCrf, Guide, Unary};
 use serde::Serialize;
@@ -164,6 +164,20 @@ impl Crf {
         );
         let largest = usize::from(map.as_slice().iter().copied().max().unwrap_or(0));
         let labels = self.labels.map_or(largest + 1, usize::from);
+        if let Some(at) = map
+            .as_slice()
+            .iter()
+            .position(|&value| usize::from(value) >= labels)
+        {
+            bail!(
+                "--labels is {labels}, but {} holds the label {} at row {}, column {}; give {} or more",
+                self.map.display(),
+                map.as_slice()[at],
+                at / width,
+                at % width,
+                largest + 1
+            );
+        }
         if largest == 255 && self.labels.is_none() {
             settings.ui.warn(&format!(
                 "{}: holds the value 255, taken as a label: the CRF runs with 256 labels",

@@ -11,10 +11,9 @@ use crate::exit::usage;
 /// # Errors
 /// [`crate::exit::Usage`].
 pub fn check_distinct(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
-    let mut taken: Vec<PathBuf> = inputs.iter().filter_map(|path| place(path)).collect();
+    let mut taken: Vec<PathBuf> = inputs.iter().map(|path| place(path)).collect();
     for output in outputs {
-        // A place that cannot be told has no folder yet, and so holds nothing that is read.
-        let Some(place) = place(output) else { continue };
+        let place = place(output);
         if taken.contains(&place) {
             return usage(format!(
                 "{}: is read or written by this command already, and would be overwritten; name another file to write",
@@ -22,6 +21,33 @@ pub fn check_distinct(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
             ));
         }
         taken.push(place);
+    }
+    Ok(())
+}
+
+/// Refuses a folder to write that is a folder to read or lies in one, for what is written would be read the next time, and one
+/// that belongs to a run.
+///
+/// # Errors
+/// [`crate::exit::Usage`].
+pub fn check_folder(inputs: &[PathBuf], output: &Path) -> Result<()> {
+    let place = self::place(output);
+    for input in inputs.iter().filter(|input| input.is_dir()) {
+        if place.starts_with(self::place(input)) {
+            return usage(format!(
+                "--out {} lies in the input {}, whose images would be overwritten or joined by what is written; give a folder \
+                 elsewhere",
+                output.display(),
+                input.display()
+            ));
+        }
+    }
+    let of_step = |folder: &Path| folder.join("started.json").is_file();
+    if place.join("run.json").is_file() || place.ancestors().any(of_step) {
+        return usage(format!(
+            "--out {} belongs to a run, whose files would be overwritten; give another folder",
+            output.display()
+        ));
     }
     Ok(())
 }
@@ -54,17 +80,20 @@ pub fn check_ending(output: &Path, ending: &str) -> Result<()> {
     }
 }
 
-/// Where a path leads, links followed; of a file that is not there, where it would be.
-fn place(path: &Path) -> Option<PathBuf> {
-    if let Ok(place) = path.canonicalize() {
-        return Some(place);
+/// Where a path leads, links followed; of what is not there, where it would be.
+fn place(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for folder in whole.ancestors() {
+        if let (Ok(real), Ok(rest)) = (folder.canonicalize(), whole.strip_prefix(folder)) {
+            // Of the whole there is no rest, and joined it would end in a separator.
+            return if folder == whole {
+                real
+            } else {
+                real.join(rest)
+            };
+        }
     }
-    let folder = path.parent()?;
-    let folder = match folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => folder,
-    };
-    Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    whole
 }
 
 #[cfg(test)]
@@ -87,6 +116,32 @@ mod tests {
         {
             std::os::unix::fs::symlink(&a, at("link.png")).expect("a link");
             check_distinct(&[&a], &[&at("link.png")]).expect_err("the same file");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_neither_among_inputs_nor_of_a_run() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        for file in [
+            "images/a.png",
+            "run/run.json",
+            "run/09-evaluate/started.json",
+        ] {
+            std::fs::create_dir_all(at(file).parent().expect("a folder")).expect("made");
+            std::fs::write(at(file), b"").expect("a file");
+        }
+        let inputs = [at("images"), at("images/a.png")];
+        for fine in ["masks", "images-2/masks", "run/predictions"] {
+            check_folder(&inputs, &at(fine)).expect(fine);
+        }
+        for name in ["images", "images/new/masks", "run/../images"] {
+            let error = check_folder(&inputs, &at(name)).expect_err(name);
+            assert!(error.to_string().contains("lies in the input"), "{error}");
+        }
+        for name in ["run", "run/09-evaluate", "run/09-evaluate/new/masks"] {
+            let error = check_folder(&inputs, &at(name)).expect_err(name);
+            assert!(error.to_string().contains("belongs to a run"), "{error}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use weakseg::config;
+use weakseg::pipeline::Claim;
 use weakseg::tuning::{self, Job, Plan, TuneError};
 use weakseg_data::atomic;
 
@@ -66,6 +67,11 @@ impl Tune {
             .out
             .clone()
             .unwrap_or_else(|| self.run.join(tuning::FILE));
+        // What is written elsewhere leaves the run's folder alone, which may be one that cannot be written.
+        let _claim = match &self.out {
+            Some(_) => None,
+            None => Some(Claim::of(&self.run)?),
+        };
         atomic::check(&file)?;
         let (device, device_name) = settings.device.open()?;
         settings.ui.detail(&format!("device {device_name}"));

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
+use weakseg::config::MOST_STEPS;
 use weakseg_data::npy;
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 
@@ -37,11 +38,16 @@ pub struct Walk {
     #[arg(long, value_name = "R", default_value = "5")]
     radius: NonZeroUsize,
     /// Exponent on the affinities.
-    #[arg(long, value_name = "B", default_value_t = 10.0)]
+    #[arg(
+        long,
+        value_name = "B",
+        default_value_t = 10.0,
+        allow_negative_numbers = true
+    )]
     beta: f32,
-    /// Steps of the walk.
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    steps: usize,
+    /// Steps of the walk, at most 10000; 0 only weighs the maps by (1 - edge).
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=MOST_STEPS as i64))]
+    steps: u32,
 }
 
 /// What `--json` prints.
@@ -84,7 +90,7 @@ impl Walk {
         let options = WalkOptions {
             radius: self.radius.get(),
             beta: self.beta,
-            steps: self.steps,
+            steps: self.steps as usize,
         };
         let began = Instant::now();
         let walked = random_walk(&cam, &edge, classes, height, width, &options)

@@ -200,6 +200,8 @@ fn runs_and_models() {
     }
     let inside = ["predict", "good.png", "--model", "gone", "--out", "."];
     program.fails(2, &inside, &["good.png", "overwrite"]);
+    let below = ["predict", ".", "--model", "gone", "--out", "masks"];
+    program.fails(2, &below, &["masks lies in the input ."]);
     program.write(
         "a.toml",
         b"[data]\nkind = \"phantom\"\ncount = 8\nsize = 32\n",

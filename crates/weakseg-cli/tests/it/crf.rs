@@ -165,7 +165,10 @@ fn what_does_not_fit_is_named() {
             "--labels",
             "1",
         ],
-        &["labels.png", "label value 1"],
+        &[
+            "labels.png holds the label 1 at row 0, column 5",
+            "--labels",
+        ],
     );
     let with = |rest: &[&'static str]| {
         [

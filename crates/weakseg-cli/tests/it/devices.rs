@@ -63,7 +63,7 @@ fn an_error_ends_a_shared_training_with_one_thread() {
     let rest = ["--devices", "cpu,cpu", "--threads", "1", "--set"];
     let rate = "classifier.training.optimizer.lr=1e30";
     let line = [&UNTIL[..], &rest, &[rate]].concat();
-    program.fails(1, &line, &["in epoch 1, batch", "Lower the learning rate"]);
+    program.fails(1, &line, &["in epoch 1, batch", "a lower learning rate"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn what_cannot_be_shared_is_refused_before_anything_is_trained() {
         &with(&["--devices", "cpu,cpu,cpu"]),
         &[
             "train-classifier: training.accumulate is 2, but 3 devices",
-            "--set …training.batch=1 --set …training.accumulate=3",
+            "--set classifier.training.batch=1 --set classifier.training.accumulate=3",
         ],
     );
     assert!(!program.path("runs").exists());

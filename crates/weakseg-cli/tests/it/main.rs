@@ -9,6 +9,7 @@ mod devices;
 mod dicom_file;
 mod evaluate;
 mod help;
+mod kill;
 mod predict;
 mod program;
 mod run;

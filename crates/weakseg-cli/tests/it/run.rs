@@ -12,55 +12,18 @@ use crate::predict::predicts;
 use crate::program::Program;
 use crate::tune::tunes;
 
-const CONFIG: &str = r#"
-title = "Tiny"
-
-[data]
-kind = "phantom"
-root = "set"
-count = 20
-size = 48
-val_fraction = 0.3
-
-[image]
-size = 32
-
-[classifier]
-width = 0.0625
-
-[classifier.training]
-epochs = 1
-batch = 7
-
-[irn]
-radius = 3
-
-[irn.training]
-epochs = 1
-batch = 4
-
-[pseudo_labels]
-radius = 3
-steps = 8
-
-[segmenter]
-arch = "unet-vgg16"
-width = 0.0625
-encoder = "random"
-
-[segmenter.training]
-epochs = 1
-batch = 7
-
-[evaluate]
-bootstrap = 20
-gallery = 1
-"#;
+/// `configs/tiny.toml` as it is, but for its data, which lie in the test's folder.
+pub fn write_tiny(program: &Program) {
+    let text = include_str!("../../../../configs/tiny.toml");
+    let here = text.replace("../target/tiny-phantoms", "set");
+    assert!(here != text);
+    program.write("tiny.toml", here.as_bytes());
+}
 
 #[test]
 fn neither_threads_nor_gradient_checkpointing_change_a_byte() {
     let program = Program::new();
-    program.write("tiny.toml", CONFIG.as_bytes());
+    write_tiny(&program);
     let models = |threads: &str, set: &str| -> Vec<Vec<u8>> {
         let out = format!("runs/{threads}-{}", set.replace('=', "-"));
         program.ok(&[
@@ -163,7 +126,7 @@ fn every_recipe_goes_from_images_to_a_segmentation_network() {
 #[test]
 fn an_encoder_starts_from_a_file_of_its_own_or_the_run_does_not_begin() {
     let program = Program::new();
-    program.write("tiny.toml", CONFIG.as_bytes());
+    write_tiny(&program);
     program.ok(&[
         "run",
         "tiny.toml",
@@ -210,7 +173,7 @@ fn an_encoder_starts_from_a_file_of_its_own_or_the_run_does_not_begin() {
 #[test]
 fn bf16_is_refused_where_it_would_not_be_what_it_says() {
     let program = Program::new();
-    program.write("tiny.toml", CONFIG.as_bytes());
+    write_tiny(&program);
     let first = ["run", "tiny.toml", "--until", "train-classifier"];
     if bf16_instruction_set().is_none() {
         let asked = [&first[..], &["--set", "precision=\"bf16\""]].concat();
@@ -233,7 +196,12 @@ fn bf16_is_refused_where_it_would_not_be_what_it_says() {
 #[test]
 fn from_images_to_a_report_and_a_model() {
     let program = Program::new();
-    program.write("tiny.toml", CONFIG.as_bytes());
+    write_tiny(&program);
+
+    // Among the images a run's pictures would be images of the next call.
+    let among = ["run", "tiny.toml", "--out", "set/images/run"];
+    program.fails(1, &among, &["among the images of the set"]);
+    assert!(!program.path("set/images/run").exists());
 
     // In two parts: the second call goes on where the first was told to stop.
     let part = program.ok(&["run", "tiny.toml", "--until", "make-cams"]);
@@ -473,7 +441,7 @@ fn scores_instances(program: &Program) {
 #[cfg(unix)]
 fn a_stopped_run_goes_on() {
     let program = Program::new();
-    program.write("tiny.toml", CONFIG.as_bytes());
+    write_tiny(&program);
     let arguments = [
         "run",
         "tiny.toml",

@@ -129,6 +129,13 @@ fn in_the_report(program: &Program) {
 
 fn refuses(program: &Program) {
     program.fails(1, &["tune", "set"], &["not a run of weakseg"]);
+    let lock = std::fs::File::options()
+        .write(true)
+        .open(program.path("runs/tiny/.lock"));
+    let lock = lock.expect("the run's lock");
+    lock.try_lock().expect("nobody is at work");
+    program.fails(1, &["tune", "runs/tiny"], &["runs/tiny: locked by"]);
+    drop(lock);
     program.fails(2, &["tune", "runs/tiny", "--draws", "0"], &["--draws"]);
     program.fails(2, &["tune", "runs/tiny", "--masks", "few"], &["--masks"]);
     // A place that cannot be written is known before any map is read.
@@ -157,7 +164,7 @@ fn refuses(program: &Program) {
 }
 
 /// Every file below a folder, but for the lock, with its bytes.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

@@ -80,6 +80,8 @@ fn shapes_that_do_not_fit_are_named() {
         (["--radius", "0"], "--radius"),
         (["--beta", "nan"], "--beta is NaN"),
         (["--beta", "0"], "--beta is 0"),
+        (["--beta", "-1"], "--beta is -1"),
+        (["--steps", "10001"], "0..=10000"),
     ] {
         let line = ["walk", "cam.npy", "edge.npy", "--out", "o.npy"];
         program.fails(2, &[&line[..], &rest].concat(), &[words]);

@@ -101,6 +101,7 @@ impl Origin {
 
     fn of(path: &Path, bytes: &[u8], object: &DataSet, frame: Option<NonZeroU32>) -> Self {
         let known = |tag: Tag| text(object, tag);
+        let known_uid = |tag: Tag| known(tag).filter(|text| is_uid(text));
         let meta = object.meta();
         let of_meta = |uid: &str| {
             let uid = uid.trim_end_matches(['\0', ' ']);
@@ -109,7 +110,8 @@ impl Origin {
         let class =
             known(tags::SOP_CLASS_UID).or_else(|| of_meta(meta.media_storage_sop_class_uid()));
         let instance = known(tags::SOP_INSTANCE_UID)
-            .or_else(|| of_meta(meta.media_storage_sop_instance_uid()));
+            .or_else(|| of_meta(meta.media_storage_sop_instance_uid()))
+            .filter(|uid| is_uid(uid));
         let several = known(tags::NUMBER_OF_FRAMES).is_some_and(|number| number != "1");
         let key = match &instance {
             Some(instance) => instance.clone().into_bytes(),
@@ -126,12 +128,12 @@ impl Origin {
                 .filter_map(|tag| Some((tag, known(tag)?)))
                 .collect(),
             key,
-            study: known(tags::STUDY_INSTANCE_UID),
+            study: known_uid(tags::STUDY_INSTANCE_UID),
             moment: moment.unwrap_or_else(|| ["19700101", "000000"].map(String::from)),
             reference: class.zip(instance).map(|(class, instance)| Reference {
                 class,
                 instance,
-                series: known(tags::SERIES_INSTANCE_UID),
+                series: known_uid(tags::SERIES_INSTANCE_UID),
                 frame: frame.filter(|_| several),
             }),
         }
@@ -224,6 +226,11 @@ impl Reference {
             .text(tags::SPATIAL_LOCATIONS_PRESERVED, "YES")
             .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, PROCESSED)
     }
+}
+
+/// Whether a text can be a UID (DICOM PS3.5 9.1): in a file that is made no other may stand.
+fn is_uid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit() || c == b'.')
 }
 
 /// The text of an element; none if it has no value.

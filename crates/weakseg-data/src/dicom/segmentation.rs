@@ -91,13 +91,13 @@ fn referred(origin: &Origin) -> Result<(&Reference, &str), DataError> {
     };
     let Some(image) = &origin.reference else {
         return Err(refused(
-            "not a DICOM image with a SOP Instance UID, to which a DICOM segmentation must refer",
+            "not a DICOM image with a SOP Instance UID (digits and dots, at most 64), to which a DICOM segmentation must refer",
         ));
     };
     match &image.series {
         Some(series) if origin.has_study() => Ok((image, series)),
         _ => Err(refused(
-            "the image has no Study or no Series Instance UID, to which a DICOM segmentation must refer",
+            "the image has no Study or no Series Instance UID (digits and dots, at most 64), to which a DICOM segmentation must refer",
         )),
     }
 }

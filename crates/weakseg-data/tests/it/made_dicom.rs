@@ -183,6 +183,12 @@ fn what_cannot_be_referred_to_has_no_segmentation() {
             "{error}"
         );
     }
+    for uid in ["1.".repeat(32) + "1", "1.2.x".to_owned()] {
+        let mut file = radiograph();
+        file.text(tags::SOP_INSTANCE_UID, VR::UI, &uid);
+        let error = refused(&written(folder.path(), &file));
+        assert!(error.contains("at most 64"), "{error}");
+    }
 }
 
 #[test]

@@ -116,6 +116,9 @@ pub(super) fn read_info(path: &Path) -> Result<Option<Value>, WeightsError> {
     file.take(length)
         .read_to_end(&mut header)
         .map_err(read_error)?;
+    if (header.len() as u64) < length {
+        return Err(WeightsError::format(path, "its header is cut off"));
+    }
     let header: Value =
         serde_json::from_slice(&header).map_err(|e| WeightsError::format(path, e))?;
     header["__metadata__"][Metadata::KEY]

@@ -290,6 +290,11 @@ fn bad_files_are_refused_with_the_reason() {
 
     save_safetensors(&network(), &path, &metadata()).unwrap();
     let whole = fs::read(&path).unwrap();
+    // The last of them is whole as JSON, but not as long as it says.
+    let short = [&90_000_000_u64.to_le_bytes()[..], b"{}"].concat();
+    fs::write(&path, short).unwrap();
+    let error = read_metadata(&path).unwrap_err().to_string();
+    assert!(error.contains("its header is cut off"), "{error}");
     for length in [0, 7, 200, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
         let error = refuse(&path);

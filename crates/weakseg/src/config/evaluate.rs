@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges::at_most;
 use crate::report::gallery::MAX_ROWS;
 
 /// `evaluate` and `report`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateStep {
-    /// Resamples of the 95 % bootstrap intervals; 0 leaves them out.
+    /// Resamples of the 95 % bootstrap intervals, at most 100000; 0 leaves them out.
     pub bootstrap: usize,
     /// Rows of pictures in the report, 24 at most.
     pub gallery: usize,
@@ -33,13 +34,8 @@ impl Default for EvaluateStep {
 impl EvaluateStep {
     /// The first value out of range, in words that name the key, the value and the range.
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.gallery > MAX_ROWS {
-            return Err(format!(
-                "evaluate.gallery is {}; expected 0 to {MAX_ROWS} rows",
-                self.gallery
-            ));
-        }
-        Ok(())
+        at_most("evaluate.bootstrap", self.bootstrap, 100_000)?;
+        at_most("evaluate.gallery", self.gallery, MAX_ROWS)
     }
 }
 

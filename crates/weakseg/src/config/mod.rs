@@ -36,7 +36,7 @@ pub use layers::{ConfigError, load, resolve, schema, to_toml};
 pub use loader::LoaderConfig;
 pub use precision::Precision;
 pub use presets::{PRESETS, preset};
-pub use pseudo_labels::{InstanceStep, PseudoLabelStep};
+pub use pseudo_labels::{InstanceStep, MOST_STEPS, PseudoLabelStep};
 pub use segmenter::{EncoderStart, PosWeight, PosWeightRule, SegmenterStep};
 pub use settings::Settings;
 pub use training::{SamplerKind, Training};

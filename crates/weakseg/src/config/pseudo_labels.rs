@@ -4,9 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Crf;
-use super::ranges::{positive, radius, share};
+use super::ranges::{at_most, positive, radius, share};
 use crate::instance::InstanceRule;
 use crate::instance::coco::MaskForm;
+
+/// Most steps of a walk, and of a way along displacements: forty times the published number and more, and still an end to it.
+pub const MOST_STEPS: usize = 10_000;
 
 /// Step 2, `make-pseudo-labels` (reference §5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,7 +19,7 @@ pub struct PseudoLabelStep {
     pub radius: usize,
     /// Exponent on the affinities, above 0.
     pub beta: f32,
-    /// Steps of the walk.
+    /// Steps of the walk, at most 10000.
     pub steps: usize,
     /// Walk along the ridges of the boundary map alone: for images so small that boundaries cover much of an object.
     pub thin_edges: bool,
@@ -56,6 +59,7 @@ impl PseudoLabelStep {
     pub(super) fn check(&self) -> Result<(), String> {
         radius("pseudo_labels.radius", self.radius)?;
         positive("pseudo_labels.beta", self.beta.into())?;
+        at_most("pseudo_labels.steps", self.steps, MOST_STEPS)?;
         share("pseudo_labels.threshold", self.threshold.into())?;
         share("pseudo_labels.min_area", self.min_area.into())?;
         share("pseudo_labels.min_confidence", self.min_confidence.into())?;
@@ -74,7 +78,7 @@ impl PseudoLabelStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InstanceStep {
-    /// Greatest number of steps along the displacement field.
+    /// Greatest number of steps along the displacement field, at most 10000.
     pub centroid_steps: usize,
     /// Displacements shorter than this mark centres, in cells of the stride-4 grid. The published one suits images of 512
     /// pixels; smaller images need a smaller one.
@@ -103,6 +107,7 @@ impl Default for InstanceStep {
 impl InstanceStep {
     fn check(&self) -> Result<(), String> {
         let of = |name: &str| format!("pseudo_labels.instances.{name}");
+        at_most(&of("centroid_steps"), self.centroid_steps, MOST_STEPS)?;
         positive(&of("weak_displacement"), self.weak_displacement.into())?;
         share(&of("threshold"), self.threshold.into())?;
         share(&of("min_area"), self.min_area.into())

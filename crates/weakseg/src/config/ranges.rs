@@ -24,6 +24,14 @@ pub(super) fn share(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
+/// A number of times that something is done: with so many it still ends.
+pub(super) fn at_most(name: &str, value: usize, most: usize) -> Result<(), String> {
+    match value <= most {
+        true => Ok(()),
+        false => Err(format!("{name} is {value}; expected 0 to {most}")),
+    }
+}
+
 /// A number of cells of IRNet's grid.
 pub(super) fn radius(name: &str, value: usize) -> Result<(), String> {
     if (2..=64).contains(&value) {

@@ -1,5 +1,8 @@
 //! What is looked at before any work: nothing is cleared for a call that cannot be done.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use weakseg_data::Cases;
 
 use super::plan::Plan;
@@ -36,6 +39,31 @@ pub(super) fn check_needs(run: &RunDir, plan: &Plan) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a new run's folder among the images of its set, where its pictures would be images of the next call.
+pub(super) fn check_place(job: &Job<'_>, cases: &Cases) -> Result<(), StepError> {
+    let out = std::path::absolute(job.out).unwrap_or_else(|_| job.out.to_owned());
+    let real = |path: &Path| path.canonicalize().ok();
+    let Some(above) = out.ancestors().find_map(real) else {
+        return Ok(());
+    };
+    let folders: BTreeSet<&Path> = cases
+        .cases
+        .iter()
+        .filter_map(|c| c.image.parent())
+        .collect();
+    match folders
+        .into_iter()
+        .find(|f| real(f).is_some_and(|f| above.starts_with(f)))
+    {
+        None => Ok(()),
+        Some(folder) => Err(StepError::Other(format!(
+            "{}: lies in {}, among the images of the set, and its pictures would be taken for some; give a folder elsewhere (--out)",
+            job.out.display(),
+            folder.display()
+        ))),
+    }
 }
 
 /// Builds the sampler of every training among `steps`, and divides its steps among the devices: what cannot draw from these

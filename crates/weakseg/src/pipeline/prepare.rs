@@ -2,7 +2,7 @@
 
 use weakseg_data::{Cases, Truth};
 
-use super::checks::{check_needs, check_outputs, check_span, check_trainings};
+use super::checks::{check_needs, check_outputs, check_place, check_span, check_trainings};
 use super::plan::Plan;
 use super::start_weights::StartWeights;
 use super::{
@@ -38,6 +38,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
         choose_precision(job.config.precision, device, name)?;
     }
     if !job.out.exists() {
+        check_place(job, &cases)?;
         // All images are read before there is a plan.
         check_trainings(job, &cases, METHOD[job.span.from..=job.span.until].iter())?;
     }

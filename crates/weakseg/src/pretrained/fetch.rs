@@ -200,9 +200,13 @@ impl Download<'_> {
         if start > 0 {
             request = request.header("Range", format!("bytes={start}-"));
         }
-        let mut response = request
-            .call()
-            .map_err(|error| Setback::Passing(format!("no answer: {error}")))?;
+        let mut response = request.call().map_err(|error| match error {
+            // Another try meets the same.
+            ureq::Error::BadUri(_) | ureq::Error::TooManyRedirects => {
+                self.refused(error.to_string())
+            }
+            error => Setback::Passing(format!("no answer: {error}")),
+        })?;
         let start = self.start_of(&response, start)?;
         let mut file = OpenOptions::new()
             .write(true)

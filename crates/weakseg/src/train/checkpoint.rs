@@ -13,70 +13,17 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use serde::{Deserialize, Serialize};
-use weakseg_data::{DataError, atomic};
+use weakseg_data::DataError;
 use weakseg_models::weights::{Metadata, load_safetensors, save_safetensors};
 
+use super::Place;
 pub use super::error::CheckpointError;
-use super::{Place, Record};
+use super::error::anew;
+pub use super::state::State;
+use super::state::{ANOTHER, damaged, part, place_of};
 use crate::digest::digest;
 use crate::files::{io, make_folder, read};
-use crate::optim::{Optimizer, Plateau};
-
-/// What a checkpoint says about itself, in `state.json`. Fields that earlier versions did not write have defaults.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Of the folder; 1 where nothing is said.
-    #[serde(default = "first_format")]
-    pub format: u32,
-    /// Where training stood, always between two optimizer steps.
-    pub place: Place,
-    /// Sums of the loss terms over the batches of the epoch under way.
-    pub sums: Vec<(String, f64)>,
-    /// Sum of the norms of the gradients (before clipping) over the optimizer steps of the epoch under way.
-    #[serde(default)]
-    pub norms: f64,
-    /// Norm of the last gradient, before clipping.
-    #[serde(default)]
-    pub last_norm: Option<f64>,
-    /// What the schedule `plateau` remembers.
-    #[serde(default)]
-    pub plateau: Plateau,
-    /// The best epoch so far, and how long ago it was.
-    #[serde(default)]
-    pub record: Record,
-    /// SHA-256 of the network's file.
-    pub network: String,
-    /// SHA-256 of the optimizer's file.
-    pub optimizer: String,
-    /// SHA-256 of the moving average's file, none where there is none.
-    #[serde(default)]
-    pub average: Option<String>,
-}
-
-impl State {
-    /// Before the first step.
-    pub fn new() -> Self {
-        Self {
-            format: FORMAT,
-            place: Place { epoch: 0, step: 0 },
-            sums: Vec::new(),
-            norms: 0.0,
-            last_norm: None,
-            plateau: Plateau::default(),
-            record: Record::default(),
-            network: String::new(),
-            optimizer: String::new(),
-            average: None,
-        }
-    }
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+use crate::optim::Optimizer;
 
 /// A training between two steps: all that a checkpoint holds.
 pub struct Course<M> {
@@ -101,22 +48,15 @@ pub enum Kind {
     Every,
 }
 
-/// Format of the folder: 2 brought the moving average, the plateau and the record.
-pub(super) const FORMAT: u32 = 2;
 const NETWORK: &str = "network.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
-const STATE: &str = "state.json";
 const BEST: &str = "best";
 const EVERY: &str = "every";
 /// Ending of a folder that is being written.
 const SCRATCH: &str = "tmp";
 /// Ending of a folder that is being removed.
 const DOOMED: &str = "old";
-
-fn first_format() -> u32 {
-    1
-}
 
 /// Writes a checkpoint under `folder`. One of the kind [`Kind::Last`] then takes the place of the one before the last, and
 /// of the best ones that no checkpoint speaks of any more.
@@ -163,7 +103,6 @@ fn write<M: Module>(
         Ok(digest(&read(&folder.join(name))?))
     };
     let mut state = course.state.clone();
-    state.format = FORMAT;
     state.network = network(&course.network, NETWORK)?;
     state.average = match &course.average {
         Some(average) => Some(network(average, AVERAGE)?),
@@ -171,8 +110,7 @@ fn write<M: Module>(
     };
     course.optimizer.save(&folder.join(OPTIMIZER))?;
     state.optimizer = digest(&read(&folder.join(OPTIMIZER))?);
-    let text = serde_json::to_string_pretty(&state).expect("plain fields");
-    Ok(atomic::write_durably(&folder.join(STATE), text.as_bytes())?)
+    Ok(state.write(folder)?)
 }
 
 /// Removes what only a training that is not finished needs: all but the last checkpoint, and the best one that it speaks of.
@@ -194,7 +132,7 @@ fn prune(folder: &Path, number: usize) -> Result<(), CheckpointError> {
     }
     let mut spoken_of = Vec::new();
     for path in kept {
-        let (epoch, _) = match state(path) {
+        let (epoch, _) = match State::read(path) {
             Ok(state) => state.record.best.unwrap_or_default(),
             Err(_) => return Ok(()), // it cannot say; resuming will
         };
@@ -239,11 +177,12 @@ pub fn is_there(folder: &Path) -> Result<bool, DataError> {
     Ok(!list(folder)?.is_empty())
 }
 
-/// A training where its newest checkpoint in `folder` stands, or at its start if there is none.
+/// The training of a step where its newest checkpoint in `folder` stands, or at its start if there is none.
 ///
 /// # Errors
 /// When it is damaged or does not fit the network: training never starts over silently.
 pub fn resume<M: Module>(
+    step: &str,
     folder: &Path,
     network: M,
     mut optimizer: Optimizer,
@@ -258,10 +197,18 @@ pub fn resume<M: Module>(
         });
     };
     let state = trusted(&path).map_err(|error| match error {
-        CheckpointError::Damaged { path, what, .. } => CheckpointError::Damaged {
-            older: list(folder).is_ok_and(|all| all.len() > 1),
+        CheckpointError::Damaged {
+            path, file, why, ..
+        } => CheckpointError::Damaged {
+            remedy: match list(folder) {
+                Ok(all) if all.len() > 1 => {
+                    "remove this folder to go on from the one before it".to_owned()
+                }
+                _ => format!("there is none before it: put it back, or {}", anew(step)),
+            },
             path,
-            what,
+            file,
+            why,
         },
         other => other,
     })?;
@@ -279,11 +226,12 @@ pub fn resume<M: Module>(
     })
 }
 
-/// The network of the best epoch, without autodiff: its moving average where one was kept. `network` gives the form.
+/// The network of a step's best epoch, without autodiff: its moving average where one was kept. `network` gives the form.
 ///
 /// # Errors
 /// When the checkpoint is gone, damaged or of another network.
 pub fn best_network<M: Module>(
+    step: &str,
     folder: &Path,
     epoch: usize,
     network: &M,
@@ -292,14 +240,13 @@ pub fn best_network<M: Module>(
     let no_best = |why: String| CheckpointError::NoBest {
         path: path.clone(),
         why,
+        step: step.to_owned(),
     };
     if !path.exists() {
         return Err(no_best("is gone".to_owned()));
     }
     let state = trusted(&path).map_err(|error| match error {
-        CheckpointError::Damaged { what, .. } => {
-            no_best(format!("is damaged ({what} does not match its digest)"))
-        }
+        CheckpointError::Damaged { file, why, .. } => no_best(format!("is damaged ({file} {why})")),
         other => other,
     })?;
     let file = match state.average {
@@ -311,44 +258,17 @@ pub fn best_network<M: Module>(
 
 /// The state of a checkpoint all of whose files have their digests.
 fn trusted(path: &Path) -> Result<State, CheckpointError> {
-    let state = state(path)?;
+    let state = State::read(path)?;
     let average = state.average.iter().map(|digest| (AVERAGE, digest));
     for (file, expected) in [(NETWORK, &state.network), (OPTIMIZER, &state.optimizer)]
         .into_iter()
         .chain(average)
     {
-        if digest(&read(&path.join(file))?) != *expected {
-            return Err(CheckpointError::Damaged {
-                path: path.to_owned(),
-                what: file,
-                older: false,
-            });
+        if digest(&part(path, file)?) != *expected {
+            return Err(damaged(path, file, ANOTHER));
         }
     }
     Ok(state)
-}
-
-fn state(path: &Path) -> Result<State, CheckpointError> {
-    /// What every version can read of every later one.
-    #[derive(Deserialize)]
-    struct Format {
-        #[serde(default = "first_format")]
-        format: u32,
-    }
-    let damaged = |_| CheckpointError::Damaged {
-        path: path.to_owned(),
-        what: STATE,
-        older: false,
-    };
-    let text = read(&path.join(STATE))?;
-    let Format { format } = serde_json::from_slice(&text).map_err(damaged)?;
-    if format > FORMAT {
-        return Err(CheckpointError::Newer {
-            path: path.to_owned(),
-            found: format,
-        });
-    }
-    serde_json::from_slice(&text).map_err(damaged)
 }
 
 fn best(folder: &Path, epoch: usize) -> PathBuf {
@@ -358,11 +278,12 @@ fn best(folder: &Path, epoch: usize) -> PathBuf {
 /// Finished checkpoints, oldest first.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut found = folders(folder)?;
-    found.retain(|path| path.extension().is_none() && path.join(STATE).exists());
+    found.retain(|path| place_of(path).is_some());
+    found.sort_by_key(|path| place_of(path));
     Ok(found)
 }
 
-/// All folders in `folder`, in the order of their names.
+/// All folders in `folder`.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -374,6 +295,5 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
             found.push(path);
         }
     }
-    found.sort();
     Ok(found)
 }

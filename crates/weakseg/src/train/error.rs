@@ -7,7 +7,7 @@ use weakseg_data::DataError;
 use weakseg_models::weights::WeightsError;
 
 use super::Place;
-use super::checkpoint::FORMAT;
+use super::state::FORMAT;
 use crate::optim::OptimError;
 
 /// A checkpoint that cannot be written or trusted.
@@ -22,27 +22,31 @@ pub enum CheckpointError {
     /// The optimizer's state.
     #[error(transparent)]
     Optimizer(#[from] OptimError),
-    /// The files do not have the digests that were written with them.
-    #[error("{}: damaged ({what} does not match its digest); {}", path.display(), after_damage(*older))]
+    /// A file is not as it was written.
+    #[error("{}: damaged ({file} {why}); {remedy}", path.display())]
     Damaged {
         /// The checkpoint.
         path: PathBuf,
         /// The file.
-        what: &'static str,
-        /// Whether there is one before it to go on from.
-        older: bool,
+        file: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+        /// What to do about it.
+        remedy: String,
     },
     /// Training had come further than its checkpoints tell.
     #[error(
         "{}: epoch {epochs} is over, as metrics.jsonl beside it tells, and there is no checkpoint to go on from; put it back, or \
-         begin this step anew: `weakseg run` with --from",
-        path.display()
+         {}",
+        path.display(), anew(step)
     )]
     Gone {
         /// The folder of the checkpoints.
         path: PathBuf,
         /// Epochs that were over.
         epochs: usize,
+        /// What is trained.
+        step: String,
     },
     /// Written by a later version.
     #[error("{}: written by a later version of weakseg (format {found}, this one reads up to {FORMAT}); go on with that \
@@ -54,13 +58,14 @@ pub enum CheckpointError {
         found: u32,
     },
     /// The best epoch's checkpoint is of no use.
-    #[error("{}: the checkpoint of the best epoch {why}; do this step anew (--from), or with training.select = \"last\"", 
-             path.display())]
+    #[error("{}: the checkpoint of the best epoch {why}; {}", path.display(), anew(step))]
     NoBest {
         /// The checkpoint.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+        /// What is trained.
+        step: String,
     },
 }
 
@@ -77,12 +82,13 @@ pub enum TrainError {
     },
     /// The loss or the gradient is not a number.
     #[error(
-        "the {what} is {value} in epoch {}, batch {} (learning rate {lr:e}, {}, cases {cases}); the checkpoint before it is \
-         kept. Lower the learning rate (`--set …training.optimizer.lr=…`), clip the gradient (`--set …training.clip=1`) or \
-         look at these cases",
-        place.epoch + 1, place.step + 1, last_norm(.norm)
+        "{step}: the {what} is {value} in epoch {}, batch {} (learning rate {lr:e}, {}, cases {cases}); look at these cases, or \
+         {} and a lower learning rate (`--set {section}.training.optimizer.lr=…`) or clipped gradients (`--set {section}.training.clip=1`)",
+        place.epoch + 1, place.step + 1, last_norm(.norm), anew(step), section = section(step)
     )]
     NotFinite {
+        /// What is trained.
+        step: String,
         /// `loss`, or `norm of the gradient`.
         what: &'static str,
         /// Its value.
@@ -98,12 +104,14 @@ pub enum TrainError {
     },
     /// The device did not compute, for want of memory as a rule.
     #[error(
-        "the device gave up {place}, with {batch} images in a batch: {why}. The last checkpoint is kept. If its \
-         memory is full, take half the images in a batch and twice the batches in a step, which trains alike: `--set …training.batch={} \
-         --set …training.accumulate={}`",
-        (batch / 2).max(1), accumulate * 2
+        "{step}: the device gave up {place}, with {batch} images in a batch: {why}. The same command goes on from the last \
+         checkpoint. If the device's memory is full, {} and half the images in a batch, twice the batches in a step, which trains \
+         alike: `--set {section}.training.batch={} --set {section}.training.accumulate={}`",
+        anew(step), (batch / 2).max(1), accumulate * 2, section = section(step)
     )]
     Device {
+        /// What is trained.
+        step: String,
         /// What it said.
         why: String,
         /// Where, as in `in epoch 2, batch 5`, with the device if there are several.
@@ -120,8 +128,9 @@ pub enum TrainError {
     /// The devices that share the batches of an optimizer step cannot have equally many of them.
     #[error(
         "{step}: training.accumulate is {accumulate}, but {devices} devices share the batches of an optimizer step: it must be a \
-         multiple of {devices}. About as many images in a step: `--set …training.batch={} --set …training.accumulate={}`",
-        (batch * accumulate / accumulate.next_multiple_of(*devices)).max(1), accumulate.next_multiple_of(*devices)
+         multiple of {devices}. About as many images in a step: `--set {section}.training.batch={} --set {section}.training.accumulate={}`",
+        (batch * accumulate / accumulate.next_multiple_of(*devices)).max(1), accumulate.next_multiple_of(*devices),
+        section = section(step)
     )]
     Uneven {
         /// What is trained.
@@ -174,13 +183,14 @@ pub enum TrainError {
     Other(String),
 }
 
-fn after_damage(older: bool) -> &'static str {
-    match older {
-        true => "remove this folder to go on from the one before it",
-        false => {
-            "there is none before it: put it back, or begin this step anew: `weakseg run` with --from"
-        }
-    }
+/// In words, how a step is made again.
+pub(super) fn anew(step: &str) -> String {
+    format!("begin this step anew: `weakseg run` with `--from {step}`")
+}
+
+/// The section of the settings of a training.
+fn section(step: &str) -> &str {
+    step.strip_prefix("train-").unwrap_or(step)
 }
 
 fn last_norm(norm: &Option<f64>) -> String {

@@ -83,7 +83,7 @@ fn train<'scope, L: Lesson + 'scope>(
         .check_groups(&network)
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
-    let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
+    let mut course = checkpoint::resume(plan.name, &checkpoints, network, optimizer)?;
     check_start(&checkpoints, plan)?;
     let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
@@ -170,6 +170,7 @@ fn check_start(checkpoints: &Path, plan: &Fit<'_>) -> Result<(), CheckpointError
             return Err(CheckpointError::Gone {
                 path: checkpoints.to_owned(),
                 epochs,
+                step: plan.name.to_owned(),
             });
         }
     }
@@ -223,7 +224,7 @@ fn end_epoch<L: Lesson>(
         None => lesson.validate(&course.network.valid()),
     };
     let place = format!("in the validation after epoch {epoch}");
-    let figures = figures.map_err(placed(&place, training))?;
+    let figures = figures.map_err(placed(&place, plan))?;
     for &(name, value) in &figures {
         lines.push(line("val", name, value));
     }
@@ -302,5 +303,10 @@ fn chosen<M: Module>(
         "{} takes epoch {epoch} of {epochs}, the best ({figure:.4})",
         plan.name
     ));
-    Ok(checkpoint::best_network(checkpoints, epoch, &network)?)
+    Ok(checkpoint::best_network(
+        plan.name,
+        checkpoints,
+        epoch,
+        &network,
+    )?)
 }

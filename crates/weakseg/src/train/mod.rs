@@ -24,6 +24,7 @@ mod pictures;
 pub(crate) mod purpose;
 mod replica;
 mod standstill;
+mod state;
 mod step;
 mod values;
 

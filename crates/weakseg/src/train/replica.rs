@@ -288,9 +288,24 @@ mod tests {
             assert!(check_shares("train-irn", &training(8, accumulate), devices).is_ok());
         }
         for (batch, accumulate, devices, way_out) in [
-            (16, 1, 2, "training.batch=8 --set …training.accumulate=2"),
-            (8, 3, 2, "training.batch=6 --set …training.accumulate=4"),
-            (1, 1, 4, "training.batch=1 --set …training.accumulate=4"),
+            (
+                16,
+                1,
+                2,
+                "--set irn.training.batch=8 --set irn.training.accumulate=2",
+            ),
+            (
+                8,
+                3,
+                2,
+                "--set irn.training.batch=6 --set irn.training.accumulate=4",
+            ),
+            (
+                1,
+                1,
+                4,
+                "--set irn.training.batch=1 --set irn.training.accumulate=4",
+            ),
         ] {
             let error = check_shares("train-irn", &training(batch, accumulate), devices);
             let message = error.expect_err("refused").to_string();

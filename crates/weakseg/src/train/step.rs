@@ -28,20 +28,21 @@ pub(super) fn rate(training: &Training, iteration: usize, epoch: usize, clock: &
 /// Says where it was that the device gave up on a lesson.
 pub(super) fn placed<'a>(
     place: &'a str,
-    training: &'a Training,
+    plan: &'a Fit<'_>,
 ) -> impl Fn(TrainError) -> TrainError + 'a {
     move |error| match error {
-        TrainError::Read(why) => gave_up(why, place, training),
+        TrainError::Read(why) => gave_up(why, place, plan),
         other => other,
     }
 }
 
-fn gave_up(why: TensorReadError, place: &str, training: &Training) -> TrainError {
+fn gave_up(why: TensorReadError, place: &str, plan: &Fit<'_>) -> TrainError {
     TrainError::Device {
+        step: plan.name.to_owned(),
         why: why.to_string(),
         place: place.to_owned(),
-        batch: training.batch,
-        accumulate: training.accumulate,
+        batch: plan.training.batch,
+        accumulate: plan.training.accumulate,
     }
 }
 
@@ -67,7 +68,7 @@ impl At<'_> {
     }
 
     fn gave_up(&self, why: TensorReadError) -> TrainError {
-        gave_up(why, &self.on(0), self.plan.training)
+        gave_up(why, &self.on(0), self.plan)
     }
 }
 
@@ -100,7 +101,7 @@ pub(super) fn step<L: Lesson>(
             Some(samples) => Part::of(lesson, network, batch, samples, course.state.place),
             None => replicas.part(number).map(|part| part.beside::<L>(network)),
         };
-        let part = part.map_err(placed(&at.on(replicas.device(number)), plan.training))?;
+        let part = part.map_err(placed(&at.on(replicas.device(number)), plan))?;
         add_loss(&mut course.state, &part, &at, || names(lesson, batch))?;
         sum.add(&course.network, part.gradients);
     }
@@ -130,6 +131,7 @@ fn add_loss(
     let reading = part.loss();
     if !reading.is_finite() {
         return Err(TrainError::NotFinite {
+            step: at.plan.name.to_owned(),
             what: "loss",
             value: f64::from(reading),
             place: state.place,
@@ -162,6 +164,7 @@ fn update<M: Module>(
     let length = norm(&course.network, &gradients).map_err(|why| at.gave_up(why))?;
     if !length.is_finite() {
         return Err(TrainError::NotFinite {
+            step: at.plan.name.to_owned(),
             what: "norm of the gradient",
             value: length,
             place: at.begun,

@@ -118,7 +118,7 @@ fn a_device_that_gives_up_is_named() {
     let message = error.expect_err("given up").to_string();
     for words in [
         "the device gave up in epoch 2, batch 1 on cpu:1, with 2 images in a batch",
-        "training.batch=1 --set …training.accumulate=8",
+        "--set toy.training.batch=1 --set toy.training.accumulate=8",
     ] {
         assert!(message.contains(words), "{words} is not in: {message}");
     }

@@ -113,6 +113,14 @@ fn not_found(stream: &mut TcpStream, _: Option<usize>, _: &[u8]) {
     let _ = stream.write_all(b"none\n");
 }
 
+fn elsewhere(stream: &mut TcpStream, _: Option<usize>, _: &[u8]) {
+    head(
+        stream,
+        "302 Found",
+        "Content-Length: 0\r\nLocation: /weights.pth\r\n",
+    );
+}
+
 fn broken(stream: &mut TcpStream, _: Option<usize>, _: &[u8]) {
     head(stream, "500 Internal Server Error", "Content-Length: 0\r\n");
 }
@@ -351,6 +359,22 @@ fn a_missing_file_is_not_asked_for_again() {
     let error = case.obtain(&server).unwrap_err();
     message(&error, &["404 Not Found", "nothing was kept"]);
     assert_eq!(server.asked().len(), 1);
+    case.is_absent();
+}
+
+#[test]
+fn addresses_that_lead_nowhere_are_not_tried_again() {
+    let case = Case::new();
+    let error = case.obtain_from(&case.remote("ftp://127.0.0.1"));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("unknown scheme: ftp; nothing was kept"),
+        "{error}"
+    );
+    let server = case.server(&[elsewhere]);
+    let error = case.obtain(&server).unwrap_err();
+    message(&error, &["too many redirects", "nothing was kept"]);
+    assert!(server.asked().len() < 15, "one chain of redirects");
     case.is_absent();
 }
 

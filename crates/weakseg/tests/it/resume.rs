@@ -232,7 +232,8 @@ fn a_damaged_checkpoint_is_refused() {
     let checkpoints = folder.path().join("run/01-train-classifier/checkpoints");
     let newest = checkpoint_folders(&checkpoints).pop().expect("one");
     let file = newest.join("network.safetensors");
-    let mut bytes = std::fs::read(&file).expect("a network");
+    let network = std::fs::read(&file).expect("a network");
+    let mut bytes = network.clone();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&file, bytes).expect("written");
@@ -241,9 +242,52 @@ fn a_damaged_checkpoint_is_refused() {
     for words in [
         "network.safetensors does not match its digest",
         "there is none before it",
-        "--from",
+        "--from train-classifier",
     ] {
         assert!(text.contains(words), "{words} is not in: {text}");
+    }
+    // A place that is not the one that was reached; a state that is none; none at all.
+    let state = newest.join("state.json");
+    let whole = std::fs::read_to_string(&state).expect("a state");
+    std::fs::write(&file, &network).expect("put back");
+    for (changed, words) in [
+        (
+            whole.replace("\"step\": 2", "\"step\": 3"),
+            "state.json does not match its digest",
+        ),
+        (
+            whole.replace("\"norms\": ", "\"norms\": 1"),
+            "state.json does not match its digest",
+        ),
+        (
+            whole[..whole.len() / 2].to_owned(),
+            "state.json is not the JSON that was written",
+        ),
+    ] {
+        assert!(changed != whole, "{words}");
+        std::fs::write(&state, changed).expect("written");
+        let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
+        assert!(text.contains(words), "{words} is not in: {text}");
+    }
+    // As earlier versions wrote it, which have the folder's name alone.
+    let mut fields: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
+    fields
+        .as_object_mut()
+        .expect("fields")
+        .remove("own")
+        .expect("its digest");
+    fields["place"]["epoch"] = 9999.into();
+    std::fs::write(&state, fields.to_string()).expect("written");
+    let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
+    assert!(
+        text.contains("another place than the folder's name"),
+        "{text}"
+    );
+    for (lost, name) in [(&state, "state.json"), (&file, "network.safetensors")] {
+        std::fs::write(&state, &whole).expect("put back");
+        std::fs::remove_file(lost).expect("removed");
+        let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
+        assert!(text.contains(&format!("{name} is missing")), "{text}");
     }
     // Without it training begins again, and says so.
     std::fs::remove_dir_all(&newest).expect("removed");

@@ -266,7 +266,8 @@ fn a_loss_that_is_no_number_ends_it_and_says_what_there_is_to_say() {
         "learning rate 1e-1",
         "norm of the gradient before it ",
         "cases case-8, case-9, case-10, case-11",
-        "training.clip=1",
+        "--from toy",
+        "--set toy.training.clip=1",
     ] {
         assert!(message.contains(words), "{words} is not in: {message}");
     }
@@ -319,6 +320,7 @@ fn checkpoints_of_earlier_and_later_versions() {
         "plateau",
         "record",
         "average",
+        "own",
     ] {
         assert!(fields.remove(new).is_some(), "{new}");
     }

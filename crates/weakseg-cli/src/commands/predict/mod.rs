@@ -14,6 +14,7 @@ use weakseg::predict::Predictor;
 use weakseg::progress::Progress;
 use weakseg_data::{DataError, Limits, Picture, Stack, Tone, View, list_images, read_picture};
 
+use super::output_path::check_folder;
 use super::view;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
@@ -236,6 +237,7 @@ impl Predict {
                 ));
             }
         }
+        check_folder(&self.inputs, &self.out)?;
         if self.out.is_file() {
             return usage(format!(
                 "--out {} is a file; give a folder",

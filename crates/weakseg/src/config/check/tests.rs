@@ -76,6 +76,18 @@ fn numbers_of_later_steps_out_of_range_are_named() {
             "pseudo_labels.min_confidence is -3; expected 0 to 1",
         ),
         (
+            "pseudo_labels.steps=9000000000000000000",
+            "pseudo_labels.steps is 9000000000000000000; expected 0 to 10000",
+        ),
+        (
+            "pseudo_labels.instances.centroid_steps=10001",
+            "pseudo_labels.instances.centroid_steps is 10001; expected 0 to 10000",
+        ),
+        (
+            "evaluate.bootstrap=5000000000000000000",
+            "evaluate.bootstrap is 5000000000000000000; expected 0 to 100000",
+        ),
+        (
             "ir_labels.gt_prob=0.1",
             "ir_labels.gt_prob is 0.1; expected above 0.5 and below 1",
         ),

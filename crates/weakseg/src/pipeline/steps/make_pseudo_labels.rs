@@ -7,7 +7,7 @@ use weakseg_data::mask_store::MaskStore;
 use weakseg_data::npy;
 use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Case, Limits, Mask, Split, Stack};
-use weakseg_kernels::walk::{WalkOptions, random_walk};
+use weakseg_kernels::walk::{WalkError, WalkOptions, random_walk_until};
 
 use super::boundaries::{Boundaries, BoundaryFinder};
 use super::make_instances::make_instances;
@@ -95,7 +95,8 @@ fn walk_all(bench: &Bench<'_>, folder: &Path, options: &WalkOptions) -> Result<(
                 Some(found) => walk(bench, folder, &cases[i].id, maps, &found, options),
                 None => Ok(maps),
             })
-            .collect::<Result<_, StepError>>()?;
+            .collect::<Result<_, StepError>>()
+            .inspect_err(|_| bench.progress.end())?;
         for (&i, maps) in batch.iter().zip(&walked) {
             maps.write(&scores, &cases[i].id)?;
             done += 1;
@@ -124,8 +125,13 @@ fn walk(
     if let Some(field) = &found.displacement {
         npy::write_f32(&file(DISPLACEMENTS), &[2, h, w], field.as_slice())?;
     }
-    let walked = random_walk(maps.maps.as_slice(), edge.as_slice(), c, h, w, options)
-        .map_err(|e| StepError::Other(format!("case {id}: {e}")))?;
+    let stopped = || bench.stop.asked();
+    let maps_in = maps.maps.as_slice();
+    let walked = random_walk_until(maps_in, edge.as_slice(), [c, h, w], options, stopped);
+    let walked = walked.map_err(|error| match error {
+        WalkError::Stopped => StepError::Stopped,
+        other => StepError::Other(format!("case {id}: {other}")),
+    })?;
     Ok(ClassMaps {
         maps: Stack::new(c, h, w, walked)?,
         ..maps
