@@ -39,7 +39,7 @@ fn a_killed_run_ends_with_the_same_bytes() {
         let mut command = program.command(&line("killed"));
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
-        std::thread::sleep(whole / 40 * (kills + 1));
+        std::thread::sleep(whole / 20 * (kills + 1));
         if let Some(status) = child.try_wait().expect("a child") {
             assert_eq!(status.code(), Some(0));
             break;
