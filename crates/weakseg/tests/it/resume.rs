@@ -318,6 +318,8 @@ fn a_checkpoint_of_the_first_moment_is_one() {
     let text = std::fs::read(&file).expect("a state");
     let mut state: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     state["place"]["step"] = 0.into();
+    // As before states had a digest of their own.
+    state.as_object_mut().expect("fields").remove("own");
     std::fs::write(&file, state.to_string()).expect("written");
     let watch = StopAfter::new(1);
     assert!(matches!(go(&watch), Err(StepError::Stopped)));

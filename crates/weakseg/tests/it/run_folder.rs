@@ -163,7 +163,7 @@ fn a_repeated_step_takes_those_made_from_it_along() {
         assert!(finished("train-classifier") && finished("make-cams"));
         assert!(!finished("eval-cams"), "its maps are gone");
         let told = "eval-cams: removed, it was made from the make-cams that is done again now";
-        let notes = watch.notes.lock().expect("notes");
+        let notes = watch.notes.lock().expect("notes").clone();
         assert_eq!(
             notes.iter().filter(|note| *note == told).count(),
             1,

@@ -94,7 +94,7 @@ fn numbers_of_later_steps_out_of_range_are_named() {
         ("ir_labels.gt_prob=0.5", "ir_labels.gt_prob is 0.5"),
         (
             "evaluate.gallery=25",
-            "evaluate.gallery is 25; expected 0 to 24 rows",
+            "evaluate.gallery is 25; expected 0 to 24",
         ),
         ("ir_labels.gt_prob=1", "ir_labels.gt_prob is 1"),
         (
