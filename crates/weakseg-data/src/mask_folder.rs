@@ -30,7 +30,7 @@ fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
         .collect();
     let mut folders: BTreeSet<_> = known.iter().filter_map(|path| path.parent()).collect();
     folders.insert(folder);
-    let mut strays: Vec<String> = folders
+    let strays: Vec<String> = folders
         .into_iter()
         .flat_map(pictures)
         .filter(|path| !known.contains(&path.with_extension("png")))
@@ -41,50 +41,53 @@ fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
                 .to_string()
         })
         .collect();
+    let remedy = "name each mask as its image, in the folder of its finding if there are several";
+    warning(folder, "mask", "of no case", strays, remedy.to_owned())
+}
+
+/// Tells of `strays`, so many `noun`s that are `what`; nothing if there are none.
+fn warning(
+    folder: &Path,
+    noun: &str,
+    what: &str,
+    mut strays: Vec<String>,
+    remedy: String,
+) -> Option<Fault> {
     strays.sort();
-    (!strays.is_empty()).then(|| {
-        let error = DataError::Set {
-            path: folder.to_owned(),
-            problem: format!(
-                "{} of no case: {}",
-                counted(strays.len(), "mask"),
-                some_of(&strays)
-            ),
-            remedy:
-                "name each mask as its image, in the folder of its finding if there are several"
-                    .into(),
-        };
-        Fault::warning(Rule::CaseOfMask, error)
-    })
+    let error = || DataError::Set {
+        path: folder.to_owned(),
+        problem: format!(
+            "{} {what}: {}",
+            counted(strays.len(), noun),
+            some_of(&strays)
+        ),
+        remedy,
+    };
+    (!strays.is_empty()).then(|| Fault::warning(Rule::CaseOfMask, error()))
 }
 
 fn folders_without_finding(folder: &Path, classes: &Classes) -> Option<Fault> {
     let several = classes.len() > 1;
-    let mut strays: Vec<String> = entries(folder)
+    let strays: Vec<String> = entries(folder)
         .filter(|path| path.is_dir())
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .filter(|name| !(name.starts_with('.') || several && classes.names.contains(name)))
         .filter(|name| pictures(&folder.join(name)).next().is_some())
         .collect();
-    strays.sort();
-    (!strays.is_empty()).then(|| {
-        let error = DataError::Set {
-            path: folder.to_owned(),
-            problem: format!(
-                "{} of masks that are not read: {}",
-                counted(strays.len(), "folder"),
-                some_of(&strays)
-            ),
-            remedy: match several {
-                true => format!(
-                    "name each folder as its finding, capitals included: {}",
-                    some_of(&classes.names)
-                ),
-                false => "with one finding masks lie in this folder itself, as `ID.png`".into(),
-            },
-        };
-        Fault::warning(Rule::CaseOfMask, error)
-    })
+    let remedy = match several {
+        true => format!(
+            "name each folder as its finding, capitals included: {}",
+            some_of(&classes.names)
+        ),
+        false => "with one finding masks lie in this folder itself, as `ID.png`".to_owned(),
+    };
+    warning(
+        folder,
+        "folder",
+        "of masks that are not read",
+        strays,
+        remedy,
+    )
 }
 
 fn splits_without_mask(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Fault> {
