@@ -19,33 +19,31 @@ pub(crate) use lines::{Line, Lines};
 #[cfg(test)]
 pub(crate) use portable::rounded;
 
-/// Rows and columns of a block.
-pub(crate) const SIDE: usize = 32;
-/// Rows and columns of the quarters of a block, and pairs of a step.
+/// Rows and columns of a tile, and pairs of a step.
 pub(crate) const HALF: usize = 16;
+/// Columns of a block, and what channels and places are padded to.
+pub(crate) const SIDE: usize = 2 * HALF;
 /// Summands of a step.
 pub(crate) const STEP: usize = 2 * HALF;
 
-/// One block, `out[r, l] = Σ a[r, k] · b[k, l]` with [`SIDE`] rows and columns. Strides are in
-/// bytes, as the instructions want them, but `out`'s.
-pub(crate) struct Product {
+/// `N` blocks of 16 rows (two or three) by the same 32 columns, `out[n][r, l] = Σ a[n][r, k] · b[k, l]`. Strides are in bytes, as the
+/// instructions want them, but `out`'s.
+pub(crate) struct Product<const N: usize> {
     /// Steps of [`STEP`] summands.
     pub steps: usize,
-    /// Rows 0 to 15 and 16 to 31 of `a`: a step's pairs one behind the other.
-    pub a: [*const u8; 2],
-    /// From one row of `a` to the next, and from one step to the next.
+    /// 16 rows for each block: a step's pairs one behind the other.
+    pub a: [*const u8; N],
+    /// From one row to the next, and where each step begins.
     pub a_stride: usize,
-    pub a_step: usize,
-    /// Columns 0 to 15 of `b`: row `p` of a step holds pair `p` of each column.
-    pub b: *const u8,
-    /// From there to columns 16 to 31, from one row to the next, and where each step begins.
-    pub b_half: usize,
-    pub b_stride: usize,
-    pub b_steps: *const usize,
-    /// Destination, and the values between its rows.
-    pub out: *mut f32,
+    pub a_steps: *const usize,
+    /// Columns 0 to 15 and 16 to 31, of each step 16 rows of 16 pairs one behind the other: row `p` has pair `p` of each column.
+    pub b: [*const u8; 2],
+    /// From one step to the next.
+    pub b_step: usize,
+    /// Destinations, and the values between their rows.
+    pub out: [*mut f32; N],
     pub out_stride: usize,
-    /// Whether to add to the destination or write it.
+    /// Whether to add to the destinations or write them.
     pub add: bool,
 }
 
@@ -156,20 +154,39 @@ impl Bf16 {
         })
     }
 
-    /// Writes some lines of two planes as pairs, `to[at] = (first[at], second[at])`, zeros where a
-    /// line has no source or there is no second plane.
+    /// Writes some lines of 32 neighbouring planes, the values of a place side by side: `to[at, channel]`, zeros where a line has no
+    /// source and for the planes behind the tensor's last.
     ///
     /// # Safety
     ///
-    /// `to` must be writable for the places of all lines, by nobody else.
-    pub unsafe fn write_pairs(self, lines: &Lines<'_>, planes: [Option<usize>; 2], to: *mut u32) {
-        lines.assert_inside(planes.into_iter().flatten());
+    /// `to` must be writable for 32 values at the places of all lines, by nobody else.
+    pub unsafe fn write_places(self, lines: &Lines<'_>, first: usize, to: *mut u16) {
+        let count = lines.channels.saturating_sub(first).min(STEP);
+        lines.assert_inside(first..first + count);
         // SAFETY: the sources lie inside and not too far apart, just asserted; the caller vouches for the places.
         unsafe {
             match self.0 {
-                Set::Portable => portable::write_pairs(lines, planes, to),
+                Set::Portable => portable::write_places(lines, first, count, to),
                 #[cfg(target_arch = "x86_64")]
-                Set::Avx512 | Set::Amx => x86::write_pairs(lines, planes, to),
+                Set::Avx512 | Set::Amx => x86::write_places(lines, first, count, to),
+            }
+        }
+    }
+
+    /// Writes the same in tiles, `to[16 places, pair of planes, place]`.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be writable for the tiles of all lines, by nobody else.
+    pub unsafe fn write_tiles(self, lines: &Lines<'_>, first: usize, to: *mut u32) {
+        let count = lines.channels.saturating_sub(first).min(STEP);
+        lines.assert_inside(first..first + count);
+        // SAFETY: as above.
+        unsafe {
+            match self.0 {
+                Set::Portable => portable::write_tiles(lines, first, count, to),
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512 | Set::Amx => x86::write_tiles(lines, first, count, to),
             }
         }
     }
@@ -191,18 +208,18 @@ impl Bf16 {
         }
     }
 
-    /// Writes a tile of a matrix, `[16, 32]`.
+    /// Writes a tile of a matrix, `[row, column]`, or if it is to be turned `[pair of columns, row]`.
     ///
     /// # Safety
     ///
     /// The tile's values must be readable, its strides less than 2^24, and 512 places writable, by nobody else.
-    pub unsafe fn write_tile(self, tile: &Tile, to: *mut u16) {
+    pub unsafe fn write_tile(self, tile: &Tile, turned: bool, to: *mut u16) {
         // SAFETY: the caller's contract.
         unsafe {
             match self.0 {
-                Set::Portable => portable::write_tile(tile, to),
+                Set::Portable => portable::write_tile(tile, turned, to),
                 #[cfg(target_arch = "x86_64")]
-                Set::Avx512 | Set::Amx => x86::write_tile(tile, to),
+                Set::Avx512 | Set::Amx => x86::write_tile(tile, turned, to),
             }
         }
     }
@@ -216,14 +233,15 @@ pub(crate) struct Multiplier {
 }
 
 impl Multiplier {
-    /// Computes a block.
+    /// Computes blocks.
     ///
     /// # Safety
     ///
-    /// All that a [`Product`] says of its operands must be readable, and [`SIDE`] values in each of
-    /// [`SIDE`] rows of the destination writable, by nobody else; readable too to be added to.
+    /// All that a [`Product`] says of its operands must be readable, and [`SIDE`] values in each of [`HALF`] rows of every
+    /// destination writable, by nobody else; readable too to be added to.
     #[inline]
-    pub unsafe fn multiply(&self, product: &Product) {
+    pub unsafe fn multiply<const N: usize>(&self, product: &Product<N>) {
+        const { assert!(N == 2 || N == 3) };
         // SAFETY: the caller's contract; the set is only handed out where the machine runs it, and
         // its tiles are configured on this thread as long as the permission is lent.
         unsafe {

@@ -19,24 +19,22 @@ pub(crate) fn rounded(value: f32) -> u16 {
 /// # Safety
 ///
 /// As `Multiplier::multiply`.
-pub(super) unsafe fn multiply(product: &Product) {
+pub(super) unsafe fn multiply<const N: usize>(product: &Product<N>) {
+    const ROW: usize = HALF * size_of::<u32>();
     let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
     // SAFETY: the caller's contract.
     unsafe {
-        for row in 0..SIDE {
-            let a = product.a[row / HALF].add(row % HALF * product.a_stride);
+        for (block, row) in (0..N).flat_map(|block| (0..HALF).map(move |row| (block, row))) {
+            let a = product.a[block].add(row * product.a_stride);
             for column in 0..SIDE {
-                let b = (product.b)
-                    .add(column / HALF * product.b_half)
-                    .add(column % HALF * size_of::<u32>());
-                let out = product.out.add(row * product.out_stride + column);
+                let b = product.b[column / HALF].add(column % HALF * size_of::<u32>());
+                let out = product.out[block].add(row * product.out_stride + column);
                 let mut sum = if product.add { *out } else { 0.0 };
                 for step in 0..product.steps {
-                    let a = a.add(step * product.a_step);
-                    let b = b.add(*product.b_steps.add(step));
+                    let a = a.add(*product.a_steps.add(step));
                     for pair in 0..HALF {
                         let a = a.add(pair * size_of::<u32>()).cast::<u32>();
-                        let b = b.add(pair * product.b_stride).cast::<u32>();
+                        let b = b.add(step * product.b_step + pair * ROW).cast::<u32>();
                         let (a, b) = (halves(a.read_unaligned()), halves(b.read_unaligned()));
                         sum += a[0] * b[0];
                         sum += a[1] * b[1];
@@ -50,20 +48,28 @@ pub(super) unsafe fn multiply(product: &Product) {
 
 /// # Safety
 ///
-/// As `Bf16::write_pairs`, with lines that lie inside.
-pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], to: *mut u32) {
-    for line in lines.lines {
-        for at in 0..line.count {
-            let value = |plane: Option<usize>| match (line.source, plane) {
-                (Some(source), Some(plane)) => {
-                    rounded(lines.values[lines.start(source, plane) + at * lines.step])
-                }
-                _ => 0,
-            };
-            let pair = u32::from(value(planes[0])) | u32::from(value(planes[1])) << 16;
-            // SAFETY: the caller vouches for the places of the line.
-            unsafe { to.add(line.at + at).write(pair) };
-        }
+/// As `Bf16::write_places`, with `count` planes from the first on and lines that lie inside them.
+pub(super) unsafe fn write_places(lines: &Lines<'_>, first: usize, count: usize, to: *mut u16) {
+    for channel in 0..STEP {
+        let plane = (channel < count).then_some(first + channel);
+        // SAFETY: the caller vouches for the places of the lines.
+        write_each(lines, plane, |at, value| unsafe {
+            to.add(at * STEP + channel).write(value)
+        });
+    }
+}
+
+/// # Safety
+///
+/// As `Bf16::write_tiles`, with `count` planes from the first on and lines that lie inside them.
+pub(super) unsafe fn write_tiles(lines: &Lines<'_>, first: usize, count: usize, to: *mut u32) {
+    for channel in 0..STEP {
+        let plane = (channel < count).then_some(first + channel);
+        write_each(lines, plane, |at, value| {
+            let pair = (at / HALF * HALF + channel / 2) * HALF + at % HALF;
+            // SAFETY: the caller vouches for the tiles of the lines.
+            unsafe { to.cast::<u16>().add(2 * pair + channel % 2).write(value) };
+        });
     }
 }
 
@@ -71,6 +77,12 @@ pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], 
 ///
 /// As `Bf16::write_values`, with lines that lie inside.
 pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *mut u16) {
+    // SAFETY: the caller vouches for the places of the lines.
+    write_each(lines, plane, |at, value| unsafe { to.add(at).write(value) });
+}
+
+/// Hands each place of some lines and its value to `write`.
+fn write_each(lines: &Lines<'_>, plane: Option<usize>, write: impl Fn(usize, u16)) {
     for line in lines.lines {
         for at in 0..line.count {
             let value = match (line.source, plane) {
@@ -79,8 +91,7 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
                 }
                 _ => 0,
             };
-            // SAFETY: the caller vouches for the places of the line.
-            unsafe { to.add(line.at + at).write(value) };
+            write(line.at + at, value);
         }
     }
 }
@@ -88,7 +99,7 @@ pub(super) unsafe fn write_values(lines: &Lines<'_>, plane: Option<usize>, to: *
 /// # Safety
 ///
 /// As `Bf16::write_tile`.
-pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
+pub(super) unsafe fn write_tile(tile: &Tile, turned: bool, to: *mut u16) {
     for row in 0..HALF {
         for column in 0..STEP {
             let inside = row < tile.rows && column < tile.columns;
@@ -98,7 +109,12 @@ pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
                     .from
                     .wrapping_add(row * tile.row_stride + column * tile.column_stride);
                 let value = if inside { *from } else { 0.0 };
-                to.add(row * STEP + column).write(rounded(value));
+                let pair = if turned {
+                    column / 2 * HALF + row
+                } else {
+                    row * HALF + column / 2
+                };
+                to.add(2 * pair + column % 2).write(rounded(value));
             }
         }
     }
@@ -134,12 +150,21 @@ mod tests {
             column_stride: 1,
         };
         for set in Bf16::available() {
-            let mut found = [1; HALF * STEP];
-            // SAFETY: a row of so many values, and a place for each of a tile.
-            unsafe { set.write_tile(&tile, found.as_mut_ptr()) };
-            let (row, rest) = found.split_at(values.len());
-            assert_eq!(row, bits, "{}", set.name());
-            assert!(rest.iter().all(|zero| *zero == 0), "{}", set.name());
+            for turned in [false, true] {
+                let mut found = [1; HALF * STEP];
+                // SAFETY: a row of so many values, and a place for each of a tile.
+                unsafe { set.write_tile(&tile, turned, found.as_mut_ptr()) };
+                for (at, found) in found.into_iter().enumerate() {
+                    let (row, pair) = (at / 2 / HALF, at / 2 % HALF);
+                    let (row, pair) = if turned { (pair, row) } else { (row, pair) };
+                    let expected = if row == 0 {
+                        bits.get(2 * pair + at % 2)
+                    } else {
+                        None
+                    };
+                    assert_eq!(found, *expected.unwrap_or(&0), "{} at {at}", set.name());
+                }
+            }
         }
     }
 }

@@ -88,12 +88,31 @@ impl Drop for Configured {
     }
 }
 
+/// Bytes of a row of a tile.
+const ROW: usize = HALF * size_of::<u32>();
+
 /// # Safety
 ///
 /// As `Multiplier::multiply`, while this thread is [`Configured`].
 #[inline]
-pub(in super::super) unsafe fn multiply(product: &Product) {
-    let stride = product.out_stride * size_of::<f32>();
+pub(in super::super) unsafe fn multiply<const N: usize>(product: &Product<N>) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if N == 2 {
+            two_blocks(product);
+        } else {
+            three_blocks(product);
+        }
+    }
+}
+
+/// Both tiles of an operand of two blocks stay where they are for two products each.
+///
+/// # Safety
+///
+/// As [`multiply`], of two blocks.
+#[inline]
+unsafe fn two_blocks<const N: usize>(product: &Product<N>) {
     // SAFETY: reads and writes what the caller vouches for.
     unsafe {
         asm!(
@@ -101,56 +120,139 @@ pub(in super::super) unsafe fn multiply(product: &Product) {
             "tilezero tmm1",
             "tilezero tmm2",
             "tilezero tmm3",
-            // The lower half's destination: there are registers enough if it is computed twice.
-            "test {b}, {b}",
+            "test {at}, {at}",
             "jz 2f",
-            "mov {b}, {stride}",
-            "shl {b}, 4",
-            "add {b}, {out}",
-            "tileloadd tmm0, [{out} + {stride}*1]",
-            "tileloadd tmm1, [{out} + {stride}*1 + 64]",
-            "tileloadd tmm2, [{b} + {stride}*1]",
-            "tileloadd tmm3, [{b} + {stride}*1 + 64]",
+            "mov {at}, [{out}]",
+            "tileloadd tmm0, [{at} + {out_stride}*1]",
+            "tileloadd tmm1, [{at} + {out_stride}*1 + 64]",
+            "mov {at}, [{out} + 8]",
+            "tileloadd tmm2, [{at} + {out_stride}*1]",
+            "tileloadd tmm3, [{at} + {out_stride}*1 + 64]",
             "2:",
             "test {steps}, {steps}",
             "jz 4f",
             "3:",
-            "mov {b}, [{b_steps}]",
-            "add {b}, {b_base}",
-            "tileloadd tmm6, [{b} + {b_stride}*1]",
-            "add {b}, {b_half}",
-            "tileloadd tmm4, [{a_upper} + {a_stride}*1]",
+            "mov {at}, [{a_steps}]",
+            "add {at}, {a_first}",
+            "tileloadd tmm4, [{at} + {a_stride}*1]",
+            "tileloadd tmm6, [{b_first} + {row}*1]",
             "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{b} + {b_stride}*1]",
+            "tileloadd tmm7, [{b_second} + {row}*1]",
             "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{a_lower} + {a_stride}*1]",
+            "mov {at}, [{a_steps}]",
+            "add {at}, {a_second}",
+            "tileloadd tmm5, [{at} + {a_stride}*1]",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a_upper}, {a_step}",
-            "add {a_lower}, {a_step}",
-            "add {b_steps}, 8",
+            "add {a_steps}, 8",
+            "add {b_first}, {b_step}",
+            "add {b_second}, {b_step}",
             "dec {steps}",
             "jnz 3b",
             "4:",
-            "mov {b}, {stride}",
-            "shl {b}, 4",
-            "add {b}, {out}",
-            "tilestored [{out} + {stride}*1], tmm0",
-            "tilestored [{out} + {stride}*1 + 64], tmm1",
-            "tilestored [{b} + {stride}*1], tmm2",
-            "tilestored [{b} + {stride}*1 + 64], tmm3",
-            out = in(reg) product.out,
-            stride = in(reg) stride,
+            "mov {at}, [{out}]",
+            "tilestored [{at} + {out_stride}*1], tmm0",
+            "tilestored [{at} + {out_stride}*1 + 64], tmm1",
+            "mov {at}, [{out} + 8]",
+            "tilestored [{at} + {out_stride}*1], tmm2",
+            "tilestored [{at} + {out_stride}*1 + 64], tmm3",
+            row = in(reg) ROW,
+            out = in(reg) product.out.as_ptr(),
+            out_stride = in(reg) product.out_stride * size_of::<f32>(),
             steps = inout(reg) product.steps => _,
-            a_upper = inout(reg) product.a[0] => _,
-            a_lower = inout(reg) product.a[1] => _,
+            a_first = in(reg) product.a[0],
+            a_second = in(reg) product.a[1],
             a_stride = in(reg) product.a_stride,
-            a_step = in(reg) product.a_step,
-            b = inout(reg) usize::from(product.add) => _,
-            b_base = in(reg) product.b,
-            b_half = in(reg) product.b_half,
-            b_stride = in(reg) product.b_stride,
-            b_steps = inout(reg) product.b_steps => _,
+            a_steps = inout(reg) product.a_steps => _,
+            b_first = inout(reg) product.b[0] => _,
+            b_second = inout(reg) product.b[1] => _,
+            b_step = in(reg) product.b_step,
+            at = inout(reg) usize::from(product.add) => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Six tiles of sums leave two for operands: those of the columns are read anew for each block, from the first-level cache.
+///
+/// # Safety
+///
+/// As [`multiply`], of three blocks.
+#[inline]
+unsafe fn three_blocks<const N: usize>(product: &Product<N>) {
+    // SAFETY: reads and writes what the caller vouches for.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "tilezero tmm4",
+            "tilezero tmm5",
+            "test {at}, {at}",
+            "jz 2f",
+            "mov {at}, [{out}]",
+            "tileloadd tmm0, [{at} + {out_stride}*1]",
+            "tileloadd tmm1, [{at} + {out_stride}*1 + 64]",
+            "mov {at}, [{out} + 8]",
+            "tileloadd tmm2, [{at} + {out_stride}*1]",
+            "tileloadd tmm3, [{at} + {out_stride}*1 + 64]",
+            "mov {at}, [{out} + 16]",
+            "tileloadd tmm4, [{at} + {out_stride}*1]",
+            "tileloadd tmm5, [{at} + {out_stride}*1 + 64]",
+            "2:",
+            "test {steps}, {steps}",
+            "jz 4f",
+            "3:",
+            "mov {at}, [{a_steps}]",
+            "add {at}, {a_first}",
+            "tileloadd tmm6, [{at} + {a_stride}*1]",
+            "tileloadd tmm7, [{b_first} + {row}*1]",
+            "tdpbf16ps tmm0, tmm6, tmm7",
+            "tileloadd tmm7, [{b_second} + {row}*1]",
+            "tdpbf16ps tmm1, tmm6, tmm7",
+            "mov {at}, [{a_steps}]",
+            "add {at}, {a_second}",
+            "tileloadd tmm6, [{at} + {a_stride}*1]",
+            "tdpbf16ps tmm3, tmm6, tmm7",
+            "tileloadd tmm7, [{b_first} + {row}*1]",
+            "tdpbf16ps tmm2, tmm6, tmm7",
+            "mov {at}, [{a_steps}]",
+            "add {at}, {a_third}",
+            "tileloadd tmm6, [{at} + {a_stride}*1]",
+            "tdpbf16ps tmm4, tmm6, tmm7",
+            "tileloadd tmm7, [{b_second} + {row}*1]",
+            "tdpbf16ps tmm5, tmm6, tmm7",
+            "add {a_steps}, 8",
+            "add {b_first}, {b_step}",
+            "add {b_second}, {b_step}",
+            "dec {steps}",
+            "jnz 3b",
+            "4:",
+            "mov {at}, [{out}]",
+            "tilestored [{at} + {out_stride}*1], tmm0",
+            "tilestored [{at} + {out_stride}*1 + 64], tmm1",
+            "mov {at}, [{out} + 8]",
+            "tilestored [{at} + {out_stride}*1], tmm2",
+            "tilestored [{at} + {out_stride}*1 + 64], tmm3",
+            "mov {at}, [{out} + 16]",
+            "tilestored [{at} + {out_stride}*1], tmm4",
+            "tilestored [{at} + {out_stride}*1 + 64], tmm5",
+            row = in(reg) ROW,
+            out = in(reg) product.out.as_ptr(),
+            out_stride = in(reg) product.out_stride * size_of::<f32>(),
+            steps = inout(reg) product.steps => _,
+            a_first = in(reg) product.a[0],
+            a_second = in(reg) product.a[1],
+            a_third = in(reg) product.a[2],
+            a_stride = in(reg) product.a_stride,
+            a_steps = inout(reg) product.a_steps => _,
+            b_first = inout(reg) product.b[0] => _,
+            b_second = inout(reg) product.b[1] => _,
+            b_step = in(reg) product.b_step,
+            at = inout(reg) usize::from(product.add) => _,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),

@@ -13,7 +13,7 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::{HALF, Line, Lines, Product, SIDE, STEP, Tile};
+use super::{HALF, Line, Lines, Product, STEP, Tile};
 
 pub(super) fn has_avx512_bf16() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -35,42 +35,44 @@ const ROWS: usize = 8;
 ///
 /// As `Multiplier::multiply`, on a machine with AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn multiply(product: &Product) {
+pub(super) unsafe fn multiply<const N: usize>(product: &Product<N>) {
+    const ROW: usize = HALF * size_of::<u32>();
     // SAFETY: the caller's contract.
     unsafe {
-        for first in (0..SIDE).step_by(ROWS) {
-            let a = product.a[first / HALF].add(first % HALF * product.a_stride);
-            let out = product.out.add(first * product.out_stride);
-            let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-            if product.add {
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    for (half, sum) in sums.iter_mut().enumerate() {
-                        *sum = _mm512_loadu_ps(out.add(row * product.out_stride + half * HALF));
-                    }
-                }
-            }
-            for step in 0..product.steps {
-                let a = a.add(step * product.a_step);
-                let b = product.b.add(*product.b_steps.add(step));
-                for pair in 0..HALF {
-                    let a = a.add(pair * size_of::<u32>());
-                    let b = b.add(pair * product.b_stride);
-                    let b: [__m512i; 2] = [
-                        _mm512_loadu_si512(b.cast()),
-                        _mm512_loadu_si512(b.add(product.b_half).cast()),
-                    ];
+        for (a, out) in product.a.into_iter().zip(product.out) {
+            for first in (0..HALF).step_by(ROWS) {
+                let a = a.add(first * product.a_stride);
+                let out = out.add(first * product.out_stride);
+                let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+                if product.add {
                     for (row, sums) in sums.iter_mut().enumerate() {
-                        let a = a.add(row * product.a_stride).cast::<i32>();
-                        let a = _mm512_set1_epi32(a.read_unaligned());
-                        for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum = _mm512_dpbf16_ps(*sum, as_bf16(a), as_bf16(b));
+                        for (half, sum) in sums.iter_mut().enumerate() {
+                            *sum = _mm512_loadu_ps(out.add(row * product.out_stride + half * HALF));
                         }
                     }
                 }
-            }
-            for (row, sums) in sums.iter().enumerate() {
-                for (half, sum) in sums.iter().enumerate() {
-                    _mm512_storeu_ps(out.add(row * product.out_stride + half * HALF), *sum);
+                for step in 0..product.steps {
+                    let a = a.add(*product.a_steps.add(step));
+                    let b = product.b.map(|half| half.add(step * product.b_step));
+                    for pair in 0..HALF {
+                        let a = a.add(pair * size_of::<u32>());
+                        let b = [
+                            _mm512_loadu_si512(b[0].add(pair * ROW).cast()),
+                            _mm512_loadu_si512(b[1].add(pair * ROW).cast()),
+                        ];
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let a = a.add(row * product.a_stride).cast::<i32>();
+                            let a = _mm512_set1_epi32(a.read_unaligned());
+                            for (sum, b) in sums.iter_mut().zip(b) {
+                                *sum = _mm512_dpbf16_ps(*sum, as_bf16(a), as_bf16(b));
+                            }
+                        }
+                    }
+                }
+                for (row, sums) in sums.iter().enumerate() {
+                    for (half, sum) in sums.iter().enumerate() {
+                        _mm512_storeu_ps(out.add(row * product.out_stride + half * HALF), *sum);
+                    }
                 }
             }
         }
@@ -101,17 +103,67 @@ unsafe fn load(from: *const f32, count: usize) -> __m512 {
 
 /// # Safety
 ///
-/// As `Bf16::write_pairs`, with lines that lie inside, on a machine with AVX512-BF16.
+/// As `Bf16::write_places`, with `planes` from the first on and lines that lie inside them, on a machine with AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn write_pairs(lines: &Lines<'_>, planes: [Option<usize>; 2], to: *mut u32) {
+pub(super) unsafe fn write_places(lines: &Lines<'_>, first: usize, planes: usize, to: *mut u16) {
     // SAFETY: sources and places by the contract.
     unsafe {
         for line in lines.lines {
-            let [first, second] = planes.map(|plane| Source::new(lines, line, plane));
-            let to = to.add(line.at);
+            let to = to.add(line.at * STEP);
+            let Some(source) = line.source else {
+                to.write_bytes(0, line.count * STEP);
+                continue;
+            };
+            let from = lines.values.as_ptr().add(lines.start(source, first));
             for at in (0..line.count).step_by(HALF) {
-                let pairs = paired(first.load(at), second.load(at));
-                _mm512_mask_storeu_epi32(to.add(at).cast(), below(line.count - at), pairs);
+                let some = line.count - at;
+                let from = from.wrapping_add(at * lines.step);
+                let mut pairs = [_mm512_setzero_si512(); HALF];
+                for (pair, values) in pairs.iter_mut().enumerate() {
+                    let mut two = [_mm512_setzero_ps(); 2];
+                    for (value, channel) in two.iter_mut().zip(2 * pair..planes) {
+                        let from = from.wrapping_add(channel * lines.pixels);
+                        *value = load_strided(from, lines.step, some);
+                    }
+                    *values = paired(two[0], two[1]);
+                }
+                for (place, values) in transposed(pairs).into_iter().enumerate() {
+                    if place < some {
+                        _mm512_storeu_si512(to.add((at + place) * STEP).cast(), values);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As `Bf16::write_tiles`, with `planes` from the first on and lines that lie inside them, on a machine with AVX512-BF16.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn write_tiles(lines: &Lines<'_>, first: usize, planes: usize, to: *mut u32) {
+    // SAFETY: sources and places by the contract.
+    unsafe {
+        for line in lines.lines {
+            let planes = if line.source.is_some() { planes } else { 0 };
+            let from = line.source.map_or(0, |source| lines.start(source, first));
+            let from = lines.values.as_ptr().wrapping_add(from);
+            let mut at = 0;
+            while at < line.count {
+                // Up to the end of a tile.
+                let (tile, lane) = ((line.at + at) / HALF, (line.at + at) % HALF);
+                let some = (line.count - at).min(HALF - lane);
+                let from = from.wrapping_add(at * lines.step);
+                for pair in 0..HALF {
+                    let mut two = [_mm512_setzero_ps(); 2];
+                    for (value, channel) in two.iter_mut().zip(2 * pair..planes) {
+                        let from = from.wrapping_add(channel * lines.pixels);
+                        *value = load_strided(from, lines.step, some);
+                    }
+                    let to = to.add((tile * HALF + pair) * HALF + lane);
+                    _mm512_mask_storeu_epi32(to.cast(), below(some), paired(two[0], two[1]));
+                }
+                at += some;
             }
         }
     }
@@ -235,35 +287,34 @@ fn paired(first: __m512, second: __m512) -> __m512i {
 ///
 /// As `Bf16::write_tile`, on a machine with AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn write_tile(tile: &Tile, to: *mut u16) {
+pub(super) unsafe fn write_tile(tile: &Tile, turned: bool, to: *mut u16) {
     // SAFETY: the caller's contract.
     unsafe {
-        if tile.column_stride <= tile.row_stride {
-            for row in 0..HALF {
-                let from = tile.from.wrapping_add(row * tile.row_stride);
-                let count = if row < tile.rows { tile.columns } else { 0 };
-                let row_of = Source {
-                    from,
+        let mut tile_rows = [_mm512_setzero_si512(); HALF];
+        // A column's values may lie closer together than a row's.
+        let by_rows = tile.column_stride <= tile.row_stride;
+        for (at, values) in tile_rows.iter_mut().enumerate() {
+            *values = if by_rows {
+                let row = Source {
+                    from: tile.from.wrapping_add(at * tile.row_stride),
                     step: tile.column_stride,
-                    count,
+                    count: if at < tile.rows { tile.columns } else { 0 },
                 };
-                let values = rounded(row_of.load(0), row_of.load(HALF));
-                _mm512_storeu_si512(to.add(row * STEP).cast(), values);
-            }
-            return;
+                rounded(row.load(0), row.load(HALF))
+            } else {
+                let [even, odd] = [2 * at, 2 * at + 1].map(|column| Source {
+                    from: tile.from.wrapping_add(column * tile.column_stride),
+                    step: tile.row_stride,
+                    count: if column < tile.columns { tile.rows } else { 0 },
+                });
+                paired(even.load(0), odd.load(0))
+            };
         }
-        // A column's values lie closer together than a row's.
-        let column = |column: usize| Source {
-            from: tile.from.wrapping_add(column * tile.column_stride),
-            step: tile.row_stride,
-            count: if column < tile.columns { tile.rows } else { 0 },
-        };
-        let mut pairs = [_mm512_setzero_si512(); HALF];
-        for (pair, values) in pairs.iter_mut().enumerate() {
-            *values = paired(column(2 * pair).load(0), column(2 * pair + 1).load(0));
+        if by_rows == turned {
+            tile_rows = transposed(tile_rows);
         }
-        for (row, values) in transposed(pairs).into_iter().enumerate() {
-            _mm512_storeu_si512(to.add(row * STEP).cast(), values);
+        for (at, values) in tile_rows.into_iter().enumerate() {
+            _mm512_storeu_si512(to.add(at * STEP).cast(), values);
         }
     }
 }

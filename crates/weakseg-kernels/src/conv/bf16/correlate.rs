@@ -1,8 +1,7 @@
 //! Forward passes and input gradients.
 //!
-//! A stretch of the grid's row is rounded once by all threads, channels in pairs, then multiplied by
-//! all threads: a tap reads the same values some places further. Every output is summed by one task
-//! in one order, whatever the number of threads.
+//! A stretch of the grid's row is rounded once by all threads, in the [`Order`] that its taps ask for, then multiplied by all
+//! threads. Every output is summed by one task in one order, whatever the number of threads.
 #![allow(unsafe_code)] // Tasks write disjoint parts of shared buffers; see the SAFETY comments.
 
 use std::ops::Range;
@@ -10,9 +9,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::planes::Planes;
+use super::super::transpose::transpose;
 use super::grid::{Grid, Tap};
+use super::order::{Order, TILE};
 use super::weight::WeightSteps;
-use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
+use crate::bf16::{Bf16, HALF, Line, Multiplier, Product, SIDE, STEP};
 use crate::instructions::{Instructions, per_instruction_set};
 use crate::norm::ChannelMap;
 use crate::scratch::{Shared, with_buffers};
@@ -27,8 +28,6 @@ const ROWS: usize = 128;
 const DEPTH: usize = 160 * 1024;
 /// Tasks wanted at least (fixed: the division does not depend on the threads).
 const TASKS: usize = 16;
-/// Channels' pairs rounded by one task.
-const PAIRS: usize = 4;
 
 /// Computes a correlation.
 ///
@@ -44,51 +43,27 @@ pub(super) unsafe fn correlate(
     weight: &WeightSteps,
     destination: Shared,
 ) {
-    let depth = planes.channels.div_ceil(STEP);
-    let phases = grid.sources.len();
+    let (depth, phases) = (planes.channels.div_ceil(STEP), grid.sources.len());
     let pairs = depth * phases * HALF;
     let stretch = (STRETCH / pairs).saturating_sub(grid.reach);
     let stretch = stretch
         .max(2 * grid.reach)
         .max(PLACES)
         .next_multiple_of(PLACES);
-    let pixels = planes.source_size[0] * planes.source_size[1];
+    let order = Order::of(grid);
     for first in (0..grid.length).step_by(stretch) {
         let places = first..grid.length.min(first + stretch);
-        let width = places.len().next_multiple_of(SIDE);
-        let window = first..first + width + grid.reach;
-        // An odd number of cache lines: rows that lie powers of two apart share few places there.
-        let row = (window.len().div_ceil(HALF) | 1) * HALF;
-        with_buffers([pairs * row], |[rounded]| {
-            let lines: Vec<Vec<Line>> = (grid.sources.iter())
-                .map(|source| source.lines(window.clone()))
-                .collect();
-            (rounded.par_chunks_mut(PAIRS * row).enumerate()).for_each(|(chunk, to)| {
-                for (at, to) in to.chunks_exact_mut(row).enumerate() {
-                    let pair = chunk * PAIRS + at;
-                    let phase = pair / HALF % phases;
-                    let channel = 2 * (pair / HALF / phases * HALF + pair % HALF);
-                    let lines = Lines {
-                        lines: &lines[phase],
-                        values: planes.source,
-                        channels: planes.channels,
-                        pixels,
-                        step: grid.sources[phase].step[1],
-                    };
-                    let planes = [channel, channel + 1]
-                        .map(|channel| (channel < planes.channels).then_some(channel));
-                    assert!(window.len() <= to.len());
-                    // SAFETY: the lines' places lie in the window, and the row holds so many.
-                    unsafe { bf16.write_pairs(&lines, planes, to.as_mut_ptr().cast()) };
-                }
-            });
+        let window = places.len().next_multiple_of(SIDE) + grid.reach;
+        with_buffers([pairs * window], |[rounded]| {
+            order.round(bf16, grid, planes, first..first + window, rounded);
             let stretch = Stretch {
                 grid,
                 planes,
                 weight,
+                order,
                 places,
                 rounded,
-                row,
+                window,
                 depth,
                 set,
             };
@@ -102,14 +77,31 @@ struct Stretch<'a> {
     grid: &'a Grid,
     planes: &'a Planes<'a>,
     weight: &'a WeightSteps,
+    order: Order,
     /// Places of the destination.
     places: Range<usize>,
-    /// Pairs `[block of channels, phase, pair, place]` from the first of the places on.
+    /// Places of the source from the first of these on, and how many.
     rounded: &'a [f32],
-    row: usize,
+    window: usize,
     /// Blocks of channels.
     depth: usize,
     set: Instructions,
+}
+
+/// What one task computes.
+struct Task {
+    /// Blocks of 32 destination channels.
+    rows: Range<usize>,
+    /// The first place, counted in the stretch, and places padded to whole blocks.
+    first: usize,
+    width: usize,
+}
+
+impl Task {
+    /// From one row of sums to the next: an odd number of cache lines, so that rows share few places in the first cache.
+    fn stride(&self) -> usize {
+        self.width + HALF
+    }
 }
 
 impl Stretch<'_> {
@@ -124,70 +116,118 @@ impl Stretch<'_> {
             part /= 2;
         }
         let parts = blocks.div_ceil(part);
-        let (taps, phases) = (&self.grid.taps, self.grid.sources.len());
-        let block = phases * HALF * self.row;
+        let phases = self.grid.sources.len();
         let pass = DEPTH / (phases * HALF * (PLACES + self.grid.reach));
         let pass = pass.clamp(1, self.depth);
-        let steps: Vec<usize> = (0..pass)
-            .flat_map(|depth| {
-                let at = move |tap: &Tap| tap.phase * HALF * self.row + tap.offset;
-                taps.iter().map(move |tap| depth * block + at(tap))
-            })
-            .map(|pair| pair * size_of::<u32>())
-            .collect();
+        let steps = self.steps(pass);
         (0..parts * groups).into_par_iter().for_each(|task| {
-            let (rows, group) = (task / groups * part, task % groups);
-            let rows = rows..blocks.min(rows + part);
-            let first = group * PLACES;
+            let (rows, first) = (task / groups * part, task % groups * PLACES);
             let places = first..self.places.len().min(first + PLACES);
-            let width = places.len().next_multiple_of(SIDE);
-            with_buffers([rows.len() * SIDE * width], |[sums]| {
+            let task = Task {
+                rows: rows..blocks.min(rows + part),
+                first,
+                width: places.len().next_multiple_of(SIDE),
+            };
+            let block = SIDE * task.stride();
+            with_buffers([task.rows.len() * block, block], |[sums, turned]| {
                 let multiply = |multiplier: &Multiplier| {
                     for depth in (0..self.depth).step_by(pass) {
-                        let some = pass.min(self.depth - depth);
-                        let count = some * taps.len();
-                        let last = (depth + some) * block;
-                        assert!(last <= self.rounded.len() && count <= steps.len());
-                        assert!(places.start + width + self.grid.reach <= self.row);
-                        for (at, rows) in rows.clone().enumerate() {
-                            let a = [0, 1].map(|half| {
-                                self.weight
-                                    .block(2 * rows + half, depth * taps.len(), count)
-                            });
-                            for column in (0..width).step_by(SIDE) {
-                                let b = depth * block + places.start + column;
-                                let out = &mut sums[at * SIDE * width + column..];
-                                assert!(out.len() >= (SIDE - 1) * width + SIDE);
-                                let product = Product {
-                                    steps: count,
-                                    a,
-                                    a_stride: STEP * size_of::<u16>(),
-                                    a_step: HALF * STEP * size_of::<u16>(),
-                                    b: self.rounded[b..].as_ptr().cast(),
-                                    b_half: HALF * size_of::<u32>(),
-                                    b_stride: self.row * size_of::<u32>(),
-                                    b_steps: steps.as_ptr(),
-                                    out: out.as_mut_ptr(),
-                                    out_stride: width,
-                                    add: depth > 0,
-                                };
-                                // SAFETY: the weight's blocks hold `count` steps; the places of
-                                // a block and its taps lie in the row and its channels in the
-                                // buffer, just asserted, as the destination does.
-                                unsafe { multiplier.multiply(&product) };
-                            }
-                        }
+                        let depth = depth..self.depth.min(depth + pass);
+                        self.add(multiplier, &task, depth, &steps, sums);
                     }
                 };
                 // SAFETY: the body only multiplies.
                 unsafe { bf16.with_multiplier(multiply) };
                 let places = self.places.start + places.start..self.places.start + places.end;
                 let lines = self.grid.destination.lines(places);
-                let channels = rows.start * SIDE..self.planes.rows.min(rows.end * SIDE);
-                // SAFETY: the caller's contract; each task has its own channels and places.
-                unsafe { self.place(channels, &lines, sums, width, destination) };
+                for (rows, sums) in task.rows.clone().zip(sums.chunks_exact(block)) {
+                    let sums = match self.order {
+                        Order::Rows => {
+                            let (places, stride) = (task.width, task.stride());
+                            transpose(self.set, sums, SIDE, places, SIDE, turned, stride);
+                            &*turned
+                        }
+                        Order::Columns => sums,
+                    };
+                    let channels = rows * SIDE..self.planes.rows.min((rows + 1) * SIDE);
+                    // SAFETY: the caller's contract; each task has its own channels and places.
+                    unsafe { self.place(channels, &lines, sums, task.stride(), destination) };
+                }
             });
         });
+    }
+
+    /// Where each step of a pass begins in the rows of a product, in bytes.
+    fn steps(&self, pass: usize) -> Vec<usize> {
+        let phases = self.grid.sources.len();
+        let of_block = |block: usize| {
+            self.grid.taps.iter().map(move |tap| match self.order {
+                Order::Rows => {
+                    let Tap { phase, offset } = *tap;
+                    ((block * phases + phase) * self.window + offset) * HALF
+                }
+                Order::Columns => block * TILE,
+            })
+        };
+        (0..pass)
+            .flat_map(of_block)
+            .map(|pair| pair * size_of::<u32>())
+            .collect()
+    }
+
+    /// Adds the products with some blocks of channels to a task's sums, by blocks of destination channels; the first writes them.
+    fn add(
+        &self,
+        multiplier: &Multiplier,
+        task: &Task,
+        depth: Range<usize>,
+        steps: &[usize],
+        sums: &mut [f32],
+    ) {
+        let (taps, phases) = (self.grid.taps.len(), self.grid.sources.len());
+        let steps = &steps[..depth.len() * taps];
+        let stride = task.stride();
+        assert!(depth.end * phases * self.window * HALF <= self.rounded.len());
+        assert!(task.first + task.width + self.grid.reach <= self.window);
+        for (rows, sums) in (task.rows.clone()).zip(sums.chunks_exact_mut(SIDE * stride)) {
+            let weights = [0, 1].map(|half| {
+                let block = 2 * rows + half;
+                self.weight.block(block, depth.start * taps, steps.len())
+            });
+            for at in (0..task.width).step_by(SIDE) {
+                let place = task.first + at;
+                let first = depth.start * phases * self.window + place;
+                let places = [0, HALF].map(|half| {
+                    let places = &self.rounded[(first + half) * HALF..];
+                    places.as_ptr().cast()
+                });
+                let (a, b, b_step, out, out_stride) = match self.order {
+                    Order::Rows => {
+                        let out = &mut sums[at * SIDE..][..SIDE * SIDE];
+                        (places, weights, TILE, out, SIDE)
+                    }
+                    Order::Columns => {
+                        let out = &mut sums[at..][..(SIDE - 1) * stride + SIDE];
+                        (weights, places, self.window * HALF, out, stride)
+                    }
+                };
+                let (upper, lower) = out.split_at_mut(HALF * out_stride);
+                let product = Product {
+                    steps: steps.len(),
+                    a,
+                    a_stride: HALF * size_of::<u32>(),
+                    a_steps: steps.as_ptr(),
+                    b,
+                    b_step: b_step * size_of::<u32>(),
+                    out: [upper.as_mut_ptr(), lower.as_mut_ptr()],
+                    out_stride,
+                    add: depth.start > 0,
+                };
+                // SAFETY: the weight's blocks hold so many steps; the places of a block and of its taps lie in the window
+                // and its channels in the buffer, just asserted or sliced, as the destination is.
+                unsafe { multiplier.multiply(&product) };
+            }
+        }
     }
 
     /// Writes sums to their pixels.
@@ -200,11 +240,11 @@ impl Stretch<'_> {
         channels: Range<usize>,
         lines: &[Line],
         sums: &[f32],
-        width: usize,
+        stride: usize,
         destination: Shared,
     ) {
         let pixels = self.planes.destination_size[0] * self.planes.destination_size[1];
-        for (sums, channel) in sums.chunks_exact(width).zip(channels) {
+        for (sums, channel) in sums.chunks_exact(stride).zip(channels) {
             let ending = &self.planes.ending;
             let bias = ending.bias_of(channel);
             let map = ending.map_of(channel).unwrap_or(ChannelMap::SAME);

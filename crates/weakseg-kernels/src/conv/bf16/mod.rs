@@ -2,6 +2,7 @@
 
 mod correlate;
 mod grid;
+mod order;
 #[cfg(test)]
 mod tests;
 mod weight;
@@ -16,6 +17,7 @@ use crate::bf16::SIDE;
 use crate::scratch::{Shared, written_by, written_or_zero};
 use crate::tile::Tiles;
 use grid::Grid;
+use order::Order;
 pub(super) use weight::WeightSteps;
 
 /// The forward pass and its grid, if bf16 serves a shape.
@@ -57,7 +59,10 @@ pub(super) fn forward(
         row: shape.inputs * shape.taps(),
         channel: shape.taps(),
     };
-    let pack = || WeightSteps::new(bf16, weight.values, strides, &planes, &correlation);
+    let pack = || {
+        let order = Order::of(&grid);
+        WeightSteps::new(bf16, weight.values, strides, &planes, &correlation, order)
+    };
     let run = |packed: &WeightSteps| {
         // SAFETY: the grid is of a correlation that writes the whole output.
         unsafe {
@@ -105,7 +110,8 @@ pub(super) fn input_gradient(
     };
     let fill = |gradient: Shared| {
         for (correlation, grid) in &parts {
-            let packed = WeightSteps::new(bf16, weight, strides, &planes, correlation);
+            let order = Order::of(grid);
+            let packed = WeightSteps::new(bf16, weight, strides, &planes, correlation, order);
             // SAFETY: the gradient has the destination's size and is this pass's alone.
             unsafe { correlate::correlate(tiles.set, bf16, grid, &planes, &packed, gradient) };
         }

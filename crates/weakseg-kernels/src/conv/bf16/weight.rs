@@ -1,18 +1,19 @@
-//! Weights as rows of a product.
+//! Weights as the other operand of a product.
 #![allow(unsafe_code)] // Blocks are written by tasks of their own.
 
 use rayon::prelude::*;
 
 use super::super::lattice::Correlation;
 use super::super::planes::{Planes, WeightStrides};
+use super::order::Order;
 use crate::bf16::{Bf16, HALF, SIDE, STEP, Tile};
 use crate::scratch::{Shared, Temporary, written_by};
 
 /// bf16 values of the rows of a block in one step.
 const TILE: usize = HALF * STEP;
 
-/// The weight `[block of 16 rows, block of 32 channels, tap, row, channel]`, zeros behind the last
-/// row and the last channel; an even number of row blocks.
+/// The weight, zeros behind the last row and the last channel; an even number of row blocks. Where places are rows
+/// `[block of 16 rows, block of 32 channels, tap, pair of channels, row]`, else `[…, row, channel]`.
 pub(in super::super) struct WeightSteps {
     /// Two values in each.
     values: Temporary,
@@ -20,12 +21,13 @@ pub(in super::super) struct WeightSteps {
 }
 
 impl WeightSteps {
-    pub fn new(
+    pub(super) fn new(
         bf16: Bf16,
         weight: &[f32],
         strides: WeightStrides,
         planes: &Planes<'_>,
         correlation: &Correlation,
+        order: Order,
     ) -> Self {
         let taps = correlation.taps.len();
         let (rows, channels) = (planes.rows, planes.channels);
@@ -55,7 +57,7 @@ impl WeightSteps {
                             row_stride: strides.row,
                             column_stride: strides.channel,
                         };
-                        bf16.write_tile(&tile, to.add(step * TILE));
+                        bf16.write_tile(&tile, order == Order::Rows, to.add(step * TILE));
                     }
                 });
             })
