@@ -149,10 +149,16 @@ fn example(root: &Path, name: &str) -> Result<PathBuf, String> {
     let mut build = cargo();
     build.args(["build", "--release", "--workspace", "--example", name]);
     if run(&mut build, root) {
-        Ok(root.join("target/release/examples").join(name))
+        Ok(target(root).join("release/examples").join(name))
     } else {
         Err(format!("the example {name} could not be built"))
     }
+}
+
+/// Where cargo builds.
+fn target(root: &Path) -> PathBuf {
+    let given = std::env::var_os("CARGO_TARGET_DIR");
+    root.join(given.unwrap_or_else(|| "target".into()))
 }
 
 /// Cargo without what the cargo that runs this program has told it: some build scripts look at that, and would build
@@ -180,7 +186,7 @@ fn interop(root: &Path, python: &str) -> bool {
         && run(
             Command::new(python)
                 .arg(oracle.join(INTEROP))
-                .arg(root.join("target/release/weakseg"))
+                .arg(target(root).join("release/weakseg"))
                 .arg("--record")
                 .arg(oracle.join("interop.txt")),
             root,

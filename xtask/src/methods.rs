@@ -69,7 +69,7 @@ pub fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
     if !crate::run(crate::cargo().args(["build", "--release"]), root) {
         return Err("cargo build --release: failed".to_owned());
     }
-    let scratch = root.join("target/bench-methods");
+    let scratch = crate::target(root).join("bench-methods");
     std::fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
     if plan.only.as_deref() != Some("affinity") {
         make_inputs(&plan, &scratch)?;
@@ -121,7 +121,7 @@ for side in (64, 128, 256, 512):
 fn cases(plan: &Plan, root: &Path, scratch: &Path) -> Vec<(&'static str, Case)> {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let words = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect::<Vec<_>>();
-    let release = root.join("target/release");
+    let release = crate::target(root).join("release");
     let peer = |name: &str| text(plan.shared.join("peers").join(name));
     let out = text(scratch.join("out"));
     let mut all = Vec::new();

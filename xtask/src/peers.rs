@@ -132,7 +132,7 @@ impl Plan {
         if !build.status().is_ok_and(|status| status.success()) {
             return Err("the program could not be built".to_owned());
         }
-        Ok(root.join("target/release/weakseg"))
+        Ok(crate::target(root).join("release/weakseg"))
     }
 
     /// The arguments that both programs take.

@@ -72,9 +72,7 @@ fn build(root: &Path, library: &Path) -> Result<PathBuf, String> {
     let library = library
         .canonicalize()
         .map_err(|error| format!("{}: {error}; give libvk_swiftshader.so", library.display()))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = root.join(target).join("swiftshader");
+    let folder = crate::target(root).join("swiftshader");
     let write = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(&folder).map_err(write)?;
     let built = folder.join("libvk_corrected.so");

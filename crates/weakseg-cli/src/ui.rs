@@ -21,7 +21,7 @@ pub fn say(line: impl Display) {
 /// How much is said on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Errors only (`-q`).
+    /// Errors and warnings (`-q`).
     Quiet,
     /// Progress and notes.
     Normal,
@@ -64,11 +64,6 @@ impl Ui {
         if self.level >= Level::Verbose {
             self.say(line);
         }
-    }
-
-    /// A line that matters even under `-q`: something was left out.
-    pub fn warn(&self, line: &str) {
-        self.say(line);
     }
 
     /// Prints without disturbing the moving line.
@@ -152,6 +147,10 @@ impl Progress for Ui {
         if self.level >= Level::Normal {
             self.say(line);
         }
+    }
+
+    fn warn(&self, line: &str) {
+        self.say(line);
     }
 }
 

@@ -63,7 +63,7 @@ fn make(
             *sum += value;
         }
     }
-    write_secondary_capture(&out.join("sc.dcm"), &origin, &overlay)?;
+    write_secondary_capture(&out.join("sc.dcm"), &origin, &overlay, "Maßstab #000100")?;
     let classes = Classes {
         names,
         space: LabelSpace::Findings,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::csv_table::CsvTable;
-use crate::fault::{Fault, Rule, some_of};
+use crate::fault::{Fault, Rule, counted, some_of};
 use crate::listing::id_of;
 use crate::{Case, Cases, Classes, DataError, Limits, read_image_size};
 
@@ -89,7 +89,8 @@ pub(crate) fn read_boxes(path: &Path, classes: &Classes) -> Result<Boxes, DataEr
         let error = DataError::Set {
             path: path.to_owned(),
             problem: format!(
-                "{count} boxes of findings this set has no labels for: {}",
+                "{} of findings this set has no labels for: {}",
+                counted(count, "box"),
                 some_of(&names)
             ),
             remedy: "they are left out of the scores; if a name is misspelt, correct it".into(),
@@ -120,8 +121,8 @@ pub(crate) fn boxes_without_case(
         let error = DataError::Set {
             path: path.to_owned(),
             problem: format!(
-                "boxes of {} images that are no cases: {}",
-                strays.len(),
+                "boxes of {} without a case: {}",
+                counted(strays.len(), "image"),
                 some_of(&strays)
             ),
             remedy: "they are left out; add the images, or remove the rows".into(),

@@ -9,11 +9,12 @@ const SUBSETS: [&str; 3] = ["all", "pos", "neg"];
 
 /// What lies beside the folders of findings, in the folders of a run's steps and of predictions: what is added there is added
 /// here.
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "displacements",
     "edges",
     "instances",
     "instances.json",
+    "legend.svg",
     "manifest.json",
     "maps",
     "model.json",

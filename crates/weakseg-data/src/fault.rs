@@ -156,9 +156,10 @@ pub(crate) fn first_of(texts: &[String]) -> String {
     text
 }
 
-/// A number and what it counts: `1 box`, `2 images`.
-pub(crate) fn counted(number: usize, thing: &str) -> String {
-    let ending = match (number, thing.ends_with('x')) {
+/// A number and what it counts: `1 box`, `2 classes`, `3 images`.
+#[must_use]
+pub fn counted(number: usize, thing: &str) -> String {
+    let ending = match (number, thing.ends_with(['s', 'x'])) {
         (1, _) => "",
         (_, true) => "es",
         (_, false) => "s",

@@ -65,7 +65,7 @@ pub use case::{Case, Cases, Classes, LabelSpace, Split, unsafe_id};
 pub use config::DataConfig;
 pub use dicom::{Origin, Picture, Tone, write_secondary_capture, write_segmentation};
 pub use error::DataError;
-pub use fault::{Fault, Rule, Severity};
+pub use fault::{Fault, Rule, Severity, counted};
 pub use image::{read_image, read_image_size, read_picture, read_stored_values};
 pub use limits::Limits;
 pub use list_images::{ImageList, list_images};

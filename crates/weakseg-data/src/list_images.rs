@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::fault::counted;
 use crate::listing::{id_of, is_ending};
 use crate::{DataError, dicom, unsafe_id};
 
@@ -14,7 +15,7 @@ pub struct ImageList {
     /// PNG, JPEG and DICOM files, by their ending, and DICOM files without one, by their content; sorted, no two of one
     /// id.
     pub images: Vec<PathBuf>,
-    /// Other files in the folders given, sorted.
+    /// Other files in the folders given, and folders of runs, sorted.
     pub others: Vec<PathBuf>,
     /// Inputs without an image, images whose id cannot name an output, and in the folders given links to nothing and
     /// subfolders that cannot be listed, each with the reason.
@@ -22,7 +23,7 @@ pub struct ImageList {
 }
 
 /// Lists the images among files and folders. Folders are searched with their subfolders; hidden files, and folders that
-/// are links, are not followed.
+/// are links, are not followed, nor are folders of runs, whose pictures were made from images.
 ///
 /// # Errors
 /// If there is no image at all, what is wrong with the first input; [`DataError::Set`] if two images would give one id (and
@@ -70,8 +71,8 @@ fn add(input: &Path, list: &mut ImageList) -> Result<(), DataError> {
             return Err(DataError::Set {
                 path: input.to_owned(),
                 problem: format!(
-                    "no PNG, JPEG or DICOM image ({} other files)",
-                    list.others.len() - others
+                    "no PNG, JPEG or DICOM image ({})",
+                    counted(list.others.len() - others, "other file")
                 ),
                 remedy: "name images, or folders that hold some".into(),
             });
@@ -151,7 +152,9 @@ pub(crate) fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataErro
             continue;
         }
         if kind.is_dir() {
-            if let Err(error) = search(&path, list) {
+            if is_run(&path) {
+                list.others.push(path);
+            } else if let Err(error) = search(&path, list) {
                 list.refused.push((path, error));
             }
         } else if is_image(&path) && path.is_file() {
@@ -166,6 +169,13 @@ pub(crate) fn search(folder: &Path, list: &mut ImageList) -> Result<(), DataErro
         }
     }
     Ok(())
+}
+
+/// Whether a folder is that of a run, by two files that each has from its first moment.
+fn is_run(folder: &Path) -> bool {
+    ["run.json", "config.toml"]
+        .iter()
+        .all(|name| folder.join(name).is_file())
 }
 
 fn is_image(path: &Path) -> bool {
@@ -195,6 +205,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::create_dir_all(at("sub/x.png")).unwrap();
+        fs::create_dir_all(at("sub/run/04-make-ir-labels")).unwrap();
         for name in [
             "b.png",
             "a.JPG",
@@ -202,6 +213,9 @@ mod tests {
             "d.DCM",
             "notes.txt",
             ".hidden.png",
+            "sub/run/run.json",
+            "sub/run/config.toml",
+            "sub/run/04-make-ir-labels/b.png",
         ] {
             fs::write(at(name), b"").unwrap();
         }
@@ -222,7 +236,7 @@ mod tests {
             "sub/c.jpeg",
         ];
         assert_eq!(list.images, expected.map(at));
-        assert_eq!(list.others, [at("DICOMDIR"), at("notes.txt")]);
+        assert_eq!(list.others, ["DICOMDIR", "notes.txt", "sub/run"].map(at));
         let refused = list.refused.iter().map(|(path, _)| path.clone());
         let expected = ["notes.txt", "gone.png", "empty"].map(at);
         assert!(refused.eq(expected), "{:?}", list.refused);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::class_names::check_classes;
 use crate::dicom::{Identity, identity, may_be_dicom};
-use crate::fault::{Fault, Rule, some_of};
+use crate::fault::{Fault, Rule, counted, some_of};
 use crate::list_images::search;
 use crate::listing::{Listing, below, id_of};
 use crate::places::{Place, optional, root_folder};
@@ -126,7 +126,7 @@ impl SiimConfig {
             let error = DataError::Set {
                 path: path.clone(),
                 problem: format!(
-                    "{} of {} ids have no DICOM file below {}: {}",
+                    "{} of {} ids without a DICOM file below {}: {}",
                     ids.len(),
                     rows.len(),
                     folder.display(),
@@ -305,8 +305,8 @@ fn find(
         let error = DataError::Set {
             path: folder.to_owned(),
             problem: format!(
-                "{} pictures that are no DICOM files: {}",
-                names.len(),
+                "{} other than DICOM: {}",
+                counted(names.len(), "picture"),
                 some_of(&names)
             ),
             remedy: "they are left out; the images of a siim set are DICOM files".into(),
@@ -347,8 +347,8 @@ fn find(
         let error = DataError::Set {
             path: folder.to_owned(),
             problem: format!(
-                "{} images without a row in the table: {}",
-                strays.len(),
+                "{} without a row in the table: {}",
+                counted(strays.len(), "image"),
                 some_of(&strays)
             ),
             remedy: "they are left out; some of the published training images have none".into(),

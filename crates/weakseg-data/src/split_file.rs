@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::csv_table::CsvTable;
-use crate::fault::{Fault, Rule, some_of};
+use crate::fault::{Fault, Rule, counted, some_of};
 use crate::listing::{Ids, Listing, id_of};
 use crate::{Cases, DataError, Split, atomic};
 
@@ -66,8 +66,8 @@ pub(crate) fn read_splits(path: &Path, listing: &mut Listing) -> Result<(), Data
     if !unnamed.is_empty() {
         let error = set(
             format!(
-                "{} cases have no usable row: {}",
-                unnamed.len(),
+                "{} without a usable row: {}",
+                counted(unnamed.len(), "case"),
                 some_of(&unnamed)
             ),
             "name their split, or divide the set anew with `weakseg data split`",
@@ -80,7 +80,11 @@ pub(crate) fn read_splits(path: &Path, listing: &mut Listing) -> Result<(), Data
         let mut strays: Vec<String> = splits.into_keys().collect();
         strays.sort();
         let error = set(
-            format!("{} rows are no cases: {}", strays.len(), some_of(&strays)),
+            format!(
+                "{} without a case: {}",
+                counted(strays.len(), "row"),
+                some_of(&strays)
+            ),
             "they are left out; remove them if the set has changed",
         );
         listing.faults.push(Fault::warning(Rule::ImageOfRow, error));

@@ -83,6 +83,10 @@ pub struct ModelCard {
     pub gate: f64,
     /// Average with the mirrored image.
     pub flip: bool,
+    /// Digest of the settings, the data and the steps that it was trained from, as in `run.json` of its run; none of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
 }
 
 fn all_stages() -> usize {
@@ -115,6 +119,7 @@ impl ModelCard {
                 0.0
             },
             flip: config.segmenter.flip,
+            inputs: None,
         }
     }
 

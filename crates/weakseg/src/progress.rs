@@ -13,6 +13,10 @@ pub trait Progress: Sync {
     fn end(&self);
     /// A line worth keeping: a step skipped, a case left out, a fall-back.
     fn note(&self, line: &str);
+    /// A line for those too who want to hear of nothing but what went wrong.
+    fn warn(&self, line: &str) {
+        self.note(line);
+    }
 }
 
 /// Nobody watches.

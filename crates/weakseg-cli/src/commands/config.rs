@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use weakseg::config;
+use weakseg::progress::Progress;
 
 use super::run::Layers;
 use crate::args::Settings;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use densecrf::{DenseCrf, Guide, Unary};
 use serde::Serialize;
+use weakseg::progress::Progress;
 use weakseg_data::{
     Limits, Plane, Stack, Tone, View, npy, read_index_png, read_picture, write_index_png,
 };

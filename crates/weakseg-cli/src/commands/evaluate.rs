@@ -3,24 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use weakseg::metrics::Bootstrap;
 use weakseg::progress::Progress;
-use weakseg::report::{self, DataSummary, Report};
-use weakseg_data::{LabelSpace, MaskResize};
+use weakseg::report::{self, DataSummary, Report, Row};
+use weakseg_data::{LabelSpace, MaskResize, counted};
 
 use crate::args::Settings;
 use crate::evaluation::{
-    ClassList, Pairs, Reading, Void, png_stems, score_boxes, score_instances, score_masks,
+    ClassList, Pairs, Reading, Scores, Void, finding_folders, png_stems, score_boxes,
+    score_findings, score_instances, score_masks,
 };
 use crate::exit::{Done, usage};
 use crate::output;
 
 /// Score masks that anybody made, beside the trivial baselines; or instances.
 ///
-/// Compares the index PNGs of two folders that have one name. Masks of one class may be 0/1 or 0/255. An empty
-/// prediction of an empty truth counts as 1 in per-image figures; intervals are 95 % bootstraps over images.
+/// Compares the index PNGs of two folders that have one name. Masks of one class may be 0/1 or 0/255. Where the truth has a folder
+/// for each of several findings, these are scored together and one by one. An empty prediction of an empty truth counts as 1 in
+/// per-image figures; intervals are 95 % bootstraps over images.
 ///
 /// Instances in COCO's JSON, their masks as run lengths, are scored by average precision at an intersection over union of
 /// 0.5: the area below the curve, equal scores being one point of it.
@@ -29,20 +31,22 @@ use crate::output;
 Examples:
   weakseg evaluate --pred masks --truth SegmentationClass --classes voc
   weakseg evaluate --pred masks --truth truth --json > scores.json
+  weakseg evaluate --pred masks --truth set/masks --classes mass,pneumothorax
   weakseg evaluate --pred masks --boxes boxes.csv --classes pneumonia
   weakseg evaluate --coco found.json --coco-truth instances.json
 
 Rows of --json are those of report.json, with step `segmentation` and split `test`; of instances it prints a document as a
 run's 07-eval-pseudo-labels/instances.json.")]
 pub struct Evaluate {
-    /// The masks to judge: NAME.png; of several findings the folder of one, as predict's OUT/FINDING.
+    /// The masks to judge: NAME.png, or FINDING/NAME.png of several findings, as in predict's OUT.
     #[arg(long, value_name = "DIR")]
     pred: Option<PathBuf>,
-    /// The true masks: NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries Dataset.
+    /// The true masks: NAME.png or FINDING/NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries Dataset.
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
-    /// default as many as the masks hold. Several exclude each other; findings, which may overlap, are scored one by one.
+    /// default as many as the masks hold. Several exclude each other; findings, which may overlap, have a folder each, and those
+    /// that are named are scored.
     #[arg(long, value_name = "N|NAMES")]
     classes: Option<ClassList>,
     /// Value of true pixels that are not scored, or none. [default: 255, unless masks are black and white]
@@ -100,7 +104,7 @@ impl Evaluate {
     ) -> Result<Done> {
         let scores = score_instances(coco, truth, bootstrap)?;
         if let Some(warning) = extra(scores.extra) {
-            settings.ui.note(&warning);
+            settings.ui.warn(&warning);
         }
         if settings.json {
             output::json(&scores.figures)?;
@@ -114,6 +118,12 @@ impl Evaluate {
 
     fn masks(&self, pred: &Path, bootstrap: &Bootstrap, settings: &Settings) -> Result<Done> {
         let ui = &settings.ui;
+        if let Some(truth) = &self.truth {
+            let folders = finding_folders(truth)?;
+            if !folders.is_empty() {
+                return self.findings(pred, truth, folders, bootstrap, settings);
+            }
+        }
         let found = match &self.truth {
             Some(truth) => Pairs::find(pred, truth)?,
             None => Pairs::alone(png_stems(pred)?),
@@ -132,17 +142,10 @@ impl Evaluate {
         } else {
             LabelSpace::Exclusive
         };
-        let mut data = DataSummary::new(name, space, names);
-        data.seed = Some(bootstrap.seed);
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        data.versions = BTreeMap::from([("weakseg".to_owned(), version)]);
+        let mut data = summary(name, space, names, bootstrap);
         if self.truth.is_some() {
             let scores = score_masks(&found.pairs, &reading, self.resize_masks, bootstrap, ui)?;
-            data.counts.test.cases = scores.images;
-            data.counts.test.masks = scores.images;
-            data.counts.test.positive = scores.positive;
-            rows.extend(scores.rows);
-            data.warnings.extend(scores.warnings);
+            rows.extend(add(&mut data, scores));
         }
         if let Some(file) = &self.boxes {
             // Without a folder of truth each prediction is its own, of its own size.
@@ -158,10 +161,65 @@ impl Evaluate {
             }
         }
         data.warnings.extend(extra(found.extra));
-        for warning in &data.warnings {
-            ui.note(warning);
+        self.tell(data, rows, &missing, pred, settings)
+    }
+
+    /// Masks of several findings, which have folders of these names.
+    fn findings(
+        &self,
+        pred: &Path,
+        truth: &Path,
+        folders: Vec<String>,
+        bootstrap: &Bootstrap,
+        settings: &Settings,
+    ) -> Result<Done> {
+        let (shown, ui) = (truth.display(), &settings.ui);
+        if self.boxes.is_some() {
+            return usage(format!(
+                "--boxes: {shown} has a folder for each finding; boxes are scored one finding a call, with --pred DIR/FINDING \
+                 --truth DIR/FINDING"
+            ));
         }
-        for stem in &missing {
+        let names = match &self.classes {
+            None => folders,
+            Some(ClassList::Names(names)) => names.clone(),
+            Some(ClassList::Count(_)) => {
+                return usage(format!(
+                    "--classes: {shown} has a folder for each finding ({}), not masks of several classes; name the findings to \
+                     score, or none for all",
+                    folders.join(", ")
+                ));
+            }
+        };
+        let (mut findings, mut missing, mut without) = (Vec::new(), Vec::new(), 0);
+        for name in &names {
+            let found = Pairs::find(&pred.join(name), &truth.join(name)).with_context(|| {
+                format!("{shown} has a folder for each finding (--classes names those to score)")
+            })?;
+            missing.extend(found.missing.iter().map(|stem| format!("{name}/{stem}")));
+            without += found.extra;
+            findings.push((name.clone(), found));
+        }
+        let scores = score_findings(&findings, self.void, self.resize_masks, bootstrap, ui)?;
+        let mut data = summary(shown.to_string(), LabelSpace::Findings, names, bootstrap);
+        let rows = add(&mut data, scores);
+        data.warnings.extend(extra(without));
+        self.tell(data, rows, &missing, pred, settings)
+    }
+
+    /// Prints the figures of masks.
+    fn tell(
+        &self,
+        mut data: DataSummary,
+        rows: Vec<Row>,
+        missing: &[String],
+        pred: &Path,
+        settings: &Settings,
+    ) -> Result<Done> {
+        for warning in &data.warnings {
+            settings.ui.warn(warning);
+        }
+        for stem in missing {
             data.skipped.push(report::Skipped {
                 case: stem.clone(),
                 step: "evaluate".to_owned(),
@@ -174,7 +232,7 @@ impl Evaluate {
         } else {
             output::line(report::text(&report).trim_end())?;
         }
-        self.end(&missing, pred, settings)
+        self.end(missing, pred, settings)
     }
 
     fn end(&self, missing: &[String], pred: &Path, settings: &Settings) -> Result<Done> {
@@ -183,9 +241,9 @@ impl Evaluate {
         }
         let some: Vec<&str> = missing.iter().take(5).map(String::as_str).collect();
         settings.ui.warn(&format!(
-            "{} of the truth have no prediction in {} ({}{}); they are not in the figures",
-            missing.len(),
+            "without a prediction in {}: {} of the truth ({}{}); not in the figures",
             pred.display(),
+            missing.len(),
             some.join(", "),
             if missing.len() > some.len() {
                 ", …"
@@ -202,5 +260,33 @@ impl Evaluate {
 }
 
 fn extra(extra: usize) -> Option<String> {
-    (extra > 0).then(|| format!("{extra} predictions have no truth and are not scored"))
+    (extra > 0).then(|| {
+        format!(
+            "not scored, without a truth: {}",
+            counted(extra, "prediction")
+        )
+    })
+}
+
+/// What was scored, but for the counts.
+fn summary(
+    name: String,
+    space: LabelSpace,
+    classes: Vec<String>,
+    bootstrap: &Bootstrap,
+) -> DataSummary {
+    let mut data = DataSummary::new(name, space, classes);
+    data.seed = Some(bootstrap.seed);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    data.versions = BTreeMap::from([("weakseg".to_owned(), version)]);
+    data
+}
+
+/// Notes what masks were scored; gives the rows.
+fn add(data: &mut DataSummary, scores: Scores) -> Vec<Row> {
+    data.counts.test.cases = scores.images;
+    data.counts.test.masks = scores.images;
+    data.counts.test.positive = scores.positive;
+    data.warnings.extend(scores.warnings);
+    scores.rows
 }

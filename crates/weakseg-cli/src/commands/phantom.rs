@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use weakseg::progress::Progress;
+use weakseg_data::counted;
 use weakseg_data::phantom::{PhantomConfig, write_set};
 
 use crate::args::Settings;
@@ -65,8 +66,10 @@ impl Phantom {
         };
         config.check()?;
         settings.ui.note(&format!(
-            "making {} phantoms of {}x{} pixels",
-            self.count, self.size, self.size
+            "making {} of {}x{} pixels",
+            counted(self.count, "phantom"),
+            self.size,
+            self.size
         ));
         let made = write_set(&self.out, &config)?;
         if settings.json {

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use weakseg_data::{Limits, RunTable, TableForm, write_gray_png, write_run_table};
+use weakseg::progress::Progress;
+use weakseg_data::{Limits, RunTable, TableForm, counted, write_gray_png, write_run_table};
 
 use super::output_path::check_new;
 use crate::args::Settings;
@@ -129,7 +130,7 @@ impl Rle {
                 masks,
             })?;
         } else {
-            output::line(format!("{}: {masks} masks", out.display()))?;
+            output::line(format!("{}: {}", out.display(), counted(masks, "mask")))?;
         }
         Ok(Done::Whole)
     }
@@ -168,7 +169,7 @@ impl ToMasks {
         }
         if broken > 0 {
             bail!(
-                "{broken} of {count} images have no mask that can be decoded; the others were written"
+                "no mask that can be decoded for {broken} of {count} images; the others were written"
             );
         }
         Ok(count)

@@ -10,8 +10,10 @@ use weakseg::config::{self, Config, PRESETS};
 use weakseg::pipeline::steps::{instance_figures, tuning_tables};
 use weakseg::pipeline::{self, Job, METHOD, Span};
 use weakseg::pretrained::{self, WeightsChoice};
+use weakseg::progress::Progress;
 use weakseg::report::reading::spoken_for;
 use weakseg::report::{self, Report, Row};
+use weakseg_data::counted;
 
 use crate::args::Settings;
 use crate::devices::Devices;
@@ -258,7 +260,8 @@ pub fn execute(
     let allowed = allow_skips.unwrap_or(config.evaluate.allow_skips);
     if count > allowed {
         settings.ui.warn(&format!(
-            "{count} cases were left out, {allowed} are allowed (--allow-skips)"
+            "left out: {}, {allowed} allowed (--allow-skips)",
+            counted(count, "case")
         ));
         return Ok(Done::Skipped);
     }

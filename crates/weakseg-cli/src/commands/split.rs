@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use weakseg::progress::Progress;
-use weakseg_data::{DataConfig, Split, write_splits};
+use weakseg_data::{DataConfig, Split, counted, write_splits};
 
 use super::output_path::check_new;
 use super::run::Layers;
@@ -68,7 +68,8 @@ impl DataSplit {
         let allowed = self.allow_skips.unwrap_or(set.allow_skips);
         let done = if left_out > allowed {
             settings.ui.warn(&format!(
-                "{left_out} ids were left out, {allowed} are allowed (--allow-skips)"
+                "left out: {}, {allowed} allowed (--allow-skips)",
+                counted(left_out, "id")
             ));
             Done::Skipped
         } else {
@@ -85,8 +86,10 @@ impl DataSplit {
         }
         for count in counts {
             output::line(format!(
-                "{}: {} cases, {} positive",
-                count.split, count.cases, count.positive
+                "{}: {}, {} positive",
+                count.split,
+                counted(count.cases, "case"),
+                count.positive
             ))?;
         }
         Ok(done)

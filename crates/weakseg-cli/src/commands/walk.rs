@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use weakseg::config::MOST_STEPS;
-use weakseg_data::npy;
+use weakseg_data::{counted, npy};
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 
 use super::output_path::{check_distinct, check_ending};
@@ -106,9 +106,10 @@ impl Walk {
             })?;
         } else {
             output::line(format!(
-                "{}: {classes} classes, {height}x{width}, {} steps, {seconds:.3} s",
+                "{}: {}, {height}x{width}, {}, {seconds:.3} s",
                 self.out.display(),
-                self.steps
+                counted(classes, "class"),
+                counted(self.steps as usize, "step")
             ))?;
         }
         Ok(Done::Whole)

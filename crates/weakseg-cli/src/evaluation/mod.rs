@@ -3,6 +3,7 @@
 //! Images are read one at a time and only their counts are kept, so that any number of them fits into memory.
 
 mod boxes;
+mod findings;
 mod instances;
 mod pairs;
 mod prior;
@@ -17,11 +18,12 @@ use rayon::prelude::*;
 use weakseg::metrics::{Bootstrap, Confusion};
 use weakseg::progress::Progress;
 use weakseg::report::{Row, Step};
-use weakseg_data::{MaskResize, Plane};
+use weakseg_data::{MaskResize, Plane, counted};
 
 pub use boxes::score_boxes;
+pub use findings::score_findings;
 pub use instances::score_instances;
-pub use pairs::{Pair, Pairs, png_stems};
+pub use pairs::{Pair, Pairs, finding_folders, png_stems};
 pub use reading::{ClassList, Reading, Void};
 
 /// Figures of the judged masks and of the trivial ones beside them.
@@ -36,14 +38,19 @@ pub struct Scores {
     pub warnings: Vec<String>,
 }
 
+/// Counts of a folder's masks and of the trivial ones beside them.
+struct Counts {
+    /// Names of the images whose truth is not void everywhere, ascending.
+    stems: Vec<String>,
+    /// Of each step, the counts of these images; baselines first, the masks last.
+    steps: [(Step, Vec<Confusion>); 4],
+    warnings: Vec<String>,
+}
+
 /// Scores every pair.
 ///
-/// Beside the masks stand the empty mask, the full mask (of several classes, the one with most true pixels everywhere)
-/// and the best mask that has not seen the image ([`prior`]).
-///
 /// # Errors
-/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no way is
-/// given to bring the prediction to that of the truth; when all truth is void.
+/// Those of [`count`].
 pub fn score_masks(
     pairs: &[Pair],
     reading: &Reading,
@@ -51,8 +58,45 @@ pub fn score_masks(
     bootstrap: &Bootstrap,
     progress: &dyn Progress,
 ) -> Result<Scores> {
-    let classes = reading.classes.count();
+    let counts = count(pairs, reading, resize, progress)?;
     let names = reading.classes.names();
+    let mut rows = Vec::new();
+    for (step, images) in &counts.steps {
+        rows.extend(rows::of_masks(*step, &names, images, bootstrap)?);
+    }
+    Ok(Scores {
+        rows,
+        images: counts.stems.len() as u64,
+        positive: counts.positive().count() as u64,
+        warnings: counts.warnings,
+    })
+}
+
+impl Counts {
+    /// Names of the images whose truth is not empty.
+    fn positive(&self) -> impl Iterator<Item = &String> {
+        let [.., (_, images)] = &self.steps;
+        let shown = images.iter().map(|i| i.truth_pixels(0) < i.total());
+        let named = self.stems.iter().zip(shown);
+        named.filter(|(_, shown)| *shown).map(|(stem, _)| stem)
+    }
+}
+
+/// Counts every pair.
+///
+/// Beside the masks stand the empty mask, the full mask (of several classes, the one with most true pixels everywhere)
+/// and the best mask that has not seen the image ([`prior`]).
+///
+/// # Errors
+/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no way is
+/// given to bring the prediction to that of the truth; when all truth is void.
+fn count(
+    pairs: &[Pair],
+    reading: &Reading,
+    resize: Option<MaskResize>,
+    progress: &dyn Progress,
+) -> Result<Counts> {
+    let classes = reading.classes.count();
     let resized = AtomicUsize::new(0);
     let images: Vec<Confusion> = read_all(pairs, progress, "comparing masks", |pair| {
         let truth = reading.truth(&pair.truth)?;
@@ -69,7 +113,8 @@ pub fn score_masks(
     match resized.into_inner() {
         0 => {}
         count => warnings.push(format!(
-            "{count} predictions of another size were brought to that of their truth"
+            "brought to the size of its truth: {}",
+            counted(count, "prediction")
         )),
     }
     let scored: Vec<Pair> = pairs
@@ -81,10 +126,11 @@ pub fn score_masks(
     match pairs.len() - scored.len() {
         0 => {}
         void if scored.is_empty() => bail!(
-            "all of {void} true masks are void everywhere; there is nothing to score by (--void VALUE says what is void)"
+            "all true masks ({void}) are void everywhere; there is nothing to score by (--void VALUE says what is void)"
         ),
         void => warnings.push(format!(
-            "{void} true masks are void everywhere and are not scored"
+            "not scored, for it is void everywhere: {}",
+            counted(void, "true mask")
         )),
     }
     let images: Vec<Confusion> = images.into_iter().filter(|i| i.total() > 0).collect();
@@ -100,33 +146,17 @@ pub fn score_masks(
     }
     let largest = pooled.largest_class() as u8;
 
-    let mut rows = rows::of_masks(Step::BaselineEmpty, &names, &constant(0), bootstrap)?;
-    rows.extend(rows::of_masks(
-        Step::BaselineFull,
-        &names,
-        &constant(largest),
-        bootstrap,
-    )?);
-    rows.extend(rows::of_masks(
-        Step::BaselinePrior,
-        &names,
-        &prior::score(&scored, reading, progress)?,
-        bootstrap,
-    )?);
-    rows.extend(rows::of_masks(
-        Step::Segmentation,
-        &names,
-        &images,
-        bootstrap,
-    )?);
-    let positive = images
-        .iter()
-        .filter(|image| image.truth_pixels(0) < image.total())
-        .count() as u64;
-    Ok(Scores {
-        rows,
-        images: images.len() as u64,
-        positive,
+    Ok(Counts {
+        stems: scored.iter().map(|pair| stem(&pair.truth)).collect(),
+        steps: [
+            (Step::BaselineEmpty, constant(0)),
+            (Step::BaselineFull, constant(largest)),
+            (
+                Step::BaselinePrior,
+                prior::score(&scored, reading, progress)?,
+            ),
+            (Step::Segmentation, images),
+        ],
         warnings,
     })
 }

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use super::stem;
 
+/// Endings of true masks; of two files of one stem the latter counts.
+const MASKS: [&str; 2] = ["mat", "png"];
+
 /// A prediction and its truth.
 #[derive(Debug, Clone)]
 pub struct Pair {
@@ -35,7 +38,7 @@ impl Pairs {
     /// When a folder cannot be listed, holds no mask or two of one kind and stem, or the two folders have no stem in common.
     pub fn find(pred: &Path, truth: &Path) -> Result<Self> {
         let mut preds = png_stems(pred)?;
-        let truths = stems(truth, &["mat", "png"])?;
+        let truths = stems(truth, &MASKS)?;
         let (mut pairs, mut missing) = (Vec::new(), Vec::new());
         for (stem, truth) in truths {
             match preds.remove(&stem) {
@@ -76,6 +79,33 @@ impl Pairs {
             extra: 0,
         }
     }
+}
+
+/// The folders of findings in one of true masks, in order: those with a mask, where it has none itself.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn finding_folders(truth: &Path) -> Result<Vec<String>> {
+    if holds_masks(truth) {
+        return Ok(Vec::new());
+    }
+    let list = || format!("{}: cannot list the folder", truth.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(truth).with_context(list)? {
+        let path = entry.with_context(list)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with('.') && holds_masks(&path) {
+            names.push(name.into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn holds_masks(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut endings = entries.filter_map(|entry| Some(entry.path().extension()?.to_owned()));
+    endings.any(|ending| MASKS.iter().any(|mask| ending.eq_ignore_ascii_case(mask)))
 }
 
 /// The PNG files of a folder by stem, in order.

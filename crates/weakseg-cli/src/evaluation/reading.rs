@@ -139,10 +139,14 @@ impl Reading {
             white_side(0) && void != Some(Void::Value(255)),
             white_side(1),
         ];
+        let of = match &classes {
+            Some(ClassList::Names(names)) => format!(" of {}", names.join(", ")),
+            _ => String::new(),
+        };
         for (white, what) in white.into_iter().zip(["truth", "predicted"]) {
             if white {
                 progress.note(&format!(
-                    "the {what} masks hold 0 and 255 only: 255 is read as class 1"
+                    "the {what} masks{of} hold 0 and 255 only: 255 is read as class 1"
                 ));
             }
         }

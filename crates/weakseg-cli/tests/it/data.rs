@@ -188,7 +188,7 @@ fn rows_without_an_image_are_left_out_and_counted() {
     for words in [
         "no image below",
         "for 1 row: `phantom-00002.png` (line 4)",
-        "1 ids were left out, 0 are allowed",
+        "left out: 1 id, 0 allowed",
     ] {
         assert!(end.stderr.contains(words), "{end:?}");
     }
@@ -279,7 +279,7 @@ fn an_incomplete_siim_set_is_divided_and_told() {
     let verified = program.call(&verify);
     assert_eq!(verified.code, Some(1), "{verified:?}");
     assert!(
-        verified.stdout.contains("2 of 42 ids have no DICOM file"),
+        verified.stdout.contains("2 of 42 ids without a DICOM file"),
         "{verified:?}"
     );
     program.ok(&[&verify[..], &["--allow-skips", "2"]].concat());
@@ -287,13 +287,10 @@ fn an_incomplete_siim_set_is_divided_and_told() {
     let end = program.call(&split);
     assert_eq!(end.code, Some(3), "{end:?}");
     assert!(
-        end.stderr.contains("warning: ") && end.stderr.contains("2 of 42 ids have no DICOM file"),
+        end.stderr.contains("warning: ") && end.stderr.contains("2 of 42 ids without a DICOM file"),
         "{end:?}"
     );
-    assert!(
-        end.stderr.contains("2 ids were left out, 0 are allowed"),
-        "{end:?}"
-    );
+    assert!(end.stderr.contains("left out: 2 ids, 0 allowed"), "{end:?}");
     std::fs::remove_file(program.path("split.csv")).expect("was written");
     program.ok(&[&split[..], &["--allow-skips", "2"]].concat());
     let text = std::fs::read_to_string(program.path("split.csv")).expect("a table");

@@ -178,6 +178,78 @@ fn black_and_white_masks_are_read_as_one_class() {
     program.fails(1, &above, &["out: no PNG", "name that of one"]);
 }
 
+/// As `predict` writes them, and a table set has them.
+#[test]
+fn several_findings_are_scored_together_and_one_by_one() {
+    let program = Program::new();
+    for (name, values) in [
+        ("truth/mass/a", [1, 1, 0, 0]),
+        ("truth/mass/b", [0; 4]),
+        ("truth/node/c", [0; 4]),
+        ("out/mass/a", [1, 0, 0, 0]),
+        ("out/mass/b", [0; 4]),
+        ("out/node/a", [0, 0, 0, 1]),
+        ("out/node/c", [1, 0, 0, 0]),
+        ("out/overlays/a", [1; 4]),
+    ] {
+        mask(&program, &format!("{name}.png"), values);
+    }
+    // Each finding is read for itself.
+    let white = Plane::new(2, 2, vec![0, 0, 0, 255]).expect("four values");
+    write_gray_png(&program.path("truth/node/a.png"), &white).expect("a mask");
+    let folders = ["evaluate", "--pred", "out", "--truth", "truth", "--json"];
+    let end = program.ok(&folders);
+    let json = end.json();
+    let judged = |subset, metric| value(&json, "segmentation", subset, metric);
+    // Of mass a 1/2, of mass b 1, of node a 1, of node c 0; of mass c and of node b nothing is known.
+    close(judged("all", "iou"), 2.5 / 4.0);
+    close(judged("pos", "iou"), 0.75);
+    close(judged("neg", "iou"), 0.5);
+    close(judged("mass", "iou"), 0.5);
+    close(judged("node", "iou"), 1.0);
+    close(judged("all", "f1"), 4.0 / 6.0); // pooled: TP 2, FP 1, FN 1
+    close(judged("all", "specificity"), 0.5);
+    close(value(&json, "baseline-full", "pos", "iou"), 0.375);
+    close(value(&json, "baseline-full", "node", "iou"), 0.25);
+    let data = &json["data"];
+    assert_eq!(data["classes"], serde_json::json!(["mass", "node"]));
+    let counts = &data["counts"]["test"];
+    assert_eq!(
+        (&counts["cases"], &counts["positive"]),
+        (&3.into(), &1.into())
+    );
+    let told = "the truth masks of node hold 0 and 255 only";
+    assert!(end.stderr.contains(told), "{}", end.stderr);
+    // Those that are named, and what one call alone says of one.
+    let one = program
+        .ok(&[&folders[..], &["--classes", "mass"]].concat())
+        .json();
+    let alone = [
+        "evaluate",
+        "--pred",
+        "out/mass",
+        "--truth",
+        "truth/mass",
+        "--json",
+    ];
+    let alone = program.ok(&alone).json();
+    for subset in ["all", "pos"] {
+        let of = |json: &Value| value(json, "segmentation", subset, "iou");
+        close(of(&one), of(&alone));
+    }
+    let fails = |code, more: &[&str], words: &[&str]| {
+        program.fails(code, &[&folders[..], more].concat(), words)
+    };
+    fails(2, &["--classes", "3"], &["name the findings", "mass, node"]);
+    fails(2, &["--boxes", "boxes.csv"], &["one finding a call"]);
+    fails(1, &["--classes", "mass,cyst"], &["out/cyst", "--classes"]);
+    mask(&program, "truth/mass/d.png", [0; 4]);
+    let end = program.call(&folders);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    assert!(end.stderr.contains("1 of the truth (mass/d)"), "{end:?}");
+    assert_eq!(end.json()["data"]["skipped"][0]["case"], "mass/d");
+}
+
 #[test]
 fn several_classes_have_a_pooled_miou_and_void_does_not_count() {
     let program = Program::new();
@@ -202,7 +274,8 @@ fn several_classes_have_a_pooled_miou_and_void_does_not_count() {
     close(value(&json, "segmentation", "all", "miou"), 0.5);
     close(value(&json, "baseline-empty", "all", "miou"), 1.0 / 9.0);
     assert!(
-        end.stderr.contains("1 predictions have no truth"),
+        end.stderr
+            .contains("not scored, without a truth: 1 prediction\n"),
         "{}",
         end.stderr
     );
@@ -275,7 +348,8 @@ fn predictions_of_another_size_are_resized_only_if_that_is_asked_for() {
     // The quarter that is left of it is the pixel that it was.
     close(value(&end.json(), "segmentation", "pos", "iou"), 0.25);
     assert!(
-        end.stderr.contains("1 predictions of another size"),
+        end.stderr
+            .contains("brought to the size of its truth: 1 prediction\n"),
         "{end:?}"
     );
     program.fails(
@@ -324,16 +398,12 @@ fn a_truth_that_is_void_everywhere_is_counted_and_not_scored() {
     mask(&program, "truth/d.png", [255; 4]);
     mask(&program, "pred/d.png", [0; 4]);
     let end = program.ok(&folders);
-    assert!(
-        end.stderr.contains("1 true masks are void everywhere"),
-        "{}",
-        end.stderr
-    );
+    let warning = "not scored, for it is void everywhere: 1 true mask";
+    assert!(end.stderr.contains(warning), "{}", end.stderr);
+    let quiet = program.ok(&[&folders[..], &["-q"]].concat());
+    assert_eq!(quiet.stderr, format!("{warning}\n"), "progress is not told");
     assert_eq!(without["data"]["warnings"], serde_json::json!([]));
-    assert_eq!(
-        end.json()["data"]["warnings"],
-        serde_json::json!(["1 true masks are void everywhere and are not scored"])
-    );
+    assert_eq!(end.json()["data"]["warnings"], serde_json::json!([warning]));
     assert_eq!(end.json()["results"], without["results"]);
     assert_eq!(end.json()["data"]["counts"]["test"]["masks"], 3);
     program.write("all-void/readme.txt", b"");
@@ -343,7 +413,7 @@ fn a_truth_that_is_void_everywhere_is_counted_and_not_scored() {
         &[
             "evaluate", "--pred", "pred", "--truth", "all-void", "--void", "255",
         ],
-        &["all of 1 true masks are void everywhere"],
+        &["all true masks (1) are void everywhere"],
     );
 }
 
@@ -356,7 +426,8 @@ fn a_truth_without_prediction_is_told_and_ends_with_3() {
     let end = program.call(&arguments);
     assert_eq!(end.code, Some(3), "{end:?}");
     assert!(
-        end.stderr.contains("1 of the truth have no prediction") && end.stderr.contains('b'),
+        end.stderr
+            .contains("without a prediction in pred: 1 of the truth (b)"),
         "{}",
         end.stderr
     );
@@ -591,8 +662,8 @@ fn images_without_found_instances_are_told_from_images_not_looked_at() {
     let end = program.call(&INSTANCES);
     assert_eq!(end.code, Some(3), "{end:?}");
     for part in [
-        "1 of the truth have no prediction in found.json (090)",
-        "1 predictions have no truth",
+        "without a prediction in found.json: 1 of the truth (090)",
+        "without a truth: 1 prediction\n",
     ] {
         assert!(end.stderr.contains(part), "{}", end.stderr);
     }

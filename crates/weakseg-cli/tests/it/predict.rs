@@ -1,5 +1,10 @@
 //! A finished run on images that it has not seen.
 
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+
 use weakseg_data::{Limits, npy, read_index_png, rle};
 
 use crate::dicom_file::dicom;
@@ -31,7 +36,7 @@ pub fn predicts(program: &Program) {
     assert!(end.stderr.contains("bad.png"), "{}", end.stderr);
     assert!(
         end.stderr
-            .contains("1 DICOM files that hold no image are passed over"),
+            .contains("passed over, no image in it: 1 DICOM file\n"),
         "{}",
         end.stderr
     );
@@ -66,7 +71,10 @@ pub fn predicts(program: &Program) {
     let end = program.ok(&[&more[..], &["3"]].concat());
     assert_eq!(end.stdout.lines().count(), 5, "{end:?}");
     #[cfg(unix)]
-    predicts_for_nobody_and_strange_names(program);
+    {
+        predicts_for_nobody_and_strange_names(program);
+        a_stop_leaves_tables_of_what_is_done(program);
+    }
 
     program.ok(&["data", "rle", "to-csv", "out", "--out", "submission.csv"]);
     let rows = std::fs::read_to_string(program.path("submission.csv")).expect("a table");
@@ -211,6 +219,53 @@ fn predicts_for_nobody_and_strange_names(program: &Program) {
     ];
     let item = program.ok(&line).json();
     assert_eq!(item["image"], "odd/odd\u{fffd}.png");
+}
+
+/// Ctrl-C in the middle: the tables tell of the images that have masks.
+#[cfg(unix)]
+fn a_stop_leaves_tables_of_what_is_done(program: &Program) {
+    let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
+    // More than a pipe holds lines of, so that the program cannot come to its end before it is told to stop.
+    for number in 0..2000 {
+        program.write(&format!("many/{number:04}.png"), &image);
+    }
+    let line = [
+        "predict",
+        "--model",
+        "runs/tiny",
+        "many",
+        "--out",
+        "many-out",
+        "--formats",
+        "mask,rle,coco",
+        "--json",
+    ];
+    let mut child = program
+        .command(&line)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    lines.next().expect("a first image").expect("text");
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.expect("kill").success());
+    let printed = 1 + lines.count();
+    assert_eq!(child.wait().expect("the program ends").code(), Some(130));
+    assert!((1..2000).contains(&printed), "{printed}");
+    let masks = std::fs::read_dir(program.path("many-out")).expect("masks");
+    let masks = masks.filter(|entry| {
+        let path = entry.as_ref().expect("an entry").path();
+        path.extension().is_some_and(|ending| ending == "png")
+    });
+    assert_eq!(masks.count(), printed);
+    let table = std::fs::read_to_string(program.path("many-out/predictions.csv")).expect("a table");
+    assert_eq!(table.lines().count(), 1 + printed);
+    let text = std::fs::read(program.path("many-out/predictions.json")).expect("a document");
+    let document: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(document["images"].as_array().map(Vec::len), Some(printed));
 }
 
 /// A DICOM image has its mask as segmentation where it has a series to refer to; an overlay can always be had.

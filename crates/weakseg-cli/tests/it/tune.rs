@@ -15,7 +15,7 @@ pub fn tunes(program: &Program) {
     for words in [
         "Maps, predicted labels: tuned on val, scored on val (6 cases)",
         "Segmentation network: tuned on val, scored on val (6 cases)",
-        "50 masks were not drawn: the val split has 6 cases with masks; ask for no more",
+        "50 masks not drawn: the val split has 6 cases with masks; ask for no more",
         "nobody can have it",
         "tuning: runs/tiny/tuning.json",
     ] {

@@ -10,6 +10,9 @@ use crate::{DataError, Stack};
 /// Writes a colour picture, 3×H×W, that was made from an image: 8-bit RGB, in the image's study and a series of its own. A DICOM
 /// image is referred to; one of another kind gives neither patient nor date, and a study that is known by the file's digest.
 ///
+/// `colours` says what is seen in it, such as `pneumothorax #e8914a`; it stands in Image Comments, cut after the 10240 characters
+/// that these take.
+///
 /// # Errors
 /// [`DataError::Shape`] for another number of channels or a side of more than 65535 pixels; [`DataError::Io`], and `path` is then
 /// as before.
@@ -17,6 +20,7 @@ pub fn write_secondary_capture(
     path: &Path,
     origin: &Origin,
     picture: &Stack<u8>,
+    colours: &str,
 ) -> Result<(), DataError> {
     if picture.channels() != 3 {
         return Err(DataError::Shape {
@@ -29,10 +33,12 @@ pub fn write_secondary_capture(
     let [red, green, blue] = [0, 1, 2].map(|channel| picture.plane(channel));
     let interleaved = (0..red.len()).flat_map(|at| [red[at], green[at], blue[at]]);
     let pixels: Vec<u8> = interleaved.collect();
+    let content = [colours.as_bytes(), &[0], &pixels].concat();
+    let colours: String = colours.chars().take(10240).collect();
     // Of lungs it must be there, known or not (C.7.3.1).
     let laterality = origin.known(tags::LATERALITY).unwrap_or_default();
     let mut elements = origin
-        .elements(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &pixels)
+        .elements(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &content)
         .text(tags::MODALITY, "OT")
         .text(tags::SERIES_DESCRIPTION, &format!("{NAME} overlay"))
         .text(tags::LATERALITY, laterality)
@@ -42,6 +48,7 @@ pub fn write_secondary_capture(
             tags::DERIVATION_DESCRIPTION,
             &format!("{NAME} {VERSION}: segmentation laid over the image"),
         )
+        .text(tags::IMAGE_COMMENTS, &colours)
         .word(tags::SAMPLES_PER_PIXEL, 3)
         .text(tags::PHOTOMETRIC_INTERPRETATION, "RGB")
         .word(tags::PLANAR_CONFIGURATION, 0)

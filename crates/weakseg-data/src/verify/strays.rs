@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::coco::CocoTruth;
-use crate::fault::{Fault, Rule, some_of};
+use crate::fault::{Fault, Rule, counted, some_of};
 use crate::{Cases, DataError};
 
 pub(super) fn objects_without_case(document: &CocoTruth, cases: &Cases) -> Option<Fault> {
@@ -18,8 +18,8 @@ pub(super) fn objects_without_case(document: &CocoTruth, cases: &Cases) -> Optio
         let error = DataError::Set {
             path: document.path().to_owned(),
             problem: format!(
-                "{} images that are no cases: {}",
-                strays.len(),
+                "{} without a case: {}",
+                counted(strays.len(), "image"),
                 some_of(&strays)
             ),
             remedy: "their objects are left out; name each image as in the table".into(),
@@ -40,8 +40,8 @@ pub(super) fn objects_without_class_map<'a>(
     let error = DataError::Set {
         path: folder.to_owned(),
         problem: format!(
-            "{} object maps without a class map, which tells the classes of objects: {}",
-            names.len(),
+            "{} without a class map, which tells the classes of objects: {}",
+            counted(names.len(), "object map"),
             some_of(&names)
         ),
         remedy: "their objects are left out; add the class maps to the folder of the masks".into(),

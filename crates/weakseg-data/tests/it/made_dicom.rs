@@ -200,13 +200,16 @@ fn a_picture_comes_back_from_its_secondary_capture() {
     write_gray_png(&png, &Plane::filled(3, 5, 7)).unwrap();
     let dcm = written(folder.path(), &radiograph());
     let out = folder.path().join("sc.dcm");
-    let write = |path: &Path| {
-        write_secondary_capture(&out, &origin(path), &picture).unwrap();
+    let colours = "Erguß #e8914a, mass #4fae6c";
+    let write_told = |path: &Path, colours: &str| {
+        write_secondary_capture(&out, &origin(path), &picture, colours).unwrap();
         let back = read_image(&out, &Limits::default()).unwrap();
         assert_eq!(back, picture);
         open_file(&out).unwrap()
     };
+    let write = |path: &Path| write_told(path, colours);
     let of_dicom = write(&dcm);
+    assert_eq!(text(&of_dicom, tags::IMAGE_COMMENTS), colours);
     assert_eq!(text(&of_dicom, tags::STUDY_INSTANCE_UID), STUDY);
     assert_eq!(text(&of_dicom, tags::PATIENT_NAME), "Müller^Jörg");
     let source = item(&of_dicom, tags::SOURCE_IMAGE_SEQUENCE, 0);
@@ -219,7 +222,14 @@ fn a_picture_comes_back_from_its_secondary_capture() {
         text(&of_dicom, tags::SOP_INSTANCE_UID),
         text(&of_png, tags::SOP_INSTANCE_UID)
     );
+    // The same pixels with other meanings are another instance.
+    let other = write_told(&png, "");
+    assert_eq!(text(&other, tags::IMAGE_COMMENTS), "");
+    assert_ne!(
+        text(&other, tags::SOP_INSTANCE_UID),
+        text(&of_png, tags::SOP_INSTANCE_UID)
+    );
     let grey = Stack::filled(1, 3, 5, 7);
-    let error = write_secondary_capture(&out, &origin(&png), &grey).unwrap_err();
+    let error = write_secondary_capture(&out, &origin(&png), &grey, "").unwrap_err();
     assert!(error.to_string().contains("expected 3 channels"), "{error}");
 }

@@ -139,14 +139,14 @@ fn patients_stay_together_and_splits_outlive_as_a_file() {
     set.text("split.csv", &text.replace("1.2.276.3,", "1.2.276.77,"));
     let error = open(&set, &other).unwrap_err().to_string();
     assert!(
-        error.contains("1 cases have no usable row: `1.2.276.3`"),
+        error.contains("1 case without a usable row: `1.2.276.3`"),
         "{error}"
     );
     let report = verify(&set);
     assert!(
         report
             .to_string()
-            .contains("1 rows are no cases: `1.2.276.77`"),
+            .contains("1 row without a case: `1.2.276.77`"),
         "{report}"
     );
     set.text("split.csv", &text.replacen("train", "trian", 1));
@@ -238,7 +238,7 @@ fn images_and_rows_that_lack_each_other_are_listed() {
     let (rule, severity, text) = only(&verify(&set));
     assert_eq!((rule, severity), (Rule::RowOfImage, Severity::Warning));
     assert!(
-        text.contains("1 images without a row") && text.contains("`1.2.276.99`"),
+        text.contains("1 image without a row") && text.contains("`1.2.276.99`"),
         "{text}"
     );
     assert_eq!(open(&set, &config()).unwrap().cases.len(), 24);
@@ -256,7 +256,7 @@ fn images_and_rows_that_lack_each_other_are_listed() {
     assert_eq!(missing.len(), 1, "{report}");
     let text = missing[0].error.to_string();
     assert!(
-        text.contains("2 of 26 ids have no DICOM file")
+        text.contains("2 of 26 ids without a DICOM file")
             && text.contains("`1.2.276.98`, `1.2.276.97`"),
         "{text}"
     );
@@ -284,7 +284,7 @@ fn pictures_that_are_no_dicom_are_no_images() {
             .ends_with("1.2.276.3.dcm")
     );
     assert!(
-        cases.warnings[0].contains("2 pictures that are no DICOM files: `1.2.276.3.png`"),
+        cases.warnings[0].contains("2 pictures other than DICOM: `1.2.276.3.png`"),
         "{:?}",
         cases.warnings
     );
@@ -436,7 +436,7 @@ fn contradictions_name_both_lines() {
     let (rule, severity, text) = told("../../etc/x,-1\n");
     assert_eq!((rule, severity), (Rule::ImageOfRow, Severity::Warning));
     assert!(
-        text.contains("no DICOM file") && text.contains(": `x`"),
+        text.contains("without a DICOM file") && text.contains(": `x`"),
         "the folders of a name are no part of its id: {text}"
     );
     for id in ["..", "..\\x", ".x", "nul", "a:b", "/", &"9".repeat(300)] {
@@ -482,7 +482,7 @@ fn every_broken_mask_is_listed_at_once() {
         "pixels 45 to 48 leaves the image of 6x8",
         "token 3 is `x`",
         "1.2.276.5.dcm: not a DICOM file",
-        "1 images without a row",
+        "1 image without a row",
     ] {
         assert!(all.contains(part), "{part}: {all}");
     }

@@ -357,7 +357,7 @@ fn a_tables_objects_are_those_of_a_document_beside_it() {
     assert!(
         strays[0]
             .to_string()
-            .contains("1 images that are no cases: `p77`")
+            .contains("1 image without a case: `p77`")
     );
     set.text(
         "instances.json",

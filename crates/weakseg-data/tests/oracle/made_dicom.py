@@ -83,6 +83,7 @@ def check_picture(path, shown, masks, study):
     same("kind", data.SOPClassUID, "1.2.840.10008.5.1.4.1.1.7")
     same("study", data.StudyInstanceUID == study, study is not None)
     same("patient", str(data.PatientName), NAME if study else "")
+    same("comments", data.ImageComments, "Maßstab #000100")
     rgb = data.pixel_array
     same("green", rgb[..., 1], sum(masks.values()))
     same("blue", rgb[..., 2].max(), 0)

@@ -28,10 +28,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use weakseg_data::{Cases, DataError, Truth};
+use weakseg_data::{Cases, Classes, DataError, Truth, counted};
 
 use crate::config::{Config, Precision, Settings};
 use crate::digest::digest;
+use crate::networks::ModelCard;
 use crate::pretrained::FetchError;
 use crate::progress::{Progress, Stop};
 use crate::train::{FurtherDevice, TrainError};
@@ -223,6 +224,19 @@ impl Bench<'_> {
             false => device,
         }
     }
+
+    /// What the file of the network says that a step trains.
+    pub(crate) fn card(
+        &self,
+        step_name: &str,
+        of: fn(Settings<'_>, &Classes) -> ModelCard,
+    ) -> ModelCard {
+        let step = step(step_name).expect("named as in the table");
+        ModelCard {
+            inputs: Some(self.run.inputs(step)),
+            ..of(self.config, &self.cases.classes)
+        }
+    }
 }
 
 /// Why a step did not finish.
@@ -391,10 +405,10 @@ fn do_step(number: usize, bench: &Bench<'_>, truth: Option<&Truth>) -> Result<()
         && let Err(error) = run.pause(step, seconds)
     {
         // Not in place of the error that ended the step.
-        progress.note(&format!("warning: {error}"));
+        progress.warn(&format!("warning: {error}"));
     }
     let cases = worked?;
-    progress.note(&format!("    {cases} cases in {seconds:.1} s"));
+    progress.note(&format!("    {} in {seconds:.1} s", counted(cases, "case")));
     Ok(run.finish(step, seconds, cases, memory::peak_rss_bytes())?)
 }
 

@@ -30,7 +30,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
     run_dir::check(job.out, job.config, job.span.first_again())?;
     let mut cases = job.config.data.open_cases(job.base)?;
     for warning in &cases.warnings {
-        job.progress.note(&format!("warning: {warning}"));
+        job.progress.warn(&format!("warning: {warning}"));
     }
     let truth = truth(job, &cases)?;
     choose_precision(job.config.precision, &job.device, job.device_name)?;
@@ -69,7 +69,7 @@ fn truth(job: &Job<'_>, cases: &Cases) -> Result<Option<Truth>, StepError> {
     }
     let truth = job.config.data.open_truth(job.base, cases)?;
     for warning in truth.warnings() {
-        job.progress.note(&format!("warning: {warning}"));
+        job.progress.warn(&format!("warning: {warning}"));
     }
     Ok(Some(truth))
 }
@@ -90,7 +90,7 @@ fn inventory(
         job.stop,
     )?;
     if let Some(warning) = data.shared_by_splits() {
-        job.progress.note(&format!("warning: {warning}"));
+        job.progress.warn(&format!("warning: {warning}"));
         cases.warnings.push(warning);
     }
     Ok(data)

@@ -301,7 +301,7 @@ impl RunDir {
     }
 
     /// Digest of the settings a step reads, of the data, and of the steps it needs.
-    fn inputs(&self, step: &Step) -> String {
+    pub(crate) fn inputs(&self, step: &Step) -> String {
         let mut text = format!("{}\n{}\n{}\n", step.name, self.data.digest, self.seed);
         text.push_str(&self.sections.text(step));
         for needed in step.needs {

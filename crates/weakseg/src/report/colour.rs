@@ -74,6 +74,11 @@ pub fn class(k: usize) -> Rgb {
     oklch(if k.is_multiple_of(2) { 0.75 } else { 0.66 }, 0.17, hue)
 }
 
+/// A colour as pages and drawings write it, such as `#e8914a`.
+pub fn css([r, g, b]: Rgb) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
 /// The colour of the truth of a single finding, far from [`class`]`(0)` in hue.
 pub const TRUTH_HUE: f32 = 195.0;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use askama::Template;
 use weakseg_data::Split;
 
-use super::colour;
+use super::colour::{self, css};
 use super::curves::Curve;
 use super::data::{DataSummary, Skipped, SplitCounts};
 use super::error::ReportError;
@@ -253,10 +253,6 @@ fn keys(report: &Report) -> Vec<(String, String)> {
             many.iter().enumerate().take(MAX_KEYS).map(key).collect()
         }
     }
-}
-
-fn css([r, g, b]: colour::Rgb) -> String {
-    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// Seconds in the form a person says them.

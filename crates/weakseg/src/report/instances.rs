@@ -1,7 +1,7 @@
 //! Average precision of instances. `report.json` has no such metric, so these figures have a document of their own.
 
 use serde::{Deserialize, Serialize};
-use weakseg_data::Split;
+use weakseg_data::{Split, counted};
 
 use super::keys::ImageLabels;
 use super::standing::Standing;
@@ -89,8 +89,9 @@ impl InstanceFigures {
         Table {
             split: figures.split,
             title: format!(
-                "Instances, {} ({} images with known objects{labels})",
-                figures.split, figures.images
+                "Instances, {} ({} with known objects{labels})",
+                figures.split,
+                counted(figures.images as usize, "image")
             ),
             corner: "Class".to_owned(),
             columns: vec![Column {

@@ -5,7 +5,7 @@
 //! * [`instances`]: average precision of objects told apart, beside them.
 //! * [`table`] and [`mod@text`]: the step table of the paper, as text and Markdown.
 //! * [`curves`] and [`plot`]: training curves and intervals as SVG.
-//! * [`colour`], [`figures`] and [`gallery`]: pictures, and which cases to show.
+//! * [`colour`], [`figures`], [`legend`] and [`gallery`]: pictures, what their colours mean, and which cases to show.
 //! * [`reading`]: the figures in plain words.
 //! * [`html`]: the page that holds all of it.
 
@@ -19,6 +19,7 @@ pub mod gallery;
 pub mod html;
 pub mod instances;
 pub mod keys;
+pub mod legend;
 pub mod plot;
 pub mod reading;
 pub mod rows;
@@ -37,6 +38,7 @@ pub use gallery::{CasePictures, CaseScore, GalleryRow, Panel, Role, choose};
 pub use html::{ReportInput, RunInfo};
 pub use instances::{ClassPrecision, InstanceFigures, SplitPrecision};
 pub use keys::{ImageLabels, Metric, Step, Subset};
+pub use legend::legend;
 pub use rows::{Report, Row, Timing};
 pub use table::{Table, tables};
 pub use text::{markdown, text};

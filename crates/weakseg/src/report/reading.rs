@@ -1,6 +1,6 @@
 //! The figures in plain words, each beside what a mask that looks at no image would score.
 
-use weakseg_data::{LabelSpace, Split};
+use weakseg_data::{LabelSpace, Split, counted};
 
 use super::keys::{ImageLabels, Metric, Step, Subset};
 use super::plot::Mark;
@@ -102,6 +102,11 @@ fn subject(step: Step) -> &'static str {
     }
 }
 
+/// `1 test case`, `12 test cases`.
+fn cases_of(n: u64, split: Split) -> String {
+    counted(n as usize, &format!("{split} case"))
+}
+
 fn interval(row: &Row) -> String {
     match row.ci95() {
         Some([low, high]) => format!(" (95 % interval {low:.3} to {high:.3})"),
@@ -156,7 +161,7 @@ fn overall(
             "{n} pairs of image and finding of {split} ({})",
             report.data.counts.of(split).words()
         ),
-        false => format!("{n} {split} cases"),
+        false => cases_of(n, split),
     };
     let mut words = format!(
         "On the {scored} {who} scores {name} {value:.3}{}",
@@ -199,7 +204,7 @@ fn overall(
     out.headlines.push(Headline {
         label: match pairs {
             true => format!("{name}, all {n} pairs of {split}"),
-            false => format!("{name}, all {n} {split} cases"),
+            false => format!("{name}, all {}", cases_of(n, split)),
         },
         value: format!("{value:.3}"),
         beside: beside(standing),
@@ -303,8 +308,9 @@ fn classifier(report: &Report, out: &mut Reading) {
     let (value, n, split) = (row.value(), row.n(), row.split());
     out.sentences.push(format!(
         "The image-level classifier, which everything rests on, tells findings from healthy images with AUROC \
-         {value:.3}{} on {n} {split} cases; chance is 0.5.",
-        interval(row)
+         {value:.3}{} on {}; chance is 0.5.",
+        interval(row),
+        cases_of(n, split)
     ));
     out.headlines.push(Headline {
         label: format!("classifier AUROC, {split}"),

@@ -75,7 +75,7 @@ impl Svg {
 }
 
 /// Text made safe to stand in HTML or SVG.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

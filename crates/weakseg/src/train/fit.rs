@@ -5,6 +5,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
+use weakseg_data::counted;
 use weakseg_models::weights::Metadata;
 
 use super::batches::{batches, drawn, open_batches};
@@ -175,7 +176,7 @@ fn check_start(checkpoints: &Path, plan: &Fit<'_>) -> Result<(), CheckpointError
         }
     }
     if checkpoints.exists() {
-        plan.progress.note(&format!(
+        plan.progress.warn(&format!(
             "warning: {}: begins with its first epoch, for there is no checkpoint in {}",
             plan.name,
             checkpoints.display()
@@ -249,7 +250,7 @@ fn end_epoch<L: Lesson>(
     };
     if let Some(standstill) = Standstill::begun(&log.lines()?, training, chance) {
         let warning = format!("warning: {}: {standstill}", plan.name);
-        plan.progress.note(&warning);
+        plan.progress.warn(&warning);
     }
 
     if epoch == 1 && figures.is_empty() && training.monitor != Monitor::Loss {
@@ -286,8 +287,10 @@ fn chosen<M: Module>(
     let epochs = state.place.epoch;
     if epochs < training.epochs {
         plan.progress.note(&format!(
-            "{} ended early, after epoch {epochs} of {}: {} epochs without a better {monitor}",
-            plan.name, training.epochs, training.patience
+            "{} ended early, after epoch {epochs} of {}: {} without a better {monitor}",
+            plan.name,
+            training.epochs,
+            counted(training.patience, "epoch")
         ));
     }
     if training.select == Select::Last {

@@ -1,6 +1,6 @@
 //! What stands below a table of tuning, in words.
 
-use weakseg_data::Split;
+use weakseg_data::{Split, counted};
 
 use super::document::{Stage, StageTuning, Tuned, Tuning};
 use super::rule::Rule;
@@ -64,7 +64,9 @@ fn rules(stage: &StageTuning) -> impl Iterator<Item = String> {
         let title = match (line.bound, line.tuned) {
             _ if rules.is_empty() => return None,
             (true, _) => "bound".to_owned(),
-            (false, Tuned::By(_)) => format!("{} masks, {}", line.masks, line.tuned.words()),
+            (false, Tuned::By(_)) => {
+                format!("{}, {}", counted(line.masks, "mask"), line.tuned.words())
+            }
             (false, _) => line.tuned.words().to_owned(),
         };
         let words = words(&rules);
@@ -95,8 +97,9 @@ fn left_out(stage: &StageTuning) -> Vec<String> {
     }
     for left in &stage.left_out {
         notes.push(format!(
-            "{} masks were not drawn: {}",
-            left.masks, left.reason
+            "{} not drawn: {}",
+            counted(left.masks, "mask"),
+            left.reason
         ));
     }
     let mut healthy: Vec<usize> = stage
@@ -108,7 +111,8 @@ fn left_out(stage: &StageTuning) -> Vec<String> {
     healthy.dedup();
     for masks in healthy {
         notes.push(format!(
-            "none of the {masks} masks shows a finding: they say what is to be left empty, not where a finding is"
+            "{} without a finding: what is to be left empty is known, not where a finding is",
+            counted(masks, "mask")
         ));
     }
     notes
@@ -116,9 +120,14 @@ fn left_out(stage: &StageTuning) -> Vec<String> {
 
 /// How many cases of a split have no mask, and how many true masks are void everywhere, where there are any.
 fn without_masks(split: Split, without: usize, void: usize) -> impl Iterator<Item = String> {
-    let cases = format!("{without} cases of the {split} split have no mask and are left out");
-    let masks =
-        format!("{void} true masks of the {split} split are void everywhere and are left out");
+    let told = |count, thing, what| {
+        format!(
+            "left out of the {split} split: {} {what}",
+            counted(count, thing)
+        )
+    };
+    let cases = told(without, "case", "without a mask");
+    let masks = told(void, "true mask", "void everywhere");
     let told = [(without, cases), (void, masks)].into_iter();
     told.filter(|(count, _)| *count > 0).map(|(_, line)| line)
 }

@@ -1,13 +1,14 @@
 //! Why so many masks were not drawn.
 
 use serde::{Deserialize, Serialize};
+use weakseg_data::counted;
 
 /// Why a number of masks is left out: what would be scored would not be the split any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// There are fewer cases.
-    #[error("the val split has {cases} cases with masks; ask for no more")]
+    #[error("the val split has {} with masks; ask for no more", counted(*cases, "case"))]
     Fewer {
         /// Cases of the validation split that have a mask.
         cases: usize,

@@ -1,5 +1,7 @@
 //! What to go on with.
 
+use weakseg_data::counted;
+
 use super::document::{Line, Stage, Tuned};
 use super::rule::Rule;
 use super::settings::{Settings, settings};
@@ -90,7 +92,8 @@ fn masks(line: &Line) -> String {
         masks, positive, ..
     } = line;
     let words = line.tuned.words();
-    format!("{masks} masks ({positive} with a finding; {words})")
+    let masks = counted(*masks, "mask");
+    format!("{masks} ({positive} with a finding; {words})")
 }
 
 /// Says so where the range of a gain reaches 0.

@@ -175,8 +175,11 @@ fn batches_that_cannot_be_shared_evenly_are_refused_before_any_work() {
     assert!(!folder.path().join("run/01-train-classifier").exists());
 }
 
-/// The tensors of a network's file: those of batch norm's running statistics, and all others.
-fn tensors(path: &Path) -> [BTreeMap<String, Vec<u8>>; 2] {
+/// The tensors of a network: those of batch norm's running statistics, and all others.
+pub type Tensors = [BTreeMap<String, Vec<u8>>; 2];
+
+/// Those of its file.
+pub fn tensors(path: &Path) -> Tensors {
     let bytes = std::fs::read(path).expect("a network");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let all = file

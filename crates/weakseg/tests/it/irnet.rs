@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use weakseg::networks::{ModelCard, open_irnet, stacks};
+use weakseg::pipeline::RunRecord;
 use weakseg::train::{ImageStore, to_tensor};
 use weakseg_data::Split;
 
@@ -20,6 +21,10 @@ fn displacements_of_the_training_images_have_no_mean() {
     let device = Device::flex();
     let file = folder.path().join("run/05-train-irn/model.safetensors");
     let card = ModelCard::read(&file).expect("a card");
+    let record = std::fs::read(folder.path().join("run/run.json")).expect("a record");
+    let record: RunRecord = serde_json::from_slice(&record).expect("JSON");
+    let step = record.steps.into_iter().find(|s| s.step == "train-irn");
+    assert!(card.inputs.is_some() && card.inputs == step.expect("a step").inputs);
     let irnet = open_irnet(&file, &card, &device).expect("a network");
 
     let cases = config

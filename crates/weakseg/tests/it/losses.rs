@@ -4,6 +4,7 @@ use std::path::Path;
 
 use weakseg::train::MetricLog;
 
+use crate::devices::{Tensors, tensors};
 use crate::exclusive::{KIT, kit};
 use crate::tiny::{StopAfter, config, run_until};
 
@@ -24,8 +25,9 @@ fn log(folder: &Path, out: &str, step: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
-fn model(folder: &Path, out: &str, step: &str) -> Vec<u8> {
-    std::fs::read(folder.join(out).join(step).join("model.safetensors")).expect("a model")
+/// What was learnt. The whole file knows the settings too.
+fn model(folder: &Path, out: &str, step: &str) -> Tensors {
+    tensors(&folder.join(out).join(step).join("model.safetensors"))
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn every_loss_trains_in_both_label_spaces() {
 fn the_classifier_minimises_the_loss_of_the_settings() {
     let folder = tempfile::tempdir().expect("a folder");
     let step = "01-train-classifier";
-    let models: Vec<Vec<u8>> = ["bce", "soft-margin", "integral-attention"]
+    let models: Vec<Tensors> = ["bce", "soft-margin", "integral-attention"]
         .iter()
         .map(|loss| {
             let set = format!("classifier.loss={loss}");

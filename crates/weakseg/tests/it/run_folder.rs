@@ -492,7 +492,7 @@ fn what_scores_need_is_read_before_the_first_step() {
     let notes = watch.notes.lock().expect("notes").join("\n");
     for words in [
         "has no labels for: `odem`",
-        "boxes of 1 images that are no cases: `nobody`",
+        "boxes of 1 image without a case: `nobody`",
     ] {
         assert!(notes.contains(words), "{words} is not in: {notes}");
         assert!(report.contains(words), "{words} is not in: {report}");

@@ -12,7 +12,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 use weakseg::predict::Predictor;
 use weakseg::progress::Progress;
-use weakseg_data::{DataError, Limits, Picture, Stack, Tone, View, list_images, read_picture};
+use weakseg_data::{
+    DataError, Limits, Picture, Stack, Tone, View, counted, list_images, read_picture,
+};
 
 use super::output_path::check_folder;
 use super::view;
@@ -91,7 +93,7 @@ impl Predict {
         let list = list_images(&self.inputs)?;
         if !list.others.is_empty() {
             settings.ui.note(&format!(
-                "{} files that are neither PNG, JPEG nor DICOM are passed over",
+                "passed over: {} (neither PNG, JPEG nor DICOM, or a run's folder)",
                 list.others.len()
             ));
         }
@@ -113,6 +115,10 @@ impl Predict {
         settings.ui.begin("predict", list.images.len() as u64);
         for (number, batch) in list.images.chunks(BATCH).enumerate() {
             if stop.asked() {
+                // Of what is done the tables tell, as its masks do.
+                if unnoted.is_none() {
+                    outputs.finish()?;
+                }
                 let (done, total) = (number * BATCH, list.images.len());
                 return Err(Stopped {
                     done,
@@ -141,12 +147,15 @@ impl Predict {
         settings.ui.end();
         if missed.without > 0 {
             settings.ui.warn(&format!(
-                "{} DICOM files that hold no image are passed over",
-                missed.without
+                "passed over, no image in it: {}",
+                counted(missed.without, "DICOM file")
             ));
         }
         if missed.unreadable + missed.without == list.images.len() {
-            bail!("none of the {} images could be read", list.images.len());
+            bail!(
+                "nothing could be read of {}",
+                counted(list.images.len(), "image")
+            );
         }
         let places = outputs.places()?;
         outputs.finish()?;

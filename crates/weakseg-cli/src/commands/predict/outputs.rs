@@ -9,7 +9,7 @@ use serde::Serialize;
 use weakseg::instance::coco::{Described, Document, MaskForm, Seen};
 use weakseg::instance::connected;
 use weakseg::predict::Prediction;
-use weakseg::report::{colour, figures};
+use weakseg::report::{colour, figures, legend};
 use weakseg_data::{
     Classes, DataError, EncodedMasks, LabelSpace, Limits, Mask, MaskStore, Origin, Stack,
     TableForm, atomic, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture,
@@ -19,12 +19,15 @@ use weakseg_data::{
 /// The name of the COCO document.
 const DOCUMENT: &str = "predictions.json";
 
+/// The name of the drawing that says what the colours of overlays mean.
+const LEGEND: &str = "legend.svg";
+
 /// What is written of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Class numbers as PNG: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings.
     Mask,
-    /// The image with the mask over it: OUT/overlays/NAME.png.
+    /// The image with the mask over it: OUT/overlays/NAME.png; of several classes OUT/legend.svg has the colours.
     Overlay,
     /// Run lengths of all images in the form of SIIM-ACR: OUT/predictions.csv, or OUT/FINDING/predictions.csv for several
     /// findings.
@@ -34,7 +37,8 @@ pub enum Format {
     Coco,
     /// The mask of a DICOM image as DICOM Segmentation, one segment a class: OUT/seg/NAME.dcm.
     Seg,
-    /// The overlay as DICOM Secondary Capture, in the study of a DICOM image: OUT/sc/NAME.dcm.
+    /// The overlay as DICOM Secondary Capture, in the study of a DICOM image: OUT/sc/NAME.dcm. Its Image Comments name what was
+    /// found and the colours.
     Sc,
     /// Probabilities, f32 [C,H,W]: OUT/scores/NAME.npy.
     Npy,
@@ -189,7 +193,8 @@ impl<'a> Outputs<'a> {
         }
         if self.wants(Format::Sc) {
             let file = self.file("sc", &item.id, "dcm");
-            write_secondary_capture(&file, &self.origin(path)?, picture)?;
+            let colours = found_in_colours(&item.classes);
+            write_secondary_capture(&file, &self.origin(path)?, picture, &colours)?;
             item.sc = Some(file.display().to_string());
         }
         Ok(())
@@ -259,14 +264,18 @@ impl<'a> Outputs<'a> {
                 Format::Npy => places.push(self.file("scores", "NAME", "npy")),
             }
         }
+        places.extend(self.legend());
         Ok(places
             .iter()
             .map(|path| path.display().to_string())
             .collect())
     }
 
-    /// Writes what all images share.
+    /// Writes what all images share, or all that were done so far.
     pub fn finish(self) -> Result<()> {
+        if let Some(path) = self.legend() {
+            atomic::write(&path, legend(&self.classes.names).as_bytes())?;
+        }
         if self.wants(Format::Rle) {
             for (class, runs) in self.runs.iter().enumerate() {
                 runs.write(&self.table(class))?;
@@ -277,6 +286,12 @@ impl<'a> Outputs<'a> {
             atomic::write(&self.folder.join(DOCUMENT), &serde_json::to_vec(&document)?)?;
         }
         Ok(())
+    }
+
+    /// Where the legend goes, if colours tell classes apart.
+    fn legend(&self) -> Option<PathBuf> {
+        let drawn = self.wants(Format::Overlay) || self.wants(Format::Sc);
+        (drawn && self.classes.len() > 1).then(|| self.folder.join(LEGEND))
     }
 
     fn file(&self, folder: &str, id: &str, ending: &str) -> PathBuf {
@@ -290,5 +305,72 @@ impl<'a> Outputs<'a> {
             names => self.folder.join(&names[class]),
         };
         folder.join("predictions.csv")
+    }
+}
+
+/// The classes that are found in an image, each with its colour.
+fn found_in_colours(classes: &[Share<'_>]) -> String {
+    let found = classes
+        .iter()
+        .enumerate()
+        .filter(|(_, class)| class.share > 0.0);
+    let found = found.map(|(number, Share { class, .. })| {
+        format!(
+            "{} {}",
+            class.replace(char::is_control, " "),
+            colour::css(colour::class(number))
+        )
+    });
+    found.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weakseg_data::{Plane, write_gray_png};
+
+    #[test]
+    fn overlays_of_several_findings_say_which_colour_is_whose() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (image, out) = (root.path().join("a.png"), root.path().join("out"));
+        let grey = Plane::filled(4, 4, 90);
+        write_gray_png(&image, &grey).expect("an image");
+        let classes = |names: &[&str]| Classes {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            space: LabelSpace::Findings,
+        };
+        let write = |classes: &Classes| {
+            let planes = (0..classes.len()).map(|k| Plane::filled(4, 4, u8::from(k == 1)));
+            let prediction = Prediction {
+                mask: Mask {
+                    planes: Stack::from_planes(&planes.collect::<Vec<_>>()).expect("planes"),
+                },
+                scores: Stack::filled(classes.len(), 4, 4, 0.5),
+                probabilities: None,
+                open: Vec::new(),
+            };
+            let formats = [Format::Overlay, Format::Sc];
+            let mut outputs = Outputs::new(&out, &formats, classes, None).expect("outputs");
+            outputs
+                .write(&image, &grey.clone().into_stack(), &prediction)
+                .expect("written");
+            outputs.finish().expect("written");
+        };
+        write(&classes(&["mass"]));
+        assert!(!out.join(LEGEND).exists(), "one colour tells nothing apart");
+        write(&classes(&["mass", "node"]));
+        let told = std::fs::read_to_string(out.join(LEGEND)).expect("a legend");
+        let node = colour::css(colour::class(1));
+        assert!(told.contains(&node) && told.contains(">node<"), "{told}");
+        let overlay = weakseg_data::read_image(&out.join("overlays/a.png"), &Limits::default());
+        let overlay = overlay.expect("an overlay");
+        let outline = [0, 1, 2].map(|channel| overlay.plane(channel)[0]);
+        assert_eq!(outline, colour::class(1), "the legend's colour");
+        let sc = std::fs::read(out.join("sc/a.dcm")).expect("a file");
+        let comments = format!("node {node}");
+        assert!(
+            sc.windows(comments.len())
+                .any(|text| text == comments.as_bytes())
+        );
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use weakseg::pretrained::{Cache, Pretrained, REGISTRY};
+use weakseg::progress::Progress;
 use weakseg_models::weights::ChannelOrder;
 
 use crate::args::Settings;

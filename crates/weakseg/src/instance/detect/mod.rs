@@ -80,13 +80,17 @@ pub struct Found {
 /// Departs from it again in effort: because each pair of a class and a cluster costs a walk, and a field of noise on 128 × 128
 /// cells has up to a thousand clusters, at most [`MOST`] pairs compete with each other. How many were left out is told.
 ///
+/// `stopped` is asked before each step of a walk.
+///
 /// # Errors
-/// See [`InstanceError`]. Whatever comes back holds no NaN.
+/// See [`InstanceError`]; [`WalkError::Stopped`](weakseg_kernels::walk::WalkError) in it as soon as `stopped` says so. Whatever
+/// comes back holds no NaN.
 pub fn detect(
     space: LabelSpace,
     evidence: &Evidence<'_>,
     size: [usize; 2],
     rule: &InstanceRule,
+    stopped: &dyn Fn() -> bool,
 ) -> Result<Found, InstanceError> {
     check(evidence, rule)?;
     let clusters = clusters(evidence.field, rule.steps, rule.weak)?;
@@ -104,7 +108,7 @@ pub fn detect(
     }
     for group in groups {
         let (seeds, left_out) = seeds(evidence, &clusters, group, MOST);
-        let owners = compete(evidence, &clusters, &seeds, size, rule)?;
+        let owners = compete(evidence, &clusters, &seeds, size, rule, stopped)?;
         let segments = segments(evidence, &seeds, &owners, rule);
         found.instances.extend(segments);
         found.left_out += left_out;

@@ -2,7 +2,7 @@
 
 use weakseg_data::resize::resize_f32;
 use weakseg_data::{Plane, Stack};
-use weakseg_kernels::walk::random_walk;
+use weakseg_kernels::walk::random_walk_until;
 
 use super::seeds::Seed;
 use super::{Evidence, InstanceRule};
@@ -28,6 +28,7 @@ pub(super) fn compete(
     seeds: &[Seed],
     [height, width]: [usize; 2],
     rule: &InstanceRule,
+    stopped: &dyn Fn() -> bool,
 ) -> Result<Owners, InstanceError> {
     let (rows, columns) = (evidence.maps.height(), evidence.maps.width());
     let mut of = Plane::filled(height, width, 0u32);
@@ -41,13 +42,12 @@ pub(super) fn compete(
                     .map(|(&v, &cluster)| if cluster == seed.cluster { v } else { 0.0 })
             })
             .collect();
-        let walked = random_walk(
+        let walked = random_walk_until(
             &masked,
             evidence.edges.as_slice(),
-            some.len(),
-            rows,
-            columns,
+            [some.len(), rows, columns],
             &rule.walk,
+            stopped,
         )?;
         for (place, map) in walked.chunks(rows * columns).enumerate() {
             let map = Stack::new(1, rows, columns, map.to_vec()).expect("a chunk of that size");

@@ -6,7 +6,7 @@ use crate::irn::propagate::{self, MaskRule};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use weakseg_data::Classes;
-use weakseg_kernels::walk::random_walk;
+use weakseg_kernels::walk::{WalkError, random_walk};
 
 const SIDE: usize = 16;
 
@@ -59,7 +59,7 @@ fn found(
         edges: &edges,
         field,
     };
-    let found = detect(space, &evidence, [SIDE, SIDE], rule).unwrap();
+    let found = detect(space, &evidence, [SIDE, SIDE], rule, &|| false).unwrap();
     assert_eq!(found.left_out, 0);
     found.instances
 }
@@ -78,6 +78,22 @@ fn two_objects_of_one_class_are_two_instances() {
         assert_eq!(found[0].score, 1.0);
         assert!((found[1].score - 0.8).abs() < 0.02, "{}", found[1].score);
     }
+}
+
+#[test]
+fn a_stop_ends_the_walks() {
+    let evidence = Evidence {
+        keys: &[0],
+        maps: &squares(&[([8, 3], 1.0), ([8, 12], 0.8)]),
+        edges: &Plane::filled(SIDE, SIDE, 0.0),
+        field: &two_centres(),
+    };
+    let asked = std::cell::Cell::new(0);
+    let stopped = || asked.replace(asked.get() + 1) == 1;
+    let size = [SIDE, SIDE];
+    let result = detect(LabelSpace::Exclusive, &evidence, size, &RULE, &stopped);
+    assert_eq!(result, Err(InstanceError::Walk(WalkError::Stopped)));
+    assert_eq!(asked.get(), 2, "before the second of two steps");
 }
 
 #[test]
@@ -148,7 +164,7 @@ fn nothing_is_an_empty_list() {
             field: &Stack::filled(2, 0, 0, 0.0),
         };
         for size in [[0, 0], [4, 4]] {
-            let found = detect(space, &nothing, size, &RULE).unwrap();
+            let found = detect(space, &nothing, size, &RULE, &|| false).unwrap();
             assert_eq!((found.instances.len(), found.left_out), (0, 0));
         }
     }
@@ -191,7 +207,10 @@ fn one_cluster_gives_the_pseudo_label() {
             ..RULE
         };
         let mut painted = Stack::filled(planes, size[0], size[1], 0u8);
-        for instance in detect(space, &evidence, size, &rule).unwrap().instances {
+        for instance in detect(space, &evidence, size, &rule, &|| false)
+            .unwrap()
+            .instances
+        {
             let (plane, value) = match space {
                 LabelSpace::Exclusive => (0, instance.class as u8 + 1),
                 LabelSpace::Findings => (instance.class, 1),
@@ -230,7 +249,9 @@ fn any_numbers_give_sound_instances() {
         };
         let size = [random.random_range(1..30), random.random_range(1..30)];
         for space in [LabelSpace::Exclusive, LabelSpace::Findings] {
-            let found = detect(space, &evidence, size, &RULE).unwrap().instances;
+            let found = detect(space, &evidence, size, &RULE, &|| false)
+                .unwrap()
+                .instances;
             let mut seen = std::collections::HashSet::new();
             for instance in &found {
                 assert!(keys.contains(&instance.class));
@@ -270,7 +291,7 @@ fn wrong_evidence_is_named() {
             edges,
             field,
         };
-        let result = detect(LabelSpace::Exclusive, &evidence, [4, 6], rule);
+        let result = detect(LabelSpace::Exclusive, &evidence, [4, 6], rule, &|| false);
         result.map_or_else(
             |e| e.to_string(),
             |found| format!("{} found", found.instances.len()),
@@ -384,7 +405,7 @@ fn noise_does_not_walk_for_hours() {
         (LabelSpace::Exclusive, MOST),
         (LabelSpace::Findings, 2 * MOST),
     ] {
-        let found = detect(space, &evidence, size, &rule).unwrap();
+        let found = detect(space, &evidence, size, &rule, &|| false).unwrap();
         assert_eq!(found.left_out, all - most, "{space:?}");
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use weakseg_data::{Cases, DataError, Split, Truth, atomic};
+use weakseg_data::{Cases, DataError, Split, Truth, atomic, counted};
 
 use super::run_error::RunError;
 use super::run_record::parse;
@@ -224,8 +224,8 @@ impl Inventory {
         pairs.truncate(SOME);
         (number > 0).then(|| {
             format!(
-                "{number} images are the very same file as one of another split: {}{}; scores on images that were learnt from \
-                 flatter, keep one of each",
+                "{}, the very same file in another split: {}{}; scores on images that were learnt from flatter, keep one of each",
+                counted(number, "image"),
                 pairs.join(", "),
                 if number > SOME { ", …" } else { "" }
             )

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use weakseg_data::atomic;
+use weakseg_data::{atomic, counted};
 
 use crate::files::{self, io};
 use crate::pipeline::{Bench, StepError};
@@ -79,9 +79,10 @@ pub(super) fn summary(bench: &Bench<'_>) -> Result<Option<String>, StepError> {
         .max_by_key(|(_, count)| *count)
         .expect("there are notes");
     Ok(Some(format!(
-        "{} of {} images are not as their format's standard has it ({count} times: {kind}); {} has all",
+        "{} of {} unlike its format's standard ({}: {kind}); {} has all",
         cases.len(),
-        bench.cases.cases.len(),
+        counted(bench.cases.cases.len(), "image"),
+        counted(count, "time"),
         named(&path).display()
     )))
 }

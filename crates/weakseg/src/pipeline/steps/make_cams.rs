@@ -84,7 +84,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     bench.progress.end();
     image_notes::settle(folder)?;
     if let Some(told) = image_notes::summary(bench)? {
-        bench.progress.note(&format!("warning: {told}"));
+        bench.progress.warn(&format!("warning: {told}"));
     }
     Ok(cases.len())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use weakseg_data::{Case, DataError, Plane, Split, atomic, npy};
-use weakseg_kernels::walk::WalkOptions;
+use weakseg_kernels::walk::{WalkError, WalkOptions};
 
 use super::ClassMaps;
 use super::make_pseudo_labels::{DISPLACEMENTS, EDGES};
@@ -12,7 +12,7 @@ use crate::config::InstanceStep;
 use crate::files;
 use crate::instance::coco::{Described, Document, Seen};
 use crate::instance::detect::MOST;
-use crate::instance::{Evidence, Instance, InstanceRule, detect};
+use crate::instance::{Evidence, Instance, InstanceError, InstanceRule, detect};
 use crate::pipeline::{Bench, StepError};
 
 /// Folder of each case's instances, and with `.json` the document of all, in the step's folder.
@@ -108,7 +108,7 @@ pub(super) fn make_instances(
     let path = folder.join(INSTANCES).with_extension("json");
     atomic::write_durably(&path, text.as_bytes())?;
     if let Some(warning) = noise(bench, folder)? {
-        bench.progress.note(&format!("warning: {warning}"));
+        bench.progress.warn(&format!("warning: {warning}"));
     }
     Ok(())
 }
@@ -166,8 +166,12 @@ fn instances(
         edges: &edges,
         field: &field,
     };
-    let seen = detect(bench.cases.classes.space, &evidence, cams.size, rule)
-        .map_err(|e| StepError::Other(format!("instances of case {}: {e}", case.id)))?;
+    let (space, stopped) = (bench.cases.classes.space, || bench.stop.asked());
+    let seen =
+        detect(space, &evidence, cams.size, rule, &stopped).map_err(|error| match error {
+            InstanceError::Walk(WalkError::Stopped) => StepError::Stopped,
+            other => StepError::Other(format!("instances of case {}: {other}", case.id)),
+        })?;
     let described = seen
         .instances
         .iter()

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID};
+use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID, counted};
 
 use super::classifier_chance;
 use super::image_notes;
@@ -63,7 +63,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     data.warnings.extend(classifier_chance::standstill(bench)?);
     data.warnings.extend(image_notes::summary(bench)?);
     for warning in unscored {
-        bench.progress.note(&format!("warning: {warning}"));
+        bench.progress.warn(&format!("warning: {warning}"));
         data.warnings.push(warning);
     }
     let pseudo_labels = bench.run.folder("make-pseudo-labels");
@@ -179,8 +179,10 @@ fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), Ste
     }
     if void > 0 {
         warnings.push(format!(
-            "{void} true masks of {of_cases} cases are void everywhere (of several findings, those that a case is labelled with and \
-             has no file of are); they are in no figure"
+            "in no figure, for it is void everywhere: {} of {} (of several findings also what a case is labelled with and has no \
+             file of)",
+            counted(void, "true mask"),
+            counted(of_cases, "case")
         ));
     }
     Ok((counts, warnings))

@@ -33,7 +33,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepE
         networks::new_classifier(bench, training_seed(bench, purpose::CLASSIFIER), &device)?;
     let images = Arc::new(training_images(bench, &config.training));
     read_all(bench, &images)?;
-    let card = ModelCard::classifier(bench.config, &bench.cases.classes);
+    let card = bench.card("train-classifier", ModelCard::classifier);
     let meta = card.metadata();
     let visits = Visits::new(bench)?;
     let seed = visits.seed;

@@ -41,7 +41,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
         let path = labels_folder.join(format!("{}.png", cases[index].id));
         labels.push(read_index_png(&path, &Limits::default())?.into_stack());
     }
-    let card = ModelCard::irnet(bench.config, &bench.cases.classes);
+    let card = bench.card("train-irn", ModelCard::irnet);
     let seed = training_seed(bench, purpose::IRN);
     let mut lesson = Boundaries {
         bench,

@@ -41,7 +41,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
         masks.push(shrink(&mask.planes, side));
     }
     let images = Arc::new(training_images(bench, &config.training));
-    let card = ModelCard::segmenter(bench.config, &bench.cases.classes);
+    let card = bench.card("train-segmenter", ModelCard::segmenter);
     let pos_weight = match config.pos_weight {
         PosWeight::Value(value) => vec![value as f32; card.outputs()],
         PosWeight::Rule(PosWeightRule::FromPixels) => {

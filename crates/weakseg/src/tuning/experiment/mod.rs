@@ -1,6 +1,6 @@
 //! What masks buy: rules chosen on a few cases of one split, scored on the cases of another.
 
-use weakseg_data::Split;
+use weakseg_data::{Split, counted};
 
 use super::comparison::{Comparison, Figure};
 use super::curve::CaseCurves;
@@ -138,7 +138,7 @@ impl Trial<'_> {
                     let rule = rule.unwrap_or(self.own);
                     compared.push(self.compare(Some(rule), &draw.scored));
                     done += 1;
-                    let note = format!("{masks} masks, {}", freedom.words());
+                    let note = format!("{}, {}", counted(*masks, "mask"), freedom.words());
                     self.progress.at(done as u64, &note);
                 }
                 let positive = draws.first().map_or(0, |draw| positive(&draw.chosen));

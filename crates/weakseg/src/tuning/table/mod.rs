@@ -1,5 +1,7 @@
 //! What masks bought, as tables of the report's kind.
 
+use weakseg_data::counted;
+
 use super::document::{Dice, Line, Spread, Stage, StageTuning, Tuned, Tuning};
 use super::notes::{notes, outcome};
 use crate::report::Step;
@@ -55,10 +57,10 @@ fn table(tuning: &Tuning, stage: &StageTuning) -> Table {
     Table {
         split: scored.split,
         title: format!(
-            "{}: {tuned_on}scored on {} ({} cases)",
+            "{}: {tuned_on}scored on {} ({})",
             stage.stage.title(),
             scored.split,
-            scored.cases,
+            counted(scored.cases, "case"),
         ),
         corner: "Masks (with a finding)".to_owned(),
         columns,

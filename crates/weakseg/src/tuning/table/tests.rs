@@ -95,9 +95,9 @@ Otsu's threshold: gate 0.25
 2 masks, threshold: threshold 0.62, gate 0.25
 2 masks, threshold, gate: threshold 0.62, gate 0.25
 bound: threshold 0.62, gate 0.25
-3 cases of the val split have no mask and are left out
-2 true masks of the val split are void everywhere and are left out
-9 masks were not drawn: the val split has 2 cases with masks; ask for no more
+left out of the val split: 3 cases without a mask
+left out of the val split: 2 true masks void everywhere
+9 masks not drawn: the val split has 2 cases with masks; ask for no more
 train-segmenter is not finished: the maps alone were tuned
 Beside the figures of a single rule or draw stands a 95 % interval over the images that are scored (bootstrap).
 ▼ below empty masks for all images, = no better than they are
@@ -129,7 +129,7 @@ fn what_all_tables_have_in_common_is_told_once() {
     };
     // Nothing was tuned.
     assert_eq!(last.title, "Segmentation network: scored on test (4 cases)");
-    let left_out = "3 cases of the val split have no mask and are left out";
+    let left_out = "left out of the val split: 3 cases without a mask";
     let told = |table: &Table, note: &str| table.notes.iter().any(|other| other == note);
     assert!(!told(first, left_out) && told(last, left_out));
     assert!(told(first, &tuning.stages[0].verdict) && told(last, "Another verdict."));
@@ -244,8 +244,8 @@ The test split has no mask with a finding: each draw is scored on those of the 1
 but for other images of its patients.
 as it is set: threshold 0.5, gate 0.25
 10 masks, threshold, gate: threshold 0.5, gate 0.25 to 0.5
-12 masks were not drawn: no image without a finding would be left to score on; ask for fewer, or give the test split masks of other patients
-none of the 10 masks shows a finding: they say what is to be left empty, not where a finding is
+12 masks not drawn: no image without a finding would be left to score on; ask for fewer, or give the test split masks of other patients
+10 masks without a finding: what is to be left empty is known, not where a finding is
 Each number of masks was drawn 20 times; beside a mean stands the middle 95 % of the draws.
 Beside the figures of a single rule stands a 95 % interval over the images that are scored (bootstrap).
 ~ beside a Dice: above empty masks, but not by all of the range; beside a gain: the range reaches 0
