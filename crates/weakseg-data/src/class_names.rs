@@ -1,5 +1,6 @@
 //! Names of classes that can be told apart and do not mean something else.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::{Classes, DataError, LabelSpace, unsafe_id};
@@ -66,7 +67,8 @@ pub(crate) fn check_classes(path: &Path, classes: &Classes) -> Result<(), DataEr
             remedy: "leave classes out".into(),
         });
     }
-    for (index, name) in classes.names.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for name in &classes.names {
         if let Some(reason) = unsafe_id(name) {
             return Err(DataError::Set {
                 path: path.to_owned(),
@@ -84,11 +86,7 @@ pub(crate) fn check_classes(path: &Path, classes: &Classes) -> Result<(), DataEr
                 remedy: "rename the class".into(),
             });
         }
-        let folded = name.to_lowercase();
-        if classes.names[..index]
-            .iter()
-            .any(|other| other.to_lowercase() == folded)
-        {
+        if !seen.insert(name.to_lowercase()) {
             return Err(DataError::Set {
                 path: path.to_owned(),
                 problem: format!("the class `{name}` occurs twice"),

@@ -31,8 +31,9 @@ fn labels(bytes: &[u8], classes: usize) -> Result<ClsLabels, String> {
     };
     let mut all = ClsLabels::with_capacity(pairs.len());
     for (key, value) in pairs {
+        // What stands there instead is not told: it may be as large as the file.
         let Value::Int(number) = key else {
-            return Err(format!("a key is {key:?}, expected a whole number"));
+            return Err("a key is no whole number".to_owned());
         };
         let values = array(&value).map_err(|why| format!("labels of {number}: {why}"))?;
         if values.len() != classes {
@@ -136,6 +137,7 @@ fn array(value: &Value) -> Result<Vec<f64>, String> {
             .collect(),
         "u1" | "b1" => data.iter().map(|b| f64::from(*b)).collect(),
         other => {
+            let other: String = other.chars().take(40).collect();
             return Err(format!(
                 "numbers of the type `{other}`, expected f4, f8, i8, u1 or b1"
             ));
@@ -144,7 +146,7 @@ fn array(value: &Value) -> Result<Vec<f64>, String> {
     match shape.as_slice() {
         [Value::Int(length)] if usize::try_from(*length) == Ok(values.len()) => Ok(values),
         _ => Err(format!(
-            "{} values do not fit the shape {shape:?}",
+            "{} values, and a shape that is not of one axis of so many",
             values.len()
         )),
     }

@@ -1,5 +1,6 @@
 //! A CSV file as trimmed cells with their line numbers: byte-order mark, CRLF and blanks around cells are no matter.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -46,14 +47,13 @@ impl CsvTable {
             .iter()
             .map(str::to_owned)
             .collect();
-        for (index, name) in headers.iter().enumerate() {
-            if headers[..index].contains(name) {
-                return Err(DataError::unreadable(
-                    path,
-                    format!("the column `{name}` occurs twice"),
-                    "rename or remove one of the two",
-                ));
-            }
+        let mut seen = HashSet::new();
+        if let Some(name) = headers.iter().find(|&name| !seen.insert(name)) {
+            return Err(DataError::unreadable(
+                path,
+                format!("the column `{name}` occurs twice"),
+                "rename or remove one of the two",
+            ));
         }
         let (mut rows, mut faults, mut blank) = (Vec::new(), Vec::new(), Vec::new());
         // Counted here: where lines end in CR and LF, the reader's own number is one too low.
@@ -117,10 +117,13 @@ impl CsvTable {
 
     /// Positions of columns that must be there.
     pub(crate) fn require(&self, names: &[&str]) -> Result<Vec<usize>, DataError> {
-        names
+        let headers = self.headers.iter().enumerate();
+        let exact: HashMap<&str, usize> = headers.map(|(at, name)| (name.as_str(), at)).collect();
+        let place = |name: &&str| exact.get(name).copied().or_else(|| self.column(name));
+        let places = names
             .iter()
-            .map(|name| self.column(name).ok_or_else(|| self.lacks(names)))
-            .collect()
+            .map(|name| place(name).ok_or_else(|| self.lacks(names)));
+        places.collect()
     }
 
     /// The error of a table without `expected` columns.

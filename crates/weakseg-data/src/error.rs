@@ -301,15 +301,21 @@ fn header_remedy(found: &[String]) -> &'static str {
 /// Names as `` `a`, `b` ``.
 struct Names<'a>(&'a [String]);
 
+/// More are no help to anybody: the file is another one.
+const MOST_NAMES: usize = 40;
+
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("none");
         }
-        for (index, name) in self.0.iter().enumerate() {
+        for (index, name) in self.0.iter().take(MOST_NAMES).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}`{name}`")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MOST_NAMES) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }

@@ -9,6 +9,10 @@ use std::collections::HashMap;
 const DEEPEST: usize = 32;
 /// Values in all; every one takes at least a byte of the pickle, but may be named again.
 const MOST_VALUES: usize = 10_000_000;
+/// Bytes of texts for each byte of the pickle, as texts may be named again too: those of labels take two.
+const MOST_BYTES: usize = 16;
+/// Bytes of the name of a thing in a module, which may be put together from texts that are named again.
+const LONGEST_NAME: usize = 256;
 
 /// What a pickle holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,8 +50,26 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, String> {
         memo: HashMap::new(),
     };
     let root = machine.run()?;
-    let mut left = MOST_VALUES;
+    let mut left = Left {
+        values: MOST_VALUES,
+        bytes: bytes.len().saturating_mul(MOST_BYTES),
+    };
     machine.value(root, DEEPEST, &mut left)
+}
+
+/// What a pickle may still ask for.
+struct Left {
+    values: usize,
+    bytes: usize,
+}
+
+impl Left {
+    /// Takes a value off that holds so many bytes.
+    fn take(&mut self, bytes: usize) -> Result<(), String> {
+        self.values = self.values.checked_sub(1).ok_or("too many values")?;
+        self.bytes = self.bytes.checked_sub(bytes).ok_or("too many texts")?;
+        Ok(())
+    }
 }
 
 /// A value whose parts are numbers of other nodes: a pickle fills what it has named before.
@@ -57,7 +79,8 @@ enum Node {
     Sequence(Vec<usize>),
     Dict(Vec<(usize, usize)>),
     Call {
-        name: String,
+        /// A name.
+        callable: usize,
         arguments: usize,
         state: Option<usize>,
     },
@@ -101,11 +124,11 @@ impl Machine<'_> {
                 0x8d => self.text_of::<8>()?,
                 b'c' => {
                     let (module, name) = (self.line()?, self.line()?);
-                    self.plain(Value::Name(format!("{module}.{name}")));
+                    self.name(&module, &name)?;
                 }
                 0x93 => {
                     let (name, module) = (self.pop_text()?, self.pop_text()?);
-                    self.plain(Value::Name(format!("{module}.{name}")));
+                    self.name(&module, &name)?;
                 }
                 b')' | b']' => self.push(Node::Sequence(Vec::new())),
                 b'}' => self.push(Node::Dict(Vec::new())),
@@ -161,12 +184,11 @@ impl Machine<'_> {
                 }
                 b'R' | 0x81 => {
                     let (arguments, callable) = (self.pop()?, self.pop()?);
-                    let Node::Plain(Value::Name(name)) = &self.nodes[callable] else {
+                    if !matches!(self.nodes[callable], Node::Plain(Value::Name(_))) {
                         return Err("a call of what has no name".to_owned());
-                    };
-                    let name = name.clone();
+                    }
                     self.push(Node::Call {
-                        name,
+                        callable,
                         arguments,
                         state: None,
                     });
@@ -271,6 +293,14 @@ impl Machine<'_> {
         self.push(Node::Plain(value));
     }
 
+    fn name(&mut self, module: &str, name: &str) -> Result<(), String> {
+        if module.len() + name.len() >= LONGEST_NAME {
+            return Err(format!("a name of more than {LONGEST_NAME} bytes"));
+        }
+        self.plain(Value::Name(format!("{module}.{name}")));
+        Ok(())
+    }
+
     fn pop(&mut self) -> Result<usize, String> {
         self.stack.pop().ok_or_else(|| "an empty stack".to_owned())
     }
@@ -278,8 +308,8 @@ impl Machine<'_> {
     fn pop_text(&mut self) -> Result<String, String> {
         let node = self.pop()?;
         match &self.nodes[node] {
-            Node::Plain(Value::Text(text)) => Ok(text.clone()),
-            _ => Err("a name that is no text".to_owned()),
+            Node::Plain(Value::Text(text)) if text.len() < LONGEST_NAME => Ok(text.clone()),
+            _ => Err("a name that is no short text".to_owned()),
         }
     }
 
@@ -327,11 +357,15 @@ impl Machine<'_> {
     }
 
     /// The value of a node, with that of all its parts.
-    fn value(&self, node: usize, depth: usize, left: &mut usize) -> Result<Value, String> {
+    fn value(&self, node: usize, depth: usize, left: &mut Left) -> Result<Value, String> {
         let deeper = depth
             .checked_sub(1)
             .ok_or("values inside values without end")?;
-        *left = left.checked_sub(1).ok_or("too many values")?;
+        left.take(match &self.nodes[node] {
+            Node::Plain(Value::Bytes(bytes)) => bytes.len(),
+            Node::Plain(Value::Text(text) | Value::Name(text)) => text.len(),
+            _ => 0,
+        })?;
         let mut of = |node: &usize| self.value(*node, deeper, left);
         Ok(match &self.nodes[node] {
             Node::Mark => return Err("a mark where a value should be".to_owned()),
@@ -347,11 +381,13 @@ impl Machine<'_> {
                 Value::Dict(pairs)
             }
             Node::Call {
-                name,
+                callable,
                 arguments,
                 state,
             } => {
-                let Value::Sequence(arguments) = of(arguments)? else {
+                let (Value::Name(name), Value::Sequence(arguments)) =
+                    (of(callable)?, of(arguments)?)
+                else {
                     return Err("a call with what are no arguments".to_owned());
                 };
                 let state = match state {
@@ -359,7 +395,7 @@ impl Machine<'_> {
                     None => None,
                 };
                 Value::Call {
-                    name: name.clone(),
+                    name,
                     arguments,
                     state,
                 }
@@ -419,5 +455,33 @@ mod tests {
         }
         doubling.push(b'.');
         assert!(read(&doubling).unwrap_err().contains("too many"));
+    }
+
+    /// A few bytes that name one long text again and again would fill any memory.
+    #[test]
+    fn texts_that_are_named_again_are_counted() {
+        let again = |text: &[u8], times: usize, each: &[u8]| {
+            let mut bytes = b"\x80\x02]q\x00(".to_vec();
+            bytes.extend(text);
+            bytes.extend(b"q\x01");
+            bytes.extend(each.repeat(times));
+            bytes.extend(b"e.");
+            read(&bytes)
+        };
+        let long = |code: u8| [&[code, 0, 0, 1, 0][..], &[b'x'; 1 << 16]].concat();
+        for code in *b"XBT" {
+            assert!(again(&long(code), 15, b"h\x01").is_ok(), "{code}");
+            let error = again(&long(code), 20_000, b"h\x01").unwrap_err();
+            assert_eq!(error, "too many texts", "{code}");
+        }
+        // Names of calls, and names that are put together.
+        let name = [&b"c"[..], &[b'x'; 300], b"\nn\n"].concat();
+        let error = again(&name, 1, b"h\x01").unwrap_err();
+        assert_eq!(error, "a name of more than 256 bytes");
+        let error = again(&long(b'X'), 1, b"h\x01h\x01\x93").unwrap_err();
+        assert_eq!(error, "a name that is no short text");
+        let name = [&b"c"[..], &[b'x'; 200], b"\nn\n"].concat();
+        let error = again(&name, 20_000, b"h\x01)R").unwrap_err();
+        assert_eq!(error, "too many texts");
     }
 }

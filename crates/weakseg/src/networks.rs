@@ -185,15 +185,19 @@ impl ModelCard {
     /// Reads the card of a file that weakseg wrote.
     ///
     /// # Errors
-    /// When the file is no safetensors file or holds no card.
+    /// When the file is no safetensors file or holds no card, or one that no run wrote: the file's digest is of its numbers
+    /// alone.
     pub fn read(path: &Path) -> Result<Self, NetworkError> {
         let metadata = read_metadata(path)?;
-        metadata
-            .extra
-            .get(CARD)
-            .and_then(|card| serde_json::from_str(card).ok())
-            .ok_or_else(|| NetworkError::NoCard {
+        let text = metadata.extra.get(CARD);
+        let text = text.ok_or_else(|| NetworkError::NoCard {
+            path: path.to_owned(),
+        })?;
+        let card = serde_json::from_str(text).map_err(|error| error.to_string());
+        card.and_then(|card: Self| card.check().map(|()| card))
+            .map_err(|why| NetworkError::Card {
                 path: path.to_owned(),
+                why,
             })
     }
 }
@@ -212,6 +216,14 @@ pub enum NetworkError {
     NoCard {
         /// The file.
         path: std::path::PathBuf,
+    },
+    /// A card that says what cannot be.
+    #[error("{}: its model card is damaged ({why}); copy the file again, or repeat the step that wrote it with --from", path.display())]
+    Card {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        why: String,
     },
 }
 

@@ -32,7 +32,7 @@ fn image(set: &Set, name: &str, patient: &str) {
 }
 
 /// 12 patients of two images, every fourth image positive, in folders of their own as the challenge has them.
-fn set() -> (Set, String) {
+pub fn set() -> (Set, String) {
     let set = Set::new();
     let mut rows = String::from("ImageId, EncodedPixels\r\n");
     for at in 0..24 {
@@ -52,7 +52,7 @@ fn set() -> (Set, String) {
     (set, rows)
 }
 
-fn config() -> SiimConfig {
+pub fn config() -> SiimConfig {
     SiimConfig {
         val_fraction: 0.25,
         test_fraction: 0.25,

@@ -431,3 +431,16 @@ fn lines_are_counted_alike_whatever_ends_them() {
         assert!(error.contains("found `2` in line 8;"), "{error}");
     }
 }
+
+/// As a document in one line has them that is no table. Each compared with all others, they would take minutes.
+#[test]
+fn very_many_columns_are_looked_at_once() {
+    let (set, _) = Set::table();
+    let names: Vec<String> = (0..100_000).map(|at| format!("c{at}")).collect();
+    let error = set.refusal(&format!("image,{}\n", names.join(",")));
+    assert!(error.contains("the set has no cases"), "{error}");
+    let error = set.refusal(&format!("image,{},c7\n", names.join(",")));
+    assert!(error.contains("the column `c7` occurs twice"), "{error}");
+    let error = set.refusal(&format!("{}\n", names.join(",")));
+    assert!(error.contains("`c39` and 99960 more; "), "{error}");
+}

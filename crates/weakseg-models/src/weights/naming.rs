@@ -103,7 +103,11 @@ pub(super) fn to_ours(contents: &mut Contents) {
                         if let [outputs, rest @ ..] = tensor.shape.as_slice()
                             && rest.len() == 3
                         {
-                            tensor.shape = vec![*outputs, rest.iter().product()];
+                            // Of a tensor without numbers the sides may be anything.
+                            let inputs = rest
+                                .iter()
+                                .fold(1, |all: usize, &side| all.saturating_mul(side));
+                            tensor.shape = vec![*outputs, inputs];
                         }
                         (key, tensor)
                     }

@@ -18,7 +18,7 @@ use super::values;
 
 /// The network of the oracle's tensors.
 #[derive(Module, Debug)]
-struct Net {
+pub struct Net {
     linear: Linear,
     conv: Conv,
     norm: Norm,
@@ -41,7 +41,7 @@ struct Norm {
 }
 
 impl Net {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let device = Device::flex();
         let zeros = |n: usize| Tensor::<1>::zeros([n], &device);
         Self {
@@ -81,7 +81,7 @@ fn expected() -> Vec<f32> {
 }
 
 /// One file of the oracle, which is an archive in an archive.
-fn oracle(name: &str) -> Vec<u8> {
+pub fn oracle(name: &str) -> Vec<u8> {
     let entry = |archive: &[u8], name: &str| {
         let mut archive = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
         let mut bytes = Vec::new();

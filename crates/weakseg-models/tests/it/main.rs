@@ -4,6 +4,7 @@
 mod checkpoints;
 mod classifier;
 mod counts;
+mod damage;
 #[cfg(any(feature = "vulkan", feature = "wgpu"))]
 mod devices;
 mod encoder;
@@ -11,6 +12,8 @@ mod gradient_checkpointing;
 mod hashed;
 mod import;
 mod irnet;
+#[path = "../../../weakseg-data/tests/it/mutate.rs"]
+mod mutate;
 mod network;
 mod parity;
 mod seen;

@@ -154,6 +154,26 @@ mod tests {
     }
 
     #[test]
+    fn mirrored_maps_have_mirrored_activations() {
+        // Two channels of 2x3 pixels; sums of these are exact in whatever order they are taken.
+        let maps: [f32; 12] = [1.0, 3.0, 0.5, 2.0, 0.0, 4.0, 0.25, 0.0, 1.5, 0.0, 2.0, 8.0];
+        let mirrored: Vec<f32> = maps
+            .chunks(3)
+            .flat_map(|row| row.iter().rev().copied())
+            .collect();
+        for method in CamMethod::ALL {
+            let plain = of(method, &maps, &[2.0, -0.5], 1.0);
+            let other = of(method, &mirrored, &[2.0, -0.5], 1.0);
+            let back: Vec<f32> = other
+                .chunks(3)
+                .flat_map(|row| row.iter().rev().copied())
+                .collect();
+            assert_eq!(plain, back, "{method}");
+            assert!(plain.iter().any(|v| *v != 0.0), "{method}");
+        }
+    }
+
+    #[test]
     fn extreme_logits_stay_finite() {
         for logit in [-200.0, -88.0, 88.0, 200.0] {
             for method in CamMethod::ALL {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ranges::{positive, share};
+use super::ranges::{self, share};
 use crate::cam::{CamMethod, Normalise, Threshold};
 
 /// Step 1, `make-cams` and `eval-cams` (paper §3.2; reference §2).
@@ -52,7 +52,7 @@ impl CamStep {
             );
         }
         for &scale in &self.scales {
-            positive("cams.scales", scale)?;
+            ranges::scale("cams.scales", scale)?;
         }
         share("cams.gate", self.gate)?;
         match self.threshold {

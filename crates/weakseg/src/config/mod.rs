@@ -5,6 +5,7 @@
 
 mod boundaries;
 mod cams;
+mod card;
 mod check;
 mod classifier;
 mod crf;

@@ -24,6 +24,17 @@ pub(super) fn share(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
+/// A factor on an image's sides: with a greater one the image is larger than any memory.
+pub(super) fn scale(name: &str, value: f64) -> Result<(), String> {
+    if value > 0.0 && value <= 8.0 {
+        Ok(())
+    } else {
+        Err(format!(
+            "{name} is {value}; expected a number above 0 and at most 8"
+        ))
+    }
+}
+
 /// A number of times that something is done: with so many it still ends.
 pub(super) fn at_most(name: &str, value: usize, most: usize) -> Result<(), String> {
     match value <= most {

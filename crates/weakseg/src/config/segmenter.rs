@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_models::SegmenterArch;
 
-use super::ranges::{positive, share};
+use super::ranges::{self, positive, share};
 use super::{Training, Triplet};
 use crate::loss::SegmentationLoss;
 use crate::pretrained::WeightsChoice;
@@ -86,7 +86,7 @@ impl SegmenterStep {
             return Err("segmenter.scales is empty; expected at least one, as in [1.0]".to_owned());
         }
         for &scale in &self.scales {
-            positive("segmenter.scales", scale)?;
+            ranges::scale("segmenter.scales", scale)?;
         }
         share("segmenter.threshold", self.threshold)?;
         share("segmenter.gate", self.gate)?;

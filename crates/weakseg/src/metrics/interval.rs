@@ -144,6 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_lies_in_its_interval() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        for images in 2..40 {
+            let values: Vec<f64> = (0..images)
+                .map(|_| f64::from(rng.next_u32() % 101) / 100.0)
+                .collect();
+            let interval = Bootstrap::default().of_mean(&values).unwrap();
+            let value = mean(values).unwrap();
+            assert!((interval.low..=interval.high).contains(&value), "{images}");
+            assert!(interval.low >= 0.0 && interval.high <= 1.0);
+        }
+    }
+
+    #[test]
     fn the_seed_decides() {
         let values: Vec<f64> = (0..40).map(|i| f64::from(i) / 39.0).collect();
         let of = |seed| {

@@ -142,6 +142,26 @@ mod tests {
     }
 
     #[test]
+    fn scores_are_symmetric_shares_and_one_tells_the_other() {
+        for salt in 0..200_u32 {
+            let mask = |salt: u32| -> Vec<u8> {
+                let bits = salt.wrapping_mul(0x9e37_79b9) ^ salt.wrapping_mul(0x85eb_ca6b) >> 7;
+                (0..12).map(|at| (bits >> (2 * at) & 1) as u8).collect()
+            };
+            let (a, b) = (mask(salt), mask(salt / 7));
+            let (there, back) = (Overlap::of(&a, &b).unwrap(), Overlap::of(&b, &a).unwrap());
+            let (iou, dice) = (there.iou(), there.dice());
+            assert_eq!((iou, dice), (back.iou(), back.dice()));
+            assert!((0.0..=1.0).contains(&iou) && (0.0..=1.0).contains(&dice));
+            assert!(
+                (dice - 2.0 * iou / (1.0 + iou)).abs() < 1e-12,
+                "{iou}, {dice}"
+            );
+            assert_eq!(iou == 1.0, a == b);
+        }
+    }
+
+    #[test]
     fn the_empty_prediction_scores_7886_on_the_papers_split() {
         let positive = Overlap {
             intersection: 0,

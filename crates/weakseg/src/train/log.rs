@@ -80,16 +80,21 @@ impl MetricLog {
     /// Reads a log; a file that is not there is an empty one, a last line that was cut short is dropped.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, and [`DataError::Unreadable`] for any other line that is no figure.
     pub fn read(path: &Path) -> Result<Vec<MetricLine>, DataError> {
         if !path.exists() {
             return Ok(Vec::new());
         }
         let text = std::fs::read_to_string(path).map_err(io(path, "read"))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let figure = |(number, line): (usize, &str)| {
+            serde_json::from_str(line).map_err(|error| DataError::Unreadable {
+                path: path.to_owned(),
+                problem: format!("line {number} is no figure ({error})"),
+                remedy: "put the file back, or repeat its step with --from".to_owned(),
+            })
+        };
+        (1..).zip(text[..whole].lines()).map(figure).collect()
     }
 }
 

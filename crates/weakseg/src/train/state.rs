@@ -115,6 +115,10 @@ impl State {
             let why = "tells of another place than the folder's name";
             return Err(damaged(path, STATE, why));
         }
+        if state.place.step > 0 && state.sums.is_empty() {
+            let why = "has no losses of the batches that it tells of";
+            return Err(damaged(path, STATE, why));
+        }
         Ok(state)
     }
 }

@@ -53,6 +53,17 @@ pub fn config(sets: &[&str]) -> Config {
     resolve(CONFIG.parse().expect("TOML"), "tiny", None, &sets).expect("a valid configuration")
 }
 
+/// As [`config`], of eight images.
+pub fn few(sets: &[&str]) -> Config {
+    let few = [
+        "data.count=8",
+        "classifier.training.batch=2",
+        "irn.training.batch=1",
+        "segmenter.training.batch=2",
+    ];
+    config(&[&few[..], sets].concat())
+}
+
 /// Asks for a stop after some readings.
 pub struct StopAfter {
     /// Asked when the readings are used up.

@@ -36,7 +36,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let layer = layer.filter(|name| network.layers().last() != Some(name));
     let cases = &bench.cases.cases;
     let open: Vec<usize> = (0..cases.len())
-        .filter(|&i| !ClassMaps::path(folder, &cases[i].id).exists())
+        .filter(|&i| !ClassMaps::path(folder, &cases[i].id).is_file())
         .collect();
     image_notes::settle(folder)?;
     bench.progress.begin("make-cams", open.len() as u64);

@@ -83,7 +83,7 @@ pub(super) fn make_instances(
         bench,
         "find instances",
         cases,
-        |index| of(index).1.exists(),
+        |index| of(index).1.is_file(),
         |index| {
             let (case, path) = of(index);
             let found = instances(bench, folder, case, step, &rule)?;

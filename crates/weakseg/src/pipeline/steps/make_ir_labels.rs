@@ -27,7 +27,7 @@ pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepErr
         bench,
         "make-ir-labels",
         &train,
-        |case| place(case).exists(),
+        |case| place(case).is_file(),
         |index| {
             let case = &bench.cases.cases[index];
             let maps = ClassMaps::read(&cams, &case.id)?;

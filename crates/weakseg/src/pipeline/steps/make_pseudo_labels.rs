@@ -62,7 +62,7 @@ fn walk_all(bench: &Bench<'_>, folder: &Path, options: &WalkOptions) -> Result<(
     crate::files::make_folder(&scores)?;
     crate::files::make_folder(&folder.join(EDGES))?;
     let open: Vec<usize> = (0..cases.len())
-        .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).exists())
+        .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).is_file())
         .collect();
     let finder = BoundaryFinder::open(bench)?;
     let images = super::image_store(bench);

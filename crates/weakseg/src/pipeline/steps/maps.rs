@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use weakseg_data::npy::{NpzWriter, Values, read_npz};
 use weakseg_data::resize::resize_f32;
-use weakseg_data::{DataError, LabelSpace, Stack};
+use weakseg_data::{DataError, LabelSpace, Limits, Stack};
 
 /// Maps of the classes that a case may have: on the stride-4 grid of the network's input, or, of the segmentation network, at
 /// the image's own size.
@@ -73,14 +73,25 @@ impl ClassMaps {
         let (&[channels, height, width], &[h, w]) = (shape.as_slice(), size.as_slice()) else {
             return Err(bad());
         };
-        if keys.len() != channels {
+        let keys: Result<Vec<usize>, _> = keys.into_iter().map(usize::try_from).collect();
+        let (Ok(keys), Ok(h), Ok(w)) = (keys, usize::try_from(h), usize::try_from(w)) else {
+            return Err(bad());
+        };
+        let classes = match probabilities.len() {
+            0 => usize::MAX,
+            classes => classes,
+        };
+        let known = keys.is_sorted() && keys.last().is_none_or(|&key| key < classes);
+        let pixels = (h as u64).saturating_mul(w as u64);
+        let sized = (1..=Limits::default().max_pixels).contains(&pixels);
+        if keys.len() != channels || !known || !sized {
             return Err(bad());
         }
         Ok(Self {
-            keys: keys.iter().map(|&k| k as usize).collect(),
+            keys,
             maps: Stack::new(channels, height, width, maps)?,
             probabilities,
-            size: [h as usize, w as usize],
+            size: [h, w],
         })
     }
 
@@ -126,6 +137,34 @@ pub fn upsample(maps: &Stack<f32>, height: usize, width: usize) -> Stack<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As a step that was killed may find them: sizes and classes that are no such thing ended in a panic.
+    #[test]
+    fn maps_that_no_step_wrote_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = |keys: [i64; 2], size: [i64; 2]| {
+            NpzWriter::new()
+                .i64("keys", &[2], keys.to_vec())
+                .f32("maps", &[2, 1, 3], vec![0.5; 6])
+                .f32("probabilities", &[3], vec![0.5; 3])
+                .i64("size", &[2], size.to_vec())
+                .write(&ClassMaps::path(folder.path(), "a"))
+                .expect("written");
+            ClassMaps::read(folder.path(), "a").map_err(|error| error.to_string())
+        };
+        assert_eq!(read([0, 2], [4, 5]).expect("maps").size, [4, 5]);
+        for (keys, size) in [
+            ([0, 3], [4, 5]),
+            ([1, 0], [4, 5]),
+            ([-1, 0], [4, 5]),
+            ([0, 1], [-1, 5]),
+            ([0, 1], [4, 0]),
+            ([0, 1], [i64::MAX, i64::MAX]),
+        ] {
+            let error = read(keys, size).expect_err("no maps");
+            assert!(error.contains("a.npz: class maps"), "{error}");
+        }
+    }
 
     #[test]
     fn unsure_of_everything_means_the_best_class_or_health() {

@@ -1,0 +1,32 @@
+//! The settings that a model's card repeats, held to the ranges that they have in a configuration.
+
+use super::ImageConfig;
+use super::ranges::{scale, share};
+use crate::networks::ModelCard;
+
+impl ModelCard {
+    /// Whether images can be brought to its size and masks be made by its rules; its network is built by others. In words that
+    /// name the field, the value and the range where they cannot.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let image = ImageConfig {
+            size: self.size,
+            normalisation: self.normalisation,
+        };
+        image.check()?;
+        for &factor in &self.scales {
+            scale("scales", factor)?;
+        }
+        for (name, value) in [
+            ("threshold", self.threshold),
+            ("min_area", self.min_area),
+            ("gate", self.gate),
+        ] {
+            share(name, value)?;
+        }
+        match &self.triplet {
+            Some(triplet) => share("triplet.top", triplet.top)
+                .and_then(|()| share("triplet.min_area", triplet.min_area)),
+            None => Ok(()),
+        }
+    }
+}
