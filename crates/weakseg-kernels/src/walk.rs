@@ -491,6 +491,47 @@ mod tests {
         assert!(walked.iter().all(|v| *v == 0.0));
     }
 
+    /// Every step takes means: what starts alike stays so whatever the edges, and nothing grows beyond where it started.
+    #[test]
+    fn walks_take_means() {
+        // 64 steps, a few roundings each: they go one way where a pixel's divisor is rounded.
+        let rounding = 64.0 * 1e-6;
+        for (height, width, radius) in [(9, 12, 5), (1, 11, 4), (23, 6, 2), (3, 3, 8)] {
+            let options = WalkOptions {
+                radius,
+                beta: 3.0,
+                steps: 64,
+            };
+            let area = height * width;
+            let walk = |map: &[f32], edges: &[f32]| {
+                random_walk(map, edges, 1, height, width, &options).expect("valid")
+            };
+            for salt in 0..8 {
+                let edges: Vec<f32> = noise(area, salt).iter().map(|e| e * 0.9).collect();
+                let stencil = Stencil::new(&edges, height, width, &options);
+                let mut affinities = stencil.affinities.iter().flatten();
+                assert!(affinities.all(|affinity| (0.0..=1.0).contains(affinity)));
+                // Divided by what a start is multiplied with.
+                let alike: Vec<f32> = edges.iter().map(|edge| 0.7 / (1.0 - edge)).collect();
+                assert!(
+                    walk(&alike, &edges)
+                        .iter()
+                        .all(|v| (v - 0.7).abs() < rounding)
+                );
+                let map = noise(area, salt + 100);
+                let start: Vec<f32> = map.iter().zip(&edges).map(|(m, e)| m * (1.0 - e)).collect();
+                let least = start.iter().fold(f32::INFINITY, |a, &b| a.min(b));
+                let greatest = start.iter().fold(0.0_f32, |a, &b| a.max(b));
+                for value in walk(&map, &edges) {
+                    assert!(
+                        (least - rounding..=greatest + rounding).contains(&value),
+                        "{value}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn one_pixel_keeps_its_seed() {
         let walked =
