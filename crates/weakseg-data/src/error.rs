@@ -245,6 +245,18 @@ impl DataError {
         }
     }
 
+    /// What is wrong with what the file at `path` holds, and what to do about it, without its name; `None` where the system did not
+    /// give the file, which may be whole.
+    #[must_use]
+    pub fn of_content(&self, path: &Path) -> Option<String> {
+        if let Self::Io { .. } = self {
+            return None;
+        }
+        let text = self.to_string();
+        let name = format!("{}: ", path.display());
+        Some(text.strip_prefix(&name).unwrap_or(&text).to_owned())
+    }
+
     /// All faults as one error, or `Ok` if there are none.
     pub(crate) fn gather(faults: Vec<Self>) -> Result<(), Self> {
         let others = faults.len().saturating_sub(1);
