@@ -325,3 +325,17 @@ impl fmt::Display for Names<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_system_does_not_give_may_be_whole() {
+        let path = Path::new("set/a.png");
+        let error = DataError::unreadable(path, "cut off", "export it again");
+        assert_eq!(error.of_content(path).unwrap(), "cut off; export it again");
+        let error = DataError::io(path, "read")(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.of_content(path), None);
+    }
+}

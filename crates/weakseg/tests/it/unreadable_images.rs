@@ -54,10 +54,10 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
 
-/// Files of a run but for those that hold times.
+/// Files of a run but for those that hold times, as manifests and the report's do.
 fn timeless(run: &Path) -> Files {
     let mut files = all_files(run);
-    files.retain(|name, _| !name.ends_with("manifest.json") && !name.starts_with("report."));
+    files.retain(|name, _| !name.ends_with("manifest.json") && !name.contains("report"));
     files
 }
 
