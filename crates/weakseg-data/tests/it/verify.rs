@@ -132,7 +132,7 @@ fn readable_image() {
     );
     let mut report = verify(&set);
     let told = report.to_string();
-    assert!(told.contains("train: 15 cases, 7 with `mass`"), "{told}");
+    assert!(told.contains("val: 3 cases, 1 with `mass`"), "{told}");
     assert_eq!((report.cases, report.masks, report.left_out), (19, 19, 1));
     report.allow_skips(1);
     assert_eq!(only(&report).1, Severity::Warning);

@@ -73,7 +73,7 @@ pub(super) fn fingerprints(
             progress.at(over.fetch_add(1, Ordering::Relaxed) + 1, &name);
             Ok((name, print))
         });
-    let found: Result<Vec<(String, Result<Fingerprint, String>)>, StepError> = found.collect();
+    let found: Result<Vec<_>, StepError> = found.collect();
     if unknown > 0 {
         progress.end();
     }
