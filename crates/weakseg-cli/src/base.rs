@@ -3,10 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
-
-const KEY: &str = "base";
+use anyhow::{Result, bail};
+use weakseg::pipeline::RunRecord;
 
 /// The folder that relative paths of a configuration file start from: its own, or for `config.toml` in a run's folder the one that
 /// was noted for the run.
@@ -39,34 +37,20 @@ fn folder_of(file: &Path) -> PathBuf {
 /// # Errors
 /// When the folder is no run.
 pub fn noted(run: &Path) -> Result<PathBuf> {
-    let path = run.join("run.json");
-    if !path.is_file() {
+    if !run.join("run.json").is_file() {
         bail!(
             "{}: not a run of weakseg (it has no run.json); give the --out folder of a run",
             run.display()
         );
     }
-    match read(&path)?[KEY].as_str() {
+    match RunRecord::read(run)?.base {
         Some(base) => Ok(run.join(base)),
         None => bail!(
-            "{}: does not say where the configuration's paths start from, for an earlier version of weakseg did not come to \
-             note it; go on with the command that it was begun with",
-            path.display()
+            "{}: run.json does not say where the configuration's paths start from, for an earlier version of weakseg did not \
+             come to note it; go on with the command that it was begun with",
+            run.display()
         ),
     }
-}
-
-fn read(path: &Path) -> Result<Value> {
-    let text = std::fs::read(path).with_context(|| format!("{}: cannot read", path.display()))?;
-    let record: Value = serde_json::from_slice(&text)
-        .with_context(|| format!("{}: damaged or from another version", path.display()))?;
-    if !record.is_object() {
-        bail!(
-            "{}: damaged or from another version (no record)",
-            path.display()
-        );
-    }
-    Ok(record)
 }
 
 #[cfg(test)]
@@ -79,10 +63,22 @@ mod tests {
         let (run, base) = (folder.path().join("runs/x"), folder.path().join("configs"));
         std::fs::create_dir_all(&run).expect("a folder");
         std::fs::create_dir_all(&base).expect("a folder");
-        let record = |text: &str| std::fs::write(run.join("run.json"), text).expect("written");
-        record("{}");
+        let record = |base: Option<&str>| {
+            let record = RunRecord {
+                format: 1,
+                versions: Default::default(),
+                device: "cpu".to_owned(),
+                seed: 0,
+                data: String::new(),
+                base: base.map(str::to_owned),
+                steps: Vec::new(),
+            };
+            let text = serde_json::to_vec(&record).expect("plain fields");
+            std::fs::write(run.join("run.json"), text).expect("written");
+        };
+        record(None);
         noted(&run).expect_err("not noted");
-        record(r#"{"base": "../../configs"}"#);
+        record(Some("../../configs"));
         let found = std::fs::canonicalize(noted(&run).expect("noted")).expect("there");
         assert_eq!(found, std::fs::canonicalize(&base).expect("there"));
         let resolved = run.join("config.toml");

@@ -4,7 +4,7 @@
 //! same command goes on from there).
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 use weakseg::config::ConfigError;
@@ -98,7 +98,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
     1
 }
 
-/// The error and its causes in one line. Many errors tell their cause themselves; such a cause is not told twice.
+/// The error and its causes in one line. Many errors tell their cause themselves; such a cause is not told twice. Of a full disk
+/// all have one remedy, whoever was writing.
 fn words(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -107,6 +108,10 @@ fn words(error: &anyhow::Error) -> String {
         } else if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
+    }
+    let mut system = error.chain().filter_map(|e| e.downcast_ref::<io::Error>());
+    if system.any(|e| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+        text += "; free space there and give the same command again: what is finished is kept";
     }
     text
 }
@@ -155,6 +160,30 @@ mod tests {
             .expect_err("an error");
         assert_eq!(words(&error), "case a: image b.png: no file");
         assert_eq!(code_of(&error), 2);
+    }
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let full = |kind: ErrorKind| {
+            let error = DataError::Io {
+                path: "runs/a/run.json".into(),
+                action: "write",
+                source: kind.into(),
+            };
+            words(&StepError::Run(error.into()).into())
+        };
+        let text = full(ErrorKind::StorageFull);
+        assert!(
+            text.starts_with("runs/a/run.json: cannot write: "),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(
+                "; free space there and give the same command again: what is finished is kept"
+            ),
+            "{text}"
+        );
+        assert!(!full(ErrorKind::PermissionDenied).contains("space"));
     }
 
     #[test]

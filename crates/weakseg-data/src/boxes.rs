@@ -111,7 +111,7 @@ pub(crate) fn boxes_without_case(
     boxes: &BTreeMap<String, Vec<BoundingBox>>,
     cases: &Cases,
 ) -> Option<Fault> {
-    let known: BTreeSet<&str> = cases.cases.iter().map(|case| case.id.as_str()).collect();
+    let known: BTreeSet<&str> = cases.ids().collect();
     let strays: Vec<String> = boxes
         .keys()
         .filter(|id| !known.contains(id.as_str()))

@@ -169,7 +169,7 @@ pub struct Cases {
     pub classes: Classes,
     /// The cases, in the order of the set's table or list.
     pub cases: Vec<Case>,
-    /// Ids of the table that are no cases, each with the reason: they count as left out.
+    /// Ids of the table that are no cases, having no image that can be read, each with the reason: they count as left out.
     pub left_out: Vec<(String, String)>,
     /// What is not as it should be though the set can be used, for the user's eyes.
     pub warnings: Vec<String>,
@@ -193,6 +193,12 @@ impl Cases {
         self.of(split)
             .filter(|case| case.labels.get(class) == Some(&true))
             .count()
+    }
+
+    /// The ids of the set: of its cases, and those that are left out.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        let cases = self.cases.iter().map(|case| case.id.as_str());
+        cases.chain(self.left_out.iter().map(|(id, _)| id.as_str()))
     }
 
     /// The case of an id.

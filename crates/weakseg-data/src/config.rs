@@ -1,5 +1,6 @@
 //! [`DataConfig`]: which set a run works on.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -12,6 +13,7 @@ use crate::listing::Listing;
 use crate::phantom_set::PhantomSetConfig;
 use crate::true_instance::Objects;
 use crate::truth::Masks;
+use crate::unreadable_images::unreadable_images;
 use crate::verify::{VerifyReport, verify};
 use crate::{Cases, DataError, MaskResize, SiimConfig, TableConfig, Truth, View, VocConfig};
 
@@ -36,10 +38,27 @@ impl DataConfig {
     ///
     /// # Errors
     /// The first fault of the table or lists, with the number of others: a missing column, a row that cannot be
-    /// understood, doubled or unsafe ids, a missing image (of a siim set: [`Cases::left_out`]), an empty set or split, one
-    /// class only. Pixels are not read; [`DataConfig::verify`] does that.
+    /// understood, doubled or unsafe ids, an empty set or split, one class only. Rows without an image are
+    /// [`Cases::left_out`]. Pixels are not read; [`DataConfig::verify`] does that.
     pub fn open_cases(&self, base: &Path) -> Result<Cases, DataError> {
         self.list(base)?.into_cases()
+    }
+
+    /// As [`open_cases`](Self::open_cases), once it is known which images cannot be read: `unreadable` has the reasons by the ids of
+    /// their cases, which are [`Cases::left_out`] too. All others are in the splits that they would be in with these.
+    ///
+    /// # Errors
+    /// Those of [`open_cases`](Self::open_cases), for what is left.
+    pub fn open_readable_cases(
+        &self,
+        base: &Path,
+        unreadable: &BTreeMap<String, String>,
+    ) -> Result<Cases, DataError> {
+        let mut listing = self.list(base)?;
+        let left_out = listing.leave_out(unreadable);
+        let told = unreadable_images(&listing.root, &left_out, unreadable);
+        listing.faults.extend(told);
+        listing.into_cases()
     }
 
     /// Opens what a scoring step compares with: the masks, objects and boxes of `cases`.

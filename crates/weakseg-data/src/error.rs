@@ -245,6 +245,18 @@ impl DataError {
         }
     }
 
+    /// What is wrong with what the file at `path` holds, and what to do about it, without its name; `None` where the system did not
+    /// give the file, which may be whole.
+    #[must_use]
+    pub fn of_content(&self, path: &Path) -> Option<String> {
+        if let Self::Io { .. } = self {
+            return None;
+        }
+        let text = self.to_string();
+        let name = format!("{}: ", path.display());
+        Some(text.strip_prefix(&name).unwrap_or(&text).to_owned())
+    }
+
     /// All faults as one error, or `Ok` if there are none.
     pub(crate) fn gather(faults: Vec<Self>) -> Result<(), Self> {
         let others = faults.len().saturating_sub(1);
@@ -317,5 +329,19 @@ impl fmt::Display for Names<'_> {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_system_does_not_give_may_be_whole() {
+        let path = Path::new("set/a.png");
+        let error = DataError::unreadable(path, "cut off", "export it again");
+        assert_eq!(error.of_content(path).unwrap(), "cut off; export it again");
+        let error = DataError::io(path, "read")(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.of_content(path), None);
     }
 }

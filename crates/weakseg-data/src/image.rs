@@ -34,22 +34,34 @@ pub fn read_picture(
     limits: &Limits,
     view: impl Into<View>,
 ) -> Result<Picture, DataError> {
+    decode_picture(path, &limits.read(path)?, limits, view)
+}
+
+/// As [`read_picture`], of a file that was read already, by [`Limits::read`]: `bytes` are what it holds, `path` is its name in errors.
+///
+/// # Errors
+/// Those of [`read_picture`] but for [`DataError::Io`].
+pub fn decode_picture(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    view: impl Into<View>,
+) -> Result<Picture, DataError> {
     let view = view.into();
-    let bytes = limits.read(path)?;
     let mut notes = Vec::new();
     contained(path, || {
-        if png::is_png(&bytes) {
+        if png::is_png(bytes) {
             chosen(path, 1, view.frame)?;
-            let pixels = png::decode(path, &bytes, limits, &mut notes)?;
+            let pixels = png::decode(path, bytes, limits, &mut notes)?;
             Ok(Picture { pixels, notes })
-        } else if jpeg::is_jpeg(&bytes) {
+        } else if jpeg::is_jpeg(bytes) {
             chosen(path, 1, view.frame)?;
-            let pixels = jpeg::decode(path, &bytes, limits, &mut notes)?;
+            let pixels = jpeg::decode(path, bytes, limits, &mut notes)?;
             Ok(Picture { pixels, notes })
-        } else if dicom::is_dicom(&bytes) {
-            dicom::decode(path, &bytes, limits, view)
+        } else if dicom::is_dicom(bytes) {
+            dicom::decode(path, bytes, limits, view)
         } else {
-            Err(unknown(path, &bytes))
+            Err(unknown(path, bytes))
         }
     })
 }

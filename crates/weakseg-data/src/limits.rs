@@ -85,7 +85,10 @@ impl Limits {
     }
 
     /// Reads a whole file, after a look at its size and kind: a device or a pipe has no size, and no end.
-    pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
+    ///
+    /// # Errors
+    /// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] for what is no file.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
         let read = DataError::io(path, "read");
         let about = fs::metadata(path).map_err(DataError::io(path, "read"))?;
         if !about.is_file() {

@@ -26,7 +26,8 @@ impl Listing {
         self.faults.extend(unlearnable);
         // What is left out may be why the rest will not do.
         if !self.left_out.is_empty() && self.faults.iter().any(Fault::is_error) {
-            let left_out = |fault: &&mut Fault| fault.rule == Rule::ImageOfRow;
+            let rules = [Rule::ImageOfRow, Rule::ReadableImage];
+            let left_out = |fault: &&mut Fault| rules.contains(&fault.rule);
             for fault in self.faults.iter_mut().filter(left_out) {
                 fault.severity = Severity::Error;
             }
@@ -44,6 +45,19 @@ impl Listing {
             left_out: self.left_out,
             warnings,
         })
+    }
+
+    /// Leaves out the cases whose image cannot be read, by their ids with the reasons, and returns them. Others stay in the splits
+    /// that they are in.
+    pub(crate) fn leave_out(&mut self, unreadable: &BTreeMap<String, String>) -> Vec<Case> {
+        let cases = std::mem::take(&mut self.cases).into_iter();
+        let (left_out, kept): (Vec<Case>, Vec<Case>) =
+            cases.partition(|case| unreadable.contains_key(&case.id));
+        self.cases = kept;
+        for Case { id, .. } in &left_out {
+            self.left_out.push((id.clone(), unreadable[id].clone()));
+        }
+        left_out
     }
 
     /// Takes note of a division by patients that was to have so many cases in its splits `val` and `test`, and warns of

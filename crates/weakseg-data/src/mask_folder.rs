@@ -24,9 +24,8 @@ pub(crate) fn odd_masks(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Faul
 
 fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
     let known: BTreeSet<_> = cases
-        .cases
-        .iter()
-        .flat_map(|case| mask_paths(folder, &cases.classes, &case.id))
+        .ids()
+        .flat_map(|id| mask_paths(folder, &cases.classes, id))
         .collect();
     let mut folders: BTreeSet<_> = known.iter().filter_map(|path| path.parent()).collect();
     folders.insert(folder);

@@ -3,10 +3,12 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{DataError, Tone};
 
 /// What is to be seen of an image file; what it says matters for DICOM alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct View {
     /// How the stored values of a grey image become 8 bits.
     pub tone: Tone,

@@ -22,6 +22,7 @@ pub mod config;
 mod digest;
 mod files;
 pub mod finding_rule;
+mod format;
 pub mod instance;
 pub mod irn;
 pub mod loss;

@@ -1,11 +1,10 @@
 //! `weakseg demo`: the whole method on made chest X-rays.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use weakseg::config::{self, Config};
+use weakseg::config;
 use weakseg::pipeline::Span;
 
 use super::run::execute;
@@ -42,7 +41,6 @@ impl Demo {
         let seed = settings.seed.map(|seed| format!("seed={seed}"));
         let sets: Vec<String> = seed.into_iter().chain([images]).collect();
         let config = config::resolve(Default::default(), "demo", Some("demo"), &sets)?;
-        self.check_out(&config)?;
         let base = self
             .out
             .parent()
@@ -50,24 +48,5 @@ impl Demo {
             .unwrap_or(Path::new("."));
         let (span, devices) = (Span::default(), Devices::default());
         execute(&config, base, &self.out, span, None, &devices, settings)
-    }
-
-    /// Whether the run can be made or goes on in its folder, before images are made beside it.
-    fn check_out(&self, config: &Config) -> Result<()> {
-        let Ok(entries) = std::fs::read_dir(&self.out) else {
-            return Ok(()); // not there yet; a file is refused by the run, before its images
-        };
-        let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
-        let empty = entries
-            .filter_map(Result::ok)
-            .all(|entry| hidden(&entry.file_name()));
-        let resolved = config::load(&self.out.join("config.toml"), None, &[]);
-        if empty || resolved.is_ok_and(|resolved| resolved == *config) {
-            return Ok(());
-        }
-        usage(format!(
-            "--out {} holds something else, or a demo of another seed; give another folder, or remove it",
-            self.out.display()
-        ))
     }
 }

@@ -240,6 +240,7 @@ pub fn execute(
             .detail(&format!("trainings on {} too", device.name));
     }
     let stop = interrupt::stop()?;
+    let allowed = allow_skips.unwrap_or(config.evaluate.allow_skips);
     let job = Job {
         config,
         base,
@@ -248,6 +249,7 @@ pub fn execute(
         device,
         device_name: &device_name,
         further: &further,
+        allow_skips: allowed,
         progress: &settings.ui,
         stop: &stop,
     };
@@ -257,7 +259,6 @@ pub fn execute(
     }
     let count = skipped.len();
     print(out, skipped, settings)?;
-    let allowed = allow_skips.unwrap_or(config.evaluate.allow_skips);
     if count > allowed {
         settings.ui.warn(&format!(
             "left out: {}, {allowed} allowed (--allow-skips)",

@@ -30,7 +30,7 @@ pub struct Verify {
     /// Let warnings fail too.
     #[arg(long)]
     strict: bool,
-    /// Rows without an image that are no error; the configuration's by default.
+    /// Rows without an image that can be read that are no error; the configuration's by default.
     #[arg(long, value_name = "N")]
     allow_skips: Option<usize>,
 }

@@ -216,11 +216,7 @@ fn runs_and_models() {
         &["demo", "--out", "good.png"],
         &["good.png", "is a file"],
     );
-    program.fails(
-        2,
-        &["demo", "--out", "foreign"],
-        &["foreign", "something else"],
-    );
+    program.fails(1, &["demo", "--out", "foreign"], &["foreign", "not a run"]);
     program.fails(
         2,
         &["run", "a.toml", "--out", "good.png"],

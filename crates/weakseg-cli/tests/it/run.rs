@@ -334,6 +334,58 @@ fn from_images_to_a_report_and_a_model() {
     tunes(&program);
 }
 
+#[test]
+fn broken_images_are_skips_that_can_be_allowed() {
+    let program = Program::new();
+    write_tiny(&program);
+    let verify = ["data", "verify", "tiny.toml"];
+    program.ok(&verify);
+    let image = |id: &str| format!("set/images/phantom-{id}.png");
+    let bytes = std::fs::read(program.path(&image("00003"))).expect("an image");
+    program.write(&image("00003"), &bytes[..bytes.len() / 2]);
+    program.write(
+        &image("00006"),
+        &[&[0; 128][..], b"DICM of nothing"].concat(),
+    );
+    let allow = ["--allow-skips", "2"];
+
+    let told = program.call(&verify);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stdout.contains("2 errors, 0 warnings"), "{told:?}");
+    let told = program.ok(&[&verify[..], &allow].concat()).stdout;
+    let faults: Vec<&str> = told
+        .lines()
+        .filter_map(|l| l.strip_prefix("warning: "))
+        .collect();
+    assert_eq!(faults.len(), 2, "{told}");
+
+    let run = ["run", "tiny.toml", "--until", "train-classifier"];
+    let end = program.call(&run);
+    assert_eq!(end.code, Some(3), "{end:?}");
+    let (before, after) = end
+        .stderr
+        .split_once("1/10 train-classifier")
+        .expect("begun");
+    for fault in faults {
+        let (_, why) = fault.split_once(": ").expect("a path and a reason");
+        assert!(before.contains(why), "{why}: {before}");
+    }
+    for words in [
+        "2 images cannot be read: ",
+        "without 2 of 20 cases and will end with exit code 3, for 0 are allowed (--allow-skips)",
+    ] {
+        assert!(before.contains(words), "{words}: {before}");
+    }
+    for id in ["00003", "00006"] {
+        assert!(
+            after.contains(&format!("left out phantom-{id}: ")),
+            "{after}"
+        );
+    }
+    let told = program.ok(&[&run[..], &allow].concat()).stderr;
+    assert!(!told.contains("exit code"), "{told}");
+}
+
 /// The step's COCO document holds every case of the splits that are learnt from, and its numbers lead somewhere. What the
 /// hardly trained networks find is anybody's guess, but something is: the maximum of a map is above any threshold.
 fn lists_instances(program: &Program) {

@@ -12,8 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::boxes::{boxes_without_case, outside, read_boxes};
 use crate::config::TruthPlaces;
 use crate::fault::{Fault, Rule, both, some_of};
+use crate::listing::Listing;
 use crate::true_instance::Objects;
-use crate::{Case, Cases, Classes, DataConfig, DataError, Limits, Split, Truth};
+use crate::{
+    Case, Cases, Classes, DataConfig, DataError, Limits, Picture, Split, Truth, decode_picture,
+};
 pub use report::{SplitReport, VerifyReport};
 use strays::{objects_without_case, objects_without_class_map};
 
@@ -27,6 +30,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
             return report;
         }
     };
+    let (images, broken) = look_at_images(&mut listing);
     let unlearnable = listing.unlearnable();
     report.faults.append(&mut listing.faults);
     report.faults.extend(unlearnable);
@@ -81,23 +85,61 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
     let looks: Vec<Look> = cases
         .cases
         .par_iter()
-        .map(|case| look_at(case, &cases.classes, &truth))
+        .zip(&images)
+        .map(|(case, image)| look_at(case, image.size, &cases.classes, &truth))
         .collect();
     let masks = looks.iter().filter_map(|look| look.mask);
     report.masks = masks.clone().filter(|&told| told).count();
     report.taken_as_empty = masks.count() - report.masks;
-    report.faults.extend(same_bytes(&cases, &looks));
+    report.faults.extend(same_bytes(&cases, &images));
     let unclassed = looks.iter().filter_map(|look| look.unclassed.as_deref());
     report.faults.extend(objects_without_class_map(unclassed));
-    report
-        .faults
-        .extend(looks.into_iter().flat_map(|look| look.faults));
+    report.faults.extend(broken);
+    for (image, look) in images.into_iter().zip(looks) {
+        report.faults.extend(image.faults);
+        report.faults.extend(look.faults);
+    }
     report
 }
 
-/// What a look at one case's files brought to light.
+/// An image that was read to its end.
+struct Image {
+    digest: [u8; 32],
+    /// Height and width.
+    size: (usize, usize),
+    faults: Vec<Fault>,
+}
+
+/// Reads all images of a set. Cases whose image cannot be read are left out, as a run does, with a fault each.
+fn look_at_images(listing: &mut Listing) -> (Vec<Image>, Vec<Fault>) {
+    let looks: Vec<_> = listing.cases.par_iter().map(look_at_image).collect();
+    let (mut images, mut faults, mut unreadable) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for (case, look) in listing.cases.iter().zip(looks) {
+        match look {
+            Ok(image) => images.push(image),
+            Err(error) => {
+                unreadable.insert(case.id.clone(), error.to_string());
+                faults.push(Fault::error(Rule::ReadableImage, error));
+            }
+        }
+    }
+    listing.leave_out(&unreadable);
+    (images, faults)
+}
+
+fn look_at_image(case: &Case) -> Result<Image, DataError> {
+    let limits = Limits::default();
+    let bytes = limits.read(&case.image)?;
+    let Picture { pixels, notes } = decode_picture(&case.image, &bytes, &limits, case.view)?;
+    Ok(Image {
+        digest: Sha256::digest(&bytes).into(),
+        size: (pixels.height(), pixels.width()),
+        faults: notes.into_iter().map(|note| odd(case, note)).collect(),
+    })
+}
+
+/// What a look at one case's files of truth brought to light.
 struct Look {
-    digest: Option<[u8; 32]>,
     /// Of a case with a mask that could be read: whether a file or a run length told it, or that the case has no finding.
     mask: Option<bool>,
     /// An object map without a class map.
@@ -105,29 +147,12 @@ struct Look {
     faults: Vec<Fault>,
 }
 
-fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
-    let limits = Limits::default();
+fn look_at(case: &Case, (height, width): (usize, usize), classes: &Classes, truth: &Truth) -> Look {
     let mut look = Look {
-        digest: None,
         mask: None,
         unclassed: None,
         faults: Vec::new(),
     };
-    let image = match case.read_picture(&limits) {
-        Ok(picture) => {
-            look.faults
-                .extend(picture.notes.into_iter().map(|note| odd(case, note)));
-            picture.pixels
-        }
-        Err(error) => {
-            look.faults.push(Fault::error(Rule::ReadableImage, error));
-            return look;
-        }
-    };
-    look.digest = limits
-        .read(&case.image)
-        .ok()
-        .map(|bytes| Sha256::digest(bytes).into());
     let mut masks = true;
     match truth.mask(&case.id) {
         Ok(None) => look.unclassed = truth.object_map(&case.id),
@@ -147,8 +172,7 @@ fn look_at(case: &Case, classes: &Classes, truth: &Truth) -> Look {
         look.faults.push(of_mask(error));
     }
     for found in truth.boxes(&case.id) {
-        look.faults
-            .extend(outside(case, found, image.height(), image.width()));
+        look.faults.extend(outside(case, found, height, width));
     }
     look
 }
@@ -251,13 +275,12 @@ fn patients_across_splits(cases: &Cases) -> Vec<Fault> {
         .collect()
 }
 
-fn same_bytes(cases: &Cases, looks: &[Look]) -> Vec<Fault> {
+fn same_bytes(cases: &Cases, images: &[Image]) -> Vec<Fault> {
     let mut first: BTreeMap<[u8; 32], &Case> = BTreeMap::new();
     let mut faults = Vec::new();
-    for (case, look) in cases.cases.iter().zip(looks) {
-        let Some(digest) = look.digest else { continue };
-        let Some(other) = first.get(&digest) else {
-            first.insert(digest, case);
+    for (case, Image { digest, .. }) in cases.cases.iter().zip(images) {
+        let Some(other) = first.get(digest) else {
+            first.insert(*digest, case);
             continue;
         };
         let error = DataError::Set {

@@ -6,12 +6,12 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::fault::{Fault, Rule, Severity, counted};
-use crate::{Cases, Split};
+use crate::{Cases, DataError, Split};
 
 /// What a look at every file of a set brought to light.
 #[derive(Debug, Default, Serialize)]
 pub struct VerifyReport {
-    /// Cases looked at.
+    /// Cases whose image can be read.
     pub cases: usize,
     /// Patients that are named; cases without one are not counted.
     pub patients: usize,
@@ -21,7 +21,7 @@ pub struct VerifyReport {
     pub taken_as_empty: usize,
     /// Boxes that could be read.
     pub boxes: usize,
-    /// Ids that are left out for want of an image.
+    /// Ids that are left out for want of an image that can be read.
     pub left_out: usize,
     /// The splits that have cases.
     pub splits: Vec<SplitReport>,
@@ -57,13 +57,20 @@ impl VerifyReport {
         self.errors().next().is_none() && (!strict || self.faults.is_empty())
     }
 
-    /// Makes rows without an image errors if more ids are left out than are allowed.
+    /// Makes rows without an image, and images that cannot be read, errors if more ids are left out than are allowed, else warnings.
     pub fn allow_skips(&mut self, allowed: usize) {
-        if self.left_out > allowed {
-            let of_images = |fault: &&mut Fault| fault.rule == Rule::ImageOfRow;
-            for fault in self.faults.iter_mut().filter(of_images) {
-                fault.severity = Severity::Error;
-            }
+        let severity = match self.left_out > allowed {
+            true => Severity::Error,
+            false => Severity::Warning,
+        };
+        let skip = |fault: &&mut Fault| match fault.rule {
+            Rule::ImageOfRow => true,
+            // A run ends at a file that the system does not give.
+            Rule::ReadableImage => !matches!(fault.error, DataError::Io { .. }),
+            _ => false,
+        };
+        for fault in self.faults.iter_mut().filter(skip) {
+            fault.severity = severity;
         }
     }
 

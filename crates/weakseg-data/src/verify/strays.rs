@@ -8,7 +8,7 @@ use crate::fault::{Fault, Rule, counted, some_of};
 use crate::{Cases, DataError};
 
 pub(super) fn objects_without_case(document: &CocoTruth, cases: &Cases) -> Option<Fault> {
-    let known: BTreeSet<&str> = cases.cases.iter().map(|case| case.id.as_str()).collect();
+    let known: BTreeSet<&str> = cases.ids().collect();
     let strays: Vec<String> = document
         .names()
         .filter(|name| !known.contains(name))

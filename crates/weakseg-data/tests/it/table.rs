@@ -138,6 +138,53 @@ fn a_split_column_decides() {
 }
 
 #[test]
+fn cases_whose_image_cannot_be_read_are_left_out_of_their_splits() {
+    let (set, config) = Set::table();
+    let whole = open(&set, &config);
+    let data = DataConfig::Table(config);
+    let without = |ids: &[&str]| {
+        let why = |id: &&str| ((*id).to_owned(), "cut off; export it again".to_owned());
+        data.open_readable_cases(set.root(), &ids.iter().map(why).collect())
+    };
+    assert_eq!(without(&[]).unwrap(), whole);
+    let cases = without(&["p9_0", "p3_0", "nobody"]).unwrap();
+    let left_out: Vec<&str> = cases.left_out.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(left_out, ["p3_0", "p9_0"]);
+    assert_eq!(cases.left_out[0].1, "cut off; export it again");
+    let [warning] = cases.warnings.as_slice() else {
+        panic!("{:?}", cases.warnings);
+    };
+    for words in [
+        "labels.csv: 2 images cannot be read: ",
+        "images/p3_0.png (cut off; export it again), ",
+        "they are left out",
+    ] {
+        assert!(warning.contains(words), "{words}: {warning}");
+    }
+    let others = whole.cases.iter();
+    let others = others.filter(|case| !left_out.contains(&case.id.as_str()));
+    assert!(cases.cases.iter().eq(others));
+    // Their masks and boxes are none of nobody.
+    let cases = without(&["p0_0"]).unwrap();
+    let truth = data.open_truth(set.root(), &cases).unwrap();
+    assert!(truth.warnings().is_empty(), "{:?}", truth.warnings());
+    assert!(truth.mask("p0_0").unwrap().is_none());
+    // What is left has to do.
+    let positives: Vec<&str> = whole
+        .cases
+        .iter()
+        .filter(|case| case.is_positive())
+        .map(|case| case.id.as_str())
+        .collect();
+    let text = without(&positives).unwrap_err().to_string();
+    let words = "10 images cannot be read: ";
+    assert!(
+        text.contains(words) && text.contains("(and 1 more;"),
+        "{text}"
+    );
+}
+
+#[test]
 fn findings_can_be_chosen_among_columns() {
     let (set, config) = Set::table();
     set.text(

@@ -130,6 +130,14 @@ fn readable_image() {
         text.contains("p3_0.png") && text.contains("cut off"),
         "{text}"
     );
+    let mut report = verify(&set);
+    let told = report.to_string();
+    assert!(told.contains("val: 3 cases, 1 with `mass`"), "{told}");
+    assert_eq!((report.cases, report.masks, report.left_out), (19, 19, 1));
+    report.allow_skips(1);
+    assert_eq!(only(&report).1, Severity::Warning);
+    report.allow_skips(0);
+    assert_eq!(only(&report).1, Severity::Error);
     fs::write(&path, &bytes).unwrap();
     assert!(verify(&set).passes(true));
 }

@@ -47,7 +47,7 @@ pub use run_dir::RunDir;
 pub use run_error::RunError;
 use run_record::step_of;
 pub use run_record::{Manifest, RunRecord, StepRecord};
-pub(crate) use run_record::{finished_folder, finished_outputs, record};
+pub(crate) use run_record::{finished_folder, finished_outputs};
 pub use scores::{ScoreError, score_boxes, score_masks};
 
 /// One step of the method.
@@ -341,13 +341,15 @@ pub struct Job<'a> {
     pub device_name: &'a str,
     /// Devices of its kind that trainings share the batches of their steps with, beside it; none as a rule.
     pub further: &'a [FurtherDevice],
+    /// Cases that may be left out without a warning before the first step.
+    pub allow_skips: usize,
     /// Who watches.
     pub progress: &'a dyn Progress,
     /// Who may stop it.
     pub stop: &'a Stop,
 }
 
-/// Runs the method; returns the cases that the set leaves out, with the reasons.
+/// Runs the method; returns the cases that the set leaves out for want of an image that can be read, with the reasons.
 ///
 /// Finished steps are not done again; a step that was stopped goes on.
 ///

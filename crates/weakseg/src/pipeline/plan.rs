@@ -5,7 +5,7 @@ use weakseg_data::{Cases, Truth};
 use super::run_dir::{REPORT, RunDir};
 use super::run_error::RunError;
 use super::steps::{left_out, set_warnings};
-use super::{METHOD, Span, Step};
+use super::{Inventory, METHOD, Span, Step};
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -26,17 +26,19 @@ struct Cleared {
 impl Plan {
     /// Cleared are outdated steps; of a span that is done again its finished ones; in or behind it every step made from one of
     /// these, for it would tell of what is no longer there; and a report that does not tell what it should. A step of the span
-    /// that was only begun goes on, so that a repetition that was stopped can be taken up by the same command.
+    /// that was only begun goes on, so that a repetition that was stopped can be taken up by the same command. `before` as in
+    /// [`RunDir::outdated`].
     ///
     /// # Errors
     /// See [`RunDir::outdated`].
     pub(super) fn of(
         run: &RunDir,
+        before: Option<&Inventory>,
         span: Span,
         cases: &Cases,
         truth: Option<&Truth>,
     ) -> Result<Self, RunError> {
-        let outdated = run.outdated(span.first_again())?;
+        let outdated = run.outdated(before, span.first_again())?;
         let (mut done, mut cleared): (Vec<&Step>, Vec<Cleared>) = (Vec::new(), Vec::new());
         for (number, step) in METHOD.iter().enumerate() {
             let asked = (span.from..=span.until).contains(&number);

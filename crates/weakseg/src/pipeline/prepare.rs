@@ -1,8 +1,11 @@
 //! [`prepare`]: all of a call that may refuse it. Until it is over, nothing that a run has is cleared or written over.
 
+use std::collections::BTreeMap;
+
 use weakseg_data::{Cases, Truth};
 
 use super::checks::{check_needs, check_outputs, check_place, check_span, check_trainings};
+use super::inventory::Images;
 use super::plan::Plan;
 use super::start_weights::StartWeights;
 use super::{
@@ -28,11 +31,8 @@ pub(super) struct Prepared {
 pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
     check_span(job)?;
     run_dir::check(job.out, job.config, job.span.first_again())?;
-    let mut cases = job.config.data.open_cases(job.base)?;
-    for warning in &cases.warnings {
-        job.progress.warn(&format!("warning: {warning}"));
-    }
-    let truth = truth(job, &cases)?;
+    let mut told = Vec::new();
+    let (mut cases, mut truth) = open(job, &BTreeMap::new(), &mut told)?;
     choose_precision(job.config.precision, &job.device, job.device_name)?;
     for FurtherDevice { device, name } in job.further {
         choose_precision(job.config.precision, device, name)?;
@@ -43,10 +43,29 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
         check_trainings(job, &cases, METHOD[job.span.from..=job.span.until].iter())?;
     }
     let claim = Claim::of(job.out)?;
-    let data = inventory(job, &mut cases, truth.as_ref())?;
+    let before = Inventory::of_run(job.out)?;
+    let (before, view) = (before.as_ref(), job.config.data.view());
+    let images = Images::look_at(&cases, view, before, job.progress, job.stop)?;
+    if !images.unreadable.is_empty() {
+        (cases, truth) = open(job, &images.unreadable, &mut told)?;
+    }
+    let data = Inventory::take(
+        &cases,
+        images,
+        truth.as_ref(),
+        job.base,
+        before,
+        job.progress,
+        job.stop,
+    )?;
+    if let Some(warning) = data.shared_by_splits() {
+        tell(job, std::slice::from_ref(&warning), &mut told);
+        cases.warnings.push(warning);
+    }
+    tell(job, too_many_skips(job, &cases).as_slice(), &mut told);
     let devices = device_names(job.device_name, job.further);
     let run = RunDir::open(claim, job.config, job.base, data, &devices)?;
-    let plan = Plan::of(&run, job.span, &cases, truth.as_ref())?;
+    let plan = Plan::of(&run, before, job.span, &cases, truth.as_ref())?;
     check_needs(&run, &plan)?;
     check_trainings(job, &cases, plan.done.iter().copied())?;
     check_outputs(&run, job.span, &plan)?;
@@ -60,38 +79,43 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
     })
 }
 
-/// What the steps that are asked for score with, none if none of them scores: before any work, so that hours are not spent
+/// Opens the data without the images that cannot be read, and tells what is odd about them but for what was `told` before. Truth
+/// is what the steps that are asked for score with, none if none of them scores: before any work, so that hours are not spent
 /// before it turns out that a table of boxes cannot be understood.
-fn truth(job: &Job<'_>, cases: &Cases) -> Result<Option<Truth>, StepError> {
+fn open(
+    job: &Job<'_>,
+    unreadable: &BTreeMap<String, String>,
+    told: &mut Vec<String>,
+) -> Result<(Cases, Option<Truth>), StepError> {
+    let data = &job.config.data;
+    let cases = data.open_readable_cases(job.base, unreadable)?;
+    tell(job, &cases.warnings, told);
     let mut steps = METHOD[job.span.from..=job.span.until].iter();
     if !steps.any(|step| matches!(step.work, Work::Score(_))) {
-        return Ok(None);
+        return Ok((cases, None));
     }
-    let truth = job.config.data.open_truth(job.base, cases)?;
-    for warning in truth.warnings() {
-        job.progress.warn(&format!("warning: {warning}"));
-    }
-    Ok(Some(truth))
+    let truth = data.open_truth(job.base, &cases)?;
+    tell(job, truth.warnings(), told);
+    Ok((cases, Some(truth)))
 }
 
-/// What the data are now; a warning of them is added to those of the cases.
-fn inventory(
-    job: &Job<'_>,
-    cases: &mut Cases,
-    truth: Option<&Truth>,
-) -> Result<Inventory, StepError> {
-    let before = Inventory::of_run(job.out)?;
-    let data = Inventory::take(
-        cases,
-        truth,
-        job.base,
-        before.as_ref(),
-        job.progress,
-        job.stop,
-    )?;
-    if let Some(warning) = data.shared_by_splits() {
-        job.progress.warn(&format!("warning: {warning}"));
-        cases.warnings.push(warning);
+/// Tells warnings that were not told before.
+fn tell(job: &Job<'_>, warnings: &[String], told: &mut Vec<String>) {
+    for warning in warnings {
+        if !told.contains(warning) {
+            job.progress.warn(&format!("warning: {warning}"));
+            told.push(warning.clone());
+        }
     }
-    Ok(data)
+}
+
+/// A warning of cases that are left out, if they are more than are allowed: now, not after the hours that the steps may take.
+fn too_many_skips(job: &Job<'_>, cases: &Cases) -> Option<String> {
+    let (left_out, allowed) = (cases.left_out.len(), job.allow_skips);
+    (left_out > allowed).then(|| {
+        format!(
+            "the run goes on without {left_out} of {} cases and will end with exit code 3, for {allowed} are allowed (--allow-skips)",
+            left_out + cases.cases.len()
+        )
+    })
 }

@@ -14,7 +14,7 @@ use super::inventory::Inventory;
 use super::outputs::{self, Outputs};
 use super::run_error::RunError;
 use super::run_record::{
-    CONFIG, MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of,
+    CONFIG, FORMAT, MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of,
     made_nothing, other_seed, parse, started,
 };
 use super::sections::Sections;
@@ -47,12 +47,13 @@ pub struct RunDir {
 pub(super) fn check(root: &Path, config: &Config, from: usize) -> Result<(), RunError> {
     check_folder(root)?;
     let sections = Sections::of(config);
+    let seed = other_seed(root, config.seed)?;
     for step in &METHOD[..from] {
         let Some(started) = started(root, step)? else {
             continue;
         };
         let mut changed = sections.changed(step, &started.sections);
-        changed.extend(other_seed(root, config.seed)?);
+        changed.extend(seed.clone());
         if !changed.is_empty() && !made_nothing(root, step)? {
             return Err(other_run(root, step, &changed));
         }
@@ -84,16 +85,20 @@ impl RunDir {
         })
     }
 
-    /// The steps that were begun with other settings or data, with what differs. Those from number `from` on are about to be
-    /// repeated, earlier ones must fit, but for those that made nothing: they can begin again.
+    /// The steps that were begun with other settings or data than those noted `before`, with what differs. Those from number `from`
+    /// on are about to be repeated, earlier ones must fit, but for those that made nothing: they can begin again.
     ///
     /// # Errors
     /// [`RunError::OtherRun`], and when a file about the run cannot be read.
-    pub fn outdated(&self, from: usize) -> Result<Vec<(&'static Step, String)>, RunError> {
+    pub fn outdated(
+        &self,
+        before: Option<&Inventory>,
+        from: usize,
+    ) -> Result<Vec<(&'static Step, String)>, RunError> {
         let root = &self.root;
         let mut labels = Vec::new();
         let (mut images, mut truth) = (Vec::new(), Vec::new());
-        if let Some(before) = &Inventory::of_run(root)? {
+        if let Some(before) = before {
             labels = self.data.other_labels(before);
             images = self.data.other_images(before);
             truth = self.data.other_truth(before);
@@ -312,19 +317,24 @@ impl RunDir {
         digest(text.as_bytes())
     }
 
-    /// Where the networks of the finished steps ran, and what these steps were computed with: several after each other where that
+    /// The manifests of the finished steps, in order.
+    pub(super) fn manifests(&self) -> Result<Vec<Manifest>, RunError> {
+        let finished = METHOD.iter().map(|step| self.finished(step));
+        finished.filter_map(Result::transpose).collect()
+    }
+
+    /// Where the networks of the `finished` steps ran, and what these steps were computed with: several after each other where that
     /// was not always the same. With a step that is `running`, or where none tells, this process is among them. The report
     /// computes nothing.
     pub(super) fn made_with(
         &self,
+        finished: &[Manifest],
         running: Option<&Step>,
-    ) -> Result<(String, BTreeMap<String, String>), RunError> {
+    ) -> (String, BTreeMap<String, String>) {
         let (mut devices, mut parts) = (Vec::new(), Vec::new());
-        for step in METHOD.iter().filter(|step| step.name != "report") {
-            if let Some(manifest) = self.finished(step)? {
-                devices.extend(manifest.device);
-                parts.push(manifest.versions);
-            }
+        for manifest in finished.iter().filter(|m| m.step != "report") {
+            devices.extend(manifest.device.clone());
+            parts.push(manifest.versions.clone());
         }
         if devices.is_empty() || running.is_some_and(Step::runs_networks) {
             devices.push(self.device.clone());
@@ -337,34 +347,34 @@ impl RunDir {
             let versions = parts.iter().filter_map(|part| part.get(name).cloned());
             (name.clone(), distinct(versions))
         });
-        Ok((distinct(devices.into_iter()), versions.collect()))
+        (distinct(devices.into_iter()), versions.collect())
     }
 
     fn write_record(&self, running: Option<&Step>) -> Result<(), RunError> {
-        let mut steps = Vec::new();
-        for step in &METHOD {
-            let finished = self.finished(step)?;
-            steps.push(StepRecord {
+        let manifests = self.manifests()?;
+        let steps = METHOD.iter().map(|step| {
+            let finished = manifests.iter().find(|m| m.step == step.name);
+            let status = match finished {
+                Some(_) => "finished",
+                None if running.is_some_and(|running| running.name == step.name) => "running",
+                None => "pending",
+            };
+            StepRecord {
                 step: step.name.to_owned(),
-                status: match &finished {
-                    Some(_) => "finished",
-                    None if running.is_some_and(|running| running.name == step.name) => "running",
-                    None => "pending",
-                }
-                .to_owned(),
-                inputs: finished.as_ref().map(|m| m.inputs.clone()),
-                outputs: finished.map(|m| m.outputs),
-            });
-        }
-        let (device, versions) = self.made_with(running)?;
+                status: status.to_owned(),
+                inputs: finished.map(|m| m.inputs.clone()),
+                outputs: finished.map(|m| m.outputs.clone()),
+            }
+        });
+        let (device, versions) = self.made_with(&manifests, running);
         let record = RunRecord {
-            format: 1,
+            format: FORMAT,
             versions,
             device,
             seed: self.seed,
             data: self.data.digest.clone(),
             base: Some(self.base.to_string_lossy().into_owned()),
-            steps,
+            steps: steps.collect(),
         };
         let text = serde_json::to_string_pretty(&record).expect("plain fields");
         Ok(atomic::write_durably(

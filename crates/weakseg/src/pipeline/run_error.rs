@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use weakseg_data::DataError;
 
+use super::run_record::FORMAT;
+
 /// Why a folder cannot be used for a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -65,6 +67,18 @@ pub enum RunError {
         /// The one it needs.
         needs: &'static str,
     },
+    /// Written by a later version.
+    #[error(
+        "{}: a run of a later version of weakseg (format {found} in run.json, this one knows up to {FORMAT}); go on with that \
+         version, or give another --out",
+        path.display()
+    )]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
     /// `run.json` or another file about the run or a step cannot be understood.
     #[error("{}: damaged or from another version ({why}); {}", path.display(), remedy(path))]
     Damaged {
@@ -98,6 +112,6 @@ fn remedy(path: &Path) -> String {
             "remove the folder {} to do its step again",
             folder.display()
         ),
-        None => "remove it: the same command writes it anew".to_owned(),
+        None => "remove it: `weakseg run` writes it anew".to_owned(),
     }
 }

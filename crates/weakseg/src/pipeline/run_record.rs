@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::run_error::RunError;
 use super::{METHOD, Step};
 use crate::files::{io, read};
+use crate::format::format_of;
 
 /// Says that a step is finished.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -56,10 +57,13 @@ pub(super) struct Started {
     pub(super) seconds: f64,
 }
 
+/// Format of a run's folder.
+pub(super) const FORMAT: u32 = 1;
+
 /// `run.json`: the run as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Of this file.
+    /// Of the run's folder.
     pub format: u32,
     /// Versions of the program and of what decides its numbers, several where steps were done with several.
     pub versions: BTreeMap<String, String>,
@@ -75,6 +79,24 @@ pub struct RunRecord {
     pub base: Option<String>,
     /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
     pub steps: Vec<StepRecord>,
+}
+
+impl RunRecord {
+    /// Reads that of the run in `root`.
+    ///
+    /// # Errors
+    /// [`RunError::Newer`], [`RunError::Damaged`], and when it cannot be read.
+    pub fn read(root: &Path) -> Result<Self, RunError> {
+        let path = root.join(RECORD);
+        let found = format_of(&read(&path)?).map_err(damaged(&path))?;
+        if found > u64::from(FORMAT) {
+            return Err(RunError::Newer {
+                path: root.to_owned(),
+                found,
+            });
+        }
+        parse(&path)
+    }
 }
 
 /// One step in `run.json`.
@@ -97,11 +119,6 @@ pub(super) fn folder_of(run: &Path, name: &str) -> PathBuf {
         .position(|s| s.name == name)
         .expect("steps are named in the table");
     run.join(format!("{:02}-{name}", number + 1))
-}
-
-/// The record of a run that is only looked at.
-pub(crate) fn record(root: &Path) -> Result<RunRecord, RunError> {
-    parse(&root.join(RECORD))
 }
 
 /// Folder of a step that is finished, in the folder of such a run.
@@ -159,15 +176,19 @@ pub(super) fn other_seed(root: &Path, seed: u64) -> Result<Option<String>, RunEr
     if !root.join(RECORD).exists() {
         return Ok(None);
     }
-    let before = record(root)?.seed;
+    let before = RunRecord::read(root)?.seed;
     Ok((before != seed).then(|| format!("seed was {before}, is {seed}")))
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
-    serde_json::from_slice(&read(path)?).map_err(|e| RunError::Damaged {
+    serde_json::from_slice(&read(path)?).map_err(damaged(path))
+}
+
+fn damaged(path: &Path) -> impl FnOnce(serde_json::Error) -> RunError + '_ {
+    |error| RunError::Damaged {
         path: path.to_owned(),
-        why: e.to_string(),
-    })
+        why: error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use weakseg_data::Split;
 use super::data::DataSummary;
 use super::error::ReportError;
 use super::keys::{ImageLabels, Metric, Step, Subset};
+use crate::format::format_of;
 
 /// The version of the format, the first key of every `report.json`.
 pub const FORMAT: u32 = 1;
@@ -281,10 +282,6 @@ impl Report {
     /// When the file cannot be read, is not a report, states another format, or holds a figure
     /// that [`Row::new`] or [`Report::new`] would refuse.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: u64,
-        }
         let json = |source| ReportError::Json {
             path: path.to_owned(),
             source,
@@ -294,11 +291,10 @@ impl Report {
             source,
         };
         let text = std::fs::read_to_string(path).map_err(file)?;
-        let head: Head = serde_json::from_str(&text).map_err(json)?;
-        if head.format != u64::from(FORMAT) {
-            let (path, found) = (path.to_owned(), head.format);
+        let found = format_of(text.as_bytes()).map_err(json)?;
+        if found != u64::from(FORMAT) {
             return Err(ReportError::Format {
-                path,
+                path: path.to_owned(),
                 found,
                 expected: FORMAT,
             });

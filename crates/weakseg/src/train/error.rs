@@ -55,7 +55,7 @@ pub enum CheckpointError {
         /// The checkpoint.
         path: PathBuf,
         /// Its format.
-        found: u32,
+        found: u64,
     },
     /// The best epoch's checkpoint is of no use.
     #[error("{}: the checkpoint of the best epoch {why}; {}", path.display(), anew(step))]

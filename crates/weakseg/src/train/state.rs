@@ -9,6 +9,7 @@ use super::error::CheckpointError;
 use super::{Place, Record};
 use crate::digest::digest;
 use crate::files::read;
+use crate::format::format_of;
 use crate::optim::Plateau;
 
 /// Format of the folder: 2 brought the moving average, the plateau and the record.
@@ -89,19 +90,13 @@ impl State {
     /// # Errors
     /// [`CheckpointError::Damaged`], [`CheckpointError::Newer`], [`CheckpointError::File`].
     pub(super) fn read(path: &Path) -> Result<Self, CheckpointError> {
-        /// What every version can read of every later one.
-        #[derive(Deserialize)]
-        struct Format {
-            #[serde(default = "first_format")]
-            format: u32,
-        }
         let no_json = |_| damaged(path, STATE, "is not the JSON that was written");
         let text = part(path, STATE)?;
-        let Format { format } = serde_json::from_slice(&text).map_err(no_json)?;
-        if format > FORMAT {
+        let found = format_of(&text).map_err(no_json)?;
+        if found > u64::from(FORMAT) {
             return Err(CheckpointError::Newer {
                 path: path.to_owned(),
-                found: format,
+                found,
             });
         }
         let state: Self = serde_json::from_slice(&text).map_err(no_json)?;

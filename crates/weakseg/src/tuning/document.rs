@@ -12,6 +12,7 @@ use super::rule::Rule;
 use super::scores::Scores;
 use super::search::Freedom;
 use crate::files::read;
+use crate::format::format_of;
 use crate::metrics::interval::percentile;
 
 /// Version of the document's form.
@@ -262,12 +263,13 @@ impl Tuning {
             path: path.to_owned(),
             why,
         };
-        let tuning: Self =
-            serde_json::from_slice(&read(path)?).map_err(|e| damaged(e.to_string()))?;
-        match tuning.format {
-            FORMAT => Ok(tuning),
-            other => Err(damaged(format!("format {other}, expected {FORMAT}"))),
+        let json = |e: serde_json::Error| damaged(e.to_string());
+        let text = read(path)?;
+        let found = format_of(&text).map_err(json)?;
+        if found != u64::from(FORMAT) {
+            return Err(damaged(format!("format {found}, expected {FORMAT}")));
         }
+        serde_json::from_slice(&text).map_err(json)
     }
 }
 

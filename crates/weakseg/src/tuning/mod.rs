@@ -36,7 +36,9 @@ use weakseg_data::{Cases, LabelSpace, Split};
 use crate::cam::Threshold;
 use crate::config::Config;
 use crate::metrics::Bootstrap;
-use crate::pipeline::{StepError, choose_precision, data_digest, finished_outputs, record};
+use crate::pipeline::{
+    Inventory, RunRecord, StepError, choose_precision, data_digest, finished_outputs,
+};
 use crate::progress::{Progress, Stop};
 use measure::Source;
 
@@ -83,11 +85,13 @@ pub struct Job<'a> {
 /// # Errors
 /// See [`TuneError`].
 pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
-    let cases = job.config.data.open_cases(job.base)?;
+    let data = Inventory::of_run(job.run).map_err(StepError::from)?;
+    let unreadable = data.unwrap_or_default().unreadable;
+    let cases = job.config.data.open_readable_cases(job.base, &unreadable)?;
     if cases.classes.space == LabelSpace::Exclusive {
         return Err(TuneError::Exclusive);
     }
-    if record(job.run).map_err(StepError::from)?.data != data_digest(&cases) {
+    if RunRecord::read(job.run).map_err(StepError::from)?.data != data_digest(&cases) {
         return Err(TuneError::OtherData {
             run: job.run.to_owned(),
         });

@@ -78,9 +78,10 @@ fn documents_of_a_run() {
     let now = Inventory::of_run(&root).expect("read").expect("there");
     let open = || -> Result<(), String> {
         let claim = Claim::of(&root).map_err(told)?;
+        let before = Inventory::of_run(&root).map_err(told)?;
         let run =
             RunDir::open(claim, &settings, folder.path(), now.clone(), "cpu").map_err(told)?;
-        run.outdated(METHOD.len()).map_err(told)?;
+        run.outdated(before.as_ref(), METHOD.len()).map_err(told)?;
         for step in &METHOD[..3] {
             run.finished(step).map_err(told)?;
             run.check_outputs(step, true).map_err(told)?;

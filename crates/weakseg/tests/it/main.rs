@@ -22,3 +22,4 @@ mod tiny;
 mod toy;
 mod training;
 mod tuning;
+mod unreadable_images;

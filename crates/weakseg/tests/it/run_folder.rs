@@ -19,7 +19,8 @@ fn open(root: &Path, config: &Config, from: usize) -> Result<RunDir, RunError> {
 fn open_on(root: &Path, config: &Config, from: usize, device: &str) -> Result<RunDir, RunError> {
     let claim = Claim::of(root)?;
     let run = RunDir::open(claim, config, root, Inventory::default(), device)?;
-    for (step, _) in run.outdated(from)? {
+    let before = Inventory::of_run(root)?;
+    for (step, _) in run.outdated(before.as_ref(), from)? {
         run.clear(step)?;
     }
     run.write(config)?;
@@ -287,11 +288,11 @@ fn a_damaged_record_is_written_anew_once_it_is_removed() {
     for (file, advice) in [
         (
             run.join("run.json"),
-            "remove it: the same command writes it anew",
+            "remove it: `weakseg run` writes it anew",
         ),
         (
             run.join("data.json"),
-            "remove it: the same command writes it anew",
+            "remove it: `weakseg run` writes it anew",
         ),
         (
             step.join("started.json"),
@@ -552,6 +553,14 @@ fn a_refused_call_leaves_a_run_as_it_was() {
     let sampler = "irn.training.sampler=balanced";
     refused(&[sampler], "train-irn", "report", "irn.training.sampler");
     refused(&["seed=7"], "make-cams", "report", "seed was 0, is 7");
+    let record = run.join("run.json");
+    let kept = std::fs::read_to_string(&record).expect("a record");
+    let newer = kept.replace("\"format\": 1", "\"format\": 2");
+    std::fs::write(&record, newer).expect("written");
+    let words =
+        "a run of a later version of weakseg (format 2 in run.json, this one knows up to 1)";
+    refused(&[], "train-classifier", "report", words);
+    std::fs::write(&record, kept).expect("put back");
     // Maps are no longer as they were written.
     let map = run.join("02-make-cams/phantom-00003.npz");
     let kept = std::fs::read(&map).expect("a map");
@@ -629,6 +638,7 @@ fn what_ended_a_step_is_told_whatever_comes_after() {
         device: Device::flex(),
         device_name: "cpu",
         further: &[],
+        allow_skips: 0,
         progress: &watch,
         stop: &watch.1.stop,
     };

@@ -177,6 +177,7 @@ fn run_span(
         device: Device::flex(),
         device_name: "cpu",
         further,
+        allow_skips: 0,
         progress: watch,
         stop: &watch.stop,
     };

@@ -1,27 +1,29 @@
 //! [`Inventory`]: what the data of a run are, as `data.json` in its folder: labels and splits of the cases, and a fingerprint
-//! of every image and every file of truth.
+//! of every image and every file of truth. Images that cannot be read are noted with the reason, and their cases are none.
 //!
 //! A fingerprint is the SHA-256 of the whole file: a set that is copied to another disk has new times, and is the same set.
 //! Reading all of it before each call would take as long as a disk needs for it, so that a file whose length and times are
-//! those of `data.json` is not read again. The first call of a run reads all; so does its first step.
+//! those of `data.json` is not read again. The first call of a run reads all, and decodes the images, so that one that is damaged
+//! does not end the run in the middle; so does its first step.
 
+mod fingerprint;
+mod images;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use weakseg_data::{Cases, DataError, Split, Truth, atomic, counted};
+use weakseg_data::{Cases, DataError, Split, Truth, View, atomic, counted};
 
 use super::run_error::RunError;
 use super::run_record::parse;
 use super::{StepError, data_digest};
 use crate::digest::digest_file;
-use crate::files::{io, times};
 use crate::progress::{Progress, Stop};
+use fingerprint::{Fingerprints, fingerprints};
+pub(super) use images::Images;
 
 /// The file, in the run's folder.
 const FILE: &str = "data.json";
@@ -34,9 +36,15 @@ pub struct Inventory {
     classes: Vec<String>,
     cases: BTreeMap<String, Told>,
     /// By ids.
-    images: BTreeMap<String, Fingerprint>,
+    images: Fingerprints,
+    /// In which view they were decoded; none of earlier versions, which did not.
+    #[serde(default)]
+    view: Option<View>,
+    /// Why images cannot be read, by the ids of what would be their cases.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) unreadable: BTreeMap<String, String>,
     /// By names from the configuration's folder; none while no step that scores was asked for.
-    truth: Option<BTreeMap<String, Fingerprint>>,
+    truth: Option<Fingerprints>,
 }
 
 /// What is said of a case.
@@ -46,42 +54,21 @@ struct Told {
     split: Split,
 }
 
-/// A file, by its contents and by what tells without reading it that they are the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Fingerprint {
-    bytes: u64,
-    /// When contents, and where the system says so name or owner, last changed; nanoseconds since 1970.
-    times: [i64; 2],
-    sha256: String,
-}
-
 impl Inventory {
-    /// Takes it. Files that are as they were in the inventory `before` are not read; truth that is not looked at is as it was.
+    /// Takes it of cases whose `images` were looked at. Files of truth that are as they were in the inventory `before` are not read;
+    /// truth that is not looked at is as it was.
     ///
     /// # Errors
     /// When a file cannot be read, or if it was asked to stop.
-    pub fn take(
+    pub(super) fn take(
         cases: &Cases,
+        images: Images,
         truth: Option<&Truth>,
         base: &Path,
         before: Option<&Self>,
         progress: &dyn Progress,
         stop: &Stop,
     ) -> Result<Self, StepError> {
-        let take = |what: &str,
-                    files: Vec<(String, PathBuf)>,
-                    known: Option<&BTreeMap<String, Fingerprint>>| {
-            fingerprints(what, files, known, progress, stop)
-        };
-        let images = cases
-            .cases
-            .iter()
-            .map(|case| (case.id.clone(), case.image.clone()));
-        let images = take(
-            "digests of images",
-            images.collect(),
-            before.map(|b| &b.images),
-        )?;
         let truth = match truth {
             None => before.and_then(|before| before.truth.clone()),
             Some(truth) => {
@@ -90,7 +77,10 @@ impl Inventory {
                     (name.to_string_lossy().into_owned(), path)
                 });
                 let known = before.and_then(|b| b.truth.as_ref());
-                Some(take("digests of masks", files.collect(), known)?)
+                let read = |path: &Path, _: Option<&_>| digest_file(path);
+                let what = "digests of masks";
+                let (prints, _) = fingerprints(what, files.collect(), known, read, progress, stop)?;
+                Some(prints)
             }
         };
         let told = cases.cases.iter().map(|case| {
@@ -104,7 +94,9 @@ impl Inventory {
             digest: data_digest(cases),
             classes: cases.classes.names.clone(),
             cases: told.collect(),
-            images,
+            images: images.prints,
+            view: Some(images.view),
+            unreadable: images.unreadable,
             truth,
         })
     }
@@ -136,7 +128,12 @@ impl Inventory {
                 .get(*id)
                 .is_some_and(|then| then.sha256 != now.sha256)
         });
-        let changed: Vec<&String> = changed.map(|(id, _)| id).collect();
+        let changed = changed.map(|(id, _)| id);
+        let broken = self.unreadable.keys().filter(|id| {
+            // It could be read then.
+            before.view == self.view && before.images.contains_key(*id)
+        });
+        let changed: Vec<&String> = changed.chain(broken).collect();
         some(&changed, "another image of")
     }
 
@@ -215,8 +212,10 @@ impl Inventory {
             let Some(other) = first.insert(&image.sha256, id) else {
                 continue;
             };
-            let [a, b] = [other, id].map(|id| self.cases[id].split);
-            if a != b {
+            let split = |id: &String| self.cases.get(id).map(|told| told.split);
+            if let (Some(a), Some(b)) = (split(other), split(id))
+                && a != b
+            {
                 pairs.push(format!("`{other}` ({a}) and `{id}` ({b})"));
             }
         }
@@ -251,52 +250,4 @@ fn some(names: &[&String], what: &str) -> Vec<String> {
         _ => String::new(),
     };
     vec![format!("{what} {}{more}", shown.join(", "))]
-}
-
-fn fingerprints(
-    what: &str,
-    files: Vec<(String, PathBuf)>,
-    known: Option<&BTreeMap<String, Fingerprint>>,
-    progress: &dyn Progress,
-    stop: &Stop,
-) -> Result<BTreeMap<String, Fingerprint>, StepError> {
-    let look = |(name, path): (String, PathBuf)| {
-        let found = std::fs::metadata(&path).map_err(io(&path, "look at"))?;
-        let (bytes, times) = (found.len(), times(&found));
-        let known = known.and_then(|known| known.get(&name));
-        let known = known
-            .filter(|known| (known.bytes, known.times) == (bytes, times))
-            .cloned();
-        Ok((name, path, bytes, times, known))
-    };
-    let looks: Vec<_> = files
-        .into_par_iter()
-        .map(look)
-        .collect::<Result<_, DataError>>()?;
-    let unknown = looks.iter().filter(|look| look.4.is_none()).count();
-    if unknown > 0 {
-        progress.begin(what, unknown as u64);
-    }
-    let over = AtomicU64::new(0);
-    let found = looks.into_par_iter().map(|(name, path, _, times, known)| {
-        if let Some(known) = known {
-            return Ok((name, known));
-        }
-        if stop.asked() {
-            return Err(StepError::Stopped);
-        }
-        let (bytes, sha256) = digest_file(&path)?;
-        progress.at(over.fetch_add(1, Ordering::Relaxed) + 1, &name);
-        let print = Fingerprint {
-            bytes,
-            times,
-            sha256,
-        };
-        Ok((name, print))
-    });
-    let found: Result<BTreeMap<String, Fingerprint>, StepError> = found.collect();
-    if unknown > 0 {
-        progress.end();
-    }
-    found
 }

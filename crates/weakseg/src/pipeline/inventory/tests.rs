@@ -1,14 +1,6 @@
 use super::*;
-use weakseg_data::{Case, Classes, LabelSpace, View};
-
-struct Silent;
-
-impl Progress for Silent {
-    fn begin(&self, _: &str, _: u64) {}
-    fn at(&self, _: u64, _: &str) {}
-    fn end(&self) {}
-    fn note(&self, _: &str) {}
-}
+use crate::progress::Silent;
+use weakseg_data::{Case, Classes, LabelSpace, Plane, write_gray_png};
 
 fn cases(folder: &Path, ids: &[(&str, bool, Split)]) -> Cases {
     let case = |&(id, label, split): &(&str, bool, Split)| Case {
@@ -31,15 +23,15 @@ fn cases(folder: &Path, ids: &[(&str, bool, Split)]) -> Cases {
 }
 
 fn take(cases: &Cases, before: Option<&Inventory>) -> Inventory {
-    Inventory::take(
-        cases,
-        None,
-        Path::new(""),
-        before,
-        &Silent,
-        &Stop::default(),
-    )
-    .expect("taken")
+    let (base, stop) = (Path::new(""), Stop::default());
+    let images = Images::look_at(cases, View::default(), before, &Silent, &stop).expect("read");
+    Inventory::take(cases, images, None, base, before, &Silent, &stop).expect("taken")
+}
+
+/// An image of one pixel.
+fn image(folder: &Path, id: &str, value: u8) {
+    let plane = Plane::filled(1, 1, value);
+    write_gray_png(&folder.join(format!("{id}.png")), &plane).expect("written");
 }
 
 #[test]
@@ -47,15 +39,13 @@ fn an_image_is_known_by_what_it_holds_and_read_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let ids = [("a", true, Split::Train), ("b", false, Split::Val)];
     let cases = cases(folder.path(), &ids);
-    let write = |id: &str, text: &str| {
-        std::fs::write(folder.path().join(format!("{id}.png")), text).expect("written")
-    };
-    write("a", "one");
-    write("b", "two");
+    let write = |id: &str, value: u8| image(folder.path(), id, value);
+    write("a", 1);
+    write("b", 2);
     let first = take(&cases, None);
     assert_eq!(first.shared_by_splits(), None);
     // Written anew with the same bytes: other times, the same set.
-    write("a", "one");
+    write("a", 1);
     let again = take(&cases, Some(&first));
     assert!(again.other_images(&first).is_empty());
     // What is known is believed.
@@ -65,7 +55,7 @@ fn an_image_is_known_by_what_it_holds_and_read_once() {
         take(&cases, Some(&wrong)).other_images(&again),
         ["another image of `a`"]
     );
-    write("b", "one");
+    write("b", 1);
     let now = take(&cases, Some(&again));
     assert_eq!(now.other_images(&first), ["another image of `b`"]);
     let warning = now.shared_by_splits().expect("the same bytes");
@@ -76,7 +66,7 @@ fn an_image_is_known_by_what_it_holds_and_read_once() {
 fn labels_and_splits_are_told_with_what_they_were() {
     let folder = tempfile::tempdir().expect("a folder");
     for id in ["a", "b", "c"] {
-        std::fs::write(folder.path().join(format!("{id}.png")), id).expect("written");
+        image(folder.path(), id, id.as_bytes()[0]);
     }
     let of = |ids: &[(&str, bool, Split)]| take(&cases(folder.path(), ids), None);
     let before = of(&[("a", true, Split::Train), ("b", true, Split::Train)]);
@@ -90,4 +80,47 @@ fn labels_and_splits_are_told_with_what_they_were() {
     ];
     assert_eq!(now.other_labels(&before), expected);
     assert_ne!(now.digest, before.digest);
+}
+
+#[test]
+fn an_image_is_decoded_once_and_one_that_cannot_be_read_whenever_it_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ids = [("a", true, Split::Train), ("b", false, Split::Val)];
+    let cases = cases(folder.path(), &ids);
+    image(folder.path(), "a", 1);
+    std::fs::write(folder.path().join("b.png"), "no image").expect("written");
+    let first = take(&cases, None);
+    let why = "neither PNG, JPEG nor DICOM by its first bytes; convert the image to PNG";
+    let unreadable = BTreeMap::from([("b".to_owned(), why.to_owned())]);
+    assert_eq!(first.unreadable, unreadable);
+    assert!(first.images.keys().eq(["a"]));
+    assert_eq!(take(&cases, Some(&first)), first);
+
+    // One that broke since, though nothing else is known of it than that it could be read.
+    let path = folder.path().join("a.png");
+    let whole = std::fs::read(&path).expect("an image");
+    std::fs::write(&path, "no image").expect("written");
+    let now = take(&cases, Some(&first));
+    assert!(now.unreadable.keys().eq(["a", "b"]));
+    assert_eq!(now.other_images(&first), ["another image of `a`"]);
+    assert!(now.other_images(&now).is_empty());
+
+    // What has the digest of an image that could be read is believed to be one, in the view that it was read in alone.
+    let mut believed = first.clone();
+    let digest = crate::digest::digest(b"no image");
+    believed.images.get_mut("a").expect("there").sha256 = digest;
+    assert!(take(&cases, Some(&believed)).unreadable.keys().eq(["b"]));
+    believed.view = None;
+    assert!(
+        take(&cases, Some(&believed))
+            .unreadable
+            .keys()
+            .eq(["a", "b"])
+    );
+
+    for path in [path, folder.path().join("b.png")] {
+        std::fs::write(path, &whole).expect("put back");
+    }
+    let now = take(&cases, Some(&first));
+    assert!(now.unreadable.is_empty() && now.images.len() == 2);
 }

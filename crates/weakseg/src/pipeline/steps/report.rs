@@ -18,7 +18,7 @@ use crate::files::io;
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
 use crate::pipeline::run_record::CONFIG;
-use crate::pipeline::{Bench, METHOD, StepError, finished_outputs};
+use crate::pipeline::{Bench, StepError, finished_outputs};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
@@ -34,20 +34,19 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     for step in ["eval-cams", "eval-pseudo-labels", "evaluate"] {
         rows.extend(read_rows(&bench.run.folder(step))?);
     }
+    let manifests = bench.run.manifests()?;
     let (mut timings, mut threads) = (Vec::new(), Vec::new());
-    for step in &METHOD {
-        if let Some(manifest) = bench.run.finished(step)? {
-            timings.push(Timing {
-                step: step.name.to_owned(),
-                seconds: manifest.seconds,
-                cases: manifest.cases as u64,
-                peak_rss_bytes: manifest.peak_rss_bytes,
-            });
-            threads.push(manifest.threads);
-        }
+    for manifest in &manifests {
+        timings.push(Timing {
+            step: manifest.step.clone(),
+            seconds: manifest.seconds,
+            cases: manifest.cases as u64,
+            peak_rss_bytes: manifest.peak_rss_bytes,
+        });
+        threads.push(manifest.threads);
     }
     threads.dedup();
-    let (device, versions) = bench.run.made_with(None)?;
+    let (device, versions) = bench.run.made_with(&manifests, None);
     let classes = &bench.cases.classes;
     let mut data = DataSummary::new(
         bench.data_name.clone(),
