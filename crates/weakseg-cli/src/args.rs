@@ -8,7 +8,7 @@ use weakseg_data::Limits;
 
 use crate::commands::{
     Bench, Cam, Config, Crf, DataSplit, Demo, Evaluate, Phantom, Pixels, Predict, Report, Rle, Run,
-    Tune, Verify, Walk, Weights,
+    Serve, Tune, Verify, Walk, Weights,
 };
 use crate::device::Choice;
 use crate::ui::{Level, Ui};
@@ -105,6 +105,8 @@ pub enum Command {
     Bench(Bench),
     /// Write report.html and report.json of a finished run anew.
     Report(Report),
+    /// Look at a run's cases, and try its model on images, in the browser.
+    Serve(Serve),
     /// Show what a configuration may hold, or what it resolves to.
     #[command(subcommand)]
     Config(Config),

@@ -34,22 +34,35 @@ pub fn read_picture(
     limits: &Limits,
     view: impl Into<View>,
 ) -> Result<Picture, DataError> {
+    decode_picture(path, &limits.read(path)?, limits, view)
+}
+
+/// As [`read_picture`], of a file's bytes; `path` is what messages call it.
+///
+/// # Errors
+/// Those of [`read_picture`].
+pub fn decode_picture(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    view: impl Into<View>,
+) -> Result<Picture, DataError> {
+    limits.check_bytes(path, bytes.len() as u64)?;
     let view = view.into();
-    let bytes = limits.read(path)?;
     let mut notes = Vec::new();
     contained(path, || {
-        if png::is_png(&bytes) {
+        if png::is_png(bytes) {
             chosen(path, 1, view.frame)?;
-            let pixels = png::decode(path, &bytes, limits, &mut notes)?;
+            let pixels = png::decode(path, bytes, limits, &mut notes)?;
             Ok(Picture { pixels, notes })
-        } else if jpeg::is_jpeg(&bytes) {
+        } else if jpeg::is_jpeg(bytes) {
             chosen(path, 1, view.frame)?;
-            let pixels = jpeg::decode(path, &bytes, limits, &mut notes)?;
+            let pixels = jpeg::decode(path, bytes, limits, &mut notes)?;
             Ok(Picture { pixels, notes })
-        } else if dicom::is_dicom(&bytes) {
-            dicom::decode(path, &bytes, limits, view)
+        } else if dicom::is_dicom(bytes) {
+            dicom::decode(path, bytes, limits, view)
         } else {
-            Err(unknown(path, &bytes))
+            Err(unknown(path, bytes))
         }
     })
 }

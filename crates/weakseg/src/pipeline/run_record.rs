@@ -100,7 +100,7 @@ pub(super) fn folder_of(run: &Path, name: &str) -> PathBuf {
 }
 
 /// The record of a run that is only looked at.
-pub(crate) fn record(root: &Path) -> Result<RunRecord, RunError> {
+pub(super) fn record(root: &Path) -> Result<RunRecord, RunError> {
     parse(&root.join(RECORD))
 }
 

@@ -94,6 +94,11 @@ pub fn direction(dy: f32, dx: f32, length: f32) -> Rgb {
     oklch(0.18 + 0.55 * strength, 0.17 * strength, hue)
 }
 
+/// A colour as style sheets have it, `#rrggbb`.
+pub fn css([red, green, blue]: Rgb) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

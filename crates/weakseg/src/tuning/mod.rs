@@ -36,7 +36,7 @@ use weakseg_data::{Cases, LabelSpace, Split};
 use crate::cam::Threshold;
 use crate::config::Config;
 use crate::metrics::Bootstrap;
-use crate::pipeline::{StepError, choose_precision, data_digest, finished_outputs, record};
+use crate::pipeline::{StepError, check_data, choose_precision, finished_outputs};
 use crate::progress::{Progress, Stop};
 use measure::Source;
 
@@ -87,11 +87,7 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
     if cases.classes.space == LabelSpace::Exclusive {
         return Err(TuneError::Exclusive);
     }
-    if record(job.run).map_err(StepError::from)?.data != data_digest(&cases) {
-        return Err(TuneError::OtherData {
-            run: job.run.to_owned(),
-        });
-    }
+    check_data(job.run, &cases).map_err(StepError::from)?;
     let truth = job.config.data.open_truth(job.base, &cases)?;
     if !truth.has_masks(Split::Val) {
         return Err(TuneError::NoMasks { split: Split::Val });
