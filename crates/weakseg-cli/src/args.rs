@@ -30,6 +30,7 @@ Start with:
   weakseg demo                    the whole method on made chest X-rays, in minutes
   weakseg run config.toml         the whole method on your images
   weakseg predict --model RUN image.png --out masks
+  weakseg serve RUN               its cases, and its model on an image, in the browser
 
 Results go to stdout, progress to stderr. Exit codes:
   0 done   1 failed   2 usage or configuration

@@ -37,6 +37,17 @@ struct ClassPlane {
 }
 
 impl Layer {
+    /// That there is none of this case.
+    pub(crate) fn none(name: &'static str, title: &'static str) -> Self {
+        Self {
+            name,
+            title,
+            kind: Kind::Heat,
+            colours: Vec::new(),
+            planes: Vec::new(),
+        }
+    }
+
     /// Class maps.
     pub(crate) fn heat(
         name: &'static str,

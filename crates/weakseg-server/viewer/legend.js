@@ -8,7 +8,7 @@ const USUAL = ["prediction", "truth"];
 export class Legend {
   /// `parts` are elements: legend, classes. `changed` is called when something is to be drawn anew.
   constructor(run, parts, changed) {
-    Object.assign(this, { run, parts, changed, layers: [], classes: [], usual: USUAL, hidden: new Set() });
+    Object.assign(this, { run, parts, changed, layers: [], there: [], classes: [], usual: USUAL, hidden: new Set() });
     // Kept over cases, also of layers that the present one lacks.
     this.wanted = null;
   }
@@ -17,7 +17,10 @@ export class Legend {
   show(layers, usual = USUAL) {
     this.layers = layers;
     this.usual = usual;
-    const classes = new Set(layers.flatMap((layer) => [...present(layer)]));
+    const seen = layers.map(present);
+    // A layer keeps its key where there is nothing of it; an empty mask says something.
+    this.there = layers.map(({ planes }, i) => (planes.length === 0 ? "none" : seen[i].size === 0 ? "empty" : ""));
+    const classes = new Set(seen.flatMap((classes) => [...classes]));
     // What there is of a single class its layers say.
     this.classes = this.run.classes.length > 1 ? [...classes].sort((a, b) => a - b) : [];
     this.render();
@@ -53,9 +56,13 @@ export class Legend {
   }
 
   render() {
-    const rows = this.layers.map((layer, i) =>
-      row(layer.title, this.isShown(layer), () => this.toggle(layer.name), this.swatch(layer), String(i + 1)),
-    );
+    const rows = this.layers.map((layer, i) => {
+      const line = row(layer.title, this.isShown(layer), () => this.toggle(layer.name), this.swatch(layer), String(i + 1));
+      const there = this.there[i];
+      if (there !== "") line.querySelector("span").append(Object.assign(document.createElement("small"), { textContent: there }));
+      line.classList.toggle("none", there !== "");
+      return line;
+    });
     this.parts.legend.replaceChildren(...rows);
     const coloured = this.layers.find((layer) => layer.kind === "mask");
     const swatches = (k) => swatch(coloured?.colours[k], 0.6, 1);
@@ -70,6 +77,7 @@ export class Legend {
   }
 
   swatch(layer) {
+    if (layer.planes.length === 0) return swatch("", 0, 0);
     if (layer.kind === "heat") {
       const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((step) => this.run.heat[step]);
       const element = document.createElement("i");

@@ -48,7 +48,7 @@ async function open() {
     part("notes").replaceChildren(...study.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
     part("canvas").setAttribute("aria-label", `Image of ${study.name}`);
     part("about").hidden = false;
-    part("layers").hidden = study.layers.length === 0;
+    part("layers").hidden = false;
     stage.show(study.image);
     legend.show(study.layers, usual);
     lay();

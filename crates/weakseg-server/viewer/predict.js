@@ -31,7 +31,7 @@ export class Trial {
       const own = mask.planes.map((plane) => plane.values);
       this.trial = { name: file.name, said, scores, mask, own };
       this.say("");
-      this.show({ name: file.name, facts: this.facts(said), notes: said.notes, image, layers: [scores, mask] });
+      this.show({ name: file.name, facts: "sent to the model, and kept nowhere", notes: said.notes, image, layers: [scores, mask] });
       this.controls();
     } catch (error) {
       this.say(`${file.name}: ${error.message}`);
@@ -45,14 +45,12 @@ export class Trial {
     this.parts.rule.textContent = "";
   }
 
-  /// What the classifier says.
-  facts(said) {
-    if (said.probabilities === null) return "no classifier: probabilities of pixels alone";
-    const told = said.probabilities.map((p, k) => {
-      const closed = said.open.includes(k) ? "" : `, not above the gate ${this.run.model.gate}: its mask is empty`;
-      return `${this.run.classes[k]} ${p.toFixed(3)}${closed}`;
-    });
-    return `probability by the classifier: ${told.join("; ")}`;
+  /// What the classifier says of a finding.
+  probability(k) {
+    const { probabilities, open } = this.trial.said;
+    if (probabilities === null) return "";
+    const closed = open.includes(k) ? "" : `, not above the gate ${this.run.model.gate}: its mask is empty`;
+    return `probability by the classifier ${probabilities[k].toFixed(3)}${closed}`;
   }
 
   controls() {
@@ -88,7 +86,7 @@ export class Trial {
         threshold === own ? this.trial.own[k] : scores.map((score) => (score > 255 * threshold ? 1 : 0));
       back.disabled = threshold === own;
     };
-    const back = button("model's", () => {
+    const back = button("back to the model's", () => {
       set(own);
       this.changed();
     });
@@ -96,13 +94,22 @@ export class Trial {
       set(Number(input.value));
       this.changed();
     });
-    const row = group(name, [shown, input, back, this.save(name, k)]);
+    const row = this.group(name, k, [shown, input, back, this.save(name, k)]);
     set(own);
     return row;
   }
 
+  group(name, k, parts) {
+    const element = document.createElement("div");
+    element.className = "threshold";
+    const title = Object.assign(document.createElement("b"), { textContent: name });
+    const said = Object.assign(document.createElement("p"), { textContent: this.probability(k), className: "hint" });
+    element.append(title, ...parts, said);
+    return element;
+  }
+
   saving(name, k) {
-    return group(name, [this.save(name, k)]);
+    return this.group(name, k, [this.save(name, k)]);
   }
 
   save(name, k) {
@@ -128,14 +135,5 @@ function button(text, pressed) {
   element.type = "button";
   element.textContent = text;
   element.addEventListener("click", pressed);
-  return element;
-}
-
-function group(name, parts) {
-  const element = document.createElement("div");
-  element.className = "threshold";
-  const title = document.createElement("b");
-  title.textContent = name;
-  element.append(title, ...parts);
   return element;
 }

@@ -41,8 +41,9 @@ impl Serving {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
         );
-        stream.write_all(head.as_bytes()).expect("sent");
-        stream.write_all(body).expect("sent");
+        stream
+            .write_all(&[head.as_bytes(), body].concat())
+            .expect("sent");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
@@ -87,12 +88,17 @@ pub fn serves(program: &Program) {
         let expected = if positive { json!([0]) } else { json!([]) };
         assert_eq!(case["labels"], expected, "{id}");
     }
-    let case = cases.iter().find(|case| case["split"] == "val");
-    shows_a_case(
-        program,
-        &serving,
-        case.expect("a case")["id"].as_str().expect("an id"),
-    );
+    for labels in [json!([0]), json!([])] {
+        let mut held_out = cases.iter().filter(|case| case["split"] == "val");
+        let case = held_out.find(|case| case["labels"] == labels);
+        let id = case.expect("one of each kind")["id"].as_str();
+        shows_a_case(program, &serving, id.expect("an id"), labels == json!([0]));
+    }
+    let case = cases.iter().find(|case| case["split"] == "train");
+    let id = case.expect("a case")["id"].as_str().expect("an id");
+    let shown = serving.json("GET", &format!("/cases/{id}"), b"");
+    let prediction = &layer(&shown, "prediction")["planes"];
+    assert_eq!(prediction, &json!([]), "only held-out cases have one");
     assert_eq!(serving.ask("GET", "/cases/phantom-99999", b"").0, 404);
     assert_eq!(
         serving
@@ -113,7 +119,7 @@ pub fn serves(program: &Program) {
 }
 
 /// Each layer has the pixels of its file.
-fn shows_a_case(program: &Program, serving: &Serving, id: &str) {
+fn shows_a_case(program: &Program, serving: &Serving, id: &str, positive: bool) {
     let shown = serving.json("GET", &format!("/cases/{id}"), b"");
     let image = weakseg_data::read_image(
         &program.path(&format!("set/images/{id}.png")),
@@ -121,30 +127,39 @@ fn shows_a_case(program: &Program, serving: &Serving, id: &str) {
     );
     assert_eq!(pixels(&shown["image"]), image.expect("an image").into_vec());
     assert_eq!(shown["notes"], json!([]));
-    let layers = shown["layers"].as_array().expect("a list");
-    let layer = |name: &str| layers.iter().find(|layer| layer["name"] == name);
     for (name, folder) in [
         ("pseudo-label", "runs/tiny/06-make-pseudo-labels"),
         ("prediction", "runs/tiny/09-evaluate"),
     ] {
         let mask = indices(&program.path(&format!("{folder}/{id}.png")));
-        let planes = &layer(name).expect(name)["planes"];
+        let planes = &layer(&shown, name)["planes"];
         assert_eq!(planes[0]["class"], 0);
         assert_eq!(pixels(&planes[0]["png"]), mask, "{name}");
     }
-    // A healthy case has no file.
-    let truth = program.path(&format!("set/masks/{id}.png"));
-    let truth = match truth.is_file() {
-        true => indices(&truth).iter().map(|&v| u8::from(v != 0)).collect(),
+    let truth = pixels(&layer(&shown, "truth")["planes"][0]["png"]);
+    let expected = match positive {
+        true => indices(&program.path(&format!("set/masks/{id}.png")))
+            .iter()
+            .map(|&v| u8::from(v != 0))
+            .collect(),
+        // It needs no file.
         false => vec![0; 48 * 48],
     };
-    let planes = &layer("truth").expect("truth")["planes"];
-    assert_eq!(pixels(&planes[0]["png"]), truth);
-    let cam = layer("cam").expect("a map");
-    assert_eq!(cam["kind"], "heat");
-    let heat = pixels(&cam["planes"][0]["png"]);
-    assert_eq!((heat.len(), heat.iter().max()), (16 * 16, Some(&255)));
-    assert!(layer("walked").is_some());
+    assert_eq!(truth, expected);
+    if positive {
+        for name in ["cam", "walked"] {
+            let heat = layer(&shown, name);
+            assert_eq!(heat["kind"], "heat");
+            let heat = pixels(&heat["planes"][0]["png"]);
+            assert_eq!((heat.len(), heat.iter().max()), (16 * 16, Some(&255)));
+        }
+    }
+}
+
+fn layer<'a>(shown: &'a Value, name: &str) -> &'a Value {
+    let layers = shown["layers"].as_array().expect("a list");
+    let found = layers.iter().find(|layer| layer["name"] == name);
+    found.expect(name)
 }
 
 /// Mask and scores are those that `predict` has written.

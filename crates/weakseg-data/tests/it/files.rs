@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType};
 use weakseg_data::{
-    DataError, Limits, Plane, Stack, Tone, View, decode_picture, encode_png, read_image, read_image_size, read_index_png,
-    read_picture, read_stored_values, write_gray_png, write_index_png, write_rgb_png,
+    DataError, Limits, Plane, Stack, Tone, View, decode_picture, encode_png, read_image,
+    read_image_size, read_index_png, read_picture, read_stored_values, write_gray_png,
+    write_index_png, write_rgb_png,
 };
 
 fn oracle(name: &str) -> PathBuf {

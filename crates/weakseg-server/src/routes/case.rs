@@ -23,7 +23,7 @@ struct Shown<'a> {
     labels: &'a [bool],
     /// PNG of 8 bits, grey or RGB, as the network sees it at its full size; in base 64.
     image: String,
-    /// What there is of: `cam`, `walked`, `pseudo-label`, `prediction`, `truth`.
+    /// `cam`, `walked`, `pseudo-label`, `prediction`, `truth`; without planes where the run has none of this case.
     layers: Vec<Layer>,
     /// What was odd about the image's file, and layers that cannot be read.
     notes: Vec<String>,
@@ -55,14 +55,13 @@ fn show(run: &RunReader, case: &Case) -> Result<Vec<u8>, Refusal> {
         .read_picture(&Limits::default())
         .map_err(Refusal::damaged)?;
     let classes = &run.cases().classes;
-    let heat = |name, title, heat: Result<Option<Heat>, DataError>| {
-        let heat = heat?;
-        heat.map(|heat| Layer::heat(name, title, &heat)).transpose()
+    let heat = |name, title, heat: Result<Option<Heat>, DataError>| match heat? {
+        Some(heat) => Layer::heat(name, title, &heat),
+        None => Ok(Layer::none(name, title)),
     };
-    let mask = |name, title, mask: Result<Option<Mask>, DataError>, single: Rgb| {
-        let mask = mask?;
-        mask.map(|mask| Layer::mask(name, title, classes, &mask, single))
-            .transpose()
+    let mask = |name, title, mask: Result<Option<Mask>, DataError>, single: Rgb| match mask? {
+        Some(mask) => Layer::mask(name, title, classes, &mask, single),
+        None => Ok(Layer::none(name, title)),
     };
     let found = [
         heat("cam", "class activation map", run.cam(case)),
@@ -84,7 +83,7 @@ fn show(run: &RunReader, case: &Case) -> Result<Vec<u8>, Refusal> {
     let (mut layers, mut notes) = (Vec::new(), image.notes);
     for layer in found {
         match layer {
-            Ok(layer) => layers.extend(layer),
+            Ok(layer) => layers.push(layer),
             Err(error) => notes.push(error.to_string()),
         }
     }

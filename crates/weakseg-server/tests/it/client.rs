@@ -66,8 +66,8 @@ impl Serving {
     /// `POST /predict` with these further lines in its head.
     pub fn post(&self, lines: &str, body: &[u8]) -> Answer {
         let mut client = self.connect();
-        client.say(&self.head(lines, body.len()));
-        client.say(body);
+        // At once: what comes after a refusal is answered by a reset, which may overtake the refusal.
+        client.say(&[&self.head(lines, body.len()), body].concat());
         client.answer()
     }
 

@@ -153,3 +153,25 @@ fn a_client_that_hangs_up_leaves_its_place() {
         assert!(began.elapsed() < Duration::from_secs(30));
     }
 }
+
+#[test]
+fn of_a_crowd_some_are_answered_and_the_others_asked_to_come_again() {
+    let bounds = Bounds {
+        connections: 10,
+        head: Duration::from_secs(60),
+        body: Duration::from_secs(60),
+        ..bounds()
+    };
+    let serving = Serving::new(site(), bounds);
+    let png = png();
+    let crowd = std::thread::scope(|scope| {
+        let posts: Vec<_> = (0..100)
+            .map(|_| scope.spawn(|| serving.post("", &png).status))
+            .collect();
+        let ends = posts.into_iter().map(|post| post.join().expect("an end"));
+        ends.collect::<Vec<u16>>()
+    });
+    let of = |status| crowd.iter().filter(|&&one| one == status).count();
+    assert_eq!(of(200) + of(503), 100, "{crowd:?}");
+    assert!(of(200) >= 4, "one works and three wait: {crowd:?}");
+}

@@ -44,10 +44,11 @@ impl RunReader {
         &self.cases
     }
 
-    /// The file `report.html`, if there is one.
+    /// The file `report.html`, if there is one. A link is none, for it may lead out of the run's folder.
     pub fn report(&self) -> Option<PathBuf> {
         let file = self.root.join(REPORT[1]);
-        file.is_file().then_some(file)
+        let about = std::fs::symlink_metadata(&file);
+        about.is_ok_and(|about| about.is_file()).then_some(file)
     }
 
     /// Where the classifier looked.
