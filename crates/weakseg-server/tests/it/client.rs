@@ -16,12 +16,12 @@ pub struct Serving {
     thread: Option<JoinHandle<Result<(), ServeError>>>,
 }
 
-/// Bounds that a test can wait for.
+/// Bounds that a busy machine keeps, and an end that a test can wait for.
 pub fn bounds() -> Bounds {
     Bounds {
         upload: 1 << 20,
-        head: Duration::from_millis(300),
-        body: Duration::from_millis(300),
+        head: Duration::from_secs(60),
+        body: Duration::from_secs(60),
         grace: Duration::from_millis(300),
         ..Bounds::default()
     }

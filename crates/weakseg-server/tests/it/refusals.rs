@@ -102,7 +102,13 @@ fn a_body_over_the_limit_is_not_read() {
 
 #[test]
 fn who_is_slow_is_not_waited_for() {
-    let serving = Serving::new(site(), bounds());
+    let short = Duration::from_millis(300);
+    let bounds = Bounds {
+        head: short,
+        body: short,
+        ..bounds()
+    };
+    let serving = Serving::new(site(), bounds);
     let began = Instant::now();
     let mut slow = serving.connect();
     slow.say(b"GET /run HTTP/1.1\r\nHos");
@@ -112,7 +118,7 @@ fn who_is_slow_is_not_waited_for() {
     slow.say(&serving.head("", 1000));
     slow.say(b"half");
     assert_eq!(slow.answer().refused(408), "timeout");
-    assert!(began.elapsed() >= 2 * bounds().head);
+    assert!(began.elapsed() >= 2 * short);
     assert_eq!(serving.get("/run").status, 200);
 }
 
@@ -120,7 +126,6 @@ fn who_is_slow_is_not_waited_for() {
 fn a_full_queue_asks_to_come_again() {
     let bounds = Bounds {
         waiting: 0,
-        body: Duration::from_secs(60),
         ..bounds()
     };
     let serving = Serving::new(site(), bounds);
@@ -140,7 +145,6 @@ fn a_full_queue_asks_to_come_again() {
 fn a_client_that_hangs_up_leaves_its_place() {
     let bounds = Bounds {
         waiting: 0,
-        body: Duration::from_secs(60),
         ..bounds()
     };
     let serving = Serving::new(site(), bounds);
@@ -158,8 +162,6 @@ fn a_client_that_hangs_up_leaves_its_place() {
 fn of_a_crowd_some_are_answered_and_the_others_asked_to_come_again() {
     let bounds = Bounds {
         connections: 10,
-        head: Duration::from_secs(60),
-        body: Duration::from_secs(60),
         ..bounds()
     };
     let serving = Serving::new(site(), bounds);

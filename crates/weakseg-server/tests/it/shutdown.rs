@@ -11,7 +11,6 @@ use crate::model::{png, site};
 #[test]
 fn a_request_under_way_is_answered_before_the_end() {
     let bounds = Bounds {
-        body: Duration::from_secs(60),
         grace: Duration::from_secs(60),
         ..bounds()
     };
@@ -35,11 +34,7 @@ fn a_request_under_way_is_answered_before_the_end() {
 
 #[test]
 fn a_request_that_never_ends_does_not_keep_the_server() {
-    let bounds = Bounds {
-        body: Duration::from_secs(60),
-        ..bounds()
-    };
-    let serving = Serving::new(site(), bounds);
+    let serving = Serving::new(site(), bounds());
     let mut client = serving.connect();
     client.announce(&serving, 1000);
     serving.stop.ask();
