@@ -15,6 +15,7 @@ pub(crate) struct Queue {
 }
 
 /// A place in a [`Queue`], until its work is over or it is given up.
+#[derive(Debug)]
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
 }
@@ -81,11 +82,11 @@ mod tests {
     fn a_panic_is_told_and_the_next_has_its_turn() {
         block_on(async {
             let queue = Queue::new(0);
-            let place = queue.place().ok().expect("the first");
+            let place = queue.place().expect("the first");
             let refused = queue.work(place, || panic!("a bug")).await;
-            let refused: Refusal = refused.err().expect("no answer");
+            let refused: Refusal = refused.expect_err("no answer");
             assert_eq!(status(refused), StatusCode::INTERNAL_SERVER_ERROR);
-            let place = queue.place().ok().expect("it is free again");
+            let place = queue.place().expect("it is free again");
             assert_eq!(queue.work(place, || 7).await.ok(), Some(7));
         });
     }
@@ -94,12 +95,12 @@ mod tests {
     fn more_than_may_wait_are_refused_at_once() {
         block_on(async {
             let queue = Queue::new(1);
-            let first = queue.place().ok().expect("the first");
-            let second = queue.place().ok().expect("one may wait");
-            let third = queue.place().err().expect("no more");
+            let first = queue.place().expect("the first");
+            let second = queue.place().expect("one may wait");
+            let third = queue.place().expect_err("no more");
             assert_eq!(status(third), StatusCode::SERVICE_UNAVAILABLE);
             drop(second);
-            queue.place().ok().expect("one went away");
+            queue.place().expect("one went away");
             drop(first);
         });
     }
@@ -110,7 +111,7 @@ mod tests {
             let queue = Queue::new(1);
             let (go, wait) = mpsc::channel::<()>();
             let (begin, begun) = mpsc::channel();
-            let place = queue.place().ok().expect("the first");
+            let place = queue.place().expect("the first");
             let left = queue.work(place, move || {
                 begin.send(()).expect("somebody listens");
                 wait.recv().expect("to be let go");
@@ -127,7 +128,7 @@ mod tests {
             begun.recv().expect("it has begun");
             assert_eq!(queue.turn.available_permits(), 0, "it works on");
             go.send(()).expect("it waits");
-            let place = queue.place().ok().expect("one may wait");
+            let place = queue.place().expect("one may wait");
             assert_eq!(queue.work(place, || 7).await.ok(), Some(7));
             assert_eq!(queue.turn.available_permits(), 1);
         });

@@ -71,6 +71,8 @@ async function open() {
     if (id === null) return;
     request = new AbortController();
     trial.close();
+    // Most come before it could be read.
+    const slow = setTimeout(() => say(`${id}: reading …`), 400);
     try {
       const answer = await ask(`/cases/${encodeURIComponent(id)}`, { signal: request.signal });
       const [image, ...layers] = await Promise.all([picture(answer.image), ...answer.layers.map(layer)]);
@@ -82,6 +84,8 @@ async function open() {
       show({ name: id, facts, notes: answer.notes, image, layers });
     } catch (error) {
       if (error.name !== "AbortError") say(`${id}: ${error.message}`);
+    } finally {
+      clearTimeout(slow);
     }
   };
   const parts = Object.fromEntries(["list", "count", "search", "split", "finding"].map((id) => [id, part(id)]));
