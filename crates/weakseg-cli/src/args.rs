@@ -8,7 +8,7 @@ use weakseg_data::Limits;
 
 use crate::commands::{
     Bench, Cam, Config, Crf, DataSplit, Demo, Evaluate, Phantom, Pixels, Predict, Report, Rle, Run,
-    Tune, Verify, Walk, Weights,
+    Serve, Tune, Verify, Walk, Weights,
 };
 use crate::device::Choice;
 use crate::ui::{Level, Ui};
@@ -30,6 +30,7 @@ Start with:
   weakseg demo                    the whole method on made chest X-rays, in minutes
   weakseg run config.toml         the whole method on your images
   weakseg predict --model RUN image.png --out masks
+  weakseg serve RUN               its cases, and its model on an image, in the browser
 
 Results go to stdout, progress to stderr. Exit codes:
   0 done   1 failed   2 usage or configuration
@@ -105,6 +106,8 @@ pub enum Command {
     Bench(Bench),
     /// Write report.html and report.json of a finished run anew.
     Report(Report),
+    /// Look at a run's cases, and try its model on images, in the browser.
+    Serve(Serve),
     /// Show what a configuration may hold, or what it resolves to.
     #[command(subcommand)]
     Config(Config),

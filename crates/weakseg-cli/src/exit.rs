@@ -1,7 +1,7 @@
 //! How the program ends: exit codes, and errors in words.
 //!
 //! 0 done, 1 failed, 2 usage or configuration, 3 finished but more cases were left out than allowed, 130 interrupted (the
-//! same command goes on from there).
+//! same command goes on from there). `serve` ends with 0 when it is interrupted, for that is its end.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal};

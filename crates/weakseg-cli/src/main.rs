@@ -43,6 +43,8 @@ fn main() -> ExitCode {
     // On a worker: from any other thread every parallel loop, and a training step has a thousand, would begin with waking
     // a worker and end with being woken.
     exit::code(match pool.context("cannot start the threads") {
+        // It waits for requests, and a worker that waits is one less to predict with.
+        Ok(()) if matches!(cli.command, Command::Serve(_)) => run(cli),
         Ok(()) => rayon::scope(|_| run(cli)),
         Err(error) => Err(error),
     })
@@ -68,6 +70,7 @@ fn run(cli: Cli) -> Result<Done> {
         Command::Weights(weights) => weights.run(&settings),
         Command::Bench(bench) => bench.run(&settings),
         Command::Report(report) => report.run(&settings),
+        Command::Serve(serve) => serve.run(&settings),
         Command::Config(config) => config.run(&settings),
     }
 }

@@ -37,7 +37,7 @@ pub fn read_picture(
     decode_picture(path, &limits.read(path)?, limits, view)
 }
 
-/// As [`read_picture`], of a file that was read already, by [`Limits::read`]: `bytes` are what it holds, `path` is its name in errors.
+/// As [`read_picture`], of the `bytes` of a file that was read or sent; `path` is what messages call it.
 ///
 /// # Errors
 /// Those of [`read_picture`] but for [`DataError::Io`].
@@ -47,6 +47,7 @@ pub fn decode_picture(
     limits: &Limits,
     view: impl Into<View>,
 ) -> Result<Picture, DataError> {
+    limits.check_bytes(path, bytes.len() as u64)?;
     let view = view.into();
     let mut notes = Vec::new();
     contained(path, || {

@@ -76,7 +76,7 @@ pub use mask_resize::MaskResize;
 pub use mask_store::MaskStore;
 pub use phantom_set::PhantomSetConfig;
 pub use plane::{Plane, Stack};
-pub use png::{read_index_png, write_gray_png, write_index_png, write_rgb_png};
+pub use png::{encode_png, read_index_png, write_gray_png, write_index_png, write_rgb_png};
 pub use run_table::{EncodedMasks, RunTable, TableForm, write_run_table};
 pub use sbd::{SbdMap, read_index_map, read_sbd};
 pub use siim::SiimConfig;

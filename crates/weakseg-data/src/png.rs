@@ -1,6 +1,7 @@
 //! PNG: images to 8-bit planes, index maps as the indices they store, and both back.
 
-use std::io::Cursor;
+use std::borrow::Cow;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Transformations};
@@ -193,22 +194,41 @@ pub fn write_gray_png(path: &Path, plane: &Plane<u8>) -> Result<(), DataError> {
 /// # Errors
 /// [`DataError::Shape`] for another number of channels; [`DataError::Io`], and `path` is then as before.
 pub fn write_rgb_png(path: &Path, image: &Stack<u8>) -> Result<(), DataError> {
-    let (height, width) = (image.height(), image.width());
+    let (color, samples) = interleaved(path, image)?;
+    write(path, image.height(), image.width(), color, None, &samples)
+}
+
+/// A 3×H×W colour picture or a 1×H×W grey one as a PNG file in memory, 8 bits.
+///
+/// # Errors
+/// [`DataError::Shape`] for another number of channels; [`DataError::Io`] for sides that no PNG has.
+pub fn encode_png(image: &Stack<u8>) -> Result<Vec<u8>, DataError> {
+    let path = Path::new("a PNG in memory");
+    let (color, samples) = interleaved(path, image)?;
+    let mut bytes = Vec::new();
+    encode(
+        &mut bytes,
+        image.height(),
+        image.width(),
+        color,
+        None,
+        &samples,
+    )
+    .map_err(DataError::io(path, "write"))?;
+    Ok(bytes)
+}
+
+/// The samples of a picture in the order of a PNG's.
+fn interleaved<'a>(
+    path: &Path,
+    image: &'a Stack<u8>,
+) -> Result<(ColorType, Cow<'a, [u8]>), DataError> {
     match image.channels() {
-        1 => write(
-            path,
-            height,
-            width,
-            ColorType::Grayscale,
-            None,
-            image.plane(0),
-        ),
+        1 => Ok((ColorType::Grayscale, Cow::Borrowed(image.plane(0)))),
         3 => {
             let (red, green, blue) = (image.plane(0), image.plane(1), image.plane(2));
-            let interleaved: Vec<u8> = (0..height * width)
-                .flat_map(|at| [red[at], green[at], blue[at]])
-                .collect();
-            write(path, height, width, ColorType::Rgb, None, &interleaved)
+            let pixels = (0..red.len()).flat_map(|at| [red[at], green[at], blue[at]]);
+            Ok((ColorType::Rgb, pixels.collect()))
         }
         other => Err(DataError::Shape {
             what: format!("picture for {}", path.display()),
@@ -299,21 +319,32 @@ fn write(
     palette: Option<Vec<u8>>,
     samples: &[u8],
 ) -> Result<(), DataError> {
+    atomic::write_with(path, |file| {
+        encode(file, height, width, color, palette, samples)
+    })
+}
+
+fn encode(
+    out: impl Write,
+    height: usize,
+    width: usize,
+    color: ColorType,
+    palette: Option<Vec<u8>>,
+    samples: &[u8],
+) -> std::io::Result<()> {
     let side = |length: usize| {
         u32::try_from(length).map_err(|_| {
             std::io::Error::other(format!("a side of {length} pixels is too long for a PNG"))
         })
     };
-    atomic::write_with(path, |file| {
-        let mut encoder = png::Encoder::new(file, side(width)?, side(height)?);
-        encoder.set_color(color);
-        encoder.set_depth(BitDepth::Eight);
-        if let Some(palette) = palette {
-            encoder.set_palette(palette);
-        }
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(samples)?;
-        writer.finish()?;
-        Ok(())
-    })
+    let mut encoder = png::Encoder::new(out, side(width)?, side(height)?);
+    encoder.set_color(color);
+    encoder.set_depth(BitDepth::Eight);
+    if let Some(palette) = palette {
+        encoder.set_palette(palette);
+    }
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(samples)?;
+    writer.finish()?;
+    Ok(())
 }

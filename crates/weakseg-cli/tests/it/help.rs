@@ -1,6 +1,6 @@
 use crate::program::Program;
 
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 29] = [
     &["demo"],
     &["run"],
     &["predict"],
@@ -25,6 +25,7 @@ const COMMANDS: [&[&str]; 28] = [
     &["bench"],
     &["bench", "step"],
     &["report"],
+    &["serve"],
     &["config"],
     &["config", "schema"],
     &["config", "show"],

@@ -13,6 +13,7 @@ mod kill;
 mod predict;
 mod program;
 mod run;
+mod serve;
 mod shared;
 mod tune;
 mod walk;

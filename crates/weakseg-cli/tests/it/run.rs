@@ -10,6 +10,7 @@ use weakseg_kernels::bf16_instruction_set;
 
 use crate::predict::predicts;
 use crate::program::Program;
+use crate::serve::serves;
 use crate::tune::tunes;
 
 /// `configs/tiny.toml` as it is, but for its data, which lie in the test's folder.
@@ -331,6 +332,7 @@ fn from_images_to_a_report_and_a_model() {
 
     predicts(&program);
     looks(&program);
+    serves(&program);
     tunes(&program);
 }
 

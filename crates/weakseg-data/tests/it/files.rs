@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType};
 use weakseg_data::{
-    DataError, Limits, Plane, Stack, Tone, read_image, read_image_size, read_index_png,
-    read_picture, read_stored_values, write_gray_png, write_index_png, write_rgb_png,
+    DataError, Limits, Plane, Stack, Tone, View, decode_picture, encode_png, read_image,
+    read_image_size, read_index_png, read_picture, read_stored_values, write_gray_png,
+    write_index_png, write_rgb_png,
 };
 
 fn oracle(name: &str) -> PathBuf {
@@ -463,4 +464,31 @@ fn other_files_are_named_for_what_they_are() {
             .to_string()
             .contains("gone.png")
     );
+}
+
+#[test]
+fn a_picture_in_memory_comes_back_as_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let decode = |bytes: &[u8], max_bytes| {
+        let limits = Limits {
+            max_bytes,
+            ..Limits::default()
+        };
+        decode_picture(Path::new("sent"), bytes, &limits, View::default())
+    };
+    for channels in [1, 3] {
+        let planes: Vec<Plane<u8>> = (0..channels).map(ramp).collect();
+        let image = Stack::from_planes(&planes).unwrap();
+        let bytes = encode_png(&image).unwrap();
+        assert_eq!(decode(&bytes, 1 << 20).unwrap().pixels, image);
+        let file = folder.path().join("a.png");
+        write_rgb_png(&file, &image).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), bytes);
+        let error = decode(&bytes, bytes.len() as u64 - 1).unwrap_err();
+        assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
+    }
+    let error = encode_png(&Stack::filled(2, 4, 4, 0)).unwrap_err();
+    assert!(matches!(error, DataError::Shape { .. }), "{error}");
+    let error = decode(b"no picture", 1 << 20).unwrap_err().to_string();
+    assert!(error.starts_with("sent: neither PNG"), "{error}");
 }

@@ -18,6 +18,7 @@ mod prepare;
 mod rows;
 mod run_dir;
 mod run_error;
+mod run_reader;
 mod run_record;
 mod scores;
 mod sections;
@@ -45,6 +46,8 @@ pub use inventory::Inventory;
 pub use rows::{Who, class_rows, finding_rows, mean_iou_row, precision_of};
 pub use run_dir::RunDir;
 pub use run_error::RunError;
+pub use run_reader::RunReader;
+pub(crate) use run_reader::cases_of;
 use run_record::step_of;
 pub use run_record::{Manifest, RunRecord, StepRecord};
 pub(crate) use run_record::{finished_folder, finished_outputs};
@@ -415,7 +418,7 @@ fn do_step(number: usize, bench: &Bench<'_>, truth: Option<&Truth>) -> Result<()
 }
 
 /// Digest of what a set is: every id, label and split, but not the folder it lies in.
-pub(crate) fn data_digest(cases: &Cases) -> String {
+fn data_digest(cases: &Cases) -> String {
     let listing: Vec<(&str, &[bool], weakseg_data::Split)> = cases
         .cases
         .iter()

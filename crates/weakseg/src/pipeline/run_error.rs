@@ -42,6 +42,15 @@ pub enum RunError {
         /// What differs.
         changed: String,
     },
+    /// The data are not those that the run was made from.
+    #[error(
+        "{}: the data set has other cases, labels or splits than when the run was made; bring back the set, or make a new run",
+        path.display()
+    )]
+    OtherData {
+        /// The run's folder.
+        path: PathBuf,
+    },
     /// The files of a finished step are no longer those that it wrote.
     #[error(
         "{}: step {step} is finished, but not all that it wrote is there as it was ({what}); put these files back, or make them \

@@ -5,7 +5,7 @@ use std::path::Path;
 use askama::Template;
 use weakseg_data::Split;
 
-use super::colour::{self, css};
+use super::colour;
 use super::curves::Curve;
 use super::data::{DataSummary, Skipped, SplitCounts};
 use super::error::ReportError;
@@ -236,7 +236,7 @@ fn plots(report: &Report) -> Vec<(String, String)> {
 /// The heat colours as a CSS gradient.
 fn ramp() -> String {
     let stops: Vec<String> = (0..=8_u8)
-        .map(|i| css(colour::heat(f32::from(i) / 8.0)))
+        .map(|i| colour::css(colour::heat(f32::from(i) / 8.0)))
         .collect();
     format!("linear-gradient(90deg,{})", stops.join(","))
 }
@@ -245,11 +245,11 @@ fn ramp() -> String {
 fn keys(report: &Report) -> Vec<(String, String)> {
     match report.data.classes.as_slice() {
         [_] => vec![
-            ("segmentation".to_owned(), css(colour::class(0))),
-            ("truth".to_owned(), css(colour::truth())),
+            ("segmentation".to_owned(), colour::css(colour::class(0))),
+            ("truth".to_owned(), colour::css(colour::truth())),
         ],
         many => {
-            let key = |(k, name): (usize, &String)| (short(name), css(colour::class(k)));
+            let key = |(k, name): (usize, &String)| (short(name), colour::css(colour::class(k)));
             many.iter().enumerate().take(MAX_KEYS).map(key).collect()
         }
     }

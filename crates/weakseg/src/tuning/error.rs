@@ -27,15 +27,6 @@ pub enum TuneError {
          compare values of cams.threshold by eval-cams instead"
     )]
     Exclusive,
-    /// The set is not what it was.
-    #[error(
-        "{}: the data set has other cases, labels or splits than when the run was made; bring back the set, or make a new run",
-        run.display()
-    )]
-    OtherData {
-        /// The run's folder.
-        run: PathBuf,
-    },
     /// No masks.
     #[error(
         "no case of the {split} split that is labelled with a finding has a mask, so there is nothing to tune by; give the set \

@@ -36,9 +36,7 @@ use weakseg_data::{Cases, LabelSpace, Split};
 use crate::cam::Threshold;
 use crate::config::Config;
 use crate::metrics::Bootstrap;
-use crate::pipeline::{
-    Inventory, RunRecord, StepError, choose_precision, data_digest, finished_outputs,
-};
+use crate::pipeline::{StepError, cases_of, choose_precision, finished_outputs};
 use crate::progress::{Progress, Stop};
 use measure::Source;
 
@@ -85,16 +83,9 @@ pub struct Job<'a> {
 /// # Errors
 /// See [`TuneError`].
 pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
-    let data = Inventory::of_run(job.run).map_err(StepError::from)?;
-    let unreadable = data.unwrap_or_default().unreadable;
-    let cases = job.config.data.open_readable_cases(job.base, &unreadable)?;
+    let cases = cases_of(job.run, job.config, job.base)?;
     if cases.classes.space == LabelSpace::Exclusive {
         return Err(TuneError::Exclusive);
-    }
-    if RunRecord::read(job.run).map_err(StepError::from)?.data != data_digest(&cases) {
-        return Err(TuneError::OtherData {
-            run: job.run.to_owned(),
-        });
     }
     let truth = job.config.data.open_truth(job.base, &cases)?;
     if !truth.has_masks(Split::Val) {

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use weakseg::cam::Threshold;
 use weakseg::pipeline::steps::ClassMaps;
+use weakseg::pipeline::{RunError, StepError};
 use weakseg::progress::{Progress, Silent, Stop};
 use weakseg::report::{ImageLabels, Metric, Report, Step, Subset};
 use weakseg::tuning::document::Tuned;
@@ -114,7 +115,10 @@ fn the_runs_own_rule_scores_what_the_run_has_found() {
         ..job(&Silent, &never)
     };
     let error = tune(&other).expect_err("another set");
-    assert!(matches!(error, TuneError::OtherData { .. }), "{error}");
+    let TuneError::Run(StepError::Run(error)) = error else {
+        panic!("{error}");
+    };
+    assert!(matches!(error, RunError::OtherData { .. }), "{error}");
 }
 
 /// Asks to stop at the first reading.

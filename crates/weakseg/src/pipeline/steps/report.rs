@@ -11,9 +11,8 @@ use super::classifier_chance;
 use super::image_notes;
 use super::make_instances::noise;
 use super::make_pseudo_labels::SCORES;
-use super::maps::upsample;
 use super::scoring::read_rows;
-use super::{ClassMaps, indices, instance_figures};
+use super::{ClassMaps, Heat, indices, instance_figures};
 use crate::files::io;
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
@@ -213,7 +212,8 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
         .map(|(place, role)| {
             let case = &cases[held_out[place]];
             let maps = |folder: &Path| -> Result<Option<Plane<f32>>, StepError> {
-                Ok(greatest(&ClassMaps::read(folder, &case.id)?))
+                let heat = Heat::of(&ClassMaps::read(folder, &case.id)?);
+                Ok(heat.map(|heat| heat.greatest()))
             };
             let cam = maps(&bench.run.folder("make-cams"))?;
             let irn = maps(&bench.run.folder("make-pseudo-labels").join(SCORES))?;
@@ -250,28 +250,6 @@ fn shrink(image: &Stack<u8>) -> Stack<u8> {
         side(image.width()),
         Filter::Area,
     )
-}
-
-/// The greatest of a case's maps at each place, divided by its maximum; none without maps.
-fn greatest(maps: &ClassMaps) -> Option<Plane<f32>> {
-    if maps.keys.is_empty() {
-        return None;
-    }
-    let large = upsample(&maps.maps, maps.maps.height() * 2, maps.maps.width() * 2);
-    let mut plane = large.to_plane(0);
-    for class in 1..large.channels() {
-        for (value, other) in plane.as_mut_slice().iter_mut().zip(large.plane(class)) {
-            *value = value.max(*other);
-        }
-    }
-    let top = plane.as_slice().iter().copied().fold(0.0f32, f32::max);
-    Some(plane.map(|&v| {
-        if top > 0.0 {
-            (v / top).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
-    }))
 }
 
 /// Foreground against background, whatever the classes: to choose pictures by, not to report.

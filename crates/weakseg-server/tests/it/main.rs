@@ -1,0 +1,7 @@
+//! The server as clients meet it, well-meaning ones and others. Runs are shown in the program's own tests, which have one.
+
+mod client;
+mod model;
+mod prediction;
+mod refusals;
+mod shutdown;
