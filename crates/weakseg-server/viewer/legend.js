@@ -82,7 +82,7 @@ export class Legend {
       const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((step) => this.run.heat[step]);
       const element = document.createElement("i");
       element.className = "swatch";
-      element.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
+      element.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
       return element;
     }
     const { fill, line } = style(layer);
