@@ -29,11 +29,11 @@ Examples:
   weakseg serve runs/first
   weakseg serve runs/first/08-train-segmenter/model.safetensors --port 0
 
-Open the address that is printed; Ctrl-C ends the server with exit code 0. There is no password and no
-encryption: with --host, whoever reaches this machine sees the images.
+Open the address that is printed; Ctrl-C ends the server with exit code 0. There is no
+password and no encryption: with --host, whoever reaches this machine sees the images.
 
-On the page: drag = window and level, wheel = zoom, right or middle drag = pan, i = invert, r = reset,
-up and down = cases, 1 to 9 = layers.")]
+On the page: drag = window and level, wheel = zoom, right or middle drag = pan, i = invert,
+r = reset, up and down = cases, 1 to 9 = layers.")]
 pub struct Serve {
     /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
     /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
