@@ -14,12 +14,14 @@ use crate::refusal::Refusal;
 pub struct Bounds {
     /// Most bytes of an image that is sent.
     pub upload: usize,
-    /// Time for a request's head, also of one that is waited for on an open connection.
+    /// Time for a request's head.
     pub head: Duration,
-    /// Time for a request's body.
+    /// Time for a request's body, which has its place among those that wait meanwhile.
     pub body: Duration,
-    /// Connections at once; further ones wait for one of them to end.
+    /// Connections at once, each for one request; further ones wait for one of them to end.
     pub connections: usize,
+    /// Time for a connection, whatever it waits for: also for a client that does not read its answer.
+    pub connection: Duration,
     /// Predictions that may wait for the one under way; each holds its image in memory.
     pub waiting: usize,
     /// Time that requests under way have once the server was asked to end.
@@ -33,6 +35,7 @@ impl Default for Bounds {
             head: Duration::from_secs(30),
             body: Duration::from_secs(120),
             connections: 64,
+            connection: Duration::from_secs(600),
             waiting: 3,
             grace: Duration::from_secs(3),
         }

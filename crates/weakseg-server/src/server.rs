@@ -134,13 +134,14 @@ async fn serve(
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
+            .keep_alive(false)
             .header_read_timeout(bounds.head);
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             // What went wrong with a connection is its client's affair.
-            let _ = connection.await;
+            let _ = tokio::time::timeout(bounds.connection, connection).await;
             drop(permit);
         });
     }

@@ -27,6 +27,13 @@ export class Stage {
     this.retone();
   }
 
+  /// Shows nothing.
+  clear() {
+    this.image = null;
+    this.readout.textContent = "";
+    this.redraw();
+  }
+
   /// Layers, first the lowest.
   lay(overlays) {
     this.overlays = overlays;

@@ -83,7 +83,11 @@ async function open() {
       const facts = `${answer.split} · labelled: ${names.join(", ") || "no finding"}`;
       show({ name: id, facts, notes: answer.notes, image, layers });
     } catch (error) {
-      if (error.name !== "AbortError") say(`${id}: ${error.message}`);
+      if (error.name === "AbortError") return;
+      say(`${id}: ${error.message}`);
+      // The picture of another case must not be taken for this one's.
+      stage.clear();
+      for (const name of ["about", "layers"]) part(name).hidden = true;
     } finally {
       clearTimeout(slow);
     }

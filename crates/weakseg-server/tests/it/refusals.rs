@@ -122,6 +122,20 @@ fn who_is_slow_is_not_waited_for() {
     assert_eq!(serving.get("/run").status, 200);
 }
 
+/// As one has to whose client neither asks nor reads its answer.
+#[test]
+fn a_connection_ends_whatever_it_waits_for() {
+    let bounds = Bounds {
+        connections: 1,
+        connection: Duration::from_secs(2),
+        head: Duration::from_secs(600),
+        ..bounds()
+    };
+    let serving = Serving::new(site(), bounds);
+    let _silent = serving.connect();
+    assert_eq!(serving.get("/run").status, 200, "there is room again");
+}
+
 #[test]
 fn a_full_queue_asks_to_come_again() {
     let bounds = Bounds {
