@@ -28,7 +28,7 @@ pub enum PredictError {
         step: &'static str,
     },
     /// The file holds another kind of network.
-    #[error("{}: this is a {found} network, expected a {expected}", path.display())]
+    #[error("{}: the network here is of the kind {found}, expected {expected}", path.display())]
     WrongRole {
         /// The file.
         path: PathBuf,
