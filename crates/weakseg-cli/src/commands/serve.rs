@@ -46,7 +46,7 @@ pub struct Serve {
     #[arg(long, value_name = "N", default_value_t = 8377)]
     port: u16,
     /// Largest image file that is taken, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = DEFAULT_UPLOAD)]
+    #[arg(long, value_name = "MIB", default_value_t = default_upload())]
     max_upload: NonZeroUsize,
     /// How grey DICOM images that are sent become 8 bits: window, percentile or raw; by default as in the run.
     #[arg(long, value_name = "TONE")]
@@ -57,7 +57,9 @@ pub struct Serve {
 }
 
 /// What [`Bounds`] has by default, in MiB.
-const DEFAULT_UPLOAD: NonZeroUsize = NonZeroUsize::new(256).expect("not 0");
+fn default_upload() -> NonZeroUsize {
+    NonZeroUsize::new(Bounds::default().upload >> 20).expect("some MiB")
+}
 
 #[derive(Serialize)]
 struct Address {

@@ -10,6 +10,8 @@ mod dicom_file;
 mod evaluate;
 mod help;
 mod kill;
+#[path = "../../../weakseg-server/tests/it/pixels.rs"]
+mod pixels;
 mod predict;
 mod program;
 mod run;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
-use weakseg_data::{Limits, View, decode_picture, npy, read_index_png};
+use weakseg_data::{Limits, npy, read_index_png};
 
+use crate::pixels::pixels;
 use crate::program::Program;
 
 /// The program, serving.
@@ -227,19 +228,4 @@ fn refuses(program: &Program) {
 fn indices(path: &Path) -> Vec<u8> {
     let mask = read_index_png(path, &Limits::default());
     mask.unwrap_or_else(|e| panic!("{e}")).into_vec()
-}
-
-/// The values of a PNG in base 64 (RFC 4648, §4).
-fn pixels(base64: &Value) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text = base64.as_str().expect("text").trim_end_matches('=');
-    let mut bytes = Vec::new();
-    for four in text.as_bytes().chunks(4) {
-        let digit = |c: &u8| DIGITS.iter().position(|d| d == c).expect("a digit") as u32;
-        let bits = four.iter().fold(0, |bits, c| bits << 6 | digit(c));
-        let bits = bits << (6 * (4 - four.len()));
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..four.len()]);
-    }
-    let picture = decode_picture(Path::new("a"), &bytes, &Limits::default(), View::default());
-    picture.unwrap_or_else(|e| panic!("{e}")).pixels.into_vec()
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod model;
+mod pixels;
 mod prediction;
 mod refusals;
 mod shutdown;

@@ -1,27 +1,10 @@
 //! What the page and a program get of a model.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use weakseg_data::{Limits, View, decode_picture};
 
 use crate::client::{Serving, bounds};
 use crate::model::{image, png, predictor, site};
-
-/// The values of a PNG in base 64 (RFC 4648, §4).
-fn pixels(base64: &Value) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text = base64.as_str().expect("text").trim_end_matches('=');
-    let mut bytes = Vec::new();
-    for four in text.as_bytes().chunks(4) {
-        let digit = |c: &u8| DIGITS.iter().position(|d| d == c).expect("a digit") as u32;
-        let bits = four.iter().fold(0, |bits, c| bits << 6 | digit(c));
-        let bits = bits << (6 * (4 - four.len()));
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..four.len()]);
-    }
-    let picture = decode_picture(Path::new("a"), &bytes, &Limits::default(), View::default());
-    picture.expect("a PNG").pixels.into_vec()
-}
+use crate::pixels::pixels;
 
 #[test]
 fn an_image_is_answered_as_the_library_has_it() {

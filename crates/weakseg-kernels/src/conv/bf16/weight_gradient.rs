@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::super::shape::ConvShape;
 use super::super::transpose::transpose;
 use super::grid::{Grid, Tap};
+use super::order::TILE;
 use crate::bf16::{Bf16, HALF, Line, Lines, Multiplier, Product, SIDE, STEP};
 use crate::instructions::Instructions;
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
@@ -230,7 +231,7 @@ impl Chunk<'_> {
                     a_stride: row * size_of::<u32>(),
                     a_steps: steps.as_ptr(),
                     b,
-                    b_step: HALF * HALF * size_of::<u32>(),
+                    b_step: TILE * size_of::<u32>(),
                     out: rows.map(|Rows { channel, tap }| {
                         (sums.get()).add((channel * taps.len() + tap) * outputs + column)
                     }),
