@@ -13,6 +13,8 @@
 //! `k` on all of them; FMA rounds once where the portable code without it rounds twice.
 #![allow(unsafe_code)] // Raw pointers and vector instructions; each block states its contract.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod dots;
 mod every_set;
 mod portable;

@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 
 use super::dots::{COLUMNS, Dots};
 use super::vector::{Vector, block, dots};
-use super::{Block, Tiles};
+use super::{Block, Tiles, avx2};
 use crate::instructions::Instructions;
 
 /// The sums of the lanes of four registers, which are transposed on the way: 8 shuffles in all.
@@ -113,7 +113,7 @@ vector!(
 );
 
 macro_rules! kernel {
-    ($name:ident, $features:literal, $type:ident, $rows:literal, $vectors:literal) => {
+    ($name:ident, $features:literal, $type:ident, $rows:expr, $vectors:literal) => {
         #[target_feature(enable = $features)]
         unsafe fn $name(part: &Block, first: *const f32) {
             // SAFETY: the same contract, and the instruction set is enabled here.
@@ -121,12 +121,11 @@ macro_rules! kernel {
         }
     };
 }
-// 4 rows of 3 registers leave 4 of AVX2's 16 registers for the operands, 8 rows of 3 leave 8 of
+// 4 rows of 3 registers leave 4 of AVX2's 16 registers for the operands ([`avx2::block`]), 8 rows of 3 leave 8 of
 // AVX-512's 32: enough multiply-adds in flight to hide their latency, and twice as many of them
 // as loads.
-kernel!(avx2_one, "avx2,fma", __m256, 4, 1);
-kernel!(avx2_two, "avx2,fma", __m256, 4, 2);
-kernel!(avx2_three, "avx2,fma", __m256, 4, 3);
+kernel!(avx2_one, "avx2,fma", __m256, { avx2::ROWS }, 1);
+kernel!(avx2_two, "avx2,fma", __m256, { avx2::ROWS }, 2);
 kernel!(avx512_one, "avx512f", __m512, 8, 1);
 kernel!(avx512_two, "avx512f", __m512, 8, 2);
 kernel!(avx512_three, "avx512f", __m512, 8, 3);
@@ -140,7 +139,7 @@ macro_rules! dots_kernel {
         }
     };
 }
-// Of AVX2's 16 registers 8 hold sums and 5 operands, of AVX-512's 32 there are 24 and 5.
+// Of AVX2's 16 registers 12 hold sums and 4 operands ([`avx2::dots`]), of AVX-512's 32 there are 24 and 5.
 dots_kernel!(avx2_dots_one, "avx2,fma", __m256, 1);
 dots_kernel!(avx2_dots_two, "avx2,fma", __m256, 2);
 dots_kernel!(avx512_dots_one, "avx512f", __m512, 1);
@@ -154,10 +153,10 @@ dots_kernel!(avx512_dots_six, "avx512f", __m512, 6);
 pub(super) fn avx2(set: Instructions) -> Tiles {
     Tiles {
         set,
-        rows: 4,
+        rows: avx2::ROWS,
         lanes: 8,
-        kernels: [avx2_one, avx2_two, avx2_three],
-        dots: &[avx2_dots_one, avx2_dots_two],
+        kernels: [avx2_one, avx2_two, avx2::block],
+        dots: &[avx2_dots_one, avx2_dots_two, avx2::dots],
         bf16: None,
     }
 }
