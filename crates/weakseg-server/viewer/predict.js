@@ -6,7 +6,7 @@ import { layer, painted, picture } from "./pixels.js";
 export class Trial {
   /// `parts` are elements: file, thresholds, rule. `show` is called with what to show, `changed` when its mask has, `say` with words.
   constructor(run, parts, { show, changed, say }) {
-    Object.assign(this, { run, parts, show, changed, say, trial: null });
+    Object.assign(this, { run, parts, show, changed, say, trial: null, waiting: new AbortController() });
     parts.file.addEventListener("change", () => {
       if (parts.file.files.length > 0) this.send(parts.file.files[0]);
       // The same file may be chosen again.
@@ -24,22 +24,28 @@ export class Trial {
       this.say(`${file.name} has ${file.size} bytes and the limit is ${this.run.max_upload}; see --max-upload`);
       return;
     }
+    // Only the last image sent is waited for, and none once a case is looked at.
+    this.waiting.abort();
+    const { signal } = (this.waiting = new AbortController());
     this.say(`${file.name}: the network is at work …`);
     try {
-      const said = await ask("/predict", { method: "POST", body: file, headers: { "content-type": "application/octet-stream" } });
+      const headers = { "content-type": "application/octet-stream" };
+      const said = await ask("/predict", { method: "POST", body: file, headers, signal });
       const [image, scores, mask] = await Promise.all([picture(said.image), ...said.layers.map(layer)]);
+      if (signal.aborted) return;
       const own = mask.planes.map((plane) => plane.values);
       this.trial = { name: file.name, said, scores, mask, own };
       this.say("");
       this.show({ name: file.name, facts: "sent to the model, and kept nowhere", notes: said.notes, image, layers: [scores, mask] });
       this.controls();
     } catch (error) {
-      this.say(`${file.name}: ${error.message}`);
+      if (error.name !== "AbortError") this.say(`${file.name}: ${error.message}`);
     }
   }
 
-  /// Forgets the image, as when a case of the run is looked at.
+  /// Forgets the image, or the one that is waited for, as when a case of the run is looked at.
   close() {
+    this.waiting.abort();
     this.trial = null;
     this.parts.thresholds.replaceChildren();
     this.parts.rule.textContent = "";

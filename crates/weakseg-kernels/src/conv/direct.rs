@@ -8,13 +8,20 @@
 //! output. Every output is summed by one task in one order, whatever the number of threads.
 #![allow(unsafe_code)] // Tasks write disjoint parts of one output; see the SAFETY comments.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::division::Division;
+use super::division::{Division, even, even_part};
 use super::lattice::Correlation;
 use super::planes::Planes;
+use super::prefetch::prefetch;
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::{Block, RUN, SLACK, Start, Tiles};
+
+/// Pixels and channels of planes read where they lie that meet all blocks at a time, in the first-level cache.
+const PIECE: usize = 3 * RUN;
+const DEPTH: usize = 96;
 
 /// Writes the pixels of this correlation, and no others, in all destination planes: those at
 /// `correlation.place` + multiples of `correlation.spread`.
@@ -65,6 +72,40 @@ pub(crate) unsafe fn correlate(
         // SAFETY: the caller's contract; each task has its own rows and channels.
         unsafe { task.run(destination) };
     });
+}
+
+/// Some source channels, where the division puts them.
+struct Source {
+    from: *const f32,
+    channels: Range<usize>,
+    in_place: bool,
+}
+
+/// Pixels of a run and channels of a source, counted from its first, that meet all blocks before the next ones do.
+struct Step {
+    pixels: Range<usize>,
+    channels: Range<usize>,
+}
+
+impl Source {
+    /// Planes that are read where they lie are far apart, and a run of each comes slowly: pieces of some channels stay in the
+    /// first-level cache while all blocks use them. Copied rows meet one block after the other.
+    fn steps(&self, run: usize) -> Vec<Step> {
+        let channels = self.channels.len();
+        let (piece, depth) = match self.in_place {
+            true => (PIECE, even(channels, DEPTH)),
+            false => (run, channels),
+        };
+        let pieces = (0..run).step_by(piece);
+        pieces
+            .flat_map(|pixel| {
+                (0..channels).step_by(depth).map(move |channel| Step {
+                    pixels: pixel..run.min(pixel + piece),
+                    channels: channel..channels.min(channel + depth),
+                })
+            })
+            .collect()
+    }
 }
 
 /// Where a task's sums go: `lines` runs, one behind the other, in each row.
@@ -145,12 +186,17 @@ impl Task<'_> {
             let mut channel = 0;
             while channel < planes.channels {
                 let channels = division.channels.min(planes.channels - channel);
-                let source = if in_place {
+                let from = if in_place {
                     let at = self.source_plane(channel) + self.first_row * division.width;
                     planes.source[at..].as_ptr()
                 } else {
                     self.copy_source(channel, channels, rows, copy);
                     copy.as_ptr()
+                };
+                let source = Source {
+                    from,
+                    channels: channel..channel + channels,
+                    in_place,
                 };
                 let sums = Sums {
                     out,
@@ -160,7 +206,7 @@ impl Task<'_> {
                 };
                 // SAFETY: the copy holds these channels with slack behind, or they were found readable in place; the
                 // sums have room for each line of each row, here or in the destination.
-                unsafe { self.add_products(source, channel, channels, blocks.clone(), &sums) };
+                unsafe { self.add_products(&source, blocks.clone(), &sums) };
                 channel += channels;
             }
             if !straight {
@@ -224,61 +270,99 @@ impl Task<'_> {
         }
     }
 
-    /// Adds the products of `channels` source channels to the sums of the channel blocks.
+    /// Adds the products of some source channels to the sums of the channel blocks.
     ///
     /// # Safety
     ///
-    /// `source` must hold these channels as the division says, a run of each line readable at every tap's offset, and `sums`
+    /// `source` must hold its channels as the division says, a run of each line readable at every tap's offset, and `sums`
     /// be writable for each line of each row of the blocks, by nobody else.
-    unsafe fn add_products(
+    unsafe fn add_products(&self, source: &Source, blocks: Range<usize>, sums: &Sums) {
+        let steps = source.steps(sums.run);
+        for line in 0..sums.lines {
+            let from = source.from.wrapping_add(line * self.division.width);
+            for (at, step) in steps.iter().enumerate() {
+                for (row, block) in blocks.clone().enumerate() {
+                    if source.in_place
+                        && let Some(next) = steps.get(at + 1)
+                    {
+                        self.fetch(
+                            from,
+                            next,
+                            even_part(next.channels.len(), blocks.len(), row),
+                        );
+                    }
+                    let row = row * self.tiles.rows * sums.row_stride;
+                    // SAFETY: the caller's contract; the step's pixels lie in the line's run.
+                    unsafe {
+                        let out = sums.out.add(row + line * sums.run + step.pixels.start);
+                        self.add_block(source, from, step, block, out, sums.row_stride);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for the pixels of some of a step's channels.
+    fn fetch(&self, from: *const f32, step: &Step, some: Range<usize>) {
+        let taps = self.correlation.taps.len();
+        let channels = step.channels.start + some.start..step.channels.start + some.end;
+        for offset in &self.offsets[channels.start * taps..channels.end * taps] {
+            let from = from.wrapping_add(*offset as usize + step.pixels.start);
+            // One line more than pixels fill, for they need not begin with one.
+            for pixel in (0..=PIECE).step_by(RUN) {
+                prefetch(from.wrapping_add(pixel));
+            }
+        }
+    }
+
+    /// Adds the products of a step to the sums of a block, whose first is `out`.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::add_products`], for the step's pixels and the block's rows.
+    unsafe fn add_block(
         &self,
-        source: *const f32,
-        channel: usize,
-        channels: usize,
-        blocks: std::ops::Range<usize>,
-        sums: &Sums,
+        source: &Source,
+        from: *const f32,
+        step: &Step,
+        block: usize,
+        out: *mut f32,
+        row_stride: usize,
     ) {
         let (tiles, planes) = (self.tiles, self.planes);
         let taps = self.correlation.taps.len();
-        let column = planes.channels * taps * tiles.rows;
-        let all_blocks = planes.rows.div_ceil(tiles.rows);
-        for (at, block) in blocks.enumerate() {
-            let mut first = [0.0; 16];
+        let offsets = &self.offsets[step.channels.start * taps..step.channels.end * taps];
+        let channel = source.channels.start + step.channels.start;
+        let mut first = [0.0; 16];
+        let start = if channel == 0 {
             if let Some(bias) = planes.ending.bias {
                 let from = block * tiles.rows;
                 let until = planes.rows.min(from + tiles.rows);
                 let bias = &bias[self.group * planes.rows..][from..until];
                 first[..bias.len()].copy_from_slice(bias);
             }
-            let start = if channel == 0 {
-                Start::From(&first)
-            } else {
-                Start::Destination
-            };
-            let weights = &self.packed[(self.group * all_blocks + block) * column..][..column];
-            let weights = &weights[channel * taps * tiles.rows..];
-            assert!(weights.len() >= channels * taps * tiles.rows);
-            assert!(self.offsets.len() >= channels * taps);
-            for line in 0..sums.lines {
-                // SAFETY: weights and offsets hold `channels * taps` columns (asserted); the caller vouches for source and
-                // sums.
-                unsafe {
-                    tiles.run(
-                        &Block {
-                            depth: channels * taps,
-                            a: weights.as_ptr(),
-                            b: source.add(line * self.division.width),
-                            offsets: self.offsets.as_ptr(),
-                            out: sums
-                                .out
-                                .add(at * tiles.rows * sums.row_stride + line * sums.run),
-                            row_stride: sums.row_stride,
-                        },
-                        sums.run,
-                        start,
-                    );
-                }
-            }
+            Start::From(&first)
+        } else {
+            Start::Destination
+        };
+        let column = planes.channels * taps * tiles.rows;
+        let all_blocks = planes.rows.div_ceil(tiles.rows);
+        let weights = &self.packed[(self.group * all_blocks + block) * column..][..column];
+        let weights = &weights[channel * taps * tiles.rows..][..offsets.len() * tiles.rows];
+        // SAFETY: weights hold a column for each offset (sliced); the caller vouches for source and sums.
+        unsafe {
+            tiles.run(
+                &Block {
+                    depth: offsets.len(),
+                    a: weights.as_ptr(),
+                    b: from.add(step.pixels.start),
+                    offsets: offsets.as_ptr(),
+                    out,
+                    row_stride,
+                },
+                step.pixels.len(),
+                start,
+            );
         }
     }
 

@@ -32,6 +32,7 @@ mod options;
 mod panels;
 mod planes;
 mod pointwise;
+mod prefetch;
 #[cfg(test)]
 mod reference;
 mod rows;

@@ -51,12 +51,15 @@ pub(crate) struct WeightColumns {
     taps: usize,
 }
 
-/// Copies a column. The usual one has a length that the compiler knows: a call for each would cost more than the copy.
+/// Copies a column. The usual ones have a length that the compiler knows: a call for each would cost more than the copy.
 #[inline(always)]
 fn copy_column(from: &[f32], to: &mut [f32]) {
-    match (from.as_array::<8>(), to.as_mut_array::<8>()) {
-        (Some(from), Some(to)) => *to = *from,
-        _ => to.copy_from_slice(from),
+    if let (Some(from), Some(to)) = (from.as_array::<8>(), to.as_mut_array::<8>()) {
+        *to = *from;
+    } else if let (Some(from), Some(to)) = (from.as_array::<4>(), to.as_mut_array::<4>()) {
+        *to = *from;
+    } else {
+        to.copy_from_slice(from);
     }
 }
 

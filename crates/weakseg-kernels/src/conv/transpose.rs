@@ -82,6 +82,16 @@ fn transpose_blocks(
                 channel += LINE;
             }
         }
+        #[cfg(target_arch = "x86_64")]
+        if end - first == LINE && set.set() == Set::Avx2 {
+            while channel + SIDE <= channels {
+                let from = &from[channel * stride + first..][..(SIDE - 1) * stride + LINE];
+                let to = &mut to[first * width + channel..][..(LINE - 1) * width + SIDE];
+                // SAFETY: 4 rows of 16 values and 16 of 4, just sliced; the machine has the set.
+                unsafe { transpose_four(from.as_ptr(), stride, to.as_mut_ptr(), width) };
+                channel += SIDE;
+            }
+        }
         for channel in (channel..whole_channels).step_by(SIDE) {
             for pixel in (first..end).step_by(SIDE) {
                 let rows: [&[f32; SIDE]; SIDE] = std::array::from_fn(|c| {
@@ -131,6 +141,45 @@ unsafe fn transpose_line(from: *const f32, stride: usize, to: *mut f32, width: u
         }
         for (row, values) in transposed(rows).into_iter().enumerate() {
             _mm512_storeu_si512(to.add(row * width).cast(), values);
+        }
+    }
+}
+
+/// A block of [`SIDE`] channels and [`LINE`] pixels.
+///
+/// # Safety
+///
+/// 16 values must be readable in each of 4 rows and 4 writable in each of 16, and the machine have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[allow(unsafe_code)] // Loads and stores of registers.
+unsafe fn transpose_four(from: *const f32, stride: usize, to: *mut f32, width: usize) {
+    use std::arch::x86_64::{
+        _mm_storeu_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_loadu_ps,
+        _mm256_shuffle_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    };
+    /// Pixels of a register, and of a half.
+    const PIXELS: usize = LINE / 2;
+    const HALF: usize = PIXELS / 2;
+    for first in (0..LINE).step_by(PIXELS) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let row = |channel: usize| _mm256_loadu_ps(from.add(channel * stride + first));
+            let [a, b, c, d] = [row(0), row(1), row(2), row(3)];
+            let ab = [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
+            let cd = [_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)];
+            // Each register holds the channels of a pixel of either half.
+            let pixels = [
+                _mm256_shuffle_ps::<0b01_00_01_00>(ab[0], cd[0]),
+                _mm256_shuffle_ps::<0b11_10_11_10>(ab[0], cd[0]),
+                _mm256_shuffle_ps::<0b01_00_01_00>(ab[1], cd[1]),
+                _mm256_shuffle_ps::<0b11_10_11_10>(ab[1], cd[1]),
+            ];
+            for (pixel, channels) in pixels.into_iter().enumerate() {
+                let to = to.add((first + pixel) * width);
+                _mm_storeu_ps(to, _mm256_castps256_ps128(channels));
+                _mm_storeu_ps(to.add(HALF * width), _mm256_extractf128_ps::<1>(channels));
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Sums of products back to destination pixels.
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
+use super::super::prefetch::prefetch;
 use super::super::transpose::{SIDE, transpose_block};
-use super::source::prefetch;
 use super::tiling::TileBlock;
 use super::transform::{Destination, STEP, both_axes};
 use crate::norm::ChannelMap;

@@ -1,6 +1,7 @@
 //! Source tiles: copied with their padding, transformed, one tile a lane.
 #![allow(unsafe_code)] // Vectors and raw pointers; see the SAFETY comments.
 
+use super::super::prefetch::prefetch;
 use super::super::transpose::{SIDE, transpose_block};
 use super::tiling::{RowCopy, TileBlock};
 use super::transform::{Source, TILE, both_axes};
@@ -55,19 +56,6 @@ fn copy_row(source: &[f32], from: usize, copy: &RowCopy, to: &mut [f32]) {
         to[..copy.present].copy_from_slice(&source[from..][..copy.present]);
     }
     zeros(&mut to[copy.present..], copy.after);
-}
-
-/// Asks for the cache line of a value that will be used soon; any address will do.
-#[inline(always)]
-pub(super) fn prefetch(at: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which reads nothing; SSE is part of every x86-64.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 struct Plane<'a> {

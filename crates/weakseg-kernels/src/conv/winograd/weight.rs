@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::super::prefetch::prefetch;
 use super::pass::Pass;
-use super::source::prefetch;
 use super::transform::{PRODUCTS, TILE, Weight, both_axes};
 #[cfg(target_arch = "x86_64")]
 use crate::bf16::x86::transposed;
