@@ -12,16 +12,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::division::{Division, even, even_part};
+use super::division::{Division, even_part};
 use super::lattice::Correlation;
 use super::planes::Planes;
 use super::prefetch::prefetch;
+use super::steps::{PIECE, Source, Step};
 use crate::scratch::{Shared, with_buffers};
 use crate::tile::{Block, RUN, SLACK, Start, Tiles};
-
-/// Pixels and channels of planes read where they lie that meet all blocks at a time, in the first-level cache.
-const PIECE: usize = 3 * RUN;
-const DEPTH: usize = 96;
 
 /// Writes the pixels of this correlation, and no others, in all destination planes: those at
 /// `correlation.place` + multiples of `correlation.spread`.
@@ -72,40 +69,6 @@ pub(crate) unsafe fn correlate(
         // SAFETY: the caller's contract; each task has its own rows and channels.
         unsafe { task.run(destination) };
     });
-}
-
-/// Some source channels, where the division puts them.
-struct Source {
-    from: *const f32,
-    channels: Range<usize>,
-    in_place: bool,
-}
-
-/// Pixels of a run and channels of a source, counted from its first, that meet all blocks before the next ones do.
-struct Step {
-    pixels: Range<usize>,
-    channels: Range<usize>,
-}
-
-impl Source {
-    /// Planes that are read where they lie are far apart, and a run of each comes slowly: pieces of some channels stay in the
-    /// first-level cache while all blocks use them. Copied rows meet one block after the other.
-    fn steps(&self, run: usize) -> Vec<Step> {
-        let channels = self.channels.len();
-        let (piece, depth) = match self.in_place {
-            true => (PIECE, even(channels, DEPTH)),
-            false => (run, channels),
-        };
-        let pieces = (0..run).step_by(piece);
-        pieces
-            .flat_map(|pixel| {
-                (0..channels).step_by(depth).map(move |channel| Step {
-                    pixels: pixel..run.min(pixel + piece),
-                    channels: channel..channels.min(channel + depth),
-                })
-            })
-            .collect()
-    }
 }
 
 /// Where a task's sums go: `lines` runs, one behind the other, in each row.

@@ -37,6 +37,7 @@ mod prefetch;
 mod reference;
 mod rows;
 mod shape;
+mod steps;
 mod transpose;
 mod weight_division;
 mod weight_gradient;

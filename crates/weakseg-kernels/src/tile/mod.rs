@@ -160,3 +160,6 @@ impl Tiles {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,12 +44,14 @@ pub enum RunError {
     },
     /// The data are not those that the run was made from.
     #[error(
-        "{}: the data set has other cases, labels or splits than when the run was made; bring back the set, or make a new run",
-        path.display()
+        "{}: the data set has other cases, labels or splits than when the run was made{}; bring back the set, or make a new run",
+        path.display(), in_brackets(changed)
     )]
     OtherData {
         /// The run's folder.
         path: PathBuf,
+        /// What differs; nothing where the run, of an earlier version, did not note it.
+        changed: Vec<String>,
     },
     /// The files of a finished step are no longer those that it wrote.
     #[error(
@@ -122,5 +124,13 @@ fn remedy(path: &Path) -> String {
             folder.display()
         ),
         None => "remove it: `weakseg run` writes it anew".to_owned(),
+    }
+}
+
+/// What differs, behind what it differs from; nothing where nothing is said.
+fn in_brackets(changed: &[String]) -> String {
+    match changed {
+        [] => String::new(),
+        changed => format!(" ({})", changed.join("; ")),
     }
 }

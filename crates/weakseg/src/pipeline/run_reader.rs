@@ -1,5 +1,6 @@
 //! [`RunReader`]: what a run has made of its cases, for those who only look at it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weakseg_data::mask_store::MaskStore;
@@ -110,11 +111,15 @@ impl RunReader {
 /// When the folder is no run, when its data cannot be opened, or are others than the run was made from.
 pub(crate) fn cases_of(root: &Path, config: &Config, base: &Path) -> Result<Cases, StepError> {
     let record = RunRecord::read(root)?;
-    let unreadable = Inventory::of_run(root)?.unwrap_or_default().unreadable;
-    let cases = config.data.open_readable_cases(base, &unreadable)?;
+    let then = Inventory::of_run(root)?;
+    let none = BTreeMap::new();
+    let unreadable = then.as_ref().map_or(&none, |then| &then.unreadable);
+    let cases = config.data.open_readable_cases(base, unreadable)?;
     if record.data != data_digest(&cases) {
+        let changed = then.map(|then| Inventory::of_cases(&cases).other_labels(&then));
         return Err(RunError::OtherData {
             path: root.to_owned(),
+            changed: changed.unwrap_or_default(),
         }
         .into());
     }

@@ -118,7 +118,10 @@ fn the_runs_own_rule_scores_what_the_run_has_found() {
     let TuneError::Run(StepError::Run(error)) = error else {
         panic!("{error}");
     };
-    assert!(matches!(error, RunError::OtherData { .. }), "{error}");
+    let RunError::OtherData { changed, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(changed[0].starts_with("split of `"), "{error}");
 }
 
 /// Asks to stop at the first reading.

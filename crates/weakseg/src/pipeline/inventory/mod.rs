@@ -83,6 +83,17 @@ impl Inventory {
                 Some(prints)
             }
         };
+        Ok(Self {
+            images: images.prints,
+            view: Some(images.view),
+            unreadable: images.unreadable,
+            truth,
+            ..Self::of_cases(cases)
+        })
+    }
+
+    /// That of cases of whose files nothing is known.
+    pub(super) fn of_cases(cases: &Cases) -> Self {
         let told = cases.cases.iter().map(|case| {
             let told = Told {
                 labels: case.labels.clone(),
@@ -90,15 +101,12 @@ impl Inventory {
             };
             (case.id.clone(), told)
         });
-        Ok(Self {
+        Self {
             digest: data_digest(cases),
             classes: cases.classes.names.clone(),
             cases: told.collect(),
-            images: images.prints,
-            view: Some(images.view),
-            unreadable: images.unreadable,
-            truth,
-        })
+            ..Self::default()
+        }
     }
 
     /// That of a run when it was last opened; none where earlier versions took none.
