@@ -241,26 +241,16 @@ impl Task<'_> {
     /// be writable for each line of each row of the blocks, by nobody else.
     unsafe fn add_products(&self, source: &Source, blocks: Range<usize>, sums: &Sums) {
         let steps = source.steps(sums.run);
-        for line in 0..sums.lines {
-            let from = source.from.wrapping_add(line * self.division.width);
-            for (at, step) in steps.iter().enumerate() {
-                for (row, block) in blocks.clone().enumerate() {
-                    if source.in_place
-                        && let Some(next) = steps.get(at + 1)
-                    {
-                        self.fetch(
-                            from,
-                            next,
-                            even_part(next.channels.len(), blocks.len(), row),
-                        );
-                    }
-                    let row = row * self.tiles.rows * sums.row_stride;
-                    // SAFETY: the caller's contract; the step's pixels lie in the line's run.
-                    unsafe {
-                        let out = sums.out.add(row + line * sums.run + step.pixels.start);
-                        self.add_block(source, from, step, block, out, sums.row_stride);
-                    }
+        for (at, step) in steps.iter().enumerate() {
+            for (row, block) in blocks.clone().enumerate() {
+                if source.in_place
+                    && let Some(next) = steps.get(at + 1)
+                {
+                    let some = even_part(next.channels.len(), blocks.len(), row);
+                    self.fetch(source.from, next, some);
                 }
+                // SAFETY: the caller's contract; the step's pixels lie in each line's run.
+                unsafe { self.add_block(source, step, block, row, sums) };
             }
         }
     }
@@ -278,20 +268,12 @@ impl Task<'_> {
         }
     }
 
-    /// Adds the products of a step to the sums of a block, whose first is `out`.
+    /// Adds the products of a step to the sums of a block, which are those of the task's block number `at`.
     ///
     /// # Safety
     ///
     /// As [`Self::add_products`], for the step's pixels and the block's rows.
-    unsafe fn add_block(
-        &self,
-        source: &Source,
-        from: *const f32,
-        step: &Step,
-        block: usize,
-        out: *mut f32,
-        row_stride: usize,
-    ) {
+    unsafe fn add_block(&self, source: &Source, step: &Step, block: usize, at: usize, sums: &Sums) {
         let (tiles, planes) = (self.tiles, self.planes);
         let taps = self.correlation.taps.len();
         let offsets = &self.offsets[step.channels.start * taps..step.channels.end * taps];
@@ -312,20 +294,25 @@ impl Task<'_> {
         let all_blocks = planes.rows.div_ceil(tiles.rows);
         let weights = &self.packed[(self.group * all_blocks + block) * column..][..column];
         let weights = &weights[channel * taps * tiles.rows..][..offsets.len() * tiles.rows];
-        // SAFETY: weights hold a column for each offset (sliced); the caller vouches for source and sums.
-        unsafe {
-            tiles.run(
-                &Block {
-                    depth: offsets.len(),
-                    a: weights.as_ptr(),
-                    b: from.add(step.pixels.start),
-                    offsets: offsets.as_ptr(),
-                    out,
-                    row_stride,
-                },
-                step.pixels.len(),
-                start,
-            );
+        let row = at * tiles.rows * sums.row_stride;
+        for line in 0..sums.lines {
+            // SAFETY: weights hold a column for each offset (sliced); the caller vouches for source and sums.
+            unsafe {
+                tiles.run(
+                    &Block {
+                        depth: offsets.len(),
+                        a: weights.as_ptr(),
+                        b: source
+                            .from
+                            .add(line * self.division.width + step.pixels.start),
+                        offsets: offsets.as_ptr(),
+                        out: sums.out.add(row + line * sums.run + step.pixels.start),
+                        row_stride: sums.row_stride,
+                    },
+                    step.pixels.len(),
+                    start,
+                );
+            }
         }
     }
 

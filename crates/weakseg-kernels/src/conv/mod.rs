@@ -17,7 +17,7 @@
 //! All but Winograd's and the depthwise are sums over taps of shifted products ([`lattice`]),
 //! computed by the table-driven kernel of [`crate::tile`] over packed weights ([`planes`]); taps
 //! that lie outside the input for whole rectangles are left out there. How the work is cut is
-//! said in [`division`] and [`weight_division`].
+//! said in [`division`], [`steps`] and [`weight_division`].
 #![allow(unsafe_code)] // Outputs are written by the tasks through a shared pointer.
 
 mod bf16;

@@ -23,6 +23,10 @@ const DOT_ROWS: usize = 3;
 const LANES: usize = 8;
 
 /// As [`block`](super::vector::block), of 4 rows of 3 registers: 12 multiply-adds to 7 values that are read.
+///
+/// # Safety
+///
+/// As `Tiles::run`, of 24 values in a row; `first` is null or readable for 4 values.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn block(block: &Block, first: *const f32) {
     let place = |r: usize, v: usize| block.out.wrapping_add(r * block.row_stride + v * LANES);
@@ -103,6 +107,10 @@ pub(super) unsafe fn block(block: &Block, first: *const f32) {
 }
 
 /// As [`dots`](super::vector::dots), of 3 rows: 12 multiply-adds to 7 registers that are read.
+///
+/// # Safety
+///
+/// As `Tiles::dots`, with 3 rows.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn dots(dots: &Dots, out: &mut [[f32; COLUMNS]]) {
     let mut sums = [[_mm256_setzero_ps(); COLUMNS]; DOT_ROWS];
