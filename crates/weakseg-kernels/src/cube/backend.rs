@@ -5,7 +5,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::channels_last::{self, BatchNorm, channel_sums};
 use super::precision::{self, rounded};
-use super::{conv, planes, resize};
+use super::{channel_sums, conv, planes, product, resize};
 use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
@@ -21,7 +21,9 @@ impl Kernels for Cube {
         bias: Option<FloatTensor<Self>>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        let output = if precision::serves(options) {
+        let output = if product::serves(&x, &weight, options) {
+            product::output(x, weight, options, precision::arithmetic())
+        } else if precision::serves(options) {
             rounded::<Self, _>([x, weight], |[x, weight]| {
                 default::conv2d_forward::<Self>(x, weight, None, options)
             })
@@ -40,6 +42,10 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
+        if product::serves(&x, &weight, options) {
+            let arithmetic = precision::arithmetic();
+            return product::input_gradient(x, weight, output_gradient, options, arithmetic);
+        }
         if !precision::serves(options) {
             return default::conv2d_input_gradient::<Self>(x, weight, output_gradient, options);
         }
@@ -55,6 +61,10 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
+        if product::serves(&x, &weight, options) {
+            let arithmetic = precision::arithmetic();
+            return product::weight_gradient(x, weight, output_gradient, options, arithmetic);
+        }
         if !precision::serves(options) {
             return default::conv2d_weight_gradient::<Self>(x, weight, output_gradient, options);
         }
@@ -82,7 +92,7 @@ impl Kernels for Cube {
         beta: FloatTensor<Self>,
         options: NormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        BatchNorm::<Self>::of(x, gamma, beta, options).output(None)
+        batch_norm(x, gamma, beta, options).output(None)
     }
 
     fn batch_norm_backward(
@@ -95,7 +105,14 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3] {
         let channels = [gamma, beta, mean, variance];
-        BatchNorm::<Self>::again(x, channels, options).gradients(output_gradient)
+        if !channel_sums::serves(&x) {
+            return BatchNorm::<Self>::again(x, channels, options).gradients(output_gradient);
+        }
+        let norm = BatchNorm::<Self>::again(x.clone(), channels, options);
+        let [mean, scale, shift] = norm.line();
+        let gradient = output_gradient.clone();
+        let sums = channel_sums::gradient_sums(x, gradient, mean, scale, shift, options.relu);
+        norm.gradients_by(output_gradient, sums)
     }
 
     fn batch_norm_add_forward(
@@ -109,7 +126,7 @@ impl Kernels for Cube {
             epsilon,
             relu: true,
         };
-        BatchNorm::<Self>::of(x, gamma, beta, options).output(Some(shortcut))
+        batch_norm(x, gamma, beta, options).output(Some(shortcut))
     }
 
     fn channel_affine_forward(
@@ -153,6 +170,20 @@ impl Kernels for Cube {
     fn global_mean_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         planes::mean::<Self>(x)
     }
+}
+
+/// Batch norm with x's own statistics.
+fn batch_norm(
+    x: FloatTensor<Cube>,
+    gamma: FloatTensor<Cube>,
+    beta: FloatTensor<Cube>,
+    options: NormOptions,
+) -> BatchNorm<Cube> {
+    if !channel_sums::serves(&x) {
+        return BatchNorm::of(x, gamma, beta, options);
+    }
+    let [mean, variance] = channel_sums::moments(x.clone());
+    BatchNorm::again(x, [gamma, beta, mean, variance], options)
 }
 
 route_to_kernels!(Cube);

@@ -8,11 +8,17 @@
 
 #[cfg(feature = "cube")]
 mod backend;
+#[cfg(feature = "cube")]
+mod channel_sums;
 mod channels_last;
 mod conv;
+#[cfg(feature = "cube")]
+mod operation;
 mod planes;
 #[cfg(feature = "cube")]
 mod precision;
+#[cfg(feature = "cube")]
+mod product;
 mod resize;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DType, DTypeUsage, Dispatch, FloatDType};
 use burn::tensor::Device;
 
+use super::product::Arithmetic;
 use crate::conv::ConvOptions;
 
 static BF16: AtomicBool = AtomicBool::new(false);
@@ -25,6 +26,15 @@ pub fn choose_bf16(enabled: bool, device: &Device) -> bool {
 /// nothing and is not offered for bf16 by Vulkan.
 pub fn serves(options: ConvOptions) -> bool {
     BF16.load(Ordering::Relaxed) && options.groups == 1
+}
+
+/// How convolutions of this process multiply.
+pub fn arithmetic() -> Arithmetic {
+    if BF16.load(Ordering::Relaxed) {
+        Arithmetic::Bf16
+    } else {
+        Arithmetic::F32
+    }
 }
 
 /// What comes of operands rounded to bf16, as f32. Sums are f32 inside the kernels; the result is rounded once more.

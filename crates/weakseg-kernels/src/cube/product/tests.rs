@@ -1,0 +1,106 @@
+//! The passes beside the CPU's, on the GPU that `WEAKSEG_TEST_DEVICE` asks for (`cargo xtask gpu vulkan product`); without
+//! matrix units by the kernel's other way to multiply.
+
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Cube, Flex, TensorData};
+use burn_cubecl::CubeDevice;
+
+use super::passes::{self, Arithmetic, Units};
+use crate::conv::ConvOptions;
+use crate::default;
+
+/// Three of four products of parts whose last 8 bits are lost, summed up to 1000 times.
+const TOLERANCE_F32: f32 = 3e-5;
+
+/// Operands with 8 bits.
+const TOLERANCE_BF16: f32 = 2e-2;
+
+type Values = Vec<f32>;
+
+/// x, weight; options.
+fn cases() -> Vec<([usize; 4], [usize; 4], ConvOptions)> {
+    let same = ConvOptions::same;
+    vec![
+        ([2, 64, 9, 11], [64, 64, 3, 3], same(3, 1)),
+        ([2, 3, 17, 20], [64, 3, 7, 7], same(7, 1).with_stride(2)),
+        ([1, 136, 13, 10], [21, 136, 1, 1], ConvOptions::default()),
+        ([1, 24, 14, 15], [40, 24, 3, 3], same(3, 2)),
+        ([3, 64, 15, 16], [128, 64, 3, 3], same(3, 1).with_stride(2)),
+        ([2, 32, 12, 13], [200, 32, 1, 1], same(1, 1).with_stride(2)),
+        ([1, 512, 5, 5], [8, 512, 3, 3], same(3, 4)),
+    ]
+}
+
+fn numbers(shape: [usize; 4], seed: u32) -> TensorData {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345) % (1 << 31);
+        (state >> 15) as f32 / f32::from(1u16 << 15) - 1.0
+    };
+    let values: Values = (0..shape.iter().product()).map(|_| next()).collect();
+    TensorData::new(values, shape)
+}
+
+fn device() -> CubeDevice {
+    CubeDevice::default()
+}
+
+fn on_gpu(shape: [usize; 4], seed: u32) -> FloatTensor<Cube> {
+    Cube::float_from_data(numbers(shape, seed), &device())
+}
+
+fn on_cpu(shape: [usize; 4], seed: u32) -> FloatTensor<Flex> {
+    FloatTensor::<Flex>::from_data(numbers(shape, seed))
+}
+
+fn read(tensor: FloatTensor<Cube>) -> Values {
+    let data = cubecl::future::block_on(Cube::float_into_data(tensor)).expect("readable");
+    data.try_to_vec::<f32>().expect("f32")
+}
+
+fn read_cpu(tensor: &FloatTensor<Flex>) -> Values {
+    let whole = tensor.to_contiguous();
+    whole.as_slice::<f32>().expect("contiguous").to_vec()
+}
+
+#[track_caller]
+fn assert_close(what: &str, found: &Values, expected: &Values, tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-20_f32, |m, v| m.max(v.abs()));
+    let pairs = found.iter().zip(expected);
+    let error = pairs.fold(0f32, |m, (a, b)| if a.is_finite() { m.max((a - b).abs()) } else { f32::INFINITY }) / scale;
+    println!("{what}: {error:.1e}");
+    assert!(error <= tolerance, "{what}: {error:e}");
+}
+
+#[test]
+#[ignore = "needs a GPU or SwiftShader: cargo xtask gpu vulkan product"]
+fn passes_equal_the_cpu() {
+    let probe = on_gpu([1, 1, 1, 1], 1);
+    let units = if passes::has_matrix_units(&probe) { Units::Matrix } else { Units::Scalar };
+    println!("{units:?}");
+    for (x_shape, weight_shape, options) in cases() {
+        for (arithmetic, tolerance) in [
+            (Arithmetic::F32, TOLERANCE_F32),
+            (Arithmetic::Bf16, TOLERANCE_BF16),
+        ] {
+            let (x, weight) = (on_cpu(x_shape, 1), on_cpu(weight_shape, 2));
+            let output = default::conv2d_forward::<Flex>(x.clone(), weight.clone(), None, options);
+            let [kh, kw] = [weight_shape[2], weight_shape[3]];
+            let [tall, wide] = options.output_size([x_shape[2], x_shape[3]], [kh, kw]);
+            let shape = [x_shape[0], weight_shape[0], tall, wide];
+            let upstream = on_cpu(shape, 3);
+            let of_x = default::conv2d_input_gradient::<Flex>(x.clone(), weight.clone(), upstream.clone(), options);
+            let of_weight = default::conv2d_weight_gradient::<Flex>(x, weight, upstream, options);
+            let (x, weight, upstream) = (on_gpu(x_shape, 1), on_gpu(weight_shape, 2), on_gpu(shape, 3));
+            let what = |pass: &str| format!("{x_shape:?} {weight_shape:?} {arithmetic:?} {pass}");
+            let found = passes::output_by(x.clone(), weight.clone(), options, arithmetic, units);
+            assert_close(&what("output"), &read(found), &read_cpu(&output), tolerance);
+            let found = passes::input_gradient_by(x.clone(), weight.clone(), upstream.clone(), options, arithmetic, units);
+            assert_close(&what("input gradient"), &read(found), &read_cpu(&of_x), tolerance);
+            let found = passes::weight_gradient_by(x, weight, upstream, options, arithmetic, units);
+            assert_close(&what("weight gradient"), &read(found), &read_cpu(&of_weight), tolerance);
+        }
+    }
+}
