@@ -3,37 +3,70 @@
 use cubecl::prelude::*;
 use half::bf16;
 
-use super::plan::{DEPTH, Pass, Plan, SIDE};
-
-/// Values of a piece: what a unit carries from global to shared memory at a time.
-const PIECE: usize = 8;
+use super::plan::{DEPTH, PIECE, Plan, SIDE};
 
 /// What the tensors of a product are like. Channels are counted in pieces.
+///
+/// One of them, `[B, height, width, channels]`, is read by taps: for pixel (y, x) of the grid and tap (i, j) at y·scale_y +
+/// shift_y + i·move_y, and so along x.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub struct Geometry {
     /// Rows and columns of the product, as they are written.
     pub rows: u32,
     pub columns: u32,
-    /// Summands, in pieces for outputs and input gradients, in pixels for weight gradients.
+    /// Summands, in pieces of taps and channels, or in pixels of the grid for weight gradients.
     pub summands: u32,
     /// How many of them, in steps, a workgroup takes.
     pub steps: u32,
-    /// The pixels that rows (or summands) are numbered by.
+    /// The pixels that rows, or summands of weight gradients, are numbered by.
     pub grid_height: u32,
     pub grid_width: u32,
-    /// The tensor that is read by taps, `[B, height, width, channels]`.
+    /// How far a step of pixels goes on, less whole images and rows.
+    pub advance_image: u32,
+    pub advance_y: u32,
+    pub advance_x: u32,
     pub height: u32,
     pub width: u32,
     pub channels: u32,
-    /// Channels of the gradient that a weight gradient reads beside it.
-    pub left_channels: u32,
-    pub kernel_width: u32,
-    pub stride_y: u32,
-    pub stride_x: u32,
-    pub dilation_y: u32,
-    pub dilation_x: u32,
-    pub padding_y: u32,
-    pub padding_x: u32,
+    pub scale_y: u32,
+    pub scale_x: u32,
+    pub shift_y: i32,
+    pub shift_x: i32,
+    pub move_y: i32,
+    pub move_x: i32,
+    /// Taps that are met, side by side.
+    pub taps_across: u32,
+    /// Of the other tensor: the pieces of a row, the first tap that is met there, and how far apart they are.
+    pub other_row: u32,
+    pub first_tap: u32,
+    pub tap_step_y: u32,
+    pub tap_step_x: u32,
+    /// Where rows are written, if not in their order: the pixel of the grid's first, and how far apart they are.
+    pub out_first: u32,
+    pub out_image: u32,
+    pub out_step_y: u32,
+    pub out_step_x: u32,
+}
+
+/// A pixel of the grid, and the pixels before its image in the tensor that is read by taps.
+#[derive(CubeType, Clone, Copy)]
+struct Pixel {
+    image: u32,
+    y: u32,
+    x: u32,
+}
+
+#[cube]
+fn pixel_of(geometry: &Geometry, number: u32) -> Pixel {
+    let of_image = geometry.grid_height * geometry.grid_width;
+    let image = number / of_image;
+    let rest = number - image * of_image;
+    let y = rest / geometry.grid_width;
+    Pixel {
+        image,
+        y,
+        x: rest - y * geometry.grid_width,
+    }
 }
 
 /// Writes rows × columns: `[splits, rows, columns]`, each split the sum of its part of the summands.
@@ -45,14 +78,12 @@ pub fn product<N: Size>(
     geometry: Geometry,
     #[comptime] plan: Plan,
 ) {
-    let column_tile = CUBE_POS_X;
-    let row_tile = CUBE_POS_Y;
     let split = CUBE_POS_Z;
-    let first_row = row_tile * comptime!(plan.rows as u32);
-    let first_column = column_tile * comptime!(plan.columns as u32);
+    let first_row = CUBE_POS_Y * comptime!(plan.rows as u32);
+    let first_column = CUBE_POS_X * comptime!(plan.columns as u32);
 
-    let left_length = comptime!(plan.left_length());
-    let right_length = comptime!(plan.right_length());
+    let left_length = comptime!(plan.left_length() * plan.buffers());
+    let right_length = comptime!(plan.right_length() * plan.buffers());
     let mut left_high = Shared::<[Vector<u32, N>]>::new_slice(left_length);
     let mut right_high = Shared::<[Vector<u32, N>]>::new_slice(right_length);
     let mut left_low = Shared::<[Vector<u32, N>]>::new_slice(comptime!(plan.low(left_length)));
@@ -62,13 +93,8 @@ pub fn product<N: Size>(
     let right_loads = comptime!(plan.right_loads());
     let mut left_values = Array::<Vector<f32, N>>::new(comptime!(2 * left_loads));
     let mut right_values = Array::<Vector<f32, N>>::new(comptime!(2 * right_loads));
-
-    // What of a unit's share stays the same in all steps.
-    let mut places = Sequence::<Place>::new();
-    #[unroll]
-    for load in 0..comptime!(plan.fixed_loads()) {
-        places.push(fixed_place(&geometry, first_row, first_column, plan, load));
-    }
+    let mut left_exists = Array::<bool>::new(left_loads);
+    let mut right_exists = Array::<bool>::new(right_loads);
 
     let first_step = split * geometry.steps;
     let total = geometry
@@ -76,12 +102,11 @@ pub fn product<N: Size>(
         .div_ceil(comptime!(plan.summands_of_step() as u32));
     let last_step = min(first_step + geometry.steps, total);
 
-    let frames = comptime!(plan.fragments_down() * plan.fragments_across());
     let mut sums = Sequence::<cmma::Matrix<f32>>::new();
     let mut values = Array::<f32>::new(comptime!(plan.values_by_units()));
     if comptime!(plan.matrix_units) {
         #[unroll]
-        for _ in 0..frames {
+        for _ in 0..comptime!(plan.fragments_down() * plan.fragments_across()) {
             sums.push(cmma::Matrix::<f32>::from_value(
                 cmma::MatrixIdent::Accumulator,
                 SIDE,
@@ -98,26 +123,30 @@ pub fn product<N: Size>(
         }
     }
 
-    fetch(
-        left, right, &mut left_values, &mut right_values, &places, &geometry, first_row,
-        first_column, first_step, plan,
-    );
+    let mut cursor = if comptime!(plan.by_pixels) {
+        cursor_by_pixels(&geometry, first_row, first_column, first_step, plan)
+    } else {
+        cursor_by_taps(&geometry, first_row, first_column, first_step, plan)
+    };
+    fetch(left, right, &mut left_values, &mut right_values, &mut left_exists, &mut right_exists, &mut cursor, &geometry, plan);
     for step in first_step..last_step {
-        sync_cube();
-        keep(&left_values, &mut left_high, &mut left_low, comptime!(plan.left_line()), comptime!(plan.left_stride()), left_loads, plan);
-        keep(&right_values, &mut right_high, &mut right_low, comptime!(plan.right_line()), comptime!(plan.right_stride()), right_loads, plan);
-        sync_cube();
-        // The next step's values come while this one's are multiplied.
-        if step + 1 < last_step {
-            fetch(
-                left, right, &mut left_values, &mut right_values, &places, &geometry, first_row,
-                first_column, step + 1, plan,
-            );
+        let buffer = ((step - first_step) % comptime!(plan.buffers() as u32)) as usize;
+        let left_at = buffer * comptime!(plan.left_length());
+        let right_at = buffer * comptime!(plan.right_length());
+        // With two buffers, that of the step before this one may still be read.
+        if comptime!(plan.buffers() == 1) {
+            sync_cube();
         }
+        keep(&left_values, &left_exists, &mut left_high, &mut left_low, left_at, comptime!(plan.left_line()), left_loads, plan);
+        keep(&right_values, &right_exists, &mut right_high, &mut right_low, right_at, comptime!(plan.right_line()), right_loads, plan);
+        sync_cube();
+        // The next step's values come while this one's are multiplied: nothing asks for them before that is done. After the last
+        // step they are read in vain.
+        fetch(left, right, &mut left_values, &mut right_values, &mut left_exists, &mut right_exists, &mut cursor, &geometry, plan);
         if comptime!(plan.matrix_units) {
-            multiply(&left_high, &left_low, &right_high, &right_low, &mut sums, plan);
+            multiply(&left_high, &left_low, &right_high, &right_low, left_at, right_at, &mut sums, plan);
         } else {
-            multiply_values(&left_high, &left_low, &right_high, &right_low, &mut values, plan);
+            multiply_values(&left_high, &left_low, &right_high, &right_low, left_at, right_at, &mut values, plan);
         }
     }
 
@@ -129,184 +158,266 @@ pub fn product<N: Size>(
     }
 }
 
-/// A line of an operand that a unit reads: where its pixel begins, or that there is none.
-#[derive(CubeType, Clone, Copy)]
-struct Place {
-    /// Pixels before the image's first, in the tensor that is read by taps.
-    image: u32,
-    y: i32,
-    x: i32,
+/// Where a unit is in its share of both operands: the next step's.
+#[derive(CubeType)]
+struct Cursor {
+    /// By taps: of each line of the left operand the place of tap (0, 0), and whether there is such a line. By pixels: the pixel
+    /// of each line of the right operand.
+    image: Array<u32>,
+    y: Array<i32>,
+    x: Array<i32>,
+    /// By taps: the tap and its channel. By pixels: channel, and the distance of the unit's tap.
+    tap_y: Array<u32>,
+    tap_x: Array<u32>,
+    channel: Array<u32>,
+    /// By taps: where the right operand's lines begin. By pixels: the number of the next step's first pixel.
+    other: Array<u32>,
+    /// Whether the right operand's lines, or both operands' columns, exist.
+    exists: Array<bool>,
 }
 
-/// The pixel of the grid with this number, in the coordinates of the tensor that is read by taps, for tap 0.
 #[cube]
-fn place(geometry: &Geometry, pixel: u32, exists: bool, #[comptime] plan: Plan) -> Place {
-    let of_image = geometry.grid_height * geometry.grid_width;
-    let image = pixel / of_image;
-    let rest = pixel - image * of_image;
-    let y = rest / geometry.grid_width;
-    let x = rest - y * geometry.grid_width;
-    let image = image * (geometry.height * geometry.width);
-    if comptime!(plan.pass == Pass::InputGradient) {
-        let y = (y + geometry.padding_y) as i32;
-        let x = (x + geometry.padding_x) as i32;
-        Place { image, y: select(exists, y, -1i32), x }
-    } else {
-        let y = (y * geometry.stride_y) as i32 - geometry.padding_y as i32;
-        let x = (x * geometry.stride_x) as i32 - geometry.padding_x as i32;
-        // Below any reach of a kernel.
-        Place { image, y: select(exists, y, -1_000_000i32), x }
-    }
-}
-
-/// For outputs and input gradients the row of the unit's `load`th line; for weight gradients the tap and channels of its
-/// columns.
-#[cube]
-fn fixed_place(
+fn cursor_by_taps(
     geometry: &Geometry,
     first_row: u32,
     first_column: u32,
+    first_step: u32,
     #[comptime] plan: Plan,
-    #[comptime] load: usize,
-) -> Place {
-    if comptime!(plan.pass == Pass::WeightGradient) {
-        let across = comptime!(plan.right_line() as u32);
-        let piece = first_column / comptime!(PIECE as u32) + UNIT_POS % across;
-        let tap = piece / geometry.channels;
-        let channel = piece - tap * geometry.channels;
-        let tap_y = tap / geometry.kernel_width;
-        let tap_x = tap - tap_y * geometry.kernel_width;
-        Place {
-            image: channel,
-            y: (tap_y * geometry.dilation_y) as i32,
-            x: (tap_x * geometry.dilation_x) as i32,
-        }
-    } else {
-        let line = comptime!(plan.left_line() as u32);
+) -> Cursor {
+    let line = comptime!(plan.left_line() as u32);
+    let left_loads = comptime!(plan.left_loads());
+    let right_loads = comptime!(plan.right_loads());
+    let mut image = Array::<u32>::new(left_loads);
+    let mut y = Array::<i32>::new(left_loads);
+    let mut x = Array::<i32>::new(left_loads);
+    #[unroll]
+    for load in 0..left_loads {
         let lines = comptime!((load * plan.units() / plan.left_line()) as u32);
         let row = first_row + UNIT_POS / line + lines;
-        place(geometry, row, row < geometry.rows, plan)
+        let pixel = pixel_of(geometry, row);
+        image[load] = pixel.image * (geometry.height * geometry.width);
+        let of_y = (pixel.y * geometry.scale_y) as i32 + geometry.shift_y;
+        // Beyond any tap's reach.
+        y[load] = select(row < geometry.rows, of_y, -1_000_000i32);
+        x[load] = (pixel.x * geometry.scale_x) as i32 + geometry.shift_x;
+    }
+    let mut other = Array::<u32>::new(right_loads);
+    let mut exists = Array::<bool>::new(right_loads);
+    #[unroll]
+    for load in 0..right_loads {
+        let lines = comptime!((load * plan.units() / plan.right_line()) as u32);
+        let column = first_column + UNIT_POS / line + lines;
+        other[load] = column * geometry.other_row;
+        exists[load] = column < geometry.columns;
+    }
+    let piece = first_step * line + UNIT_POS % line;
+    let mut tap_y = Array::<u32>::new(1usize);
+    let mut tap_x = Array::<u32>::new(1usize);
+    let mut channel = Array::<u32>::new(1usize);
+    let tap = piece / geometry.channels;
+    channel[0] = piece - tap * geometry.channels;
+    tap_y[0] = tap / geometry.taps_across;
+    tap_x[0] = tap - tap_y[0] * geometry.taps_across;
+    Cursor {
+        image,
+        y,
+        x,
+        tap_y,
+        tap_x,
+        channel,
+        other,
+        exists,
     }
 }
 
-/// The piece at a pixel, moved by a tap, of the tensor that is read by taps: where it is, in vectors, and whether it is.
 #[cube]
-fn tapped(
+fn cursor_by_pixels(
     geometry: &Geometry,
-    place: &Place,
-    down: i32,
-    right: i32,
-    channel: u32,
+    first_row: u32,
+    first_column: u32,
+    first_step: u32,
     #[comptime] plan: Plan,
-) -> (usize, bool) {
-    if comptime!(plan.pass == Pass::InputGradient) {
-        let y = place.y - down;
-        let x = place.x - right;
-        let mut inside = y >= 0 && x >= 0;
-        // Negative ones are no pixels whatever they are divided by.
-        let mut y = y as u32;
-        let mut x = x as u32;
-        if comptime!(plan.strided) {
-            let whole_y = y / geometry.stride_y;
-            let whole_x = x / geometry.stride_x;
-            inside = inside
-                && whole_y * geometry.stride_y == y
-                && whole_x * geometry.stride_x == x;
-            y = whole_y;
-            x = whole_x;
-        }
-        inside = inside && y < geometry.height && x < geometry.width;
-        let at = ((place.image + y * geometry.width + x) * geometry.channels + channel) * 2;
-        (select(inside, at, 0u32) as usize, inside)
-    } else {
-        let y = place.y + down;
-        let x = place.x + right;
-        let inside = y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
-        let pixel = place.image + y as u32 * geometry.width + x as u32;
-        let at = (pixel * geometry.channels + channel) * 2;
-        (select(inside, at, 0u32) as usize, inside)
+) -> Cursor {
+    let right_loads = comptime!(plan.right_loads());
+    let mut image = Array::<u32>::new(right_loads);
+    let mut y = Array::<i32>::new(right_loads);
+    let mut x = Array::<i32>::new(right_loads);
+    let across = comptime!(plan.right_line() as u32);
+    let first = first_step * comptime!(DEPTH as u32);
+    #[unroll]
+    for load in 0..right_loads {
+        let lines = comptime!((load * plan.units() / plan.right_line()) as u32);
+        let pixel = pixel_of(geometry, first + UNIT_POS / across + lines);
+        image[load] = pixel.image;
+        y[load] = pixel.y as i32;
+        x[load] = pixel.x as i32;
+    }
+    let right_piece = first_column / comptime!(PIECE as u32) + UNIT_POS % across;
+    let tap = right_piece / geometry.channels;
+    let mut tap_y = Array::<u32>::new(1usize);
+    let mut tap_x = Array::<u32>::new(1usize);
+    let mut channel = Array::<u32>::new(2usize);
+    tap_y[0] = tap / geometry.taps_across;
+    tap_x[0] = tap - tap_y[0] * geometry.taps_across;
+    channel[0] = right_piece - tap * geometry.channels;
+    channel[1] = first_row / comptime!(PIECE as u32) + UNIT_POS % comptime!(plan.left_line() as u32);
+    let mut exists = Array::<bool>::new(2usize);
+    exists[0] = right_piece * comptime!(PIECE as u32) < geometry.columns;
+    exists[1] = channel[1] < geometry.other_row;
+    let mut other = Array::<u32>::new(1usize);
+    other[0] = first;
+    Cursor {
+        image,
+        y,
+        x,
+        tap_y,
+        tap_x,
+        channel,
+        other,
+        exists,
     }
 }
 
-/// Two vectors of a tensor, or zeros.
+/// Two vectors of a tensor; any, if there are none.
 #[cube]
 fn read<N: Size>(
     from: &[Vector<f32, N>],
-    at: usize,
+    first: u32,
+    second: u32,
     exists: bool,
     into: &mut Array<Vector<f32, N>>,
+    whether: &mut Array<bool>,
     #[comptime] load: usize,
 ) {
-    let zero = Vector::<f32, N>::zeroed();
-    into[comptime!(2 * load)] = select(exists, from[at], zero);
-    into[comptime!(2 * load + 1)] = select(exists, from[at + 1], zero);
+    into[comptime!(2 * load)] = from[select(exists, first, 0u32) as usize];
+    into[comptime!(2 * load + 1)] = from[select(exists, second, 0u32) as usize];
+    whether[load] = exists;
 }
 
-/// Reads a unit's share of a step of both operands.
+/// Reads a unit's share of a step of both operands, and goes on to the next.
 #[cube]
-#[allow(clippy::too_many_arguments)]
 fn fetch<N: Size>(
     left: &[Vector<f32, N>],
     right: &[Vector<f32, N>],
     left_values: &mut Array<Vector<f32, N>>,
     right_values: &mut Array<Vector<f32, N>>,
-    places: &Sequence<Place>,
+    left_exists: &mut Array<bool>,
+    right_exists: &mut Array<bool>,
+    cursor: &mut Cursor,
     geometry: &Geometry,
-    first_row: u32,
-    first_column: u32,
-    step: u32,
     #[comptime] plan: Plan,
 ) {
-    if comptime!(plan.pass == Pass::WeightGradient) {
-        let across = comptime!(plan.left_line() as u32);
-        let piece = first_row / comptime!(PIECE as u32) + UNIT_POS % across;
-        let here = piece < geometry.left_channels;
-        #[unroll]
-        for load in 0..comptime!(plan.left_loads()) {
-            let lines = comptime!((load * plan.units() / plan.left_line()) as u32);
-            let pixel = step * comptime!(DEPTH as u32) + UNIT_POS / across + lines;
-            let exists = here && pixel < geometry.summands;
-            let at = (pixel * geometry.left_channels + piece) * 2;
-            read(left, select(exists, at, 0u32) as usize, exists, left_values, load);
-        }
-        let across = comptime!(plan.right_line() as u32);
-        let tap = &places[0];
-        let piece = first_column / comptime!(PIECE as u32) + UNIT_POS % across;
-        let here = piece * comptime!(PIECE as u32) < geometry.columns;
-        #[unroll]
-        for load in 0..comptime!(plan.right_loads()) {
-            let lines = comptime!((load * plan.units() / plan.right_line()) as u32);
-            let pixel = step * comptime!(DEPTH as u32) + UNIT_POS / across + lines;
-            let exists = here && pixel < geometry.summands;
-            let from = place(geometry, pixel, exists, plan);
-            let (at, inside) = tapped(geometry, &from, tap.y, tap.x, tap.image, plan);
-            read(right, at, inside, right_values, load);
-        }
+    if comptime!(plan.by_pixels) {
+        fetch_by_pixels(left, right, left_values, right_values, left_exists, right_exists, cursor, geometry, plan);
     } else {
-        let line = comptime!(plan.left_line() as u32);
-        let piece = step * line + UNIT_POS % line;
-        let here = piece < geometry.summands;
-        let tap = piece / geometry.channels;
-        let channel = piece - tap * geometry.channels;
-        let tap_y = tap / geometry.kernel_width;
-        let tap_x = tap - tap_y * geometry.kernel_width;
-        let down = (tap_y * geometry.dilation_y) as i32;
-        let across = (tap_x * geometry.dilation_x) as i32;
-        #[unroll]
-        for load in 0..comptime!(plan.left_loads()) {
-            let (at, inside) = tapped(geometry, &places[load], down, across, channel, plan);
-            let exists = here && inside;
-            read(left, select(exists, at, 0usize), exists, left_values, load);
-        }
-        #[unroll]
-        for load in 0..comptime!(plan.right_loads()) {
-            let lines = comptime!((load * plan.units() / plan.right_line()) as u32);
-            let column = first_column + UNIT_POS / line + lines;
-            let exists = here && column < geometry.columns;
-            let at = (column * geometry.summands + piece) * 2;
-            read(right, select(exists, at, 0u32) as usize, exists, right_values, load);
-        }
+        fetch_by_taps(left, right, left_values, right_values, left_exists, right_exists, cursor, geometry, plan);
     }
+}
+
+#[cube]
+fn fetch_by_taps<N: Size>(
+    left: &[Vector<f32, N>],
+    right: &[Vector<f32, N>],
+    left_values: &mut Array<Vector<f32, N>>,
+    right_values: &mut Array<Vector<f32, N>>,
+    left_exists: &mut Array<bool>,
+    right_exists: &mut Array<bool>,
+    cursor: &mut Cursor,
+    geometry: &Geometry,
+    #[comptime] plan: Plan,
+) {
+    let line = comptime!(plan.left_line() as u32);
+    let of_line = UNIT_POS % line;
+    let (tap_y, tap_x, channel) = (cursor.tap_y[0], cursor.tap_x[0], cursor.channel[0]);
+    // Where the channels of a step lie side by side, units read them so: the first vectors of all, then the second ones. In
+    // which order summands meet does not matter.
+    let back = select(comptime!(plan.whole), of_line, 0u32);
+    let gap = comptime!(if plan.whole { plan.left_line() as u32 } else { 1u32 });
+    let here = (tap_y * geometry.taps_across + tap_x) * geometry.channels + channel < geometry.summands;
+    let down = tap_y as i32 * geometry.move_y;
+    let across = tap_x as i32 * geometry.move_x;
+    #[unroll]
+    for load in 0..comptime!(plan.left_loads()) {
+        let y = cursor.y[load] + down;
+        let x = cursor.x[load] + across;
+        let inside = here && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
+        let pixel = cursor.image[load] + y as u32 * geometry.width + x as u32;
+        let at = (pixel * geometry.channels + channel) * 2 - back;
+        read(left, at, at + gap, inside, left_values, left_exists, load);
+    }
+    let tap = geometry.first_tap + tap_y * geometry.tap_step_y + tap_x * geometry.tap_step_x;
+    let piece = tap * geometry.channels + channel;
+    #[unroll]
+    for load in 0..comptime!(plan.right_loads()) {
+        let at = (cursor.other[load] + piece) * 2 - back;
+        read(right, at, at + gap, here && cursor.exists[load], right_values, right_exists, load);
+    }
+    if comptime!(plan.whole) {
+        let next = channel + line;
+        let same = next < geometry.channels;
+        cursor.channel[0] = select(same, next, next - geometry.channels);
+        let next = select(same, tap_x, tap_x + 1);
+        let same = next < geometry.taps_across;
+        cursor.tap_x[0] = select(same, next, 0u32);
+        cursor.tap_y[0] = select(same, tap_y, tap_y + 1);
+    } else {
+        let next = (tap_y * geometry.taps_across + tap_x) * geometry.channels + channel + line;
+        let tap = next / geometry.channels;
+        cursor.channel[0] = next - tap * geometry.channels;
+        let tap_y = tap / geometry.taps_across;
+        cursor.tap_y[0] = tap_y;
+        cursor.tap_x[0] = tap - tap_y * geometry.taps_across;
+    }
+}
+
+#[cube]
+fn fetch_by_pixels<N: Size>(
+    left: &[Vector<f32, N>],
+    right: &[Vector<f32, N>],
+    left_values: &mut Array<Vector<f32, N>>,
+    right_values: &mut Array<Vector<f32, N>>,
+    left_exists: &mut Array<bool>,
+    right_exists: &mut Array<bool>,
+    cursor: &mut Cursor,
+    geometry: &Geometry,
+    #[comptime] plan: Plan,
+) {
+    let first = cursor.other[0];
+    let across = comptime!(plan.left_line() as u32);
+    #[unroll]
+    for load in 0..comptime!(plan.left_loads()) {
+        let lines = comptime!((load * plan.units() / plan.left_line()) as u32);
+        let pixel = first + UNIT_POS / across + lines;
+        let exists = cursor.exists[1] && pixel < geometry.summands;
+        let at = (pixel * geometry.other_row + cursor.channel[1]) * 2;
+        read(left, at, at + 1, exists, left_values, left_exists, load);
+    }
+    let across = comptime!(plan.right_line() as u32);
+    let down = cursor.tap_y[0] as i32 * geometry.move_y + geometry.shift_y;
+    let aside = cursor.tap_x[0] as i32 * geometry.move_x + geometry.shift_x;
+    #[unroll]
+    for load in 0..comptime!(plan.right_loads()) {
+        let lines = comptime!((load * plan.units() / plan.right_line()) as u32);
+        let exists = cursor.exists[0] && first + UNIT_POS / across + lines < geometry.summands;
+        let image = cursor.image[load];
+        let grid_y = cursor.y[load] as u32;
+        let grid_x = cursor.x[load] as u32;
+        let y = (grid_y * geometry.scale_y) as i32 + down;
+        let x = (grid_x * geometry.scale_x) as i32 + aside;
+        let inside = exists && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
+        let pixel = (image * geometry.height + y as u32) * geometry.width + x as u32;
+        let at = (pixel * geometry.channels + cursor.channel[0]) * 2;
+        read(right, at, at + 1, inside, right_values, right_exists, load);
+
+        let next_x = grid_x + geometry.advance_x;
+        let same_row = next_x < geometry.grid_width;
+        cursor.x[load] = select(same_row, next_x, next_x - geometry.grid_width) as i32;
+        let next_y = grid_y + geometry.advance_y + select(same_row, 0u32, 1u32);
+        let same_image = next_y < geometry.grid_height;
+        cursor.y[load] = select(same_image, next_y, next_y - geometry.grid_height) as i32;
+        cursor.image[load] = image + geometry.advance_image + select(same_image, 0u32, 1u32);
+    }
+    cursor.other[0] = first + comptime!(DEPTH as u32);
 }
 
 /// The upper halves of two numbers, side by side.
@@ -333,23 +444,26 @@ fn remainder(value: f32) -> u32 {
 #[cube]
 fn keep<N: Size>(
     values: &Array<Vector<f32, N>>,
+    exists: &Array<bool>,
     high: &mut Shared<[Vector<u32, N>]>,
     low: &mut Shared<[Vector<u32, N>]>,
+    buffer: usize,
     #[comptime] line: usize,
-    #[comptime] stride: usize,
     #[comptime] loads: usize,
     #[comptime] plan: Plan,
 ) {
+    let stride = comptime!(plan.stride(line));
     let piece = UNIT_POS as usize % line;
     let first = UNIT_POS as usize / line;
     #[unroll]
     for load in 0..loads {
-        let at = (first + comptime!(load * plan.units() / line)) * stride + piece;
+        let at = buffer + (first + comptime!(load * plan.units() / line)) * stride + piece;
         let mut upper = Vector::<u32, N>::zeroed();
         let mut lower = Vector::<u32, N>::zeroed();
         #[unroll]
         for half in 0..2usize {
-            let four = values[comptime!(2 * load + half)];
+            let zero = Vector::<f32, N>::zeroed();
+            let four = select(exists[load], values[comptime!(2 * load + half)], zero);
             #[unroll]
             for couple in 0..2usize {
                 let one = four.extract(comptime!(2 * couple));
@@ -376,14 +490,15 @@ fn keep<N: Size>(
 #[cube]
 fn fragment<N: Size>(
     shared: &Shared<[Vector<u32, N>]>,
+    buffer: usize,
     across: usize,
     deep: usize,
     #[comptime] ident: cmma::MatrixIdent,
     #[comptime] stride: usize,
     #[comptime] plan: Plan,
 ) -> cmma::Matrix<bf16> {
-    let by_depth = comptime!(plan.pass == Pass::WeightGradient);
-    let at = if by_depth {
+    let by_depth = comptime!(plan.by_pixels);
+    let at = buffer + if by_depth {
         deep * stride + across / PIECE
     } else {
         across * stride + deep / PIECE
@@ -408,6 +523,8 @@ fn multiply<N: Size>(
     left_low: &Shared<[Vector<u32, N>]>,
     right_high: &Shared<[Vector<u32, N>]>,
     right_low: &Shared<[Vector<u32, N>]>,
+    left_at: usize,
+    right_at: usize,
     sums: &mut Sequence<cmma::Matrix<f32>>,
     #[comptime] plan: Plan,
 ) {
@@ -416,8 +533,8 @@ fn multiply<N: Size>(
     let plane = UNIT_POS_Y as usize;
     let row = plane / comptime!(plan.planes_across) * comptime!(down * SIDE);
     let column = plane % comptime!(plan.planes_across) * comptime!(across * SIDE);
-    let left_stride = comptime!(plan.left_stride());
-    let right_stride = comptime!(plan.right_stride());
+    let left_stride = comptime!(plan.stride(plan.left_line()));
+    let right_stride = comptime!(plan.stride(plan.right_line()));
     #[unroll]
     for part in 0..comptime!(DEPTH / SIDE) {
         let deep = comptime!(part * SIDE).runtime();
@@ -426,25 +543,28 @@ fn multiply<N: Size>(
         #[unroll]
         for i in 0..down {
             let at = row + comptime!(i * SIDE);
-            high.push(fragment(left_high, at, deep, cmma::MatrixIdent::A, left_stride, plan));
+            high.push(fragment(left_high, left_at, at, deep, cmma::MatrixIdent::A, left_stride, plan));
             if comptime!(plan.split) {
-                low.push(fragment(left_low, at, deep, cmma::MatrixIdent::A, left_stride, plan));
+                low.push(fragment(left_low, left_at, at, deep, cmma::MatrixIdent::A, left_stride, plan));
             }
         }
         #[unroll]
         for j in 0..across {
             let at = column + comptime!(j * SIDE);
-            let other = fragment(right_high, at, deep, cmma::MatrixIdent::B, right_stride, plan);
+            let other = fragment(right_high, right_at, at, deep, cmma::MatrixIdent::B, right_stride, plan);
+            // One after the other on different sums: each waits for the one before it on its own.
             #[unroll]
             for i in 0..down {
                 let sum = &sums[comptime!(i * across + j)];
                 cmma::execute(&high[i], &other, sum, sum);
-                if comptime!(plan.split) {
-                    cmma::execute(&low[i], &other, sum, sum);
-                }
             }
             if comptime!(plan.split) {
-                let other = fragment(right_low, at, deep, cmma::MatrixIdent::B, right_stride, plan);
+                #[unroll]
+                for i in 0..down {
+                    let sum = &sums[comptime!(i * across + j)];
+                    cmma::execute(&low[i], &other, sum, sum);
+                }
+                let other = fragment(right_low, right_at, at, deep, cmma::MatrixIdent::B, right_stride, plan);
                 #[unroll]
                 for i in 0..down {
                     let sum = &sums[comptime!(i * across + j)];
@@ -455,7 +575,23 @@ fn multiply<N: Size>(
     }
 }
 
-/// Writes a plane's sums, each fragment by way of shared memory: what lies outside the product is not written.
+/// Where a row is written, in columns.
+#[cube]
+fn place_of(geometry: &Geometry, row: u32, #[comptime] plan: Plan) -> usize {
+    if comptime!(plan.scattered) {
+        let pixel = pixel_of(geometry, row);
+        let to = geometry.out_first
+            + pixel.image * geometry.out_image
+            + pixel.y * geometry.out_step_y
+            + pixel.x * geometry.out_step_x;
+        (to * geometry.columns) as usize
+    } else {
+        (row * geometry.columns) as usize
+    }
+}
+
+/// Writes a plane's sums: where its workgroup's are all inside the product as they are, else each fragment by way of shared
+/// memory, and of that what is inside.
 #[cube]
 fn write(
     out: &mut [f32],
@@ -475,30 +611,46 @@ fn write(
     let row = first_row as usize + plane / comptime!(plan.planes_across) * comptime!(down * SIDE);
     let column =
         first_column as usize + plane % comptime!(plan.planes_across) * comptime!(across * SIDE);
-    let rows = geometry.rows as usize;
-    let columns = geometry.columns as usize;
-    #[unroll]
-    for i in 0..down {
+    let columns = geometry.columns;
+    let inside = first_row + comptime!(plan.rows as u32) <= geometry.rows
+        && first_column + comptime!(plan.columns as u32) <= columns;
+    if comptime!(!plan.scattered) && inside {
         #[unroll]
-        for j in 0..across {
-            let start = plane * area;
-            cmma::store(
-                &mut stage[start..start + area],
-                &sums[comptime!(i * across + j)],
-                comptime!(SIDE as u32),
-                cmma::MatrixLayout::RowMajor,
-            );
-            sync_cube();
+        for i in 0..down {
             #[unroll]
-            for turn in 0..comptime!(area / plan.lanes) {
-                let of_fragment = lane + comptime!(turn * plan.lanes);
-                let r = row + comptime!(i * SIDE) + of_fragment / SIDE;
-                let c = column + comptime!(j * SIDE) + of_fragment % SIDE;
-                if r < rows && c < columns {
-                    out[base + r * columns + c] = stage[start + of_fragment];
-                }
+            for j in 0..across {
+                let r = row + comptime!(i * SIDE);
+                let c = column + comptime!(j * SIDE);
+                let at = base + r * columns as usize + c;
+                let end = out.len();
+                let sum = &sums[comptime!(i * across + j)];
+                cmma::store(&mut out[at..end], sum, columns, cmma::MatrixLayout::RowMajor);
             }
-            sync_cube();
+        }
+    } else {
+        #[unroll]
+        for i in 0..down {
+            #[unroll]
+            for j in 0..across {
+                let start = plane * area;
+                cmma::store(
+                    &mut stage[start..start + area],
+                    &sums[comptime!(i * across + j)],
+                    comptime!(SIDE as u32),
+                    cmma::MatrixLayout::RowMajor,
+                );
+                sync_cube();
+                #[unroll]
+                for turn in 0..comptime!(area / plan.lanes) {
+                    let of_fragment = lane + comptime!(turn * plan.lanes);
+                    let r = (row + comptime!(i * SIDE) + of_fragment / SIDE) as u32;
+                    let c = (column + comptime!(j * SIDE) + of_fragment % SIDE) as u32;
+                    if r < geometry.rows && c < columns {
+                        out[base + place_of(geometry, r, plan) + c as usize] = stage[start + of_fragment];
+                    }
+                }
+                sync_cube();
+            }
         }
     }
 }
@@ -507,13 +659,14 @@ fn write(
 #[cube]
 fn value<N: Size>(
     shared: &Shared<[Vector<u32, N>]>,
+    buffer: usize,
     across: usize,
     deep: usize,
     #[comptime] stride: usize,
     #[comptime] plan: Plan,
 ) -> f32 {
-    let by_depth = comptime!(plan.pass == Pass::WeightGradient);
-    let at = if by_depth {
+    let by_depth = comptime!(plan.by_pixels);
+    let at = buffer + if by_depth {
         deep * stride + across / PIECE
     } else {
         across * stride + deep / PIECE
@@ -531,23 +684,25 @@ fn multiply_values<N: Size>(
     left_low: &Shared<[Vector<u32, N>]>,
     right_high: &Shared<[Vector<u32, N>]>,
     right_low: &Shared<[Vector<u32, N>]>,
+    left_at: usize,
+    right_at: usize,
     values: &mut Array<f32>,
     #[comptime] plan: Plan,
 ) {
-    let left_stride = comptime!(plan.left_stride());
-    let right_stride = comptime!(plan.right_stride());
+    let left_stride = comptime!(plan.stride(plan.left_line()));
+    let right_stride = comptime!(plan.stride(plan.right_line()));
     for deep in 0..DEPTH {
         #[unroll]
         for index in 0..comptime!(plan.values_of_unit()) {
             let at = UNIT_POS as usize + comptime!(index * plan.units());
             let row = at / comptime!(plan.columns);
             let column = at % comptime!(plan.columns);
-            let one = value(left_high, row, deep, left_stride, plan);
-            let other = value(right_high, column, deep, right_stride, plan);
+            let one = value(left_high, left_at, row, deep, left_stride, plan);
+            let other = value(right_high, right_at, column, deep, right_stride, plan);
             values[index] += one * other;
             if comptime!(plan.split) {
-                values[index] += value(left_low, row, deep, left_stride, plan) * other;
-                values[index] += one * value(right_low, column, deep, right_stride, plan);
+                values[index] += value(left_low, left_at, row, deep, left_stride, plan) * other;
+                values[index] += one * value(right_low, right_at, column, deep, right_stride, plan);
             }
         }
     }
@@ -566,10 +721,10 @@ fn write_values(
     #[unroll]
     for index in 0..comptime!(plan.values_of_unit()) {
         let at = UNIT_POS as usize + comptime!(index * plan.units());
-        let row = first_row as usize + at / comptime!(plan.columns);
-        let column = first_column as usize + at % comptime!(plan.columns);
-        if row < geometry.rows as usize && column < geometry.columns as usize {
-            out[base + row * geometry.columns as usize + column] = values[index];
+        let row = first_row + (at / comptime!(plan.columns)) as u32;
+        let column = first_column + (at % comptime!(plan.columns)) as u32;
+        if row < geometry.rows && column < geometry.columns {
+            out[base + place_of(geometry, row, plan) + column as usize] = values[index];
         }
     }
 }

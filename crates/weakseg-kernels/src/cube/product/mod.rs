@@ -5,11 +5,13 @@
 //! tap meets on the way into shared memory, and makes bf16 of it there: rounded, or for f32 in two parts, of which three
 //! products are summed. That is f32 but for the last 8 bits of each value.
 //!
+//! - [`axis`]: which pixels taps meet.
 //! - [`plan`]: how the work is cut; a kernel is compiled for each.
 //! - [`kernel`]: the kernel.
 //! - [`passes`]: a convolution's passes in its terms.
 #![allow(unsafe_code)] // Kernels are launched without checks of bounds, which they make themselves.
 
+mod axis;
 mod kernel;
 mod passes;
 mod plan;

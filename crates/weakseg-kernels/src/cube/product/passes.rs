@@ -11,13 +11,11 @@ use cubecl::features::MmaConfig;
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
 
+use super::axis::{Axis, phases};
 use super::kernel::{GeometryLaunch, product};
-use super::plan::{Pass, Plan, SIDE};
+use super::plan::{DEPTH, PIECE, Plan, SHARED_BYTES, SIDE};
 use crate::conv::ConvOptions;
 use crate::cube::operation::{defer, rows_of};
-
-/// Channels are read in pieces of so many.
-const PIECE: usize = 8;
 
 /// Values of a vector that is read at a time.
 const VECTOR: usize = 4;
@@ -94,7 +92,7 @@ pub(super) fn has_matrix_units(tensor: &FloatTensor<Cube>) -> bool {
         && hardware.plane_size_min as usize == LANES
         && hardware.plane_size_max as usize == LANES
         && hardware.max_units_per_cube as usize >= LANES * PLANES
-        && hardware.max_shared_memory_size >= plan(Pass::Output, Arithmetic::F32, 128, 128).shared_bytes()
+        && hardware.max_shared_memory_size >= SHARED_BYTES
 }
 
 /// A convolution's sizes.
@@ -170,32 +168,47 @@ pub(super) fn output_by(
     let sizes = Sizes::of(&x, &weight, options);
     // [O, KH, KW, I]
     let weight = Cube::float_permute(padded(weight, 1), &[0, 2, 3, 1]);
-    let rows = sizes.batch * sizes.tall * sizes.wide;
     let x = padded(x, 1);
     let channels = pieces(sizes.inputs);
-    let tiles = Tiles::new(Pass::Output, arithmetic, rows, sizes.outputs, sizes.taps() * channels);
+    let [down, across] = [0, 1].map(|axis| Axis {
+        scale: options.stride[axis],
+        shift: -(options.padding[axis] as isize),
+        step: options.dilation[axis] as isize,
+        taps: sizes.kernel[axis],
+        first_tap: 0,
+        tap_step: 1,
+    });
+    let grid = [sizes.batch, sizes.tall, sizes.wide];
+    let rows = grid.iter().product();
+    let summands = sizes.taps() * channels;
+    let tiles = Tiles::by_taps(arithmetic, rows, sizes.outputs, summands, channels);
     let shape = [tiles.splits, sizes.batch, sizes.tall, sizes.wide, sizes.outputs];
-    let parts = defer(
-        "weakseg::conv2d",
-        sizes.settings(arithmetic),
-        [x, weight],
-        Shape::new(shape),
-        move |[x, weight]| {
-            let geometry = Shapes {
-                rows,
-                columns: sizes.outputs,
-                summands: sizes.taps() * channels,
-                grid: [sizes.tall, sizes.wide],
-                read: [sizes.height, sizes.width, channels],
-                left_channels: 0,
-            };
-            tiles.launch(rows_of(x), into_contiguous(weight), &geometry, &sizes, &shape, units)
-        },
-    );
+    let settings = sizes.settings(arithmetic);
+    let shape_of = Shape::new(shape);
+    let parts = defer("weakseg::conv2d", settings, [x, weight], shape_of, move |[x, weight]| {
+        let problem = Problem {
+            rows,
+            columns: sizes.outputs,
+            summands,
+            grid,
+            read: [sizes.height, sizes.width, channels],
+            axes: [down, across],
+            other_row: sizes.taps() * channels,
+            kernel_width: sizes.kernel[1],
+            written: None,
+        };
+        let (x, weight) = (rows_of(x), into_contiguous(weight));
+        let out = empty(&x, &shape);
+        tiles.launch(x, weight, &out, &problem, units);
+        out
+    });
     planes(joined(parts))
 }
 
 /// `[B, I, H, W]` of x's shape.
+///
+/// Pixels are taken apart by what they leave when divided by the stride: those of one kind meet the same taps, as if the stride
+/// were 1.
 pub fn input_gradient(
     x: FloatTensor<Cube>,
     weight: FloatTensor<Cube>,
@@ -217,31 +230,52 @@ pub(super) fn input_gradient_by(
     let sizes = Sizes::of(&x, &weight, options);
     // [I, KH, KW, O]
     let weight = Cube::float_permute(padded(weight, 0), &[1, 2, 3, 0]);
-    let rows = sizes.batch * sizes.height * sizes.width;
     let gradient = padded(output_gradient, 1);
     let channels = pieces(sizes.outputs);
-    let pass = Pass::InputGradient;
-    let tiles = Tiles::new(pass, arithmetic, rows, sizes.inputs, sizes.taps() * channels);
-    let shape = [tiles.splits, sizes.batch, sizes.height, sizes.width, sizes.inputs];
-    let parts = defer(
+    let (height, width, inputs) = (sizes.height, sizes.width, sizes.inputs);
+    let shape = [sizes.batch, height, width, inputs];
+    let result = defer(
         "weakseg::conv2d_input_gradient",
         sizes.settings(arithmetic),
         [gradient, weight],
         Shape::new(shape),
         move |[gradient, weight]| {
-            let geometry = Shapes {
-                rows,
-                columns: sizes.inputs,
-                summands: sizes.taps() * channels,
-                grid: [sizes.height, sizes.width],
-                read: [sizes.tall, sizes.wide, channels],
-                left_channels: 0,
-            };
-            let weight = into_contiguous(weight);
-            tiles.launch(rows_of(gradient), weight, &geometry, &sizes, &shape, units)
+            let (gradient, weight) = (rows_of(gradient), into_contiguous(weight));
+            let out = empty(&gradient, &shape);
+            let [sy, sx] = options.stride;
+            let along = |axis: usize| phases(options.stride[axis], options.padding[axis], options.dilation[axis], sizes.kernel[axis]);
+            for (py, down) in along(0).into_iter().enumerate() {
+                for (px, across) in along(1).into_iter().enumerate() {
+                    if py >= height || px >= width {
+                        continue;
+                    }
+                    let grid = [sizes.batch, (height - py).div_ceil(sy), (width - px).div_ceil(sx)];
+                    let rows = grid.iter().product();
+                    let summands = down.taps * across.taps * channels;
+                    let written = (options.stride != [1, 1]).then_some(Written {
+                        first: py * width + px,
+                        image: height * width,
+                        step: [sy * width, sx],
+                    });
+                    let problem = Problem {
+                        rows,
+                        columns: inputs,
+                        summands,
+                        grid,
+                        read: [sizes.tall, sizes.wide, channels],
+                        axes: [down, across],
+                        other_row: sizes.taps() * channels,
+                        kernel_width: sizes.kernel[1],
+                        written,
+                    };
+                    let tiles = Tiles::by_taps(arithmetic, rows, inputs, summands, channels);
+                    tiles.unsplit().launch(gradient.clone(), weight.clone(), &out, &problem, units);
+                }
+            }
+            out
         },
     );
-    planes(joined(parts))
+    planes(result)
 }
 
 /// `[O, I, KH, KW]` of weight's shape.
@@ -266,9 +300,10 @@ pub(super) fn weight_gradient_by(
     let sizes = Sizes::of(&x, &weight, options);
     let channels = pieces(sizes.inputs);
     let (x, gradient) = (padded(x, 1), padded(output_gradient, 1));
-    let pixels = sizes.batch * sizes.tall * sizes.wide;
+    let grid = [sizes.batch, sizes.tall, sizes.wide];
+    let summands = grid.iter().product();
     let columns = sizes.taps() * channels * PIECE;
-    let tiles = Tiles::new(Pass::WeightGradient, arithmetic, sizes.outputs, columns, pixels);
+    let tiles = Tiles::by_pixels(arithmetic, sizes.outputs, columns, summands);
     let [kh, kw] = sizes.kernel;
     let shape = [tiles.splits, sizes.outputs, kh, kw, channels * PIECE];
     let parts = defer(
@@ -277,15 +312,29 @@ pub(super) fn weight_gradient_by(
         [gradient, x],
         Shape::new(shape),
         move |[gradient, x]| {
-            let geometry = Shapes {
+            let axes = [0, 1].map(|axis| Axis {
+                scale: options.stride[axis],
+                shift: -(options.padding[axis] as isize),
+                step: options.dilation[axis] as isize,
+                taps: sizes.kernel[axis],
+                first_tap: 0,
+                tap_step: 1,
+            });
+            let problem = Problem {
                 rows: sizes.outputs,
                 columns,
-                summands: pixels,
-                grid: [sizes.tall, sizes.wide],
+                summands,
+                grid,
                 read: [sizes.height, sizes.width, channels],
-                left_channels: pieces(sizes.outputs),
+                axes,
+                other_row: pieces(sizes.outputs),
+                kernel_width: kw,
+                written: None,
             };
-            tiles.launch(rows_of(gradient), rows_of(x), &geometry, &sizes, &shape, units)
+            let (gradient, x) = (rows_of(gradient), rows_of(x));
+            let out = empty(&x, &shape);
+            tiles.launch(gradient, x, &out, &problem, units);
+            out
         },
     );
     let gradient = joined(parts);
@@ -333,14 +382,75 @@ fn planes(rows: FloatTensor<Cube>) -> FloatTensor<Cube> {
     Cube::float_permute(rows, &[0, 3, 1, 2])
 }
 
-/// What a product's tensors are like, channels in pieces.
-struct Shapes {
+/// An uninitialized tensor on the device of another.
+fn empty(like: &CubeTensor, shape: &[usize]) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, Shape::from(shape.to_vec()), DType::F32)
+}
+
+/// Where rows that lie apart are written, in pixels.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    first: usize,
+    image: usize,
+    step: [usize; 2],
+}
+
+/// What a product's tensors are like, channels in pieces: [`super::kernel::Geometry`] says what is what.
+struct Problem {
     rows: usize,
     columns: usize,
     summands: usize,
-    grid: [usize; 2],
+    /// Images, height and width.
+    grid: [usize; 3],
+    /// Height, width and channels.
     read: [usize; 3],
-    left_channels: usize,
+    axes: [Axis; 2],
+    other_row: usize,
+    kernel_width: usize,
+    written: Option<Written>,
+}
+
+impl Problem {
+    fn geometry(&self, steps: usize) -> GeometryLaunch {
+        let [_, tall, wide] = self.grid;
+        let [height, width, channels] = self.read;
+        let [down, across] = self.axes;
+        let written = self.written.unwrap_or(Written {
+            first: 0,
+            image: 0,
+            step: [0, 0],
+        });
+        GeometryLaunch::new(
+            self.rows as u32,
+            self.columns as u32,
+            self.summands as u32,
+            steps as u32,
+            tall as u32,
+            wide as u32,
+            (DEPTH / (tall * wide)) as u32,
+            (DEPTH / wide % tall) as u32,
+            (DEPTH % wide) as u32,
+            height as u32,
+            width as u32,
+            channels as u32,
+            down.scale as u32,
+            across.scale as u32,
+            down.shift as i32,
+            across.shift as i32,
+            down.step as i32,
+            across.step as i32,
+            across.taps.max(1) as u32,
+            self.other_row as u32,
+            (down.first_tap * self.kernel_width + across.first_tap) as u32,
+            (down.tap_step * self.kernel_width) as u32,
+            across.tap_step as u32,
+            written.first as u32,
+            written.image as u32,
+            written.step[0] as u32,
+            written.step[1] as u32,
+        )
+    }
 }
 
 /// A plan and how often it is carried out.
@@ -355,69 +465,55 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn new(pass: Pass, arithmetic: Arithmetic, rows: usize, columns: usize, summands: usize) -> Self {
-        let small = |size: usize| if size <= 64 { 64 } else { 128 };
-        let (tall, wide) = match pass {
-            Pass::WeightGradient => (small(rows), small(columns)),
-            _ => (128, small(columns)),
+    /// For sums over taps and channels; `summands` and `channels` in pieces.
+    fn by_taps(arithmetic: Arithmetic, rows: usize, columns: usize, summands: usize, channels: usize) -> Self {
+        let plan = Plan {
+            whole: channels.is_multiple_of(DEPTH / PIECE),
+            ..plan(arithmetic, 128, narrow(columns))
         };
-        let plan = plan(pass, arithmetic, tall, wide);
-        let (down, across) = (rows.div_ceil(tall), columns.div_ceil(wide));
+        Self::new(plan, rows, columns, summands)
+    }
+
+    /// For sums over pixels.
+    fn by_pixels(arithmetic: Arithmetic, rows: usize, columns: usize, summands: usize) -> Self {
+        let plan = Plan {
+            by_pixels: true,
+            ..plan(arithmetic, narrow(rows), narrow(columns))
+        };
+        Self::new(plan, rows, columns, summands)
+    }
+
+    fn new(plan: Plan, rows: usize, columns: usize, summands: usize) -> Self {
+        let (down, across) = (rows.div_ceil(plan.rows), columns.div_ceil(plan.columns));
         let steps = summands.div_ceil(plan.summands_of_step());
         let wanted = (BUSY / (down * across)).clamp(1, (steps / FEWEST_STEPS).max(1));
-        let steps_of_split = steps.div_ceil(wanted);
+        let of_split = steps.div_ceil(wanted).max(1);
         Self {
             plan,
             down,
             across,
-            splits: steps.div_ceil(steps_of_split),
-            steps: steps_of_split,
+            splits: steps.div_ceil(of_split).max(1),
+            steps: of_split,
         }
     }
 
-    /// The product as a tensor of `shape`.
-    fn launch(
-        &self,
-        left: CubeTensor,
-        right: CubeTensor,
-        shapes: &Shapes,
-        sizes: &Sizes,
-        shape: &[usize],
-        units: Units,
-    ) -> CubeTensor {
-        let (client, device) = (left.client.clone(), left.device.clone());
-        let shape = Shape::from(shape.to_vec());
-        let out = empty_device_contiguous_dtype(client.clone(), device, shape, DType::F32);
+    /// In one part.
+    fn unsplit(self) -> Self {
+        Self {
+            steps: self.steps * self.splits,
+            splits: 1,
+            ..self
+        }
+    }
+
+    /// Writes the product into `out`.
+    fn launch(&self, left: CubeTensor, right: CubeTensor, out: &CubeTensor, problem: &Problem, units: Units) {
+        let client = left.client.clone();
         let plan = Plan {
-            strided: sizes.options.stride != [1, 1],
+            scattered: problem.written.is_some(),
             matrix_units: units == Units::Matrix,
             ..self.plan
         };
-        let ConvOptions {
-            stride,
-            padding,
-            dilation,
-            ..
-        } = sizes.options;
-        let geometry = GeometryLaunch::new(
-            shapes.rows as u32,
-            shapes.columns as u32,
-            shapes.summands as u32,
-            self.steps as u32,
-            shapes.grid[0] as u32,
-            shapes.grid[1] as u32,
-            shapes.read[0] as u32,
-            shapes.read[1] as u32,
-            shapes.read[2] as u32,
-            shapes.left_channels as u32,
-            sizes.kernel[1] as u32,
-            stride[0] as u32,
-            stride[1] as u32,
-            dilation[0] as u32,
-            dilation[1] as u32,
-            padding[0] as u32,
-            padding[1] as u32,
-        );
         let count = CubeCount::Static(self.across as u32, self.down as u32, self.splits as u32);
         // SAFETY: the kernel reads and writes inside what `geometry` says, which is what the tensors are.
         unsafe {
@@ -429,20 +525,25 @@ impl Tiles {
                 left.binding().into_buffer_arg(),
                 right.binding().into_buffer_arg(),
                 out.clone().binding().into_buffer_arg(),
-                geometry,
+                problem.geometry(self.steps),
                 plan,
             );
         }
-        out
     }
 }
 
-fn plan(pass: Pass, arithmetic: Arithmetic, rows: usize, columns: usize) -> Plan {
+/// Rows or columns of a workgroup.
+fn narrow(size: usize) -> usize {
+    if size <= 64 || std::env::var_os("WEAKSEG_NARROW").is_some() { 64 } else { 128 }
+}
+
+fn plan(arithmetic: Arithmetic, rows: usize, columns: usize) -> Plan {
     let (planes_down, planes_across) = if rows > columns { (4, 2) } else { (2, 4) };
     Plan {
-        pass,
+        by_pixels: false,
+        whole: false,
+        scattered: false,
         split: arithmetic == Arithmetic::F32,
-        strided: false,
         matrix_units: true,
         rows,
         columns,

@@ -6,28 +6,25 @@ pub const DEPTH: usize = 32;
 /// Rows, columns and summands of a fragment of matrix units.
 pub const SIDE: usize = 16;
 
-/// Values of a piece.
-const PIECE: usize = 8;
+/// Values of a piece: what a unit carries from global to shared memory at a time.
+pub const PIECE: usize = 8;
 
-/// Which pass of a convolution a product is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pass {
-    /// Rows: pixels of the output, columns: its channels, summands: taps and input channels.
-    Output,
-    /// Rows: pixels of the input, columns: its channels, summands: taps and output channels.
-    InputGradient,
-    /// Rows: output channels, columns: taps and input channels, summands: pixels of the output.
-    WeightGradient,
-}
+/// Shared memory of a workgroup, which every device with matrix units has.
+pub const SHARED_BYTES: usize = 48 * 1024;
 
 /// One kernel is compiled for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Plan {
-    pub pass: Pass,
+    /// Whether pixels are summed, as for weight gradients: the left operand is `[pixels, rows]` then, the right one `[pixels,
+    /// columns]` and read by taps. Else taps and channels are: the left operand is `[rows, summands]` and read by taps, the right one
+    /// `[columns, summands]`.
+    pub by_pixels: bool,
+    /// Of sums over taps and channels, whether a step's channels are all of one tap.
+    pub whole: bool,
+    /// Whether rows are written apart from each other.
+    pub scattered: bool,
     /// Whether values are taken in two parts of bf16, which loses the last 8 of their 24 bits; or rounded to one.
     pub split: bool,
-    /// Whether the convolution has steps of more than a pixel. Only input gradients ask.
-    pub strided: bool,
     /// Whether matrix units multiply.
     pub matrix_units: bool,
     /// Rows and columns of the product that a workgroup makes, and planes side by side in each direction.
@@ -78,28 +75,25 @@ impl Plan {
     }
 
     fn line(&self, across: usize) -> usize {
-        match self.pass {
-            Pass::WeightGradient => across / PIECE,
-            _ => DEPTH / PIECE,
+        if self.by_pixels {
+            across / PIECE
+        } else {
+            DEPTH / PIECE
         }
     }
 
     /// Pieces from line to line: one more, so that fragments' lines begin in different banks.
-    pub fn left_stride(&self) -> usize {
-        self.left_line() + 1
-    }
-
-    pub fn right_stride(&self) -> usize {
-        self.right_line() + 1
+    pub fn stride(&self, line: usize) -> usize {
+        line + 1
     }
 
     /// Pieces of an operand's share of shared memory.
     pub fn left_length(&self) -> usize {
-        self.rows * DEPTH / PIECE / self.left_line() * self.left_stride()
+        self.rows * DEPTH / PIECE / self.left_line() * self.stride(self.left_line())
     }
 
     pub fn right_length(&self) -> usize {
-        self.columns * DEPTH / PIECE / self.right_line() * self.right_stride()
+        self.columns * DEPTH / PIECE / self.right_line() * self.stride(self.right_line())
     }
 
     /// Pieces for second parts. One where there are none, for nothing has no address.
@@ -116,27 +110,22 @@ impl Plan {
         self.columns * DEPTH / PIECE / self.units()
     }
 
-    /// Places that a unit works out before the first step.
-    pub fn fixed_loads(&self) -> usize {
-        match self.pass {
-            Pass::WeightGradient => 1,
-            _ => self.left_loads(),
-        }
-    }
-
     /// How far a step goes in what [`super::kernel::Geometry::summands`] counts.
     pub fn summands_of_step(&self) -> usize {
-        match self.pass {
-            Pass::WeightGradient => DEPTH,
-            _ => DEPTH / PIECE,
-        }
+        if self.by_pixels { DEPTH } else { DEPTH / PIECE }
     }
 
-    /// Bytes of shared memory.
-    pub fn shared_bytes(&self) -> usize {
+    /// Two buffers, one to read from while the other is written, where they fit.
+    pub fn buffers(&self) -> usize {
+        let most = if self.matrix_units { SHARED_BYTES } else { 32 * 1024 };
+        if self.bytes(2) <= most { 2 } else { 1 }
+    }
+
+    /// Bytes of shared memory with so many buffers.
+    pub fn bytes(&self, buffers: usize) -> usize {
         let operands = self.left_length() + self.right_length();
         let parts = if self.split { 2 } else { 1 };
-        let stage = SIDE * SIDE * self.planes() * size_of::<f32>();
-        operands * parts * PIECE * 2 + stage
+        let stage = if self.matrix_units { SIDE * SIDE * self.planes() * size_of::<f32>() } else { 0 };
+        operands * parts * buffers * PIECE * 2 + stage
     }
 }
