@@ -5,7 +5,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::channels_last::{self, BatchNorm, channel_sums};
 use super::precision::{self, rounded};
-use super::{channel_sums, conv, planes, product, resize};
+use super::{channel_sums, conv, depthwise, planes, product, resize};
 use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
@@ -21,7 +21,9 @@ impl Kernels for Cube {
         bias: Option<FloatTensor<Self>>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        let output = if product::serves(&x, &weight, options) {
+        let output = if depthwise::serves(&x, &weight, options) {
+            depthwise::output(x, weight, options)
+        } else if product::serves(&x, &weight, options) {
             product::output(x, weight, options, precision::arithmetic())
         } else if precision::serves(options) {
             rounded::<Self, _>([x, weight], |[x, weight]| {
@@ -42,6 +44,9 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
+        if depthwise::serves(&x, &weight, options) {
+            return depthwise::input_gradient(x, weight, output_gradient, options);
+        }
         if product::serves(&x, &weight, options) {
             let arithmetic = precision::arithmetic();
             return product::input_gradient(x, weight, output_gradient, options, arithmetic);
@@ -61,6 +66,9 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
+        if depthwise::serves(&x, &weight, options) {
+            return depthwise::weight_gradient(x, weight, output_gradient, options);
+        }
         if product::serves(&x, &weight, options) {
             let arithmetic = precision::arithmetic();
             return product::weight_gradient(x, weight, output_gradient, options, arithmetic);

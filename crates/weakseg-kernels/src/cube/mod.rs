@@ -13,6 +13,10 @@ mod channel_sums;
 mod channels_last;
 mod conv;
 #[cfg(feature = "cube")]
+mod depthwise;
+#[cfg(all(test, feature = "cube"))]
+mod on_gpu;
+#[cfg(feature = "cube")]
 mod operation;
 mod planes;
 #[cfg(feature = "cube")]

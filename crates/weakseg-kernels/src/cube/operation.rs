@@ -9,6 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::Metadata;
 
@@ -48,4 +49,10 @@ pub fn rows_of(mut tensor: CubeTensor) -> CubeTensor {
     let strides = axes.map(|axis: usize| tensor.meta.strides()[axis]);
     *tensor.meta = Metadata::new(shape, strides);
     into_contiguous(tensor)
+}
+
+/// An uninitialized f32 tensor on the device of another.
+pub fn empty(like: &CubeTensor, shape: &[usize]) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, Shape::from(shape.to_vec()), DType::F32)
 }

@@ -5,20 +5,21 @@
 #![allow(unsafe_code)] // Kernels are launched without checks of bounds, which they make themselves.
 
 mod kernel;
+#[cfg(test)]
+mod tests;
 
 use burn::backend::fusion::custom::ScalarIr;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape, Slice, TensorMetadata};
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use self::kernel::{
     PartLaunch, UNITS, gradient_sums_of_parts, moments_of_all, moments_of_parts, sums_of_all,
 };
-use super::operation::{defer, rows_of};
+use super::operation::{defer, empty, rows_of};
 
 /// Values of a vector that is read at a time.
 const VECTOR: usize = 4;
@@ -93,11 +94,6 @@ impl Parts {
     fn total(&self, like: &CubeTensor) -> CubeTensor {
         empty(like, &[2, self.channels * VECTOR])
     }
-}
-
-fn empty(like: &CubeTensor, shape: &[usize]) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, Shape::from(shape.to_vec()), DType::F32)
 }
 
 fn units() -> CubeDim {

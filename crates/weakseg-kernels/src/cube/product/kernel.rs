@@ -11,6 +11,8 @@ use super::plan::{DEPTH, PIECE, Plan, SIDE};
 /// shift_y + i·move_y, and so along x.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub struct Geometry {
+    /// Blocks of channels beside each other that have nothing to do with one another; all that follows is of one.
+    pub blocks: u32,
     /// Rows and columns of the product, as they are written.
     pub rows: u32,
     pub columns: u32,
@@ -28,6 +30,8 @@ pub struct Geometry {
     pub height: u32,
     pub width: u32,
     pub channels: u32,
+    /// Pieces from pixel to pixel there.
+    pub row: u32,
     pub scale_y: u32,
     pub scale_x: u32,
     pub shift_y: i32,
@@ -36,11 +40,18 @@ pub struct Geometry {
     pub move_x: i32,
     /// Taps that are met, side by side.
     pub taps_across: u32,
-    /// Of the other tensor: the pieces of a row, the first tap that is met there, and how far apart they are.
+    /// Of the other tensor: pieces from line to line, from block to block, and of a block's line; the first tap that is met there,
+    /// and how far apart they are.
     pub other_row: u32,
+    pub other_block: u32,
+    pub other_channels: u32,
     pub first_tap: u32,
     pub tap_step_y: u32,
     pub tap_step_x: u32,
+    /// Values from row to row, block to block and split to split where the product is written.
+    pub out_row: u32,
+    pub out_block: u32,
+    pub out_split: u32,
     /// Where rows are written, if not in their order: the pixel of the grid's first, and how far apart they are.
     pub out_first: u32,
     pub out_image: u32,
@@ -69,7 +80,7 @@ fn pixel_of(geometry: &Geometry, number: u32) -> Pixel {
     }
 }
 
-/// Writes rows × columns: `[splits, rows, columns]`, each split the sum of its part of the summands.
+/// Writes rows × columns of each block, each split the sum of its part of the summands.
 #[cube(launch_unchecked)]
 pub fn product<N: Size>(
     left: &[Vector<f32, N>],
@@ -78,7 +89,8 @@ pub fn product<N: Size>(
     geometry: Geometry,
     #[comptime] plan: Plan,
 ) {
-    let split = CUBE_POS_Z;
+    let split = CUBE_POS_Z / geometry.blocks;
+    let block = CUBE_POS_Z - split * geometry.blocks;
     let first_row = CUBE_POS_Y * comptime!(plan.rows as u32);
     let first_column = CUBE_POS_X * comptime!(plan.columns as u32);
 
@@ -124,9 +136,9 @@ pub fn product<N: Size>(
     }
 
     let mut cursor = if comptime!(plan.by_pixels) {
-        cursor_by_pixels(&geometry, first_row, first_column, first_step, plan)
+        cursor_by_pixels(&geometry, block, first_row, first_column, first_step, plan)
     } else {
-        cursor_by_taps(&geometry, first_row, first_column, first_step, plan)
+        cursor_by_taps(&geometry, block, first_row, first_column, first_step, plan)
     };
     fetch(left, right, &mut left_values, &mut right_values, &mut left_exists, &mut right_exists, &mut cursor, &geometry, plan);
     for step in first_step..last_step {
@@ -150,7 +162,7 @@ pub fn product<N: Size>(
         }
     }
 
-    let base = split as usize * (geometry.rows as usize * geometry.columns as usize);
+    let base = (split * geometry.out_split + block * geometry.out_block) as usize;
     if comptime!(plan.matrix_units) {
         write(out, &sums, &geometry, base, first_row, first_column, plan);
     } else {
@@ -161,7 +173,7 @@ pub fn product<N: Size>(
 /// Where a unit is in its share of both operands: the next step's.
 #[derive(CubeType)]
 struct Cursor {
-    /// By taps: of each line of the left operand the place of tap (0, 0), and whether there is such a line. By pixels: the pixel
+    /// By taps: of each line of the left operand the place of tap (0, 0). By pixels: the pixel
     /// of each line of the right operand.
     image: Array<u32>,
     y: Array<i32>,
@@ -174,11 +186,14 @@ struct Cursor {
     other: Array<u32>,
     /// Whether the right operand's lines, or both operands' columns, exist.
     exists: Array<bool>,
+    /// Pieces before the block's first, in the tensor that is read by taps and by pixels in the other one.
+    block: Array<u32>,
 }
 
 #[cube]
 fn cursor_by_taps(
     geometry: &Geometry,
+    block: u32,
     first_row: u32,
     first_column: u32,
     first_step: u32,
@@ -207,7 +222,7 @@ fn cursor_by_taps(
     for load in 0..right_loads {
         let lines = comptime!((load * plan.units() / plan.right_line()) as u32);
         let column = first_column + UNIT_POS / line + lines;
-        other[load] = column * geometry.other_row;
+        other[load] = block * geometry.other_block + column * geometry.other_row;
         exists[load] = column < geometry.columns;
     }
     let piece = first_step * line + UNIT_POS % line;
@@ -218,6 +233,8 @@ fn cursor_by_taps(
     channel[0] = piece - tap * geometry.channels;
     tap_y[0] = tap / geometry.taps_across;
     tap_x[0] = tap - tap_y[0] * geometry.taps_across;
+    let mut offset = Array::<u32>::new(1usize);
+    offset[0] = block * geometry.channels;
     Cursor {
         image,
         y,
@@ -227,12 +244,14 @@ fn cursor_by_taps(
         channel,
         other,
         exists,
+        block: offset,
     }
 }
 
 #[cube]
 fn cursor_by_pixels(
     geometry: &Geometry,
+    block: u32,
     first_row: u32,
     first_column: u32,
     first_step: u32,
@@ -263,9 +282,12 @@ fn cursor_by_pixels(
     channel[1] = first_row / comptime!(PIECE as u32) + UNIT_POS % comptime!(plan.left_line() as u32);
     let mut exists = Array::<bool>::new(2usize);
     exists[0] = right_piece * comptime!(PIECE as u32) < geometry.columns;
-    exists[1] = channel[1] < geometry.other_row;
+    exists[1] = channel[1] < geometry.other_channels;
     let mut other = Array::<u32>::new(1usize);
     other[0] = first;
+    let mut offset = Array::<u32>::new(2usize);
+    offset[0] = block * geometry.channels;
+    offset[1] = block * geometry.other_block;
     Cursor {
         image,
         y,
@@ -275,6 +297,7 @@ fn cursor_by_pixels(
         channel,
         other,
         exists,
+        block: offset,
     }
 }
 
@@ -342,7 +365,7 @@ fn fetch_by_taps<N: Size>(
         let x = cursor.x[load] + across;
         let inside = here && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
         let pixel = cursor.image[load] + y as u32 * geometry.width + x as u32;
-        let at = (pixel * geometry.channels + channel) * 2 - back;
+        let at = (pixel * geometry.row + cursor.block[0] + channel) * 2 - back;
         read(left, at, at + gap, inside, left_values, left_exists, load);
     }
     let tap = geometry.first_tap + tap_y * geometry.tap_step_y + tap_x * geometry.tap_step_x;
@@ -389,7 +412,7 @@ fn fetch_by_pixels<N: Size>(
         let lines = comptime!((load * plan.units() / plan.left_line()) as u32);
         let pixel = first + UNIT_POS / across + lines;
         let exists = cursor.exists[1] && pixel < geometry.summands;
-        let at = (pixel * geometry.other_row + cursor.channel[1]) * 2;
+        let at = (pixel * geometry.other_row + cursor.block[1] + cursor.channel[1]) * 2;
         read(left, at, at + 1, exists, left_values, left_exists, load);
     }
     let across = comptime!(plan.right_line() as u32);
@@ -406,7 +429,7 @@ fn fetch_by_pixels<N: Size>(
         let x = (grid_x * geometry.scale_x) as i32 + aside;
         let inside = exists && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
         let pixel = (image * geometry.height + y as u32) * geometry.width + x as u32;
-        let at = (pixel * geometry.channels + cursor.channel[0]) * 2;
+        let at = (pixel * geometry.row + cursor.block[0] + cursor.channel[0]) * 2;
         read(right, at, at + 1, inside, right_values, right_exists, load);
 
         let next_x = grid_x + geometry.advance_x;
@@ -584,9 +607,9 @@ fn place_of(geometry: &Geometry, row: u32, #[comptime] plan: Plan) -> usize {
             + pixel.image * geometry.out_image
             + pixel.y * geometry.out_step_y
             + pixel.x * geometry.out_step_x;
-        (to * geometry.columns) as usize
+        (to * geometry.out_row) as usize
     } else {
-        (row * geometry.columns) as usize
+        (row * geometry.out_row) as usize
     }
 }
 
@@ -621,10 +644,10 @@ fn write(
             for j in 0..across {
                 let r = row + comptime!(i * SIDE);
                 let c = column + comptime!(j * SIDE);
-                let at = base + r * columns as usize + c;
+                let at = base + r * geometry.out_row as usize + c;
                 let end = out.len();
                 let sum = &sums[comptime!(i * across + j)];
-                cmma::store(&mut out[at..end], sum, columns, cmma::MatrixLayout::RowMajor);
+                cmma::store(&mut out[at..end], sum, geometry.out_row, cmma::MatrixLayout::RowMajor);
             }
         }
     } else {

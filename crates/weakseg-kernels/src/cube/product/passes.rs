@@ -3,9 +3,8 @@
 use burn::backend::fusion::custom::ScalarIr;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Cube, DType, FloatDType, Shape, Slice, TensorMetadata};
+use burn::backend::{Cube, DType, FloatDType, Shape, Slice, TensorData, TensorMetadata};
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::features::MmaConfig;
 use cubecl::ir::{ElemType, FloatKind};
@@ -15,7 +14,7 @@ use super::axis::{Axis, phases};
 use super::kernel::{GeometryLaunch, product};
 use super::plan::{DEPTH, PIECE, Plan, SHARED_BYTES, SIDE};
 use crate::conv::ConvOptions;
-use crate::cube::operation::{defer, rows_of};
+use crate::cube::operation::{defer, empty, rows_of};
 
 /// Values of a vector that is read at a time.
 const VECTOR: usize = 4;
@@ -53,17 +52,33 @@ pub(super) enum Units {
 
 /// Whether a convolution of these tensors is one for products on this device.
 pub fn serves(x: &FloatTensor<Cube>, weight: &FloatTensor<Cube>, options: ConvOptions) -> bool {
-    options.groups == 1
+    blocks(weight, options).is_some()
         && x.dtype() == DType::F32
         && weight.dtype() == DType::F32
         && has_matrix_units(x)
         && fits(x, weight, options)
 }
 
+/// Channels of a block that groups are put into.
+const BLOCK: usize = 64;
+
+/// How many blocks a convolution's channels come in: one, or for groups so many of [`BLOCK`] channels; none, if these do not fit.
+fn blocks(weight: &FloatTensor<Cube>, options: ConvOptions) -> Option<usize> {
+    let [outputs, of_group, _, _] = weight.shape().dims();
+    if options.groups == 1 {
+        return Some(1);
+    }
+    let fits = outputs == of_group * options.groups
+        && of_group > 1
+        && BLOCK.is_multiple_of(of_group)
+        && outputs.is_multiple_of(BLOCK);
+    fits.then(|| outputs / BLOCK)
+}
+
 /// Whether numbers of places fit u32, and workgroups an axis.
 fn fits(x: &FloatTensor<Cube>, weight: &FloatTensor<Cube>, options: ConvOptions) -> bool {
     let sizes = Sizes::of(x, weight, options);
-    let pieces = |channels: usize| channels.next_multiple_of(PIECE);
+    let pieces = |channels: usize| channels.next_multiple_of(PIECE) * sizes.blocks;
     let input = sizes.batch * sizes.height * sizes.width;
     let output = sizes.batch * sizes.tall * sizes.wide;
     let most = u32::MAX as usize;
@@ -95,10 +110,11 @@ pub(super) fn has_matrix_units(tensor: &FloatTensor<Cube>) -> bool {
         && hardware.max_shared_memory_size >= SHARED_BYTES
 }
 
-/// A convolution's sizes.
+/// A convolution's sizes; inputs and outputs of a block.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
     batch: usize,
+    blocks: usize,
     inputs: usize,
     height: usize,
     width: usize,
@@ -114,12 +130,14 @@ impl Sizes {
         let [batch, inputs, height, width] = x.shape().dims();
         let [outputs, _, kh, kw] = weight.shape().dims();
         let [tall, wide] = options.output_size([height, width], [kh, kw]);
+        let blocks = blocks(weight, options).unwrap_or(1);
         Self {
             batch,
-            inputs,
+            blocks,
+            inputs: inputs / blocks,
             height,
             width,
-            outputs,
+            outputs: outputs / blocks,
             tall,
             wide,
             kernel: [kh, kw],
@@ -129,6 +147,63 @@ impl Sizes {
 
     fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
+    }
+
+    /// Groups of a block.
+    fn groups(&self) -> usize {
+        self.options.groups / self.blocks
+    }
+
+    /// `[1, groups of a block, 1, groups of a block, 1, 1, 1]`: ones where they are the same.
+    fn same_group(&self, like: &FloatTensor<Cube>) -> FloatTensor<Cube> {
+        let groups = self.groups();
+        let ones = (0..groups * groups).map(|at| if at % (groups + 1) == 0 { 1.0f32 } else { 0.0 });
+        let ones = TensorData::new(ones.collect::<Vec<_>>(), [1, groups, 1, groups, 1, 1, 1]);
+        Cube::float_from_data(ones, &like.device())
+    }
+
+    /// A weight `[O, I / groups, KH, KW]` as `[O, I of a block, KH, KW]`: zeros for channels of other groups.
+    fn blocked(&self, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
+        if self.options.groups == 1 {
+            return weight;
+        }
+        let [outputs, of_group, kh, kw] = weight.shape().dims();
+        let groups = self.groups();
+        let same = self.same_group(&weight);
+        let apart = [self.blocks, groups, of_group, 1, of_group, kh, kw];
+        let weight = Cube::float_reshape(weight, Shape::new(apart));
+        let blocked = Cube::float_mul(weight, same);
+        Cube::float_reshape(blocked, Shape::new([outputs, groups * of_group, kh, kw]))
+    }
+
+    /// A weight `[O, I of a block, KH, KW]` as `[I, KH, KW, O of a block]`.
+    fn turned(&self, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
+        let [kh, kw] = self.kernel;
+        if self.options.groups == 1 {
+            return Cube::float_permute(padded(weight, 0), &[1, 2, 3, 0]);
+        }
+        let apart = [self.blocks, self.outputs, self.inputs, kh, kw];
+        let weight = Cube::float_reshape(weight, Shape::new(apart));
+        let turned = Cube::float_permute(weight, &[0, 2, 3, 4, 1]);
+        let together = [self.blocks * self.inputs, kh, kw, self.outputs];
+        Cube::float_reshape(turned, Shape::new(together))
+    }
+
+    /// Of a gradient `[O, KH, KW, I of a block]` what belongs to a weight, `[O, KH, KW, I / groups]`.
+    fn of_groups(&self, gradient: FloatTensor<Cube>) -> FloatTensor<Cube> {
+        if self.options.groups == 1 {
+            return gradient;
+        }
+        let [outputs, kh, kw, inputs] = gradient.shape().dims();
+        let groups = self.groups();
+        let of_group = inputs / groups;
+        // [blocks, groups, of group, taps, groups, of group]
+        let apart = [self.blocks, groups, of_group, kh * kw, groups, of_group];
+        let gradient = Cube::float_reshape(gradient, Shape::new(apart));
+        let same = self.same_group(&gradient);
+        let same = Cube::float_reshape(same, Shape::new([1, groups, 1, 1, groups, 1]));
+        let sum = Cube::float_sum_dim(Cube::float_mul(gradient, same), 4);
+        Cube::float_reshape(sum, Shape::new([outputs, kh, kw, of_group]))
     }
 
     /// What tells operations of one name and equal shapes apart.
@@ -166,6 +241,7 @@ pub(super) fn output_by(
     units: Units,
 ) -> FloatTensor<Cube> {
     let sizes = Sizes::of(&x, &weight, options);
+    let weight = sizes.blocked(weight);
     // [O, KH, KW, I]
     let weight = Cube::float_permute(padded(weight, 1), &[0, 2, 3, 1]);
     let x = padded(x, 1);
@@ -181,20 +257,26 @@ pub(super) fn output_by(
     let grid = [sizes.batch, sizes.tall, sizes.wide];
     let rows = grid.iter().product();
     let summands = sizes.taps() * channels;
-    let tiles = Tiles::by_taps(arithmetic, rows, sizes.outputs, summands, channels);
-    let shape = [tiles.splits, sizes.batch, sizes.tall, sizes.wide, sizes.outputs];
+    let tiles = Tiles::by_taps(arithmetic, sizes.blocks, rows, sizes.outputs, summands, channels);
+    let outputs = sizes.blocks * sizes.outputs;
+    let shape = [tiles.splits, sizes.batch, sizes.tall, sizes.wide, outputs];
     let settings = sizes.settings(arithmetic);
     let shape_of = Shape::new(shape);
     let parts = defer("weakseg::conv2d", settings, [x, weight], shape_of, move |[x, weight]| {
         let problem = Problem {
             rows,
+            blocks: sizes.blocks,
             columns: sizes.outputs,
             summands,
             grid,
             read: [sizes.height, sizes.width, channels],
             axes: [down, across],
             other_row: sizes.taps() * channels,
+            other_block: sizes.outputs * sizes.taps() * channels,
+            other_channels: 0,
             kernel_width: sizes.kernel[1],
+            out_row: outputs,
+            out_block: sizes.outputs,
             written: None,
         };
         let (x, weight) = (rows_of(x), into_contiguous(weight));
@@ -229,11 +311,11 @@ pub(super) fn input_gradient_by(
 ) -> FloatTensor<Cube> {
     let sizes = Sizes::of(&x, &weight, options);
     // [I, KH, KW, O]
-    let weight = Cube::float_permute(padded(weight, 0), &[1, 2, 3, 0]);
+    let weight = sizes.turned(sizes.blocked(weight));
     let gradient = padded(output_gradient, 1);
     let channels = pieces(sizes.outputs);
     let (height, width, inputs) = (sizes.height, sizes.width, sizes.inputs);
-    let shape = [sizes.batch, height, width, inputs];
+    let shape = [sizes.batch, height, width, sizes.blocks * inputs];
     let result = defer(
         "weakseg::conv2d_input_gradient",
         sizes.settings(arithmetic),
@@ -259,16 +341,21 @@ pub(super) fn input_gradient_by(
                     });
                     let problem = Problem {
                         rows,
+                        blocks: sizes.blocks,
                         columns: inputs,
                         summands,
                         grid,
                         read: [sizes.tall, sizes.wide, channels],
                         axes: [down, across],
                         other_row: sizes.taps() * channels,
+                        other_block: inputs * sizes.taps() * channels,
+                        other_channels: 0,
                         kernel_width: sizes.kernel[1],
+                        out_row: sizes.blocks * inputs,
+                        out_block: inputs,
                         written,
                     };
-                    let tiles = Tiles::by_taps(arithmetic, rows, inputs, summands, channels);
+                    let tiles = Tiles::by_taps(arithmetic, sizes.blocks, rows, inputs, summands, channels);
                     tiles.unsplit().launch(gradient.clone(), weight.clone(), &out, &problem, units);
                 }
             }
@@ -303,9 +390,10 @@ pub(super) fn weight_gradient_by(
     let grid = [sizes.batch, sizes.tall, sizes.wide];
     let summands = grid.iter().product();
     let columns = sizes.taps() * channels * PIECE;
-    let tiles = Tiles::by_pixels(arithmetic, sizes.outputs, columns, summands);
+    let tiles = Tiles::by_pixels(arithmetic, sizes.blocks, sizes.outputs, columns, summands);
     let [kh, kw] = sizes.kernel;
-    let shape = [tiles.splits, sizes.outputs, kh, kw, channels * PIECE];
+    let rows = sizes.blocks * sizes.outputs;
+    let shape = [tiles.splits, rows, kh, kw, channels * PIECE];
     let parts = defer(
         "weakseg::conv2d_weight_gradient",
         sizes.settings(arithmetic),
@@ -322,13 +410,18 @@ pub(super) fn weight_gradient_by(
             });
             let problem = Problem {
                 rows: sizes.outputs,
+                blocks: sizes.blocks,
                 columns,
                 summands,
                 grid,
                 read: [sizes.height, sizes.width, channels],
                 axes,
-                other_row: pieces(sizes.outputs),
+                other_row: sizes.blocks * pieces(sizes.outputs),
+                other_block: pieces(sizes.outputs),
+                other_channels: pieces(sizes.outputs),
                 kernel_width: kw,
+                out_row: columns,
+                out_block: sizes.outputs * columns,
                 written: None,
             };
             let (gradient, x) = (rows_of(gradient), rows_of(x));
@@ -346,7 +439,7 @@ pub(super) fn weight_gradient_by(
         let inside = whole.iter().map(|size| Slice::from(0..*size));
         Cube::float_slice(gradient, &inside.collect::<Vec<_>>())
     };
-    planes(gradient)
+    planes(sizes.of_groups(gradient))
 }
 
 fn pieces(channels: usize) -> usize {
@@ -382,12 +475,6 @@ fn planes(rows: FloatTensor<Cube>) -> FloatTensor<Cube> {
     Cube::float_permute(rows, &[0, 3, 1, 2])
 }
 
-/// An uninitialized tensor on the device of another.
-fn empty(like: &CubeTensor, shape: &[usize]) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, Shape::from(shape.to_vec()), DType::F32)
-}
-
 /// Where rows that lie apart are written, in pixels.
 #[derive(Debug, Clone, Copy)]
 struct Written {
@@ -398,6 +485,7 @@ struct Written {
 
 /// What a product's tensors are like, channels in pieces: [`super::kernel::Geometry`] says what is what.
 struct Problem {
+    blocks: usize,
     rows: usize,
     columns: usize,
     summands: usize,
@@ -407,7 +495,11 @@ struct Problem {
     read: [usize; 3],
     axes: [Axis; 2],
     other_row: usize,
+    other_block: usize,
+    other_channels: usize,
     kernel_width: usize,
+    out_row: usize,
+    out_block: usize,
     written: Option<Written>,
 }
 
@@ -422,6 +514,7 @@ impl Problem {
             step: [0, 0],
         });
         GeometryLaunch::new(
+            self.blocks as u32,
             self.rows as u32,
             self.columns as u32,
             self.summands as u32,
@@ -434,6 +527,7 @@ impl Problem {
             height as u32,
             width as u32,
             channels as u32,
+            (self.blocks * channels) as u32,
             down.scale as u32,
             across.scale as u32,
             down.shift as i32,
@@ -442,9 +536,14 @@ impl Problem {
             across.step as i32,
             across.taps.max(1) as u32,
             self.other_row as u32,
+            self.other_block as u32,
+            self.other_channels as u32,
             (down.first_tap * self.kernel_width + across.first_tap) as u32,
             (down.tap_step * self.kernel_width) as u32,
             across.tap_step as u32,
+            self.out_row as u32,
+            self.out_block as u32,
+            (self.blocks * self.rows * self.columns) as u32,
             written.first as u32,
             written.image as u32,
             written.step[0] as u32,
@@ -466,27 +565,27 @@ struct Tiles {
 
 impl Tiles {
     /// For sums over taps and channels; `summands` and `channels` in pieces.
-    fn by_taps(arithmetic: Arithmetic, rows: usize, columns: usize, summands: usize, channels: usize) -> Self {
+    fn by_taps(arithmetic: Arithmetic, blocks: usize, rows: usize, columns: usize, summands: usize, channels: usize) -> Self {
         let plan = Plan {
             whole: channels.is_multiple_of(DEPTH / PIECE),
             ..plan(arithmetic, 128, narrow(columns))
         };
-        Self::new(plan, rows, columns, summands)
+        Self::new(plan, blocks, rows, columns, summands)
     }
 
     /// For sums over pixels.
-    fn by_pixels(arithmetic: Arithmetic, rows: usize, columns: usize, summands: usize) -> Self {
+    fn by_pixels(arithmetic: Arithmetic, blocks: usize, rows: usize, columns: usize, summands: usize) -> Self {
         let plan = Plan {
             by_pixels: true,
             ..plan(arithmetic, narrow(rows), narrow(columns))
         };
-        Self::new(plan, rows, columns, summands)
+        Self::new(plan, blocks, rows, columns, summands)
     }
 
-    fn new(plan: Plan, rows: usize, columns: usize, summands: usize) -> Self {
+    fn new(plan: Plan, blocks: usize, rows: usize, columns: usize, summands: usize) -> Self {
         let (down, across) = (rows.div_ceil(plan.rows), columns.div_ceil(plan.columns));
         let steps = summands.div_ceil(plan.summands_of_step());
-        let wanted = (BUSY / (down * across)).clamp(1, (steps / FEWEST_STEPS).max(1));
+        let wanted = (BUSY / (blocks * down * across)).clamp(1, (steps / FEWEST_STEPS).max(1));
         let of_split = steps.div_ceil(wanted).max(1);
         Self {
             plan,
@@ -514,7 +613,11 @@ impl Tiles {
             matrix_units: units == Units::Matrix,
             ..self.plan
         };
-        let count = CubeCount::Static(self.across as u32, self.down as u32, self.splits as u32);
+        let count = CubeCount::Static(
+            self.across as u32,
+            self.down as u32,
+            (self.splits * problem.blocks) as u32,
+        );
         // SAFETY: the kernel reads and writes inside what `geometry` says, which is what the tensors are.
         unsafe {
             product::launch_unchecked(
