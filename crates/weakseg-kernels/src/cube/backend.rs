@@ -5,7 +5,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::channels_last::{self, BatchNorm, channel_sums};
 use super::precision::{self, rounded};
-use super::{channel_sums, conv, depthwise, planes, product, resize};
+use super::{batch_norm, conv, depthwise, planes, product, resize};
 use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
@@ -100,7 +100,10 @@ impl Kernels for Cube {
         beta: FloatTensor<Self>,
         options: NormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        batch_norm(x, gamma, beta, options).output(None)
+        if !batch_norm::serves(&x) {
+            return BatchNorm::<Self>::of(x, gamma, beta, options).output(None);
+        }
+        batch_norm::forward(x, gamma, beta, None, options).into()
     }
 
     fn batch_norm_backward(
@@ -113,14 +116,10 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3] {
         let channels = [gamma, beta, mean, variance];
-        if !channel_sums::serves(&x) {
+        if !batch_norm::serves(&x) {
             return BatchNorm::<Self>::again(x, channels, options).gradients(output_gradient);
         }
-        let norm = BatchNorm::<Self>::again(x.clone(), channels, options);
-        let [mean, scale, shift] = norm.line();
-        let gradient = output_gradient.clone();
-        let sums = channel_sums::gradient_sums(x, gradient, mean, scale, shift, options.relu);
-        norm.gradients_by(output_gradient, sums)
+        batch_norm::backward(x, channels, options, output_gradient)
     }
 
     fn batch_norm_add_forward(
@@ -134,7 +133,10 @@ impl Kernels for Cube {
             epsilon,
             relu: true,
         };
-        batch_norm(x, gamma, beta, options).output(Some(shortcut))
+        if !batch_norm::serves(&x) {
+            return BatchNorm::<Self>::of(x, gamma, beta, options).output(Some(shortcut));
+        }
+        batch_norm::forward(x, gamma, beta, Some(shortcut), options).into()
     }
 
     fn channel_affine_forward(
@@ -178,20 +180,6 @@ impl Kernels for Cube {
     fn global_mean_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         planes::mean::<Self>(x)
     }
-}
-
-/// Batch norm with x's own statistics.
-fn batch_norm(
-    x: FloatTensor<Cube>,
-    gamma: FloatTensor<Cube>,
-    beta: FloatTensor<Cube>,
-    options: NormOptions,
-) -> BatchNorm<Cube> {
-    if !channel_sums::serves(&x) {
-        return BatchNorm::of(x, gamma, beta, options);
-    }
-    let [mean, variance] = channel_sums::moments(x.clone());
-    BatchNorm::again(x, [gamma, beta, mean, variance], options)
 }
 
 route_to_kernels!(Cube);

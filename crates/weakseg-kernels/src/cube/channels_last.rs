@@ -191,41 +191,19 @@ impl<B: Backend> BatchNorm<B> {
     /// Gradients with respect to x, gamma and beta.
     pub fn gradients(self, output_gradient: FloatTensor<B>) -> [FloatTensor<B>; 3] {
         let pixels = self.pixels;
-        let gradient = self.before_relu(pixels.flat::<B>(output_gradient.clone()));
-        let centered = B::float_sub(self.x.clone(), row::<B>(self.mean.clone()));
+        let upstream = pixels.flat::<B>(output_gradient);
+        let [mean, scale, beta] = [self.mean, self.scale.clone(), self.beta].map(row::<B>);
+        let gradient = if self.relu {
+            // What ReLU lets through shows before it as well as after.
+            let output = linear::<B>(self.x.clone(), mean.clone(), scale.clone(), beta);
+            B::relu_backward(output, upstream)
+        } else {
+            upstream
+        };
+        let centered = B::float_sub(self.x.clone(), mean.clone());
         let products = B::float_mul(gradient.clone(), centered);
-        let sums = [gradient, products].map(|of| pixels.sums::<B>(of));
-        self.gradients_by(output_gradient, sums)
-    }
-
-    /// The gradient that ReLU lets through, if there is one, of `[pixels, C]`.
-    fn before_relu(&self, upstream: FloatTensor<B>) -> FloatTensor<B> {
-        if !self.relu {
-            return upstream;
-        }
-        // What ReLU lets through shows before it as well as after.
-        let [mean, scale, beta] =
-            [&self.mean, &self.scale, &self.beta].map(|of| row::<B>(of.clone()));
-        let output = linear::<B>(self.x.clone(), mean, scale, beta);
-        B::relu_backward(output, upstream)
-    }
-
-    /// Mean, γ / √(variance + ε), and β: what comes before ReLU is (x − mean)·scale + β.
-    #[cfg(feature = "cube")]
-    pub fn line(&self) -> [FloatTensor<B>; 3] {
-        [&self.mean, &self.scale, &self.beta].map(Clone::clone)
-    }
-
-    /// [`gradients`](Self::gradients), given the sums of the gradient before ReLU and of its products with x − mean.
-    pub fn gradients_by(
-        self,
-        output_gradient: FloatTensor<B>,
-        [of_beta, products]: [FloatTensor<B>; 2],
-    ) -> [FloatTensor<B>; 3] {
-        let pixels = self.pixels;
-        let gradient = self.before_relu(pixels.flat::<B>(output_gradient));
-        let of_gamma = B::float_mul(products, self.inverse.clone());
-        let [mean, scale] = [&self.mean, &self.scale].map(|of| row::<B>(of.clone()));
+        let of_beta = pixels.sums::<B>(gradient.clone());
+        let of_gamma = B::float_mul(pixels.sums::<B>(products), self.inverse.clone());
         // x's gradient is scale·(g − mean of g − x̂ · mean of g·x̂), with x̂ = (x − mean)·inverse.
         let share = |sums: FloatTensor<B>| {
             let mean = B::float_div_scalar(sums, (pixels.count() as f64).into());

@@ -9,7 +9,7 @@
 #[cfg(feature = "cube")]
 mod backend;
 #[cfg(feature = "cube")]
-mod channel_sums;
+mod batch_norm;
 mod channels_last;
 mod conv;
 #[cfg(feature = "cube")]

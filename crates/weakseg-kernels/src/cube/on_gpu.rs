@@ -39,8 +39,13 @@ pub fn read_cpu(tensor: &FloatTensor<Flex>) -> Vec<f32> {
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     assert!(found.iter().all(|value| value.is_finite()), "{what}");
-    let scale = expected.iter().fold(1e-20_f32, |most, value| most.max(value.abs()));
-    let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
+    let scale = expected
+        .iter()
+        .fold(1e-20_f32, |most, value| most.max(value.abs()));
+    let differences = found
+        .iter()
+        .zip(expected)
+        .map(|(found, expected)| (found - expected).abs());
     let error = differences.fold(0f32, f32::max) / scale;
     println!("{what}: {error:.1e}");
     assert!(error <= tolerance, "{what}: {error:e}");

@@ -1,10 +1,12 @@
 //! Kernels of ours in the queue of Burn's fusion, which runs an operation when its turn comes.
+#![allow(unsafe_code)] // Kernels are launched without checks of bounds, which they make themselves.
 
 use burn::backend::fusion::FusionBackend;
+use burn::backend::fusion::FusionRuntime;
 use burn::backend::fusion::custom::{
     CustomOpIr, HandleContainer, OperationFn, OperationIr, ScalarIr, StreamId, TensorIr,
 };
-use burn::backend::fusion::FusionRuntime;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape};
 use burn_cubecl::CubeBackend;
@@ -12,34 +14,46 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::Metadata;
+use cubecl::prelude::*;
 
 type Handles =
     HandleContainer<<<CubeBackend as FusionBackend>::FusionRuntime as FusionRuntime>::FusionHandle>;
 
-/// An f32 tensor of this shape that `compute` makes of `inputs`, later. `name` and `settings` say what it does: operations
+/// f32 tensors of these shapes that `compute` makes of `inputs`, later. `name` and `settings` say what it does: operations
 /// equal in these and their shapes are taken for the same.
-pub fn defer<const N: usize>(
+pub fn defer<const N: usize, const M: usize>(
     name: &'static str,
     settings: Vec<ScalarIr>,
     inputs: [FloatTensor<Cube>; N],
-    shape: Shape,
-    compute: impl Fn([CubeTensor; N]) -> CubeTensor + Send + Sync + 'static,
-) -> FloatTensor<Cube> {
+    shapes: [Shape; M],
+    compute: impl Fn([CubeTensor; N]) -> [CubeTensor; M] + Send + Sync + 'static,
+) -> [FloatTensor<Cube>; M] {
     let client = inputs[0].client.clone();
     let inputs = inputs.map(|input| input.into_ir());
-    let output = TensorIr::uninit(client.create_empty_handle(), shape, DType::F32);
-    let id = output.id;
-    let description = CustomOpIr::with_scalars(name, &inputs, &[output], settings);
+    let outputs =
+        shapes.map(|shape| TensorIr::uninit(client.create_empty_handle(), shape, DType::F32));
+    let ids = outputs.each_ref().map(|output| output.id);
+    let description = CustomOpIr::with_scalars(name, &inputs, &outputs, settings);
     let operation = OperationFn(move |handles: &mut Handles| {
         let tensors = inputs
             .each_ref()
             .map(|input| handles.get_float_tensor::<CubeBackend>(input));
-        handles.register_float_tensor::<CubeBackend>(&id, compute(tensors));
+        for (id, tensor) in ids.iter().zip(compute(tensors)) {
+            handles.register_float_tensor::<CubeBackend>(id, tensor);
+        }
         Ok(())
     });
-    client
-        .register(StreamId::current(), OperationIr::Custom(description), operation)
-        .remove(0)
+    let tensors = client.register(
+        StreamId::current(),
+        OperationIr::Custom(description),
+        operation,
+    );
+    tensors.try_into().expect("as many as there are outputs")
+}
+
+/// `[B, H, W, C]` → `[B, C, H, W]`, as it lies.
+pub fn planes(rows: FloatTensor<Cube>) -> FloatTensor<Cube> {
+    Cube::float_permute(rows, &[0, 3, 1, 2])
 }
 
 /// `[B, C, H, W]` as `[B, H, W, C]`, without gaps.
@@ -55,4 +69,51 @@ pub fn rows_of(mut tensor: CubeTensor) -> CubeTensor {
 pub fn empty(like: &CubeTensor, shape: &[usize]) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, Shape::from(shape.to_vec()), DType::F32)
+}
+
+/// `[parts, …]` → `[…]`: the sum over parts, as a kernel of the same operation.
+pub fn sum_of_parts(parts: CubeTensor) -> CubeTensor {
+    let [count, rest @ ..] = &**parts.meta.shape() else {
+        unreachable!("parts have an axis");
+    };
+    let (count, rest) = (*count, rest.to_vec());
+    let values: usize = rest.iter().product();
+    let out = empty(&parts, &rest);
+    let vector = if values.is_multiple_of(4) { 4 } else { 1 };
+    let units = values / vector;
+    let workgroups = units.div_ceil(UNITS);
+    // SAFETY: the kernel reads and writes inside the tensors.
+    unsafe {
+        sum_parts::launch_unchecked(
+            &parts.client.clone(),
+            CubeCount::Static(workgroups as u32, 1, 1),
+            CubeDim::new_1d(UNITS as u32),
+            vector,
+            parts.binding().into_buffer_arg(),
+            out.clone().binding().into_buffer_arg(),
+            units as u32,
+            count as u32,
+        );
+    }
+    out
+}
+
+/// Units of a workgroup.
+const UNITS: usize = 256;
+
+#[cube(launch_unchecked)]
+fn sum_parts<N: Size>(
+    parts: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    vectors: u32,
+    count: u32,
+) {
+    let unit = ABSOLUTE_POS as u32;
+    if unit < vectors {
+        let mut sum = Vector::<f32, N>::zeroed();
+        for part in 0..count {
+            sum += parts[(part * vectors + unit) as usize];
+        }
+        out[unit as usize] = sum;
+    }
 }

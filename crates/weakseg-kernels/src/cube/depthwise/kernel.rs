@@ -43,8 +43,7 @@ fn met<N: Size>(
     let across = comptime!(tap_x as i32).runtime() * taps.move_x;
     let y = (grid_y * taps.scale_y) as i32 + taps.shift_y + down;
     let x_at = (grid_x * taps.scale_x) as i32 + taps.shift_x + across;
-    let inside =
-        y >= 0 && x_at >= 0 && (y as u32) < taps.height && (x_at as u32) < taps.width;
+    let inside = y >= 0 && x_at >= 0 && (y as u32) < taps.height && (x_at as u32) < taps.width;
     let from = (image * taps.height + y as u32) * taps.width + x_at as u32;
     let at = select(inside, from * taps.channels + channel, 0u32);
     select(inside, x[at as usize], Vector::<f32, N>::zeroed())

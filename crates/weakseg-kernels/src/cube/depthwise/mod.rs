@@ -15,7 +15,7 @@ use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
 use self::kernel::{TapsLaunch, UNITS, depthwise, depthwise_weight_gradient};
-use super::operation::{defer, empty, rows_of};
+use super::operation::{defer, empty, planes, rows_of, sum_of_parts};
 use crate::conv::ConvOptions;
 
 /// Values of a vector that is read at a time.
@@ -134,38 +134,55 @@ impl Taps {
     }
 
     /// `[B, C, H, W]` of the grid.
-    fn sums(self, name: &'static str, read: FloatTensor<Cube>, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
+    fn sums(
+        self,
+        name: &'static str,
+        read: FloatTensor<Cube>,
+        weight: FloatTensor<Cube>,
+    ) -> FloatTensor<Cube> {
         let [kh, kw] = self.kernel;
         let weight = Cube::float_reshape(weight, Shape::new([self.channels, kh * kw]));
         let weight = Cube::float_swap_dims(weight, 0, 1);
         let shape = [self.images, self.grid[0], self.grid[1], self.channels];
-        let rows = defer(name, self.settings(), [read, weight], Shape::new(shape), move |[read, weight]| {
-            let (read, weight) = (rows_of(read), into_contiguous(weight));
-            let out = empty(&read, &shape);
-            let client = read.client.clone();
-            let workgroups = (self.pixels() * self.vectors()).div_ceil(UNITS);
-            // SAFETY: the kernel reads and writes inside what `taps` says, which is what the tensors are.
-            unsafe {
-                depthwise::launch_unchecked(
-                    &client,
-                    CubeCount::Static(workgroups as u32, 1, 1),
-                    CubeDim::new_1d(UNITS as u32),
-                    VECTOR,
-                    read.binding().into_buffer_arg(),
-                    weight.binding().into_buffer_arg(),
-                    out.clone().binding().into_buffer_arg(),
-                    self.launch(),
-                    self.kernel(),
-                );
-            }
-            out
-        });
-        Cube::float_permute(rows, &[0, 3, 1, 2])
+        let settings = self.settings();
+        let shapes = [Shape::new(shape)];
+        let [rows] = defer(
+            name,
+            settings,
+            [read, weight],
+            shapes,
+            move |[read, weight]| {
+                let (read, weight) = (rows_of(read), into_contiguous(weight));
+                let out = empty(&read, &shape);
+                let client = read.client.clone();
+                let workgroups = (self.pixels() * self.vectors()).div_ceil(UNITS);
+                // SAFETY: the kernel reads and writes inside what `taps` says, which is what the tensors are.
+                unsafe {
+                    depthwise::launch_unchecked(
+                        &client,
+                        CubeCount::Static(workgroups as u32, 1, 1),
+                        CubeDim::new_1d(UNITS as u32),
+                        VECTOR,
+                        read.binding().into_buffer_arg(),
+                        weight.binding().into_buffer_arg(),
+                        out.clone().binding().into_buffer_arg(),
+                        self.launch(),
+                        self.kernel(),
+                    );
+                }
+                [out]
+            },
+        );
+        planes(rows)
     }
 }
 
 /// `[B, C, OH, OW]` of x `[B, C, H, W]` and weight `[C, 1, KH, KW]`.
-pub fn output(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, options: ConvOptions) -> FloatTensor<Cube> {
+pub fn output(
+    x: FloatTensor<Cube>,
+    weight: FloatTensor<Cube>,
+    options: ConvOptions,
+) -> FloatTensor<Cube> {
     Taps::of(&x, &weight, options).sums("weakseg::depthwise", x, weight)
 }
 
@@ -196,11 +213,11 @@ pub fn weight_gradient(
     let parts = pixels.div_ceil(of_part);
     let [kh, kw] = taps.kernel;
     let shape = [parts, kh * kw, taps.channels];
-    let sums = defer(
+    let [sum] = defer(
         "weakseg::depthwise_weight_gradient",
         taps.settings(),
         [x, output_gradient],
-        Shape::new(shape),
+        [Shape::new([kh * kw, taps.channels])],
         move |[x, gradient]| {
             let (x, gradient) = (rows_of(x), rows_of(gradient));
             let out = empty(&x, &shape);
@@ -221,10 +238,11 @@ pub fn weight_gradient(
                     across,
                 );
             }
-            out
+            [sum_of_parts(out)]
         },
     );
-    let sum = Cube::float_sum_dim(sums, 0);
-    let sum = Cube::float_reshape(sum, Shape::new([kh * kw, taps.channels]));
-    Cube::float_reshape(Cube::float_swap_dims(sum, 0, 1), Shape::new([taps.channels, 1, kh, kw]))
+    Cube::float_reshape(
+        Cube::float_swap_dims(sum, 0, 1),
+        Shape::new([taps.channels, 1, kh, kw]),
+    )
 }

@@ -19,7 +19,9 @@ pub fn phases(stride: usize, padding: usize, dilation: usize, kernel: usize) -> 
         // Tap i of output pixel o reads o·stride − padding + i·dilation.
         let start = (remainder + padding) as isize;
         let from = |tap: usize| start - (tap * dilation) as isize;
-        let met: Vec<usize> = (0..kernel).filter(|tap| from(*tap) % stride as isize == 0).collect();
+        let met: Vec<usize> = (0..kernel)
+            .filter(|tap| from(*tap) % stride as isize == 0)
+            .collect();
         let first_tap = met.first().copied().unwrap_or(0);
         let tap_step = met.get(1).map_or(1, |second| second - first_tap);
         Axis {
@@ -41,12 +43,21 @@ mod tests {
     /// Every pair of an input and an output pixel that a tap joins comes up once, in its phase.
     #[test]
     fn phases_are_the_convolution_turned() {
-        for (stride, padding, dilation, kernel) in [(1, 1, 1, 3), (2, 1, 1, 3), (2, 3, 1, 7), (2, 0, 1, 1), (3, 2, 2, 3), (2, 2, 2, 3), (4, 0, 1, 2)] {
+        for (stride, padding, dilation, kernel) in [
+            (1, 1, 1, 3),
+            (2, 1, 1, 3),
+            (2, 3, 1, 7),
+            (2, 0, 1, 1),
+            (3, 2, 2, 3),
+            (2, 2, 2, 3),
+            (4, 0, 1, 2),
+        ] {
             let outputs = 9;
             let mut expected = vec![];
             for output in 0..outputs {
                 for tap in 0..kernel {
-                    let input = output as isize * stride as isize - padding as isize + (tap * dilation) as isize;
+                    let input = output as isize * stride as isize - padding as isize
+                        + (tap * dilation) as isize;
                     if input >= 0 {
                         expected.push((input, tap, output as isize));
                     }
@@ -54,11 +65,15 @@ mod tests {
             }
             let last = expected.iter().map(|(input, ..)| *input).max().unwrap_or(0);
             let mut found = vec![];
-            for (remainder, axis) in phases(stride, padding, dilation, kernel).into_iter().enumerate() {
+            for (remainder, axis) in phases(stride, padding, dilation, kernel)
+                .into_iter()
+                .enumerate()
+            {
                 for pixel in 0..=last {
                     let input = pixel * stride as isize + remainder as isize;
                     for index in 0..axis.taps {
-                        let output = pixel * axis.scale as isize + axis.shift + index as isize * axis.step;
+                        let output =
+                            pixel * axis.scale as isize + axis.shift + index as isize * axis.step;
                         if input <= last && (0..outputs as isize).contains(&output) {
                             found.push((input, axis.first_tap + index * axis.tap_step, output));
                         }

@@ -140,7 +140,17 @@ pub fn product<N: Size>(
     } else {
         cursor_by_taps(&geometry, block, first_row, first_column, first_step, plan)
     };
-    fetch(left, right, &mut left_values, &mut right_values, &mut left_exists, &mut right_exists, &mut cursor, &geometry, plan);
+    fetch(
+        left,
+        right,
+        &mut left_values,
+        &mut right_values,
+        &mut left_exists,
+        &mut right_exists,
+        &mut cursor,
+        &geometry,
+        plan,
+    );
     for step in first_step..last_step {
         let buffer = ((step - first_step) % comptime!(plan.buffers() as u32)) as usize;
         let left_at = buffer * comptime!(plan.left_length());
@@ -149,16 +159,62 @@ pub fn product<N: Size>(
         if comptime!(plan.buffers() == 1) {
             sync_cube();
         }
-        keep(&left_values, &left_exists, &mut left_high, &mut left_low, left_at, comptime!(plan.left_line()), left_loads, plan);
-        keep(&right_values, &right_exists, &mut right_high, &mut right_low, right_at, comptime!(plan.right_line()), right_loads, plan);
+        keep(
+            &left_values,
+            &left_exists,
+            &mut left_high,
+            &mut left_low,
+            left_at,
+            comptime!(plan.left_line()),
+            left_loads,
+            plan,
+        );
+        keep(
+            &right_values,
+            &right_exists,
+            &mut right_high,
+            &mut right_low,
+            right_at,
+            comptime!(plan.right_line()),
+            right_loads,
+            plan,
+        );
         sync_cube();
         // The next step's values come while this one's are multiplied: nothing asks for them before that is done. After the last
         // step they are read in vain.
-        fetch(left, right, &mut left_values, &mut right_values, &mut left_exists, &mut right_exists, &mut cursor, &geometry, plan);
+        fetch(
+            left,
+            right,
+            &mut left_values,
+            &mut right_values,
+            &mut left_exists,
+            &mut right_exists,
+            &mut cursor,
+            &geometry,
+            plan,
+        );
         if comptime!(plan.matrix_units) {
-            multiply(&left_high, &left_low, &right_high, &right_low, left_at, right_at, &mut sums, plan);
+            multiply(
+                &left_high,
+                &left_low,
+                &right_high,
+                &right_low,
+                left_at,
+                right_at,
+                &mut sums,
+                plan,
+            );
         } else {
-            multiply_values(&left_high, &left_low, &right_high, &right_low, left_at, right_at, &mut values, plan);
+            multiply_values(
+                &left_high,
+                &left_low,
+                &right_high,
+                &right_low,
+                left_at,
+                right_at,
+                &mut values,
+                plan,
+            );
         }
     }
 
@@ -279,7 +335,8 @@ fn cursor_by_pixels(
     tap_y[0] = tap / geometry.taps_across;
     tap_x[0] = tap - tap_y[0] * geometry.taps_across;
     channel[0] = right_piece - tap * geometry.channels;
-    channel[1] = first_row / comptime!(PIECE as u32) + UNIT_POS % comptime!(plan.left_line() as u32);
+    channel[1] =
+        first_row / comptime!(PIECE as u32) + UNIT_POS % comptime!(plan.left_line() as u32);
     let mut exists = Array::<bool>::new(2usize);
     exists[0] = right_piece * comptime!(PIECE as u32) < geometry.columns;
     exists[1] = channel[1] < geometry.other_channels;
@@ -331,9 +388,29 @@ fn fetch<N: Size>(
     #[comptime] plan: Plan,
 ) {
     if comptime!(plan.by_pixels) {
-        fetch_by_pixels(left, right, left_values, right_values, left_exists, right_exists, cursor, geometry, plan);
+        fetch_by_pixels(
+            left,
+            right,
+            left_values,
+            right_values,
+            left_exists,
+            right_exists,
+            cursor,
+            geometry,
+            plan,
+        );
     } else {
-        fetch_by_taps(left, right, left_values, right_values, left_exists, right_exists, cursor, geometry, plan);
+        fetch_by_taps(
+            left,
+            right,
+            left_values,
+            right_values,
+            left_exists,
+            right_exists,
+            cursor,
+            geometry,
+            plan,
+        );
     }
 }
 
@@ -355,15 +432,21 @@ fn fetch_by_taps<N: Size>(
     // Where the channels of a step lie side by side, units read them so: the first vectors of all, then the second ones. In
     // which order summands meet does not matter.
     let back = select(comptime!(plan.whole), of_line, 0u32);
-    let gap = comptime!(if plan.whole { plan.left_line() as u32 } else { 1u32 });
-    let here = (tap_y * geometry.taps_across + tap_x) * geometry.channels + channel < geometry.summands;
+    let gap = comptime!(if plan.whole {
+        plan.left_line() as u32
+    } else {
+        1u32
+    });
+    let here =
+        (tap_y * geometry.taps_across + tap_x) * geometry.channels + channel < geometry.summands;
     let down = tap_y as i32 * geometry.move_y;
     let across = tap_x as i32 * geometry.move_x;
     #[unroll]
     for load in 0..comptime!(plan.left_loads()) {
         let y = cursor.y[load] + down;
         let x = cursor.x[load] + across;
-        let inside = here && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
+        let inside =
+            here && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
         let pixel = cursor.image[load] + y as u32 * geometry.width + x as u32;
         let at = (pixel * geometry.row + cursor.block[0] + channel) * 2 - back;
         read(left, at, at + gap, inside, left_values, left_exists, load);
@@ -373,7 +456,15 @@ fn fetch_by_taps<N: Size>(
     #[unroll]
     for load in 0..comptime!(plan.right_loads()) {
         let at = (cursor.other[load] + piece) * 2 - back;
-        read(right, at, at + gap, here && cursor.exists[load], right_values, right_exists, load);
+        read(
+            right,
+            at,
+            at + gap,
+            here && cursor.exists[load],
+            right_values,
+            right_exists,
+            load,
+        );
     }
     if comptime!(plan.whole) {
         let next = channel + line;
@@ -427,7 +518,11 @@ fn fetch_by_pixels<N: Size>(
         let grid_x = cursor.x[load] as u32;
         let y = (grid_y * geometry.scale_y) as i32 + down;
         let x = (grid_x * geometry.scale_x) as i32 + aside;
-        let inside = exists && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
+        let inside = exists
+            && y >= 0
+            && x >= 0
+            && (y as u32) < geometry.height
+            && (x as u32) < geometry.width;
         let pixel = (image * geometry.height + y as u32) * geometry.width + x as u32;
         let at = (pixel * geometry.row + cursor.block[0] + cursor.channel[0]) * 2;
         read(right, at, at + 1, inside, right_values, right_exists, load);
@@ -456,14 +551,20 @@ fn rounded(bits: u32) -> u32 {
     select(number, bits + 0x7FFFu32 + ((bits >> 16u32) & 1u32), bits)
 }
 
-/// The bits of each number, or of what its upper half leaves of it.
+/// The bits of a number such that their upper half is the nearest bf16, or one as near.
+#[cube]
+fn nearest(value: f32) -> u32 {
+    u32::reinterpret(value) + 0x8000u32
+}
+
+/// The bits of what [`nearest`] leaves of a number; of what is not a number, not a number.
 #[cube]
 fn remainder(value: f32) -> u32 {
-    let high = f32::reinterpret(u32::reinterpret(value) & 0xFFFF_0000u32);
+    let high = f32::reinterpret(nearest(value) & 0xFFFF_0000u32);
     u32::reinterpret(value - high)
 }
 
-/// Puts a unit's share into shared memory as bf16: rounded, or in two parts whose sum is the value but for its last 8 bits.
+/// Puts a unit's share into shared memory as bf16: rounded, or in two parts whose sum is the value but for its last 7 bits.
 #[cube]
 fn keep<N: Size>(
     values: &Array<Vector<f32, N>>,
@@ -493,7 +594,7 @@ fn keep<N: Size>(
                 let other = four.extract(comptime!(2 * couple + 1));
                 let to = comptime!(2 * half + couple);
                 if comptime!(plan.split) {
-                    upper.insert(to, pair(u32::reinterpret(one), u32::reinterpret(other)));
+                    upper.insert(to, pair(nearest(one), nearest(other)));
                     lower.insert(to, pair(remainder(one), remainder(other)));
                 } else {
                     let one = rounded(u32::reinterpret(one));
@@ -521,11 +622,12 @@ fn fragment<N: Size>(
     #[comptime] plan: Plan,
 ) -> cmma::Matrix<bf16> {
     let by_depth = comptime!(plan.by_pixels);
-    let at = buffer + if by_depth {
-        deep * stride + across / PIECE
-    } else {
-        across * stride + deep / PIECE
-    };
+    let at = buffer
+        + if by_depth {
+            deep * stride + across / PIECE
+        } else {
+            across * stride + deep / PIECE
+        };
     let layout = comptime!(if by_depth == (ident == cmma::MatrixIdent::B) {
         cmma::MatrixLayout::RowMajor
     } else {
@@ -535,7 +637,11 @@ fn fragment<N: Size>(
     let mut matrix =
         unsafe { cmma::Matrix::<bf16>::uninitialized(ident, SIDE, SIDE, SIDE, layout) };
     // In values of 32 bits, of which a vector has four.
-    cmma::load(&mut matrix, &shared[at..shared.len()], comptime!((stride * 4) as u32));
+    cmma::load(
+        &mut matrix,
+        &shared[at..shared.len()],
+        comptime!((stride * 4) as u32),
+    );
     matrix
 }
 
@@ -566,15 +672,39 @@ fn multiply<N: Size>(
         #[unroll]
         for i in 0..down {
             let at = row + comptime!(i * SIDE);
-            high.push(fragment(left_high, left_at, at, deep, cmma::MatrixIdent::A, left_stride, plan));
+            high.push(fragment(
+                left_high,
+                left_at,
+                at,
+                deep,
+                cmma::MatrixIdent::A,
+                left_stride,
+                plan,
+            ));
             if comptime!(plan.split) {
-                low.push(fragment(left_low, left_at, at, deep, cmma::MatrixIdent::A, left_stride, plan));
+                low.push(fragment(
+                    left_low,
+                    left_at,
+                    at,
+                    deep,
+                    cmma::MatrixIdent::A,
+                    left_stride,
+                    plan,
+                ));
             }
         }
         #[unroll]
         for j in 0..across {
             let at = column + comptime!(j * SIDE);
-            let other = fragment(right_high, right_at, at, deep, cmma::MatrixIdent::B, right_stride, plan);
+            let other = fragment(
+                right_high,
+                right_at,
+                at,
+                deep,
+                cmma::MatrixIdent::B,
+                right_stride,
+                plan,
+            );
             // One after the other on different sums: each waits for the one before it on its own.
             #[unroll]
             for i in 0..down {
@@ -587,7 +717,15 @@ fn multiply<N: Size>(
                     let sum = &sums[comptime!(i * across + j)];
                     cmma::execute(&low[i], &other, sum, sum);
                 }
-                let other = fragment(right_low, right_at, at, deep, cmma::MatrixIdent::B, right_stride, plan);
+                let other = fragment(
+                    right_low,
+                    right_at,
+                    at,
+                    deep,
+                    cmma::MatrixIdent::B,
+                    right_stride,
+                    plan,
+                );
                 #[unroll]
                 for i in 0..down {
                     let sum = &sums[comptime!(i * across + j)];
@@ -647,7 +785,12 @@ fn write(
                 let at = base + r * geometry.out_row as usize + c;
                 let end = out.len();
                 let sum = &sums[comptime!(i * across + j)];
-                cmma::store(&mut out[at..end], sum, geometry.out_row, cmma::MatrixLayout::RowMajor);
+                cmma::store(
+                    &mut out[at..end],
+                    sum,
+                    geometry.out_row,
+                    cmma::MatrixLayout::RowMajor,
+                );
             }
         }
     } else {
@@ -669,7 +812,8 @@ fn write(
                     let r = (row + comptime!(i * SIDE) + of_fragment / SIDE) as u32;
                     let c = (column + comptime!(j * SIDE) + of_fragment % SIDE) as u32;
                     if r < geometry.rows && c < columns {
-                        out[base + place_of(geometry, r, plan) + c as usize] = stage[start + of_fragment];
+                        out[base + place_of(geometry, r, plan) + c as usize] =
+                            stage[start + of_fragment];
                     }
                 }
                 sync_cube();
@@ -689,12 +833,17 @@ fn value<N: Size>(
     #[comptime] plan: Plan,
 ) -> f32 {
     let by_depth = comptime!(plan.by_pixels);
-    let at = buffer + if by_depth {
-        deep * stride + across / PIECE
+    let at = buffer
+        + if by_depth {
+            deep * stride + across / PIECE
+        } else {
+            across * stride + deep / PIECE
+        };
+    let of_piece = if by_depth {
+        across % PIECE
     } else {
-        across * stride + deep / PIECE
+        deep % PIECE
     };
-    let of_piece = if by_depth { across % PIECE } else { deep % PIECE };
     let both = shared[at].extract_dynamic(of_piece / 2);
     let bits = select(of_piece % 2 == 0, both << 16u32, both & 0xFFFF_0000u32);
     f32::reinterpret(bits)

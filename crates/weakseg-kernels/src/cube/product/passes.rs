@@ -14,7 +14,7 @@ use super::axis::{Axis, phases};
 use super::kernel::{GeometryLaunch, product};
 use super::plan::{DEPTH, PIECE, Plan, SHARED_BYTES, SIDE};
 use crate::conv::ConvOptions;
-use crate::cube::operation::{defer, empty, rows_of};
+use crate::cube::operation::{defer, empty, planes, rows_of, sum_of_parts};
 
 /// Values of a vector that is read at a time.
 const VECTOR: usize = 4;
@@ -257,34 +257,47 @@ pub(super) fn output_by(
     let grid = [sizes.batch, sizes.tall, sizes.wide];
     let rows = grid.iter().product();
     let summands = sizes.taps() * channels;
-    let tiles = Tiles::by_taps(arithmetic, sizes.blocks, rows, sizes.outputs, summands, channels);
+    let tiles = Tiles::by_taps(
+        arithmetic,
+        sizes.blocks,
+        rows,
+        sizes.outputs,
+        summands,
+        channels,
+    );
     let outputs = sizes.blocks * sizes.outputs;
     let shape = [tiles.splits, sizes.batch, sizes.tall, sizes.wide, outputs];
     let settings = sizes.settings(arithmetic);
-    let shape_of = Shape::new(shape);
-    let parts = defer("weakseg::conv2d", settings, [x, weight], shape_of, move |[x, weight]| {
-        let problem = Problem {
-            rows,
-            blocks: sizes.blocks,
-            columns: sizes.outputs,
-            summands,
-            grid,
-            read: [sizes.height, sizes.width, channels],
-            axes: [down, across],
-            other_row: sizes.taps() * channels,
-            other_block: sizes.outputs * sizes.taps() * channels,
-            other_channels: 0,
-            kernel_width: sizes.kernel[1],
-            out_row: outputs,
-            out_block: sizes.outputs,
-            written: None,
-        };
-        let (x, weight) = (rows_of(x), into_contiguous(weight));
-        let out = empty(&x, &shape);
-        tiles.launch(x, weight, &out, &problem, units);
-        out
-    });
-    planes(joined(parts))
+    let whole = Shape::new([sizes.batch, sizes.tall, sizes.wide, outputs]);
+    let [output] = defer(
+        "weakseg::conv2d",
+        settings,
+        [x, weight],
+        [whole],
+        move |[x, weight]| {
+            let problem = Problem {
+                rows,
+                blocks: sizes.blocks,
+                columns: sizes.outputs,
+                summands,
+                grid,
+                read: [sizes.height, sizes.width, channels],
+                axes: [down, across],
+                other_row: sizes.taps() * channels,
+                other_block: sizes.outputs * sizes.taps() * channels,
+                other_channels: 0,
+                kernel_width: sizes.kernel[1],
+                out_row: outputs,
+                out_block: sizes.outputs,
+                written: None,
+            };
+            let (x, weight) = (rows_of(x), into_contiguous(weight));
+            let out = empty(&x, &shape);
+            tiles.launch(x, weight, &out, &problem, units);
+            [joined(out)]
+        },
+    );
+    planes(output)
 }
 
 /// `[B, I, H, W]` of x's shape.
@@ -298,7 +311,14 @@ pub fn input_gradient(
     options: ConvOptions,
     arithmetic: Arithmetic,
 ) -> FloatTensor<Cube> {
-    input_gradient_by(x, weight, output_gradient, options, arithmetic, Units::Matrix)
+    input_gradient_by(
+        x,
+        weight,
+        output_gradient,
+        options,
+        arithmetic,
+        Units::Matrix,
+    )
 }
 
 pub(super) fn input_gradient_by(
@@ -316,22 +336,33 @@ pub(super) fn input_gradient_by(
     let channels = pieces(sizes.outputs);
     let (height, width, inputs) = (sizes.height, sizes.width, sizes.inputs);
     let shape = [sizes.batch, height, width, sizes.blocks * inputs];
-    let result = defer(
+    let [result] = defer(
         "weakseg::conv2d_input_gradient",
         sizes.settings(arithmetic),
         [gradient, weight],
-        Shape::new(shape),
+        [Shape::new(shape)],
         move |[gradient, weight]| {
             let (gradient, weight) = (rows_of(gradient), into_contiguous(weight));
             let out = empty(&gradient, &shape);
             let [sy, sx] = options.stride;
-            let along = |axis: usize| phases(options.stride[axis], options.padding[axis], options.dilation[axis], sizes.kernel[axis]);
+            let along = |axis: usize| {
+                phases(
+                    options.stride[axis],
+                    options.padding[axis],
+                    options.dilation[axis],
+                    sizes.kernel[axis],
+                )
+            };
             for (py, down) in along(0).into_iter().enumerate() {
                 for (px, across) in along(1).into_iter().enumerate() {
                     if py >= height || px >= width {
                         continue;
                     }
-                    let grid = [sizes.batch, (height - py).div_ceil(sy), (width - px).div_ceil(sx)];
+                    let grid = [
+                        sizes.batch,
+                        (height - py).div_ceil(sy),
+                        (width - px).div_ceil(sx),
+                    ];
                     let rows = grid.iter().product();
                     let summands = down.taps * across.taps * channels;
                     let written = (options.stride != [1, 1]).then_some(Written {
@@ -355,11 +386,14 @@ pub(super) fn input_gradient_by(
                         out_block: inputs,
                         written,
                     };
-                    let tiles = Tiles::by_taps(arithmetic, sizes.blocks, rows, inputs, summands, channels);
-                    tiles.unsplit().launch(gradient.clone(), weight.clone(), &out, &problem, units);
+                    let tiles =
+                        Tiles::by_taps(arithmetic, sizes.blocks, rows, inputs, summands, channels);
+                    tiles
+                        .unsplit()
+                        .launch(gradient.clone(), weight.clone(), &out, &problem, units);
                 }
             }
-            out
+            [out]
         },
     );
     planes(result)
@@ -373,7 +407,14 @@ pub fn weight_gradient(
     options: ConvOptions,
     arithmetic: Arithmetic,
 ) -> FloatTensor<Cube> {
-    weight_gradient_by(x, weight, output_gradient, options, arithmetic, Units::Matrix)
+    weight_gradient_by(
+        x,
+        weight,
+        output_gradient,
+        options,
+        arithmetic,
+        Units::Matrix,
+    )
 }
 
 pub(super) fn weight_gradient_by(
@@ -394,11 +435,12 @@ pub(super) fn weight_gradient_by(
     let [kh, kw] = sizes.kernel;
     let rows = sizes.blocks * sizes.outputs;
     let shape = [tiles.splits, rows, kh, kw, channels * PIECE];
-    let parts = defer(
+    let whole = Shape::new([rows, kh, kw, channels * PIECE]);
+    let [gradient] = defer(
         "weakseg::conv2d_weight_gradient",
         sizes.settings(arithmetic),
         [gradient, x],
-        Shape::new(shape),
+        [whole],
         move |[gradient, x]| {
             let axes = [0, 1].map(|axis| Axis {
                 scale: options.stride[axis],
@@ -427,10 +469,9 @@ pub(super) fn weight_gradient_by(
             let (gradient, x) = (rows_of(gradient), rows_of(x));
             let out = empty(&x, &shape);
             tiles.launch(gradient, x, &out, &problem, units);
-            out
+            [joined(out)]
         },
     );
-    let gradient = joined(parts);
     let mut whole = gradient.shape();
     let gradient = if whole[3] == sizes.inputs {
         gradient
@@ -459,20 +500,13 @@ fn padded(tensor: FloatTensor<Cube>, axis: usize) -> FloatTensor<Cube> {
 }
 
 /// `[splits, …]` → `[…]`: the sum of the splits.
-fn joined(parts: FloatTensor<Cube>) -> FloatTensor<Cube> {
-    let shape = parts.shape();
-    let rest: Vec<usize> = shape.iter().skip(1).copied().collect();
-    let sum = if shape[0] == 1 {
-        parts
-    } else {
-        Cube::float_sum_dim(parts, 0)
-    };
-    Cube::float_reshape(sum, Shape::from(rest))
-}
-
-/// `[B, H, W, C]` → `[B, C, H, W]`, as it lies.
-fn planes(rows: FloatTensor<Cube>) -> FloatTensor<Cube> {
-    Cube::float_permute(rows, &[0, 3, 1, 2])
+fn joined(parts: CubeTensor) -> CubeTensor {
+    if parts.meta.shape()[0] > 1 {
+        return sum_of_parts(parts);
+    }
+    let rest: Vec<usize> = parts.meta.shape().iter().skip(1).copied().collect();
+    let (client, device, handle) = (parts.client, parts.device, parts.handle);
+    CubeTensor::new_contiguous(client, device, Shape::from(rest), handle, DType::F32)
 }
 
 /// Where rows that lie apart are written, in pixels.
@@ -565,7 +599,14 @@ struct Tiles {
 
 impl Tiles {
     /// For sums over taps and channels; `summands` and `channels` in pieces.
-    fn by_taps(arithmetic: Arithmetic, blocks: usize, rows: usize, columns: usize, summands: usize, channels: usize) -> Self {
+    fn by_taps(
+        arithmetic: Arithmetic,
+        blocks: usize,
+        rows: usize,
+        columns: usize,
+        summands: usize,
+        channels: usize,
+    ) -> Self {
         let plan = Plan {
             whole: channels.is_multiple_of(DEPTH / PIECE),
             ..plan(arithmetic, 128, narrow(columns))
@@ -574,7 +615,13 @@ impl Tiles {
     }
 
     /// For sums over pixels.
-    fn by_pixels(arithmetic: Arithmetic, blocks: usize, rows: usize, columns: usize, summands: usize) -> Self {
+    fn by_pixels(
+        arithmetic: Arithmetic,
+        blocks: usize,
+        rows: usize,
+        columns: usize,
+        summands: usize,
+    ) -> Self {
         let plan = Plan {
             by_pixels: true,
             ..plan(arithmetic, narrow(rows), narrow(columns))
@@ -606,7 +653,14 @@ impl Tiles {
     }
 
     /// Writes the product into `out`.
-    fn launch(&self, left: CubeTensor, right: CubeTensor, out: &CubeTensor, problem: &Problem, units: Units) {
+    fn launch(
+        &self,
+        left: CubeTensor,
+        right: CubeTensor,
+        out: &CubeTensor,
+        problem: &Problem,
+        units: Units,
+    ) {
         let client = left.client.clone();
         let plan = Plan {
             scattered: problem.written.is_some(),
@@ -637,7 +691,11 @@ impl Tiles {
 
 /// Rows or columns of a workgroup.
 fn narrow(size: usize) -> usize {
-    if size <= 64 || std::env::var_os("WEAKSEG_NARROW").is_some() { 64 } else { 128 }
+    if size <= 64 || std::env::var_os("WEAKSEG_NARROW").is_some() {
+        64
+    } else {
+        128
+    }
 }
 
 fn plan(arithmetic: Arithmetic, rows: usize, columns: usize) -> Plan {

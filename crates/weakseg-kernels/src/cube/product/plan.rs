@@ -62,7 +62,11 @@ impl Plan {
 
     /// Values that a unit keeps; one, unused, where fragments keep them.
     pub fn values_by_units(&self) -> usize {
-        if self.matrix_units { 1 } else { self.values_of_unit() }
+        if self.matrix_units {
+            1
+        } else {
+            self.values_of_unit()
+        }
     }
 
     /// Pieces of a line of shared memory: a row's summands, or a summand's rows.
@@ -117,7 +121,11 @@ impl Plan {
 
     /// Two buffers, one to read from while the other is written, where they fit.
     pub fn buffers(&self) -> usize {
-        let most = if self.matrix_units { SHARED_BYTES } else { 32 * 1024 };
+        let most = if self.matrix_units {
+            SHARED_BYTES
+        } else {
+            32 * 1024
+        };
         if self.bytes(2) <= most { 2 } else { 1 }
     }
 
@@ -125,7 +133,11 @@ impl Plan {
     pub fn bytes(&self, buffers: usize) -> usize {
         let operands = self.left_length() + self.right_length();
         let parts = if self.split { 2 } else { 1 };
-        let stage = if self.matrix_units { SIDE * SIDE * self.planes() * size_of::<f32>() } else { 0 };
+        let stage = if self.matrix_units {
+            SIDE * SIDE * self.planes() * size_of::<f32>()
+        } else {
+            0
+        };
         operands * parts * buffers * PIECE * 2 + stage
     }
 }

@@ -25,7 +25,11 @@ fn cases() -> Vec<([usize; 4], [usize; 4], ConvOptions)> {
         ([3, 64, 15, 16], [48, 64, 3, 3], same(3, 1).with_stride(2)),
         ([2, 32, 12, 13], [40, 32, 1, 1], same(1, 1).with_stride(2)),
         ([2, 128, 9, 11], [128, 4, 3, 3], same(3, 1).with_groups(32)),
-        ([2, 64, 10, 11], [64, 16, 3, 3], same(3, 1).with_stride(2).with_groups(4)),
+        (
+            [2, 64, 10, 11],
+            [64, 16, 3, 3],
+            same(3, 1).with_stride(2).with_groups(4),
+        ),
         ([3, 64, 15, 16], [128, 64, 3, 3], same(3, 1).with_stride(2)),
         ([2, 32, 12, 13], [200, 32, 1, 1], same(1, 1).with_stride(2)),
         ([2, 200, 20, 20], [200, 200, 3, 3], same(3, 1)),
@@ -37,11 +41,18 @@ fn cases() -> Vec<([usize; 4], [usize; 4], ConvOptions)> {
 #[ignore = "needs a GPU or SwiftShader: cargo xtask gpu vulkan product"]
 fn passes_equal_the_cpu() {
     let probe = on_gpu([1, 1, 1, 1], 1);
-    let units = if passes::has_matrix_units(&probe) { Units::Matrix } else { Units::Scalar };
+    let units = if passes::has_matrix_units(&probe) {
+        Units::Matrix
+    } else {
+        Units::Scalar
+    };
     println!("{units:?}");
     for (x_shape, weight_shape, options) in cases() {
         // Drivers without matrix units have no memory for larger ones.
-        if units == Units::Scalar && options.groups == 1 && weight_shape[0].max(weight_shape[1]) > 64 {
+        if units == Units::Scalar
+            && options.groups == 1
+            && weight_shape[0].max(weight_shape[1]) > 64
+        {
             continue;
         }
         for (arithmetic, tolerance) in [
@@ -54,16 +65,42 @@ fn passes_equal_the_cpu() {
             let [tall, wide] = options.output_size([x_shape[2], x_shape[3]], [kh, kw]);
             let shape = [x_shape[0], weight_shape[0], tall, wide];
             let upstream = on_cpu(shape, 3);
-            let of_x = default::conv2d_input_gradient::<Flex>(x.clone(), weight.clone(), upstream.clone(), options);
+            let of_x = default::conv2d_input_gradient::<Flex>(
+                x.clone(),
+                weight.clone(),
+                upstream.clone(),
+                options,
+            );
             let of_weight = default::conv2d_weight_gradient::<Flex>(x, weight, upstream, options);
-            let (x, weight, upstream) = (on_gpu(x_shape, 1), on_gpu(weight_shape, 2), on_gpu(shape, 3));
+            let (x, weight, upstream) = (
+                on_gpu(x_shape, 1),
+                on_gpu(weight_shape, 2),
+                on_gpu(shape, 3),
+            );
             let what = |pass: &str| format!("{x_shape:?} {weight_shape:?} {arithmetic:?} {pass}");
             let found = passes::output_by(x.clone(), weight.clone(), options, arithmetic, units);
             assert_close(&what("output"), &read(found), &read_cpu(&output), tolerance);
-            let found = passes::input_gradient_by(x.clone(), weight.clone(), upstream.clone(), options, arithmetic, units);
-            assert_close(&what("input gradient"), &read(found), &read_cpu(&of_x), tolerance);
+            let found = passes::input_gradient_by(
+                x.clone(),
+                weight.clone(),
+                upstream.clone(),
+                options,
+                arithmetic,
+                units,
+            );
+            assert_close(
+                &what("input gradient"),
+                &read(found),
+                &read_cpu(&of_x),
+                tolerance,
+            );
             let found = passes::weight_gradient_by(x, weight, upstream, options, arithmetic, units);
-            assert_close(&what("weight gradient"), &read(found), &read_cpu(&of_weight), tolerance);
+            assert_close(
+                &what("weight gradient"),
+                &read(found),
+                &read_cpu(&of_weight),
+                tolerance,
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Sums over the pixels of each channel, in two passes: a workgroup sums a part of the pixels, then one the parts.
+//! Sums over the pixels of each channel, in two passes (a workgroup sums a part of the pixels, then one the parts), and what
+//! is done to every pixel with them.
 
 use cubecl::prelude::*;
 
@@ -38,10 +39,7 @@ fn together<N: Size>(one: Moments<N>, other: Moments<N>) -> Moments<N> {
 /// Joins the moments of all units of a column of `down` units, `across` columns beside each other; unit 0 of a column has the
 /// result.
 #[cube]
-fn join<N: Size>(
-    moments: Moments<N>,
-    #[comptime] across: usize,
-) -> Moments<N> {
+fn join<N: Size>(moments: Moments<N>, #[comptime] across: usize) -> Moments<N> {
     let mut counts = Shared::<[f32]>::new_slice(UNITS);
     let mut means = Shared::<[Vector<f32, N>]>::new_slice(UNITS);
     let mut squares = Shared::<[Vector<f32, N>]>::new_slice(UNITS);
@@ -119,11 +117,12 @@ pub fn moments_of_parts<N: Size>(
     }
 }
 
-/// Mean and biased variance of all parts: `[2, channels]`.
+/// Mean and biased variance of all parts.
 #[cube(launch_unchecked)]
 pub fn moments_of_all<N: Size>(
     parts: &[Vector<f32, N>],
-    out: &mut [Vector<f32, N>],
+    mean_out: &mut [Vector<f32, N>],
+    variance_out: &mut [Vector<f32, N>],
     part: Part,
     parts_count: u32,
 ) {
@@ -158,8 +157,8 @@ pub fn moments_of_all<N: Size>(
     let all = join(own, 1usize);
     if UNIT_POS == 0 {
         let pixels = Vector::<f32, N>::new(f32::cast_from(part.pixels));
-        out[channel as usize] = all.mean;
-        out[(channel + part.channels) as usize] = all.squares / pixels;
+        mean_out[channel as usize] = all.mean;
+        variance_out[channel as usize] = all.squares / pixels;
     }
 }
 
@@ -189,17 +188,95 @@ fn add<N: Size>(
     (ones[unit], others[unit])
 }
 
-/// Of each part, sums of the gradient and of its products with x − mean: `[parts, 2, channels]`. With `relu`, the gradient
-/// counts where (x − mean)·scale + shift is positive.
+/// A batch norm's vectors of a channel: (x − mean)·scale + shift.
+#[derive(CubeType, Clone, Copy)]
+struct Line<N: Size> {
+    mean: Vector<f32, N>,
+    /// 1 / √(variance + ε).
+    inverse: Vector<f32, N>,
+    scale: Vector<f32, N>,
+    shift: Vector<f32, N>,
+}
+
+#[cube]
+fn line<N: Size>(
+    gamma: &[Vector<f32, N>],
+    beta: &[Vector<f32, N>],
+    mean: &[Vector<f32, N>],
+    variance: &[Vector<f32, N>],
+    epsilon: f32,
+    channel: usize,
+) -> Line<N> {
+    let one = Vector::<f32, N>::new(1.0f32);
+    let inverse = one / Vector::<f32, N>::sqrt(variance[channel] + Vector::new(epsilon));
+    Line::<N> {
+        mean: mean[channel],
+        inverse,
+        scale: gamma[channel] * inverse,
+        shift: beta[channel],
+    }
+}
+
+/// (x − mean)·scale + shift, plus a shortcut if there is one, then ReLU if asked for.
+#[cube(launch_unchecked)]
+pub fn normalize<N: Size>(
+    x: &[Vector<f32, N>],
+    gamma: &[Vector<f32, N>],
+    beta: &[Vector<f32, N>],
+    mean: &[Vector<f32, N>],
+    variance: &[Vector<f32, N>],
+    shortcut: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    part: Part,
+    epsilon: f32,
+    #[comptime] add: bool,
+    #[comptime] relu: bool,
+) {
+    let unit = CUBE_POS_Y * CUBE_COUNT_X * CUBE_DIM_X + ABSOLUTE_POS_X;
+    if unit < part.pixels * part.channels {
+        let channel = (unit % part.channels) as usize;
+        let at = unit as usize;
+        let line = line(gamma, beta, mean, variance, epsilon, channel);
+        let mut value = (x[at] - line.mean) * line.scale + line.shift;
+        if comptime!(add) {
+            value += shortcut[at];
+        }
+        if comptime!(relu) {
+            value = max(value, Vector::<f32, N>::zeroed());
+        }
+        out[at] = value;
+    }
+}
+
+/// The gradient that reaches (x − mean)·scale + shift: with ReLU after it, where that is positive.
+#[cube]
+fn reached<N: Size>(
+    gradient: Vector<f32, N>,
+    x: Vector<f32, N>,
+    line: &Line<N>,
+    #[comptime] relu: bool,
+) -> Vector<f32, N> {
+    let zero = Vector::<f32, N>::zeroed();
+    if comptime!(relu) {
+        let before = (x - line.mean) * line.scale + line.shift;
+        select_many(before.greater_than(&zero), gradient, zero)
+    } else {
+        gradient
+    }
+}
+
+/// Of each part, sums of the gradient and of its products with x − mean: `[parts, 2, channels]`.
 #[cube(launch_unchecked)]
 pub fn gradient_sums_of_parts<N: Size>(
     x: &[Vector<f32, N>],
     gradient: &[Vector<f32, N>],
+    gamma: &[Vector<f32, N>],
+    beta: &[Vector<f32, N>],
     mean: &[Vector<f32, N>],
-    scale: &[Vector<f32, N>],
-    shift: &[Vector<f32, N>],
+    variance: &[Vector<f32, N>],
     out: &mut [Vector<f32, N>],
     part: Part,
+    epsilon: f32,
     #[comptime] across: usize,
     #[comptime] relu: bool,
 ) {
@@ -209,22 +286,15 @@ pub fn gradient_sums_of_parts<N: Size>(
     let exists = channel < part.channels;
     let end = select(exists, end, 0u32);
     let of_channel = select(exists, channel, 0u32) as usize;
-    let mean = mean[of_channel];
-    let scale = scale[of_channel];
-    let shift = shift[of_channel];
-    let zero = Vector::<f32, N>::zeroed();
-    let mut sum = zero;
-    let mut products = zero;
+    let line = line(gamma, beta, mean, variance, epsilon, of_channel);
+    let mut sum = Vector::<f32, N>::zeroed();
+    let mut products = Vector::<f32, N>::zeroed();
     for pixel in range_stepped(first, end, comptime!((UNITS / across) as u32)) {
         let at = (pixel * part.channels + channel) as usize;
-        let difference = x[at] - mean;
-        let mut upstream = gradient[at];
-        if comptime!(relu) {
-            let before = difference * scale + shift;
-            upstream = select_many(before.greater_than(&zero), upstream, zero);
-        }
+        let value = x[at];
+        let upstream = reached(gradient[at], value, &line, relu);
         sum += upstream;
-        products += upstream * difference;
+        products += upstream * (value - line.mean);
     }
     let (sum, products) = add(sum, products, across);
     if UNIT_POS < comptime!(across as u32) && exists {
@@ -234,13 +304,16 @@ pub fn gradient_sums_of_parts<N: Size>(
     }
 }
 
-/// The sums of all parts: `[2, channels]`.
+/// The gradients of gamma and beta, of the sums of all parts.
 #[cube(launch_unchecked)]
-pub fn sums_of_all<N: Size>(
+pub fn gradient_sums_of_all<N: Size>(
     parts: &[Vector<f32, N>],
-    out: &mut [Vector<f32, N>],
+    variance: &[Vector<f32, N>],
+    of_gamma: &mut [Vector<f32, N>],
+    of_beta: &mut [Vector<f32, N>],
     channels: u32,
     count: u32,
+    epsilon: f32,
 ) {
     let channel = CUBE_POS_X;
     let zero = Vector::<f32, N>::zeroed();
@@ -253,7 +326,39 @@ pub fn sums_of_all<N: Size>(
     }
     let (one, other) = add(one, other, 1usize);
     if UNIT_POS == 0 {
-        out[channel as usize] = one;
-        out[(channel + channels) as usize] = other;
+        let at = channel as usize;
+        let deviation = Vector::<f32, N>::sqrt(variance[at] + Vector::new(epsilon));
+        of_beta[at] = one;
+        of_gamma[at] = other / deviation;
+    }
+}
+
+/// x's gradient: scale·(g − mean of g − x̂ · mean of g·x̂), with x̂ = (x − mean) / √(variance + ε).
+#[cube(launch_unchecked)]
+pub fn gradient_of_x<N: Size>(
+    x: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    gamma: &[Vector<f32, N>],
+    beta: &[Vector<f32, N>],
+    mean: &[Vector<f32, N>],
+    variance: &[Vector<f32, N>],
+    of_gamma: &[Vector<f32, N>],
+    of_beta: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    part: Part,
+    epsilon: f32,
+    #[comptime] relu: bool,
+) {
+    let unit = CUBE_POS_Y * CUBE_COUNT_X * CUBE_DIM_X + ABSOLUTE_POS_X;
+    if unit < part.pixels * part.channels {
+        let channel = (unit % part.channels) as usize;
+        let at = unit as usize;
+        let line = line(gamma, beta, mean, variance, epsilon, channel);
+        let value = x[at];
+        let upstream = reached(gradient[at], value, &line, relu);
+        let normal = (value - line.mean) * line.inverse;
+        let share = Vector::<f32, N>::new(1.0f32 / f32::cast_from(part.pixels));
+        let explained = (of_beta[channel] + normal * of_gamma[channel]) * share;
+        out[at] = line.scale * (upstream - explained);
     }
 }
