@@ -10,7 +10,8 @@ fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> TensorData {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345) % (1 << 31);
-        (state >> 15) as f32 / f32::from(1u16 << 15) - 1.0
+        // All bits of an f32 are in use.
+        (f64::from(state) / f64::from(1 << 30) - 1.0) as f32
     };
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
     TensorData::new(values, shape)

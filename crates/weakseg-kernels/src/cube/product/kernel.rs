@@ -94,19 +94,14 @@ pub fn product<N: Size>(
     let first_row = CUBE_POS_Y * comptime!(plan.rows as u32);
     let first_column = CUBE_POS_X * comptime!(plan.columns as u32);
 
-    let left_length = comptime!(plan.left_length() * plan.buffers());
-    let right_length = comptime!(plan.right_length() * plan.buffers());
-    let mut left_high = Shared::<[Vector<u32, N>]>::new_slice(left_length);
-    let mut right_high = Shared::<[Vector<u32, N>]>::new_slice(right_length);
-    let mut left_low = Shared::<[Vector<u32, N>]>::new_slice(comptime!(plan.low(left_length)));
-    let mut right_low = Shared::<[Vector<u32, N>]>::new_slice(comptime!(plan.low(right_length)));
-
-    let left_loads = comptime!(plan.left_loads());
-    let right_loads = comptime!(plan.right_loads());
-    let mut left_values = Array::<Vector<f32, N>>::new(comptime!(2 * left_loads));
-    let mut right_values = Array::<Vector<f32, N>>::new(comptime!(2 * right_loads));
-    let mut left_exists = Array::<bool>::new(left_loads);
-    let mut right_exists = Array::<bool>::new(right_loads);
+    let mut left_side = side::<N>(
+        comptime!(plan.left_loads()),
+        comptime!(plan.left_length() * plan.parts() * plan.buffers()),
+    );
+    let mut right_side = side::<N>(
+        comptime!(plan.right_loads()),
+        comptime!(plan.right_length() * plan.parts() * plan.buffers()),
+    );
 
     let first_step = split * geometry.steps;
     let total = geometry
@@ -143,40 +138,32 @@ pub fn product<N: Size>(
     fetch(
         left,
         right,
-        &mut left_values,
-        &mut right_values,
-        &mut left_exists,
-        &mut right_exists,
+        &mut left_side,
+        &mut right_side,
         &mut cursor,
         &geometry,
         plan,
     );
     for step in first_step..last_step {
         let buffer = ((step - first_step) % comptime!(plan.buffers() as u32)) as usize;
-        let left_at = buffer * comptime!(plan.left_length());
-        let right_at = buffer * comptime!(plan.right_length());
+        let left_at = buffer * comptime!(plan.left_length() * plan.parts());
+        let right_at = buffer * comptime!(plan.right_length() * plan.parts());
         // With two buffers, that of the step before this one may still be read.
         if comptime!(plan.buffers() == 1) {
             sync_cube();
         }
         keep(
-            &left_values,
-            &left_exists,
-            &mut left_high,
-            &mut left_low,
+            &mut left_side,
             left_at,
+            comptime!(plan.left_length()),
             comptime!(plan.left_line()),
-            left_loads,
             plan,
         );
         keep(
-            &right_values,
-            &right_exists,
-            &mut right_high,
-            &mut right_low,
+            &mut right_side,
             right_at,
+            comptime!(plan.right_length()),
             comptime!(plan.right_line()),
-            right_loads,
             plan,
         );
         sync_cube();
@@ -185,20 +172,16 @@ pub fn product<N: Size>(
         fetch(
             left,
             right,
-            &mut left_values,
-            &mut right_values,
-            &mut left_exists,
-            &mut right_exists,
+            &mut left_side,
+            &mut right_side,
             &mut cursor,
             &geometry,
             plan,
         );
         if comptime!(plan.matrix_units) {
             multiply(
-                &left_high,
-                &left_low,
-                &right_high,
-                &right_low,
+                &left_side.shared,
+                &right_side.shared,
                 left_at,
                 right_at,
                 &mut sums,
@@ -206,10 +189,8 @@ pub fn product<N: Size>(
             );
         } else {
             multiply_values(
-                &left_high,
-                &left_low,
-                &right_high,
-                &right_low,
+                &left_side.shared,
+                &right_side.shared,
                 left_at,
                 right_at,
                 &mut values,
@@ -223,6 +204,24 @@ pub fn product<N: Size>(
         write(out, &sums, &geometry, base, first_row, first_column, plan);
     } else {
         write_values(out, &values, &geometry, base, first_row, first_column, plan);
+    }
+}
+
+/// An operand: a unit's share of the next step, whether there are such values, and the workgroup's steps before it.
+#[derive(CubeType)]
+struct Side<N: Size> {
+    values: Array<Vector<f32, N>>,
+    exists: Array<bool>,
+    /// Buffers, and of each its parts.
+    shared: Shared<[Vector<u32, N>]>,
+}
+
+#[cube]
+fn side<N: Size>(#[comptime] loads: usize, #[comptime] length: usize) -> Side<N> {
+    Side::<N> {
+        values: Array::new(comptime!(2 * loads)),
+        exists: Array::new(loads),
+        shared: Shared::new_slice(length),
     }
 }
 
@@ -365,13 +364,12 @@ fn read<N: Size>(
     first: u32,
     second: u32,
     exists: bool,
-    into: &mut Array<Vector<f32, N>>,
-    whether: &mut Array<bool>,
+    into: &mut Side<N>,
     #[comptime] load: usize,
 ) {
-    into[comptime!(2 * load)] = from[select(exists, first, 0u32) as usize];
-    into[comptime!(2 * load + 1)] = from[select(exists, second, 0u32) as usize];
-    whether[load] = exists;
+    into.values[comptime!(2 * load)] = from[select(exists, first, 0u32) as usize];
+    into.values[comptime!(2 * load + 1)] = from[select(exists, second, 0u32) as usize];
+    into.exists[load] = exists;
 }
 
 /// Reads a unit's share of a step of both operands, and goes on to the next.
@@ -379,38 +377,16 @@ fn read<N: Size>(
 fn fetch<N: Size>(
     left: &[Vector<f32, N>],
     right: &[Vector<f32, N>],
-    left_values: &mut Array<Vector<f32, N>>,
-    right_values: &mut Array<Vector<f32, N>>,
-    left_exists: &mut Array<bool>,
-    right_exists: &mut Array<bool>,
+    left_side: &mut Side<N>,
+    right_side: &mut Side<N>,
     cursor: &mut Cursor,
     geometry: &Geometry,
     #[comptime] plan: Plan,
 ) {
     if comptime!(plan.by_pixels) {
-        fetch_by_pixels(
-            left,
-            right,
-            left_values,
-            right_values,
-            left_exists,
-            right_exists,
-            cursor,
-            geometry,
-            plan,
-        );
+        fetch_by_pixels(left, right, left_side, right_side, cursor, geometry, plan);
     } else {
-        fetch_by_taps(
-            left,
-            right,
-            left_values,
-            right_values,
-            left_exists,
-            right_exists,
-            cursor,
-            geometry,
-            plan,
-        );
+        fetch_by_taps(left, right, left_side, right_side, cursor, geometry, plan);
     }
 }
 
@@ -418,10 +394,8 @@ fn fetch<N: Size>(
 fn fetch_by_taps<N: Size>(
     left: &[Vector<f32, N>],
     right: &[Vector<f32, N>],
-    left_values: &mut Array<Vector<f32, N>>,
-    right_values: &mut Array<Vector<f32, N>>,
-    left_exists: &mut Array<bool>,
-    right_exists: &mut Array<bool>,
+    left_side: &mut Side<N>,
+    right_side: &mut Side<N>,
     cursor: &mut Cursor,
     geometry: &Geometry,
     #[comptime] plan: Plan,
@@ -449,7 +423,7 @@ fn fetch_by_taps<N: Size>(
             here && y >= 0 && x >= 0 && (y as u32) < geometry.height && (x as u32) < geometry.width;
         let pixel = cursor.image[load] + y as u32 * geometry.width + x as u32;
         let at = (pixel * geometry.row + cursor.block[0] + channel) * 2 - back;
-        read(left, at, at + gap, inside, left_values, left_exists, load);
+        read(left, at, at + gap, inside, left_side, load);
     }
     let tap = geometry.first_tap + tap_y * geometry.tap_step_y + tap_x * geometry.tap_step_x;
     let piece = tap * geometry.channels + channel;
@@ -461,8 +435,7 @@ fn fetch_by_taps<N: Size>(
             at,
             at + gap,
             here && cursor.exists[load],
-            right_values,
-            right_exists,
+            right_side,
             load,
         );
     }
@@ -488,10 +461,8 @@ fn fetch_by_taps<N: Size>(
 fn fetch_by_pixels<N: Size>(
     left: &[Vector<f32, N>],
     right: &[Vector<f32, N>],
-    left_values: &mut Array<Vector<f32, N>>,
-    right_values: &mut Array<Vector<f32, N>>,
-    left_exists: &mut Array<bool>,
-    right_exists: &mut Array<bool>,
+    left_side: &mut Side<N>,
+    right_side: &mut Side<N>,
     cursor: &mut Cursor,
     geometry: &Geometry,
     #[comptime] plan: Plan,
@@ -504,7 +475,7 @@ fn fetch_by_pixels<N: Size>(
         let pixel = first + UNIT_POS / across + lines;
         let exists = cursor.exists[1] && pixel < geometry.summands;
         let at = (pixel * geometry.other_row + cursor.block[1] + cursor.channel[1]) * 2;
-        read(left, at, at + 1, exists, left_values, left_exists, load);
+        read(left, at, at + 1, exists, left_side, load);
     }
     let across = comptime!(plan.right_line() as u32);
     let down = cursor.tap_y[0] as i32 * geometry.move_y + geometry.shift_y;
@@ -525,7 +496,7 @@ fn fetch_by_pixels<N: Size>(
             && (x as u32) < geometry.width;
         let pixel = (image * geometry.height + y as u32) * geometry.width + x as u32;
         let at = (pixel * geometry.row + cursor.block[0] + cursor.channel[0]) * 2;
-        read(right, at, at + 1, inside, right_values, right_exists, load);
+        read(right, at, at + 1, inside, right_side, load);
 
         let next_x = grid_x + geometry.advance_x;
         let same_row = next_x < geometry.grid_width;
@@ -557,37 +528,40 @@ fn nearest(value: f32) -> u32 {
     u32::reinterpret(value) + 0x8000u32
 }
 
-/// The bits of what [`nearest`] leaves of a number; of what is not a number, not a number.
+/// The bits of what [`nearest`] leaves of a number, rounded in the same way; of what is not a number, not a number.
 #[cube]
 fn remainder(value: f32) -> u32 {
     let high = f32::reinterpret(nearest(value) & 0xFFFF_0000u32);
-    u32::reinterpret(value - high)
+    let rest = u32::reinterpret(value - high);
+    let finite = (rest & 0x7F80_0000u32) != 0x7F80_0000u32;
+    select(finite, rest + 0x8000u32, rest)
 }
 
 /// Puts a unit's share into shared memory as bf16: rounded, or in two parts whose sum is the value but for its last 7 bits.
 #[cube]
 fn keep<N: Size>(
-    values: &Array<Vector<f32, N>>,
-    exists: &Array<bool>,
-    high: &mut Shared<[Vector<u32, N>]>,
-    low: &mut Shared<[Vector<u32, N>]>,
+    side: &mut Side<N>,
     buffer: usize,
+    #[comptime] length: usize,
     #[comptime] line: usize,
-    #[comptime] loads: usize,
     #[comptime] plan: Plan,
 ) {
     let stride = comptime!(plan.stride(line));
     let piece = UNIT_POS as usize % line;
     let first = UNIT_POS as usize / line;
+    let zero = Vector::<f32, N>::zeroed();
     #[unroll]
-    for load in 0..loads {
+    for load in 0..comptime!(plan.loads(length, line)) {
         let at = buffer + (first + comptime!(load * plan.units() / line)) * stride + piece;
         let mut upper = Vector::<u32, N>::zeroed();
         let mut lower = Vector::<u32, N>::zeroed();
         #[unroll]
         for half in 0..2usize {
-            let zero = Vector::<f32, N>::zeroed();
-            let four = select(exists[load], values[comptime!(2 * load + half)], zero);
+            let four = select(
+                side.exists[load],
+                side.values[comptime!(2 * load + half)],
+                zero,
+            );
             #[unroll]
             for couple in 0..2usize {
                 let one = four.extract(comptime!(2 * couple));
@@ -603,9 +577,9 @@ fn keep<N: Size>(
                 }
             }
         }
-        high[at] = upper;
+        side.shared[at] = upper;
         if comptime!(plan.split) {
-            low[at] = lower;
+            side.shared[at + length] = lower;
         }
     }
 }
@@ -648,10 +622,8 @@ fn fragment<N: Size>(
 /// Adds the products of a step to a plane's sums.
 #[cube]
 fn multiply<N: Size>(
-    left_high: &Shared<[Vector<u32, N>]>,
-    left_low: &Shared<[Vector<u32, N>]>,
-    right_high: &Shared<[Vector<u32, N>]>,
-    right_low: &Shared<[Vector<u32, N>]>,
+    left: &Shared<[Vector<u32, N>]>,
+    right: &Shared<[Vector<u32, N>]>,
     left_at: usize,
     right_at: usize,
     sums: &mut Sequence<cmma::Matrix<f32>>,
@@ -673,7 +645,7 @@ fn multiply<N: Size>(
         for i in 0..down {
             let at = row + comptime!(i * SIDE);
             high.push(fragment(
-                left_high,
+                left,
                 left_at,
                 at,
                 deep,
@@ -683,8 +655,8 @@ fn multiply<N: Size>(
             ));
             if comptime!(plan.split) {
                 low.push(fragment(
-                    left_low,
-                    left_at,
+                    left,
+                    left_at + comptime!(plan.left_length()),
                     at,
                     deep,
                     cmma::MatrixIdent::A,
@@ -697,7 +669,7 @@ fn multiply<N: Size>(
         for j in 0..across {
             let at = column + comptime!(j * SIDE);
             let other = fragment(
-                right_high,
+                right,
                 right_at,
                 at,
                 deep,
@@ -718,8 +690,8 @@ fn multiply<N: Size>(
                     cmma::execute(&low[i], &other, sum, sum);
                 }
                 let other = fragment(
-                    right_low,
-                    right_at,
+                    right,
+                    right_at + comptime!(plan.right_length()),
                     at,
                     deep,
                     cmma::MatrixIdent::B,
@@ -852,10 +824,8 @@ fn value<N: Size>(
 /// [`multiply`] without matrix units, for devices that have none: what it is tested on.
 #[cube]
 fn multiply_values<N: Size>(
-    left_high: &Shared<[Vector<u32, N>]>,
-    left_low: &Shared<[Vector<u32, N>]>,
-    right_high: &Shared<[Vector<u32, N>]>,
-    right_low: &Shared<[Vector<u32, N>]>,
+    left: &Shared<[Vector<u32, N>]>,
+    right: &Shared<[Vector<u32, N>]>,
     left_at: usize,
     right_at: usize,
     values: &mut Array<f32>,
@@ -869,12 +839,27 @@ fn multiply_values<N: Size>(
             let at = UNIT_POS as usize + comptime!(index * plan.units());
             let row = at / comptime!(plan.columns);
             let column = at % comptime!(plan.columns);
-            let one = value(left_high, left_at, row, deep, left_stride, plan);
-            let other = value(right_high, right_at, column, deep, right_stride, plan);
+            let one = value(left, left_at, row, deep, left_stride, plan);
+            let other = value(right, right_at, column, deep, right_stride, plan);
             values[index] += one * other;
             if comptime!(plan.split) {
-                values[index] += value(left_low, left_at, row, deep, left_stride, plan) * other;
-                values[index] += one * value(right_low, right_at, column, deep, right_stride, plan);
+                values[index] += value(
+                    left,
+                    left_at + comptime!(plan.left_length()),
+                    row,
+                    deep,
+                    left_stride,
+                    plan,
+                ) * other;
+                values[index] += one
+                    * value(
+                        right,
+                        right_at + comptime!(plan.right_length()),
+                        column,
+                        deep,
+                        right_stride,
+                        plan,
+                    );
             }
         }
     }

@@ -100,18 +100,23 @@ impl Plan {
         self.columns * DEPTH / PIECE / self.right_line() * self.stride(self.right_line())
     }
 
-    /// Pieces for second parts. One where there are none, for nothing has no address.
-    pub fn low(&self, length: usize) -> usize {
-        if self.split { length } else { 1 }
+    /// Parts of each value.
+    pub fn parts(&self) -> usize {
+        if self.split { 2 } else { 1 }
     }
 
     /// Pieces that a unit reads in a step.
     pub fn left_loads(&self) -> usize {
-        self.rows * DEPTH / PIECE / self.units()
+        self.loads(self.left_length(), self.left_line())
     }
 
     pub fn right_loads(&self) -> usize {
-        self.columns * DEPTH / PIECE / self.units()
+        self.loads(self.right_length(), self.right_line())
+    }
+
+    /// The same, of shared memory of such a length and line.
+    pub fn loads(&self, length: usize, line: usize) -> usize {
+        length / self.stride(line) * line / self.units()
     }
 
     /// How far a step goes in what [`super::kernel::Geometry::summands`] counts.
@@ -132,12 +137,46 @@ impl Plan {
     /// Bytes of shared memory with so many buffers.
     pub fn bytes(&self, buffers: usize) -> usize {
         let operands = self.left_length() + self.right_length();
-        let parts = if self.split { 2 } else { 1 };
         let stage = if self.matrix_units {
             SIDE * SIDE * self.planes() * size_of::<f32>()
         } else {
             0
         };
-        operands * parts * buffers * PIECE * 2 + stage
+        operands * self.parts() * buffers * PIECE * 2 + stage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plan_has_room_for_what_it_shares_and_keeps() {
+        for rows in [64, 128] {
+            for columns in [64, 128] {
+                for (by_pixels, split) in
+                    [(false, false), (false, true), (true, false), (true, true)]
+                {
+                    let plan = Plan {
+                        by_pixels,
+                        split,
+                        whole: false,
+                        scattered: false,
+                        matrix_units: true,
+                        rows,
+                        columns,
+                        planes_down: 2,
+                        planes_across: 4,
+                        lanes: 32,
+                    };
+                    assert!(plan.bytes(plan.buffers()) <= SHARED_BYTES, "{plan:?}");
+                    // Each unit carries as much as the others, and all of it.
+                    let pieces = plan.units() * plan.left_loads();
+                    assert_eq!(pieces, rows * DEPTH / PIECE, "{plan:?}");
+                    let pieces = plan.units() * plan.right_loads();
+                    assert_eq!(pieces, columns * DEPTH / PIECE, "{plan:?}");
+                }
+            }
+        }
     }
 }
