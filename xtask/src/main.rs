@@ -113,8 +113,11 @@ fn told(done: Result<(), String>) -> bool {
 }
 
 /// What `cargo xtask gpu` runs unless it is told: modules of tests that ask for their device.
-const GPU_TESTS: [&str; 10] = [
+const GPU_TESTS: [&str; 13] = [
     "soundness",
+    "product",
+    "depthwise",
+    "batch_norm",
     "affinity",
     "blocks",
     "conv",
@@ -134,7 +137,7 @@ fn gpu(root: &Path, device: &str, names: &[&str]) -> bool {
 
 fn gpu_tests(device: &str, names: &[&str]) -> Command {
     let build = format!(
-        "test --release -p weakseg-cli -p weakseg-kernels -p weakseg-models --test it --no-fail-fast \
+        "test --release -p weakseg-cli -p weakseg-kernels -p weakseg-models --tests --no-fail-fast \
          --features weakseg-cli/{device},weakseg-models/{device}"
     );
     let how = "-- --test-threads 1 --include-ignored --nocapture";

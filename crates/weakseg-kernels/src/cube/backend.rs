@@ -1,11 +1,11 @@
 //! The kernels of CubeCL's backend.
 
-use burn::backend::Cube;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Cube, DType, TensorMetadata};
 
-use super::channels_last::{self, BatchNorm, channel_sums};
+use super::channels_last::{self, BatchNorm};
 use super::precision::{self, rounded};
-use super::{batch_norm, conv, depthwise, planes, product, resize};
+use super::{batch_norm, conv, depthwise, operation, pairs, planes, product, resize};
 use crate::conv::ConvOptions;
 use crate::default;
 use crate::norm::NormOptions;
@@ -82,7 +82,27 @@ impl Kernels for Cube {
     }
 
     fn conv2d_bias_gradient(output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        channel_sums::<Self>(output_gradient)
+        if output_gradient.dtype() != DType::F32 {
+            return channels_last::channel_sums::<Self>(output_gradient);
+        }
+        operation::channel_sums(output_gradient)
+    }
+
+    fn pair_sums_forward(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: &PairLabels,
+    ) -> FloatTensor<Self> {
+        pairs::forward(edge, displacement, labels)
+    }
+
+    fn pair_sums_backward(
+        edge: FloatTensor<Self>,
+        displacement: FloatTensor<Self>,
+        labels: &PairLabels,
+        output_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        pairs::backward(edge, displacement, labels, output_gradient)
     }
 
     /// Burn has no bilinear backward on these devices.

@@ -18,6 +18,8 @@ mod depthwise;
 mod on_gpu;
 #[cfg(feature = "cube")]
 mod operation;
+#[cfg(feature = "cube")]
+mod pairs;
 mod planes;
 #[cfg(feature = "cube")]
 mod precision;

@@ -8,7 +8,7 @@ use burn::backend::fusion::custom::{
 };
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Cube, DType, Shape};
+use burn::backend::{Cube, DType, Shape, TensorMetadata};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -117,3 +117,37 @@ fn sum_parts<N: Size>(
         out[unit as usize] = sum;
     }
 }
+
+/// Sums over images and pixels, of `[B, C, H, W]`: `[C]`.
+pub fn channel_sums(x: FloatTensor<Cube>) -> FloatTensor<Cube> {
+    let [batch, channels, height, width] = x.shape().dims();
+    let pixels = batch * height * width;
+    // Lines of pixels beside each other, one below the other: the lines are summed, then the pixels of a line.
+    let divides = |beside: &usize| pixels.is_multiple_of(*beside);
+    let beside = (1..=MOST_BESIDE).rev().find(divides).unwrap_or(1);
+    let [sums] = defer(
+        "weakseg::channel_sums",
+        vec![],
+        [x],
+        [Shape::new([channels])],
+        move |[x]| {
+            let mut rows = rows_of(x);
+            for shape in [[pixels / beside, beside * channels], [beside, channels]] {
+                let (client, device, handle) = (rows.client, rows.device, rows.handle);
+                let lines = CubeTensor::new_contiguous(
+                    client,
+                    device,
+                    Shape::new(shape),
+                    handle,
+                    DType::F32,
+                );
+                rows = sum_of_parts(lines);
+            }
+            [rows]
+        },
+    );
+    sums
+}
+
+/// Pixels beside each other in a sum over all, at most.
+const MOST_BESIDE: usize = 1024;

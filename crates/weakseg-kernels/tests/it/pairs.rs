@@ -258,6 +258,17 @@ fn the_default_body_gives_the_same() {
 }
 
 /// Edges of 0 and 1 alone: the affinities of a product of thousands are all 0, or what is left of them to 1.
+/// As many images, cells and directions as a training step has: a device may take other ways than for few.
+#[test]
+fn a_training_step_has_the_cpus_sums_and_gradients() {
+    let case = |device: Device| Case::of([16, 32, 32], 5, &device.autodiff()).run(DType::F32);
+    let [sums, edge, displacement] = case(crate::device());
+    let [cpu_sums, cpu_edge, cpu_displacement] = case(Device::flex());
+    assert!(relative_error(&sums, &cpu_sums) <= BODIES);
+    assert!(relative_error(&edge, &cpu_edge) <= BODIES);
+    assert!(relative_error(&displacement, &cpu_displacement) <= BODIES);
+}
+
 #[test]
 fn the_greatest_and_least_edges_have_finite_logarithms() {
     let device = crate::device();

@@ -89,3 +89,18 @@ fn a_shortcut_is_added_before_relu() {
     );
     assert_close("output", &read(found), &read_cpu(&expected.0), TOLERANCE);
 }
+
+#[test]
+#[ignore = "needs a GPU or SwiftShader: cargo xtask gpu vulkan batch_norm"]
+fn sums_of_channels_equal_the_cpus() {
+    for shape in [
+        [2, 64, 9, 11],
+        [1, 1, 3, 5],
+        [16, 1, 32, 32],
+        [3, 21, 40, 41],
+    ] {
+        let expected = default::conv2d_bias_gradient::<Flex>(on_cpu(shape, 1));
+        let found = crate::cube::operation::channel_sums(on_gpu(shape, 1));
+        assert_close("sums", &read(found), &read_cpu(&expected), TOLERANCE);
+    }
+}
