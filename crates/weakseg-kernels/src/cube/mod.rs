@@ -4,7 +4,8 @@
 //! Burn's convolutions leave a `[B, C, H, W]` tensor in memory as `[B, H, W, C]`. What is done to each channel is done in
 //! that order; in the tensor's own it would begin with a copy.
 //!
-//! All but [`backend`] is written for any backend, and tested on the CPU's.
+//! What is there without the feature too is written for any backend, and tested on the CPU's. The rest are kernels in CubeCL, tested on a
+//! device.
 
 #[cfg(feature = "cube")]
 mod backend;

@@ -3,7 +3,7 @@
 //! Burn has no kernel for f32 on matrix units that take 16 bits, as Vulkan offers them, and looks for the fastest of its
 //! others by trying all, for each shape anew. Here is one kernel for all shapes and passes. It reads f32, gathers what each
 //! tap meets on the way into shared memory, and makes bf16 of it there: rounded, or for f32 in two parts, of which three
-//! products are summed. That is f32 but for the last 8 bits of each value.
+//! products are summed. That is f32 but for the last 7 bits of each value.
 //!
 //! - [`axis`]: which pixels taps meet.
 //! - [`plan`]: how the work is cut; a kernel is compiled for each.

@@ -72,7 +72,7 @@ fn blocks(weight: &FloatTensor<Cube>, options: ConvOptions) -> Option<usize> {
         && of_group > 1
         && BLOCK.is_multiple_of(of_group)
         && outputs.is_multiple_of(BLOCK);
-    fits.then(|| outputs / BLOCK)
+    fits.then_some(outputs / BLOCK)
 }
 
 /// Whether numbers of places fit u32, and workgroups an axis.
