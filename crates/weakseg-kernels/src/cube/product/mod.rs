@@ -7,15 +7,23 @@
 //!
 //! - [`axis`]: which pixels taps meet.
 //! - [`plan`]: how the work is cut; a kernel is compiled for each.
-//! - [`kernel`]: the kernel.
-//! - [`passes`]: a convolution's passes in its terms.
+//! - [`kernel`]: the kernel; [`cursor`]: what it reads, [`side`]: how that comes into shared memory, [`mod@multiply`], [`mod@write`].
+//! - [`passes`]: a convolution's passes in its terms, by its [`sizes`], cut into [`tiles`].
 #![allow(unsafe_code)] // Kernels are launched without checks of bounds, which they make themselves.
 
 mod axis;
+mod cursor;
+mod geometry;
 mod kernel;
+mod multiply;
 mod passes;
 mod plan;
+mod side;
+mod sizes;
 #[cfg(test)]
 mod tests;
+mod tiles;
+mod write;
 
-pub use passes::{Arithmetic, input_gradient, output, serves, weight_gradient};
+pub use passes::{input_gradient, output, serves, weight_gradient};
+pub use tiles::Arithmetic;

@@ -3,7 +3,8 @@
 
 use burn::backend::Flex;
 
-use super::passes::{self, Arithmetic, Units};
+use super::passes;
+use super::tiles::{Arithmetic, Units};
 use crate::conv::ConvOptions;
 use crate::cube::on_gpu::{assert_close, on_cpu, on_gpu, read, read_cpu};
 use crate::default;
