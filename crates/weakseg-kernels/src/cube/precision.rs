@@ -22,8 +22,8 @@ pub fn choose_bf16(enabled: bool, device: &Device) -> bool {
     possible
 }
 
-/// Whether such a convolution is one of them. Grouped ones are not: their kernels multiply value by value, which gains
-/// nothing and is not offered for bf16 by Vulkan.
+/// Whether such a convolution is one of them, where [`super::product`] does not take it. Grouped ones are not: Burn's kernels for
+/// them multiply value by value, which gains nothing and is not offered for bf16 by Vulkan.
 pub fn serves(options: ConvOptions) -> bool {
     BF16.load(Ordering::Relaxed) && options.groups == 1
 }

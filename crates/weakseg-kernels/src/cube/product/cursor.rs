@@ -9,12 +9,13 @@ use super::side::Side;
 /// Where a unit is in its share of both operands: the next step's.
 #[derive(CubeType)]
 pub struct Cursor {
-    /// By taps: of each line of the left operand the place of tap (0, 0). By pixels: the pixel
-    /// of each line of the right operand.
+    /// By taps: of each line of the left operand the place of tap (0, 0). By pixels: the pixel of the grid of each line of the right
+    /// operand.
     image: Array<u32>,
     y: Array<i32>,
     x: Array<i32>,
-    /// By taps: the tap and its channel. By pixels: channel, and the distance of the unit's tap.
+    /// By taps: the tap and channel of the next step. By pixels: those of the unit's columns of the right operand, and the channel of
+    /// the left one's.
     tap_y: Array<u32>,
     tap_x: Array<u32>,
     channel: Array<u32>,

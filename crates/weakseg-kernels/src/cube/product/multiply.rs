@@ -156,7 +156,7 @@ fn value<N: Size>(
     f32::reinterpret(bits)
 }
 
-/// [`multiply`] without matrix units, for devices that have none: what it is tested on.
+/// [`multiply()`] without matrix units, for devices that have none: what it is tested on.
 #[cube]
 pub fn multiply_values<N: Size>(
     left: &Shared<[Vector<u32, N>]>,

@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::features::MmaConfig;
 use cubecl::ir::{ElemType, FloatKind};
 
-use super::axis::{Axis, phases};
+use super::axis::phases;
 use super::plan::{PIECE, SHARED_BYTES, SIDE};
 use super::sizes::{Sizes, blocks, padded, pieces};
 use super::tiles::{Arithmetic, LANES, PLANES, Problem, Tiles, Units, Written};
@@ -85,14 +85,6 @@ pub(super) fn output_by(
     let weight = Cube::float_permute(padded(weight, 1), &[0, 2, 3, 1]);
     let x = padded(x, 1);
     let channels = pieces(sizes.inputs);
-    let [down, across] = [0, 1].map(|axis| Axis {
-        scale: options.stride[axis],
-        shift: -(options.padding[axis] as isize),
-        step: options.dilation[axis] as isize,
-        taps: sizes.kernel[axis],
-        first_tap: 0,
-        tap_step: 1,
-    });
     let grid = [sizes.batch, sizes.tall, sizes.wide];
     let rows = grid.iter().product();
     let summands = sizes.taps() * channels;
@@ -121,7 +113,7 @@ pub(super) fn output_by(
                 summands,
                 grid,
                 read: [sizes.height, sizes.width, channels],
-                axes: [down, across],
+                axes: sizes.axes(),
                 other_row: sizes.taps() * channels,
                 other_block: sizes.outputs * sizes.taps() * channels,
                 other_channels: 0,
@@ -281,14 +273,6 @@ pub(super) fn weight_gradient_by(
         [gradient, x],
         [whole],
         move |[gradient, x]| {
-            let axes = [0, 1].map(|axis| Axis {
-                scale: options.stride[axis],
-                shift: -(options.padding[axis] as isize),
-                step: options.dilation[axis] as isize,
-                taps: sizes.kernel[axis],
-                first_tap: 0,
-                tap_step: 1,
-            });
             let problem = Problem {
                 rows: sizes.outputs,
                 blocks: sizes.blocks,
@@ -296,7 +280,7 @@ pub(super) fn weight_gradient_by(
                 summands,
                 grid,
                 read: [sizes.height, sizes.width, channels],
-                axes,
+                axes: sizes.axes(),
                 other_row: sizes.blocks * pieces(sizes.outputs),
                 other_block: pieces(sizes.outputs),
                 other_channels: pieces(sizes.outputs),

@@ -23,7 +23,7 @@ pub struct Plan {
     pub whole: bool,
     /// Whether rows are written apart from each other.
     pub scattered: bool,
-    /// Whether values are taken in two parts of bf16, which loses the last 8 of their 24 bits; or rounded to one.
+    /// Whether values are taken in two parts of bf16, which loses the last 7 of their 24 bits; or rounded to one.
     pub split: bool,
     /// Whether matrix units multiply.
     pub matrix_units: bool,
@@ -119,13 +119,14 @@ impl Plan {
         length / self.stride(line) * line / self.units()
     }
 
-    /// How far a step goes in what [`super::kernel::Geometry::summands`] counts.
+    /// How far a step goes in what [`super::geometry::Geometry::summands`] counts.
     pub fn summands_of_step(&self) -> usize {
         if self.by_pixels { DEPTH } else { DEPTH / PIECE }
     }
 
     /// Two buffers, one to read from while the other is written, where they fit.
     pub fn buffers(&self) -> usize {
+        // Without them, that of a driver in software.
         let most = if self.matrix_units {
             SHARED_BYTES
         } else {

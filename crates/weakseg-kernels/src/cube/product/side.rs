@@ -41,7 +41,7 @@ fn nearest(value: f32) -> u32 {
     u32::reinterpret(value) + 0x8000u32
 }
 
-/// The bits of what [`nearest`] leaves of a number, rounded in the same way; of what is not a number, not a number.
+/// The bits of what [`nearest()`] leaves of a number, rounded in the same way; of what is not a number, not a number.
 #[cube]
 fn remainder(value: f32) -> u32 {
     let high = f32::reinterpret(nearest(value) & 0xFFFF_0000u32);

@@ -5,6 +5,7 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, FloatDType, Shape, Slice, TensorData, TensorMetadata};
 
+use super::axis::Axis;
 use super::plan::PIECE;
 use super::tiles::Arithmetic;
 use crate::conv::ConvOptions;
@@ -64,13 +65,25 @@ impl Sizes {
         self.kernel[0] * self.kernel[1]
     }
 
+    /// Which pixels of the input the output's taps read.
+    pub fn axes(&self) -> [Axis; 2] {
+        [0, 1].map(|axis| Axis {
+            scale: self.options.stride[axis],
+            shift: -(self.options.padding[axis] as isize),
+            step: self.options.dilation[axis] as isize,
+            taps: self.kernel[axis],
+            first_tap: 0,
+            tap_step: 1,
+        })
+    }
+
     /// Groups of a block.
-    pub fn groups(&self) -> usize {
+    fn groups(&self) -> usize {
         self.options.groups / self.blocks
     }
 
     /// `[1, groups of a block, 1, groups of a block, 1, 1, 1]`: ones where they are the same.
-    pub fn same_group(&self, like: &FloatTensor<Cube>) -> FloatTensor<Cube> {
+    fn same_group(&self, like: &FloatTensor<Cube>) -> FloatTensor<Cube> {
         let groups = self.groups();
         let ones = (0..groups * groups).map(|at| if at % (groups + 1) == 0 { 1.0f32 } else { 0.0 });
         let ones = TensorData::new(ones.collect::<Vec<_>>(), [1, groups, 1, groups, 1, 1, 1]);

@@ -47,7 +47,7 @@ pub struct Written {
     pub step: [usize; 2],
 }
 
-/// What a product's tensors are like, channels in pieces: [`super::kernel::Geometry`] says what is what.
+/// What a product's tensors are like, channels in pieces: [`super::geometry::Geometry`] says what is what.
 pub struct Problem {
     pub blocks: usize,
     pub rows: usize,
@@ -68,7 +68,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn geometry(&self, steps: usize) -> GeometryLaunch {
+    fn geometry(&self, steps: usize) -> GeometryLaunch {
         let [_, tall, wide] = self.grid;
         let [height, width, channels] = self.read;
         let [down, across] = self.axes;
@@ -119,12 +119,12 @@ impl Problem {
 /// A plan and how often it is carried out.
 #[derive(Debug, Clone, Copy)]
 pub struct Tiles {
-    pub plan: Plan,
-    pub down: usize,
-    pub across: usize,
+    plan: Plan,
+    down: usize,
+    across: usize,
     pub splits: usize,
     /// Of a split.
-    pub steps: usize,
+    steps: usize,
 }
 
 impl Tiles {
@@ -159,7 +159,7 @@ impl Tiles {
         Self::new(plan, blocks, rows, columns, summands)
     }
 
-    pub fn new(plan: Plan, blocks: usize, rows: usize, columns: usize, summands: usize) -> Self {
+    fn new(plan: Plan, blocks: usize, rows: usize, columns: usize, summands: usize) -> Self {
         let (down, across) = (rows.div_ceil(plan.rows), columns.div_ceil(plan.columns));
         let steps = summands.div_ceil(plan.summands_of_step());
         let wanted = (BUSY / (blocks * down * across)).clamp(1, (steps / FEWEST_STEPS).max(1));
@@ -220,11 +220,11 @@ impl Tiles {
 }
 
 /// Rows or columns of a workgroup.
-pub fn narrow(size: usize) -> usize {
+fn narrow(size: usize) -> usize {
     if size <= 64 { 64 } else { 128 }
 }
 
-pub fn plan(arithmetic: Arithmetic, rows: usize, columns: usize) -> Plan {
+fn plan(arithmetic: Arithmetic, rows: usize, columns: usize) -> Plan {
     let (planes_down, planes_across) = if rows > columns { (4, 2) } else { (2, 4) };
     Plan {
         by_pixels: false,
