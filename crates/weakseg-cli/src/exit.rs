@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use weakseg::config::ConfigError;
 use weakseg::pipeline::StepError;
+use weakseg::predict::PredictError;
 use weakseg::pretrained::FetchError;
 use weakseg::train::TrainError;
 use weakseg::tuning::TuneError;
@@ -72,6 +73,13 @@ pub fn code(end: anyhow::Result<Done>) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Usage>() || cause.is::<ConfigError>() {
+            return 2;
+        }
+        // What --class and --layer name is not in the model.
+        if matches!(
+            cause.downcast_ref(),
+            Some(PredictError::NoClass { .. } | PredictError::NoLayer(_))
+        ) {
             return 2;
         }
         if cause.is::<Stopped>() || matches!(cause.downcast_ref(), Some(FetchError::Stopped)) {

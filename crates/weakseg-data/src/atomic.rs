@@ -6,14 +6,15 @@
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::DataError;
 
-/// Writes `bytes` to `path`, making its folder if there is none.
+/// Writes `bytes` to `path`, making its folder if there is none. A link is followed: what it leads to is replaced.
 ///
 /// # Errors
-/// [`DataError::Io`] if the folder cannot be made or the file not written; `path` is then as before.
+/// [`DataError::Io`] if the folder cannot be made or the file not written, and if `path` is a device, a pipe or a socket, which a
+/// file would take the place of; `path` is then as before.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     write_with(path, |file| file.write_all(bytes))
 }
@@ -46,7 +47,8 @@ pub fn check(path: &Path) -> Result<(), DataError> {
         let folder = io::Error::from(io::ErrorKind::IsADirectory);
         return Err(DataError::io(path, "write")(folder));
     }
-    let folder = folder_of(path);
+    let place = place_of(path).map_err(DataError::io(path, "write"))?;
+    let folder = folder_of(&place);
     fs::create_dir_all(folder).map_err(DataError::io(folder, "make the folder"))?;
     let scratch = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder);
     scratch.map(drop).map_err(DataError::io(path, "write"))
@@ -57,9 +59,32 @@ fn replace(
     durable: bool,
     content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
 ) -> Result<(), DataError> {
-    let folder = folder_of(path);
+    let place = place_of(path).map_err(DataError::io(path, "write"))?;
+    let folder = folder_of(&place);
     fs::create_dir_all(folder).map_err(DataError::io(folder, "make the folder"))?;
-    write_beside(path, folder, durable, content).map_err(DataError::io(path, "write"))
+    write_beside(&place, folder, durable, content).map_err(DataError::io(path, "write"))
+}
+
+/// Where the file lies that `path` leads to, or will.
+fn place_of(path: &Path) -> io::Result<PathBuf> {
+    let Ok(found) = path.symlink_metadata() else {
+        return Ok(path.to_owned());
+    };
+    let (place, found) = match found.is_symlink() {
+        true => {
+            let place = fs::canonicalize(path)?;
+            let found = place.metadata()?;
+            (place, found)
+        }
+        false => (path.to_owned(), found),
+    };
+    if found.is_file() || found.is_dir() {
+        return Ok(place);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "a device, pipe or socket, not a file; name a file",
+    ))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -120,6 +145,26 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         write_durably(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_what_is_no_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write(&at("a.txt"), b"old").unwrap();
+        std::os::unix::fs::symlink(at("a.txt"), at("link")).unwrap();
+        write(&at("link"), b"new").unwrap();
+        assert!(at("link").is_symlink());
+        assert_eq!(fs::read(at("a.txt")).unwrap(), b"new");
+        std::os::unix::fs::symlink(at("gone"), at("dangling")).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for bad in ["dangling", "socket"] {
+            check(&at(bad)).unwrap_err();
+            let message = write(&at(bad), b"new").unwrap_err().to_string();
+            assert!(message.contains(bad), "{message}");
+            assert!(!at(bad).is_file());
+        }
     }
 
     #[test]

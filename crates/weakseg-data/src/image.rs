@@ -50,7 +50,7 @@ pub fn decode_picture(
     limits.check_bytes(path, bytes.len() as u64)?;
     let view = view.into();
     let mut notes = Vec::new();
-    contained(path, || {
+    let mut picture = contained(path, || {
         if png::is_png(bytes) {
             chosen(path, 1, view.frame)?;
             let pixels = png::decode(path, bytes, limits, &mut notes)?;
@@ -64,7 +64,20 @@ pub fn decode_picture(
         } else {
             Err(unknown(path, bytes))
         }
-    })
+    })?;
+    if is_constant(&picture.pixels) {
+        picture.notes.push("every pixel has the same colour".into());
+    }
+    Ok(picture)
+}
+
+/// One pixel alone is no constant.
+fn is_constant(pixels: &Stack<u8>) -> bool {
+    if pixels.height() * pixels.width() < 2 {
+        return false;
+    }
+    let mut planes = (0..pixels.channels()).map(|channel| pixels.plane(channel));
+    planes.all(|plane| plane.iter().all(|value| *value == plane[0]))
 }
 
 /// Reads the values that a PNG, JPEG or DICOM file stores, C×H×W: of a PNG in all their bits, of a palette the indices; of a DICOM

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Fault, Rule, Severity, counted, first_of, refuse, some_of};
+use crate::patients::shared_patients;
 use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, dicom, unsafe_id};
 
 /// The cases of a set before anybody decided whether they will do.
@@ -24,6 +25,7 @@ impl Listing {
     pub(crate) fn into_cases(mut self) -> Result<Cases, DataError> {
         let unlearnable = self.unlearnable();
         self.faults.extend(unlearnable);
+        self.faults.extend(shared_patients(&self.root, &self.cases));
         // What is left out may be why the rest will not do.
         if !self.left_out.is_empty() && self.faults.iter().any(Fault::is_error) {
             let rules = [Rule::ImageOfRow, Rule::ReadableImage];

@@ -17,28 +17,64 @@ pub(crate) fn odd_masks(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Faul
     }
     let mut faults = Vec::new();
     faults.extend(masks_without_case(folder, cases));
+    faults.extend(masks_of_other_kind(folder, cases));
     faults.extend(folders_without_finding(folder, &cases.classes));
     faults.extend(splits_without_mask(folder, cases, truth));
     faults
 }
 
-fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
-    let known: BTreeSet<_> = cases
-        .ids()
-        .flat_map(|id| mask_paths(folder, &cases.classes, id))
+/// The masks that cases may have, whether they are there or not.
+fn known_masks(folder: &Path, cases: &Cases) -> BTreeSet<PathBuf> {
+    let ids = cases.ids();
+    ids.flat_map(|id| mask_paths(folder, &cases.classes, id))
+        .collect()
+}
+
+/// The folders that masks may lie in.
+fn mask_folders<'a>(folder: &'a Path, known: &'a BTreeSet<PathBuf>) -> BTreeSet<&'a Path> {
+    let folders = known.iter().filter_map(|path| path.parent());
+    folders.chain([folder]).collect()
+}
+
+fn name_in(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// Files named as the mask of a case and not read, for they are no PNG. JPEGs are an error where they are asked for.
+fn masks_of_other_kind(folder: &Path, cases: &Cases) -> Option<Fault> {
+    let known = known_masks(folder, cases);
+    let read = ["png", "jpg", "jpeg"];
+    let is_read = |path: &Path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_none_or(|ending| read.iter().any(|read| ending.eq_ignore_ascii_case(read)))
+    };
+    let strays = mask_folders(folder, &known)
+        .into_iter()
+        .flat_map(entries)
+        .filter(|path| path.is_file() && !is_read(path))
+        .filter(|path| known.contains(&path.with_extension("png")))
+        .map(|path| name_in(folder, &path))
         .collect();
-    let mut folders: BTreeSet<_> = known.iter().filter_map(|path| path.parent()).collect();
-    folders.insert(folder);
-    let strays: Vec<String> = folders
+    let remedy = "save masks as PNG";
+    warning(
+        folder,
+        "file",
+        "named as a mask and no PNG, not read",
+        strays,
+        remedy.to_owned(),
+    )
+}
+
+fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
+    let known = known_masks(folder, cases);
+    let strays: Vec<String> = mask_folders(folder, &known)
         .into_iter()
         .flat_map(pictures)
         .filter(|path| !known.contains(&path.with_extension("png")))
-        .map(|path| {
-            path.strip_prefix(folder)
-                .unwrap_or(&path)
-                .display()
-                .to_string()
-        })
+        .map(|path| name_in(folder, &path))
         .collect();
     let remedy = "name each mask as its image, in the folder of its finding if there are several";
     warning(folder, "mask", "of no case", strays, remedy.to_owned())

@@ -86,11 +86,11 @@ pub(crate) fn stored(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack
 /// Reads the *indices* of a palette PNG, or the values of a grey one: class numbers, never the luminance of a colour.
 ///
 /// Grey values of 1, 2 and 4 bits are taken as stored, not stretched to 255. A colour PNG is read if its three
-/// channels agree everywhere. Transparency is ignored.
+/// channels agree everywhere, and one with an alpha channel if that is opaque everywhere: else the shape may be in either of the two.
 ///
 /// # Errors
 /// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] if the file is no PNG (a JPEG changes class
-/// numbers and is refused), is cut off, is coloured, or has 16 bits and values above 255.
+/// numbers and is refused), is cut off, is coloured, is transparent anywhere, or has 16 bits and values above 255.
 pub fn read_index_png(path: &Path, limits: &Limits) -> Result<Plane<u8>, DataError> {
     decode_indices(path, &limits.read(path)?, limits)
 }
@@ -113,6 +113,17 @@ pub(crate) fn decode_indices(
     })?;
     let (height, width) = (pixels.height, pixels.width);
     let stored = pixels.color.samples();
+    if let Some(at) = transparent(&pixels) {
+        return Err(DataError::unreadable(
+            path,
+            format!(
+                "the mask is transparent in places (first at row {}, column {}), and its shape may be in colour or transparency",
+                at / width,
+                at % width
+            ),
+            "save class numbers without an alpha channel",
+        ));
+    }
     let values: Vec<u8> = match pixels.depth {
         BitDepth::Eight => pixels.bytes,
         BitDepth::Sixteen => {
@@ -156,6 +167,17 @@ pub(crate) fn decode_indices(
         }
     };
     Plane::new(height, width, plane)
+}
+
+/// The first pixel whose alpha channel, if there is one, is not opaque.
+fn transparent(pixels: &Pixels) -> Option<usize> {
+    if !matches!(pixels.color, ColorType::GrayscaleAlpha | ColorType::Rgba) {
+        return None;
+    }
+    let bytes = pixels.bytes.len() / (pixels.height * pixels.width).max(1);
+    let alpha = bytes - bytes / pixels.color.samples();
+    let mut each = pixels.bytes.chunks_exact(bytes.max(1));
+    each.position(|pixel| pixel[alpha..].iter().any(|&byte| byte != u8::MAX))
 }
 
 /// Writes class numbers as a palette PNG in the colours of PASCAL VOC; 255 is cream.

@@ -37,7 +37,7 @@ pub struct Truth {
 /// Where masks come from.
 #[derive(Debug)]
 pub(crate) enum Masks {
-    /// PNGs in a folder; of index maps `.mat` files of the Semantic Boundaries Dataset too.
+    /// PNGs in a folder, `.png` or `.PNG`; of index maps `.mat` files of the Semantic Boundaries Dataset too.
     Folder(PathBuf),
     /// Run lengths in a table.
     Runs(RunTable),
@@ -257,12 +257,13 @@ impl Truth {
     /// The mask files of an id, whether they are there or not.
     fn paths(&self, folder: &Path, id: &str) -> Vec<PathBuf> {
         let mut paths = mask_paths(folder, &self.classes, id);
-        if self.classes.space == LabelSpace::Exclusive {
-            for path in &mut paths {
-                let packed = path.with_file_name(format!("{id}.mat"));
-                if !path.is_file() && packed.is_file() {
-                    *path = packed;
-                }
+        let packed = self.classes.space == LabelSpace::Exclusive;
+        for path in paths.iter_mut().filter(|path| !path.is_file()) {
+            let endings = ["PNG"].into_iter().chain(packed.then_some("mat"));
+            // Not with_extension: an id may have dots of its own.
+            let others = endings.map(|ending| path.with_file_name(format!("{id}.{ending}")));
+            if let Some(there) = others.into_iter().find(|other| other.is_file()) {
+                *path = there;
             }
         }
         paths
@@ -274,7 +275,7 @@ impl Truth {
             if path.is_file() {
                 return Ok(true);
             }
-            for ending in ["jpg", "jpeg"] {
+            for ending in ["jpg", "jpeg", "JPG", "JPEG"] {
                 let lossy = path.with_extension(ending);
                 if lossy.is_file() {
                     return Err(DataError::unreadable(

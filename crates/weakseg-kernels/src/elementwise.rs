@@ -11,7 +11,7 @@ const GRAIN: usize = 1 << 14;
 
 /// Planes of `plane` values a task takes at least.
 pub(crate) fn grain(plane: usize) -> usize {
-    GRAIN.div_ceil(plane)
+    GRAIN.div_ceil(plane.max(1))
 }
 
 /// A function of each value.

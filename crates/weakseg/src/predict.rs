@@ -7,7 +7,7 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
 use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Classes, DataError, LabelSpace, Mask, Plane, Stack};
-use weakseg_models::{Classifier, Normalisation, Segmenter};
+use weakseg_models::{Classifier, ModelError, Normalisation, Segmenter};
 
 use crate::cam::{CamMethod, autograd, closed_form};
 use crate::digest::digest_file;
@@ -48,6 +48,9 @@ pub enum PredictError {
         /// The names there are.
         known: String,
     },
+    /// A layer that the network does not have.
+    #[error(transparent)]
+    NoLayer(ModelError),
     /// Anything a network refuses.
     #[error("{0}")]
     Network(String),
@@ -302,7 +305,7 @@ pub fn activation(
     let cams = match layer {
         None => closed_form::cams(method, maps, network.class_weights(), logits),
         Some(layer) => autograd::cams(method, &network, input, layer, &[class])
-            .map_err(|e| PredictError::Network(e.to_string()))?,
+            .map_err(PredictError::NoLayer)?,
     };
     let [_, planes, height, width] = cams.dims();
     let values = networks::to_vec(cams);

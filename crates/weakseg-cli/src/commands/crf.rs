@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use densecrf::{DenseCrf, Guide, Unary};
 use serde::Serialize;
@@ -170,14 +170,14 @@ impl Crf {
             .iter()
             .position(|&value| usize::from(value) >= labels)
         {
-            bail!(
+            return usage(format!(
                 "--labels is {labels}, but {} holds the label {} at row {}, column {}; give {} or more",
                 self.map.display(),
                 map.as_slice()[at],
                 at / width,
                 at % width,
                 largest + 1
-            );
+            ));
         }
         if largest == 255 && self.labels.is_none() {
             settings.ui.warn(&format!(

@@ -60,7 +60,7 @@ pub fn check_new(output: &Path) -> Result<()> {
     match output.exists() {
         false => Ok(()),
         true => usage(format!(
-            "--out {} is there already, and a set may be read by it; remove it first or name another file",
+            "--out {} is there already, and may be needed as it is; remove it first or name another file",
             output.display()
         )),
     }

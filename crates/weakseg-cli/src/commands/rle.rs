@@ -74,7 +74,7 @@ pub struct ToMasks {
     /// The table.
     #[arg(value_name = "CSV")]
     table: PathBuf,
-    /// The folder to write.
+    /// The folder to write; no mask of the table is there already.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// How the run lengths are written.
@@ -153,12 +153,21 @@ impl ToMasks {
                 self.table.display()
             );
         }
+        let file = |id: &str| self.out.join(format!("{id}.png"));
+        if let Some(there) = table.ids().map(file).find(|path| path.exists()) {
+            return usage(format!(
+                "--out {}: {} is there already, and may be drawn; give another folder, or remove the masks of this table there \
+                 first",
+                self.out.display(),
+                there.display()
+            ));
+        }
         let mut broken = 0;
         for id in table.ids() {
             match table.mask(id, height, width) {
                 Ok(None) => {}
                 Ok(Some(mask)) => {
-                    let path = self.out.join(format!("{id}.png"));
+                    let path = file(id);
                     write_gray_png(&path, &mask.map(|&value| 255 * value))?;
                 }
                 Err(error) => {

@@ -10,6 +10,7 @@ use weakseg::pipeline::Claim;
 use weakseg::tuning::{self, Job, Plan, TuneError};
 use weakseg_data::atomic;
 
+use super::output_path::check_new;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped};
 use crate::{base, interrupt, output};
@@ -53,7 +54,7 @@ pub struct Tune {
     /// How often each number of masks is drawn.
     #[arg(long, value_name = "N", default_value = "20")]
     draws: NonZeroUsize,
-    /// Where the document goes; RUN/tuning.json by default.
+    /// Where the document goes, no file that is there already; RUN/tuning.json, written anew each time, by default.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -61,6 +62,9 @@ pub struct Tune {
 impl Tune {
     /// Tunes, writes and prints.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
+        if let Some(out) = &self.out {
+            check_new(out)?;
+        }
         let base = base::noted(&self.run)?;
         let config = config::load(&self.run.join("config.toml"), None, &[])?;
         let file = self

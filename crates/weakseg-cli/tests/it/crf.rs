@@ -155,7 +155,7 @@ fn what_does_not_fit_is_named() {
         &["small.png", "4x4", "12x16"],
     );
     program.fails(
-        1,
+        2,
         &[
             "crf",
             "rgb.png",

@@ -130,7 +130,9 @@ fn run_lengths_become_masks_and_run_lengths_again() {
     std::fs::copy(program.path("masks/1.2.3.png"), program.path("mask.npy")).expect("copied");
     let over = ["data", "pixels", "mask.npy", "--out", "./mask.npy"];
     program.fails(2, &over, &["would be overwritten"]);
+    program.fails(2, &to_masks, &["masks/1.2.3.png is there already"]);
     program.write("a.csv", b"ImageId,EncodedPixels\n1.2.3,6 3 36 4\n");
+    let to_masks = to_masks.map(|word| if word == "masks" { "more" } else { word });
     let end = program.call(&to_masks);
     assert_eq!(end.code, Some(1));
     assert!(

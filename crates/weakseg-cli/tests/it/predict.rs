@@ -87,6 +87,8 @@ pub fn predicts(program: &Program) {
     is_described(program);
     predicts_dicom(program);
 
+    is_never_lost(program);
+
     let model = "runs/tiny/08-train-segmenter/model.safetensors";
     program.ok(&[
         "predict",
@@ -116,6 +118,39 @@ pub fn predicts(program: &Program) {
 }
 
 /// A file of a network that its settings gate is used without the classifier, and that is told.
+/// What was drawn, and what an earlier call's tables tell.
+fn is_never_lost(program: &Program) {
+    let drawn = program.write("drawn/phantom-00000.png", b"by hand");
+    let predict = ["predict", "--model", "runs/tiny"];
+    let image = "in/phantom-00000.png";
+    let words = ["drawn/phantom-00000.png is there already", "model.json"];
+    program.fails(
+        2,
+        &[&predict[..], &[image, "--out", "drawn"]].concat(),
+        &words,
+    );
+    let kept = std::fs::read(&drawn).expect("the mask");
+    assert_eq!(kept, b"by hand");
+    assert!(!program.path("drawn/model.json").exists());
+    // Beside them there is room.
+    let other = ["set/images/phantom-00001.png", "--out", "drawn"];
+    program.ok(&[&predict[..], &other].concat());
+
+    let tables = |image, formats| {
+        let rest = [image, "--out", "tables", "--formats", formats];
+        [&predict[..], &rest].concat()
+    };
+    program.ok(&tables(image, "mask,rle,coco"));
+    let other = "set/images/phantom-00001.png";
+    for (formats, table) in [("rle", "predictions.csv"), ("coco", "predictions.json")] {
+        let words = [table, "tells of 1 image that this call does not predict"];
+        program.fails(2, &tables(other, formats), &words);
+    }
+    program.ok(&tables(other, "mask"));
+    let both = [&tables(image, "rle,coco")[..], &[other]].concat();
+    program.ok(&both);
+}
+
 fn a_file_does_not_gate(program: &Program, model: &[u8]) {
     program.write("gated.safetensors", &gated(model, b'5'));
     let image = "in/phantom-00000.png";

@@ -138,12 +138,16 @@ fn refuses(program: &Program) {
     drop(lock);
     program.fails(2, &["tune", "runs/tiny", "--draws", "0"], &["--draws"]);
     program.fails(2, &["tune", "runs/tiny", "--masks", "few"], &["--masks"]);
+    let labels = std::fs::read(program.path("set/labels.csv")).expect("labels");
+    let over = ["tune", "runs/tiny", "--out", "set/labels.csv"];
+    program.fails(2, &over, &["is there already"]);
+    let kept = std::fs::read(program.path("set/labels.csv")).expect("labels");
+    assert_eq!(kept, labels);
+    program.fails(2, &["tune", "runs/tiny", "--out", "set"], &["set is there"]);
     // A place that cannot be written is known before any map is read.
-    for out in ["set", "tiny.toml/tuning.json"] {
-        let out = ["tune", "runs/tiny", "--out", out];
-        let end = program.fails(1, &out, &["cannot"]);
-        assert!(!end.stderr.contains("tune:"), "{}", end.stderr);
-    }
+    let below_a_file = ["tune", "runs/tiny", "--out", "tiny.toml/tuning.json"];
+    let end = program.fails(1, &below_a_file, &["cannot"]);
+    assert!(!end.stderr.contains("tune:"), "{}", end.stderr);
     let part = [
         "run",
         "tiny.toml",

@@ -343,6 +343,11 @@ fn a_run_that_cannot_have_its_weights_ends_before_any_work() {
     let end = cached(&program, &missing, &url);
     assert_eq!(end.code, Some(2), "{end:?}");
     assert!(end.stderr.contains("none.pth: no such file"), "{end:?}");
+    let words = ["classifier.weights: ", "none.pth: no such file"];
+    let never = ["run", "set/config.toml", "--out", "runs/never"];
+    let set = ["--set", "classifier.weights=none.pth"];
+    program.fails(2, &[&never[..], &set].concat(), &words);
+    assert!(!program.path("runs/never").exists());
 
     program.write("mine.pth", b"no weights");
     let mine = [

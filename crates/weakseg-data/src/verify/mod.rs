@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::boxes::{boxes_without_case, outside, read_boxes};
 use crate::config::TruthPlaces;
-use crate::fault::{Fault, Rule, both, some_of};
+use crate::fault::{Fault, Rule, both};
+use crate::label_conflict::label_conflict;
 use crate::listing::Listing;
+use crate::patients::patients_across_splits;
 use crate::true_instance::Objects;
 use crate::{
-    Case, Cases, Classes, DataConfig, DataError, Limits, Picture, Split, Truth, decode_picture,
+    Case, Cases, Classes, DataConfig, DataError, Limits, Mask, Picture, Truth, decode_picture,
 };
 pub use report::{SplitReport, VerifyReport};
 use strays::{objects_without_case, objects_without_class_map};
@@ -41,7 +43,7 @@ pub(crate) fn verify(config: &DataConfig, base: &Path) -> VerifyReport {
         warnings: Vec::new(),
     };
     report.describe(&cases);
-    report.faults.extend(patients_across_splits(&cases));
+    report.faults.extend(patients_across_splits(&cases.cases));
 
     let places = config.truth_places(base).unwrap_or_else(|error| {
         report.faults.push(unreadable(error));
@@ -158,9 +160,7 @@ fn look_at(case: &Case, (height, width): (usize, usize), classes: &Classes, trut
         Ok(None) => look.unclassed = truth.object_map(&case.id),
         Ok(Some(mask)) => {
             look.mask = Some(truth.has_mask(&case.id));
-            let present = mask.present(classes.space, classes.len());
-            look.faults
-                .extend(disagreements(case, classes, &mask, &present));
+            look.faults.extend(disagreement(case, classes, &mask));
         }
         Err(error) => {
             masks = false;
@@ -195,84 +195,14 @@ fn odd(case: &Case, problem: String) -> Fault {
     Fault::warning(Rule::RegularImage, error)
 }
 
-/// Classes a mask shows and the label denies, or the other way round.
-fn disagreements(
-    case: &Case,
-    classes: &Classes,
-    mask: &crate::Mask,
-    present: &[bool],
-) -> Option<Fault> {
-    let mut shown = Vec::new();
-    let mut denied = Vec::new();
-    for (class, name) in classes.names.iter().enumerate() {
-        match (case.labels[class], present[class]) {
-            (false, true) => shown.push(name.clone()),
-            // A finding that is void everywhere is unknown, not absent.
-            (true, false)
-                if !mask
-                    .of_class(classes.space, class)
-                    .as_slice()
-                    .contains(&crate::VOID) =>
-            {
-                denied.push(name.clone());
-            }
-            _ => {}
-        }
-    }
-    if shown.is_empty() && denied.is_empty() {
-        return None;
-    }
-    let mut parts = Vec::new();
-    if !shown.is_empty() {
-        parts.push(format!(
-            "its mask shows {}, its labels do not",
-            some_of(&shown)
-        ));
-    }
-    if !denied.is_empty() {
-        parts.push(format!(
-            "its labels name {}, its mask shows none",
-            some_of(&denied)
-        ));
-    }
+fn disagreement(case: &Case, classes: &Classes, mask: &Mask) -> Option<Fault> {
+    let problem = label_conflict(case, classes, mask)?;
     let error = DataError::Set {
         path: case.image.clone(),
-        problem: parts.join("; "),
+        problem,
         remedy: "correct the label or the mask".into(),
     };
     Some(Fault::warning(Rule::MaskAgreesWithLabel, error))
-}
-
-fn patients_across_splits(cases: &Cases) -> Vec<Fault> {
-    let mut homes: BTreeMap<&str, BTreeMap<Split, &Case>> = BTreeMap::new();
-    for case in &cases.cases {
-        if let Some(patient) = &case.patient {
-            homes
-                .entry(patient)
-                .or_default()
-                .entry(case.split)
-                .or_insert(case);
-        }
-    }
-    // Whose images they are is not told: messages go to logs and reports.
-    let crossing = homes.into_values().filter(|splits| splits.len() > 1);
-    crossing
-        .map(|splits| {
-            let where_: Vec<String> = splits
-                .iter()
-                .map(|(split, case)| format!("{split} (`{}`)", case.id))
-                .collect();
-            let error = DataError::Set {
-                path: splits
-                    .values()
-                    .next()
-                    .map_or_else(Default::default, |case| case.image.clone()),
-                problem: format!("one patient is in {}", where_.join(" and ")),
-                remedy: "keep each patient in one split; scores on known patients flatter".into(),
-            };
-            Fault::warning(Rule::PatientInOneSplit, error)
-        })
-        .collect()
 }
 
 fn same_bytes(cases: &Cases, images: &[Image]) -> Vec<Fault> {

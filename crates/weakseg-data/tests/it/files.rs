@@ -85,6 +85,28 @@ fn stored_values_have_all_their_bits() {
 }
 
 #[test]
+fn the_shape_of_a_mask_is_not_in_its_transparency() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let read = || read_index_png(&path, &Limits::default());
+    let grey = |alpha: u8| [1, 255, 0, alpha];
+    let (kind, eight) = (ColorType::GrayscaleAlpha, BitDepth::Eight);
+    write_png(&path, [1, 2], kind, eight, &grey(255));
+    assert_eq!(read().unwrap().as_slice(), [1, 0]);
+    write_png(&path, [1, 2], kind, eight, &grey(254));
+    let told = read().unwrap_err().to_string();
+    assert!(told.contains("row 0, column 1"), "{told}");
+    let colour = [1, 1, 1, 0, 0, 0, 0, 255];
+    write_png(&path, [2, 1], ColorType::Rgba, eight, &colour);
+    let told = read().unwrap_err().to_string();
+    assert!(told.contains("row 0, column 0"), "{told}");
+    let wide = [0, 1, 255, 255, 0, 0, 255, 254];
+    write_png(&path, [1, 2], kind, BitDepth::Sixteen, &wide);
+    let told = read().unwrap_err().to_string();
+    assert!(told.contains("row 0, column 1"), "{told}");
+}
+
+#[test]
 fn pictures_come_back_as_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
@@ -182,6 +204,12 @@ fn what_is_not_used_of_a_picture_is_told() {
     );
     write_png(&path, [1, 1], ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
     assert_eq!(notes(&path), [""; 0]);
+    let (one, other) = ([9; 6], [9, 9, 9, 9, 9, 8]);
+    for (pixels, told) in [(one, true), (other, false)] {
+        write_png(&path, [1, 2], ColorType::Rgb, BitDepth::Eight, &pixels);
+        let constant = ["every pixel has the same colour"];
+        assert_eq!(notes(&path) == constant, told, "{pixels:?}");
+    }
     assert!(notes(&oracle("exif_rotated.jpg"))[0].contains("EXIF"));
     assert_eq!(notes(&oracle("rgb.jpg")), [""; 0]);
 }
@@ -251,7 +279,7 @@ fn class_numbers_are_indices_in_every_form() {
         [1, 2],
         ColorType::GrayscaleAlpha,
         BitDepth::Eight,
-        &[7, 0, 9, 255],
+        &[7, 255, 9, 255],
     );
     assert_eq!(read().unwrap().as_slice(), [7, 9]);
     write_png(

@@ -66,6 +66,24 @@ fn negatives_need_no_mask_and_positives_do() {
 }
 
 #[test]
+fn masks_end_in_png_in_either_case_and_others_are_told() {
+    let (set, config) = Set::table();
+    std::fs::rename(set.at("masks/p0_0.png"), set.at("masks/p0_0.PNG")).unwrap();
+    std::fs::rename(set.at("masks/p1_0.png"), set.at("masks/p1_0.tif")).unwrap();
+    let truth = truth(&set, &config);
+    let mask = truth.mask("p0_0").unwrap().unwrap();
+    assert_eq!(mask.planes.plane(0)[..5], [1, 1, 1, 1, 0]);
+    assert!(truth.mask("p1_0").unwrap().is_none());
+    let [told] = truth.warnings() else {
+        panic!("{:?}", truth.warnings());
+    };
+    assert!(
+        told.contains("p1_0.tif") && told.contains("save masks as PNG"),
+        "{told}"
+    );
+}
+
+#[test]
 fn several_findings_have_their_folders_and_unknown_ones_are_void() {
     let (set, config) = Set::table();
     set.text(

@@ -258,6 +258,14 @@ fn patient_in_one_split() {
     );
     assert!(text.contains("train (`a`) and val (`c`)"), "{text}");
     assert!(report.passes(false) && !report.passes(true));
+    // A run tells it too, of all patients at once.
+    let opened = DataConfig::Table(TableConfig::default()).open_cases(set.root());
+    let warnings = opened.unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("1 patient, one in train (`a`) and val (`c`)"),
+        "{warnings:?}"
+    );
     set.text("labels.csv", &rows("r"));
     assert!(verify(&set).passes(true));
 }

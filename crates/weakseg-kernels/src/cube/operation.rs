@@ -4,7 +4,7 @@
 use burn::backend::fusion::FusionBackend;
 use burn::backend::fusion::FusionRuntime;
 use burn::backend::fusion::custom::{
-    CustomOpIr, HandleContainer, OperationFn, OperationIr, ScalarIr, StreamId, TensorIr,
+    CustomOpIr, HandleContainer, OperationFn, OperationIr, StreamId, TensorIr,
 };
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
@@ -19,11 +19,10 @@ use cubecl::prelude::*;
 type Handles =
     HandleContainer<<<CubeBackend as FusionBackend>::FusionRuntime as FusionRuntime>::FusionHandle>;
 
-/// f32 tensors of these shapes that `compute` makes of `inputs`, later. `name` and `settings` say what it does: operations
-/// equal in these and their shapes are taken for the same.
+/// f32 tensors of these shapes that `compute` makes of `inputs`, later. Burn remembers what it has done with the operations around by
+/// names and shapes, but always runs the `compute` that was given.
 pub fn defer<const N: usize, const M: usize>(
     name: &'static str,
-    settings: Vec<ScalarIr>,
     inputs: [FloatTensor<Cube>; N],
     shapes: [Shape; M],
     compute: impl Fn([CubeTensor; N]) -> [CubeTensor; M] + Send + Sync + 'static,
@@ -33,7 +32,7 @@ pub fn defer<const N: usize, const M: usize>(
     let outputs =
         shapes.map(|shape| TensorIr::uninit(client.create_empty_handle(), shape, DType::F32));
     let ids = outputs.each_ref().map(|output| output.id);
-    let description = CustomOpIr::with_scalars(name, &inputs, &outputs, settings);
+    let description = CustomOpIr::new(name, &inputs, &outputs);
     let operation = OperationFn(move |handles: &mut Handles| {
         let tensors = inputs
             .each_ref()
@@ -127,7 +126,6 @@ pub fn channel_sums(x: FloatTensor<Cube>) -> FloatTensor<Cube> {
     let beside = (1..=MOST_BESIDE).rev().find(divides).unwrap_or(1);
     let [sums] = defer(
         "weakseg::channel_sums",
-        vec![],
         [x],
         [Shape::new([channels])],
         move |[x]| {

@@ -7,6 +7,7 @@
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Flex, TensorMetadata};
+use burn_cubecl::CubeDevice;
 
 use crate::ops::Kernels;
 use crate::pairs::{self, PairLabels};
@@ -18,11 +19,11 @@ fn to_cpu(tensor: FloatTensor<Cube>) -> FloatTensor<Flex> {
 
 fn back<const N: usize>(
     tensors: [FloatTensor<Flex>; N],
-    like: &FloatTensor<Cube>,
+    device: &CubeDevice,
 ) -> [FloatTensor<Cube>; N] {
     tensors.map(|tensor| {
         let data = cubecl::future::block_on(Flex::float_into_data(tensor));
-        Cube::float_from_data(data.expect("the CPU's own"), &like.device())
+        Cube::float_from_data(data.expect("the CPU's own"), device)
     })
 }
 
@@ -35,7 +36,7 @@ pub fn forward(
     if edge.dtype() != DType::F32 || displacement.dtype() != DType::F32 {
         return pairs::default::forward::<Cube>(edge, displacement, labels);
     }
-    let device = edge.clone();
+    let device = edge.device();
     let sums = Flex::pair_sums_forward(to_cpu(edge), to_cpu(displacement), labels);
     let [sums] = back([sums], &device);
     sums
@@ -51,7 +52,7 @@ pub fn backward(
     if edge.dtype() != DType::F32 || displacement.dtype() != DType::F32 {
         return pairs::default::backward::<Cube>(edge, displacement, labels, output_gradient);
     }
-    let device = edge.clone();
+    let device = edge.device();
     let [edge, displacement, upstream] = [edge, displacement, output_gradient].map(to_cpu);
     let gradients = Flex::pair_sums_backward(edge, displacement, labels, upstream);
     back(gradients, &device)

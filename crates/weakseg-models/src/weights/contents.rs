@@ -158,8 +158,11 @@ pub(super) fn detect(path: &Path) -> Result<WeightsFormat, WeightsError> {
                 .chars()
                 .map(|c| if c.is_control() { '.' } else { c })
                 .collect();
-            // Old pickles and hostile ones may be plain text.
-            if let Err(super::pickle::Refusal::Global(global)) = super::pickle::scan(head) {
+            // Old pickles and hostile ones may be plain text; but not all plain text is one that names something of Python's.
+            let name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+            if let Err(super::pickle::Refusal::Global(global)) = super::pickle::scan(head)
+                && global.chars().all(name)
+            {
                 return Err(WeightsError::Global {
                     path: path.to_owned(),
                     global,

@@ -194,6 +194,15 @@ fn irnet(trunk: ClassifierArch, device: &Device) -> Network {
     Network::Irnet(config.init(device).unwrap())
 }
 
+/// As wide as `weakseg demo` makes it.
+fn irnet_of_the_demo(device: &Device) -> Network {
+    let config = IrnetConfig {
+        width: 0.25,
+        ..IrnetConfig::new(ClassifierArch::Vgg16Bn)
+    };
+    Network::Irnet(config.init(device).unwrap())
+}
+
 fn segmenter(arch: SegmenterArch, device: &Device) -> Network {
     let config = SegmenterConfig {
         width: WIDTH,
@@ -224,6 +233,7 @@ devices! {
     resnet50_os8: "resnet50-os8", |d| classifier(ClassifierArch::Resnet50Os8, d), TRAIN;
     irnet_vgg16: "irnet-vgg16", |d| irnet(ClassifierArch::Vgg16, d), TRAIN;
     irnet_resnet50: "irnet-resnet50", |d| irnet(ClassifierArch::Resnet50Os8, d), TRAIN;
+    irnet_demo: "irnet-vgg16-bn, the demo's", irnet_of_the_demo, [16, 3, 128, 128];
     unet_vgg16_bn: "unet-vgg16-bn", |d| segmenter(SegmenterArch::UnetVgg16Bn, d), TRAIN;
     unet_resnet50: "unet-resnet50", |d| segmenter(SegmenterArch::UnetResnet50, d), TRAIN;
     unet_se_resnext50: "unet-se_resnext50", |d| segmenter(SegmenterArch::UnetSeResnext50, d), TRAIN;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 use toml::{Table, Value};
+use weakseg_data::DataConfig;
 
 use super::Config;
 use super::presets::{PRESETS, preset};
@@ -143,11 +144,13 @@ pub fn resolve(
             "no section `data`; name the set, as in\n[data]\nkind = \"table\"\nroot = \"my-set\"";
         return Err(refuse(message.to_owned()));
     }
+    let data = merged["data"].clone();
     let mut config: Config = Value::Table(merged)
         .try_into()
         // Its second line names the key.
         .map_err(|e: toml::de::Error| {
-            refuse(plain(&e.to_string().trim_end().replace('\n', " ")))
+            let message = e.to_string().trim_end().replace('\n', " ");
+            refuse(plain(&within_data(&data, message)))
         })?;
     config.settle_weights();
     config.settle_scopes();
@@ -170,10 +173,32 @@ fn blamed(message: &str, sets: &[String]) -> Option<String> {
     Some(format!("--set {text}"))
 }
 
+/// A parser's message that names `data` alone, for its keys depend on its kind, with the key there: that without which the message is
+/// another.
+fn within_data(data: &Value, message: String) -> String {
+    let (Some(words), Some(table)) = (message.strip_suffix("in `data`"), data.as_table()) else {
+        return message;
+    };
+    let is_at_fault = |key: &&String| {
+        let mut rest = table.clone();
+        rest.remove(key.as_str());
+        let read: Result<DataConfig, toml::de::Error> = Value::Table(rest).try_into();
+        !read.is_err_and(|error| error.to_string().trim_end() == words.trim_end())
+    };
+    match table.keys().filter(|key| *key != "kind").find(is_at_fault) {
+        Some(key) => format!("{words}in `data.{key}`"),
+        None => message,
+    }
+}
+
 /// The parser's words without names of Rust's types.
 fn plain(message: &str) -> String {
     let mut text = message.to_owned();
     for (rust, words) in [
+        (
+            "expected a nonzero u32",
+            "expected a whole number, 1 or more",
+        ),
         ("expected usize", "expected a whole number, 0 or more"),
         ("expected u64", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number, 0 or more"),
@@ -190,9 +215,32 @@ pub fn schema() -> Json {
     serde_json::to_value(schemars::schema_for!(Config)).expect("a schema is JSON")
 }
 
-/// The configuration as TOML with every value spelled out.
+/// The configuration as TOML with every value spelled out. Keys without one, which TOML cannot write, are named at its end.
 pub fn to_toml(config: &Config) -> String {
-    toml::to_string_pretty(config).expect("a configuration has only TOML's kinds of value")
+    let mut text =
+        toml::to_string_pretty(config).expect("a configuration has only TOML's kinds of value");
+    let mut unset = vec![];
+    let json = serde_json::to_value(config).expect("a configuration is JSON");
+    collect_unset(&json, "", &mut unset);
+    if !unset.is_empty() {
+        text += "\n# Not set:\n";
+        text.extend(unset.iter().map(|key| format!("# {key}\n")));
+    }
+    text
+}
+
+/// Dotted keys of what is null below `value`, whose own is `prefix`.
+fn collect_unset(value: &Json, prefix: &str, keys: &mut Vec<String>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let key = match prefix {
+            "" => key.clone(),
+            prefix => format!("{prefix}.{key}"),
+        };
+        match value {
+            Json::Null => keys.push(key),
+            value => collect_unset(value, &key, keys),
+        }
+    }
 }
 
 /// The defaults as a table without `data`, which has none.
@@ -442,6 +490,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_the_set_names_its_key() {
+        let error = |lines: &str, sets: &[&str]| {
+            let file = table(&format!("[data]\nkind = \"table\"\nroot = \"r\"\n{lines}"));
+            let sets: Vec<String> = sets.iter().map(|&text| text.to_owned()).collect();
+            let error = resolve(file, "run.toml", None, &sets);
+            error.expect_err("no such value").to_string()
+        };
+        let told = error("val_fraction = \"0.2\"", &[]);
+        assert!(
+            told.starts_with("run.toml: ") && told.contains("`data.val_fraction`"),
+            "{told}"
+        );
+        let told = error("frame = 0\ntone = \"window\"", &[]);
+        assert!(told.contains("1 or more in `data.frame`"), "{told}");
+        let told = error("", &["data.tone=foo"]);
+        assert!(
+            told.starts_with("--set data.tone=foo: ") && told.contains("`data.tone`"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_set_without_an_equals_sign_is_refused() {
         assert!(matches!(parse_set("a.b"), Err(ConfigError::Set { .. })));
         assert!(matches!(parse_set("a..b=1"), Err(ConfigError::Set { .. })));
@@ -452,5 +522,17 @@ mod tests {
         let config = resolve(table("[data]\nkind = \"phantom\""), "t", None, &[]).expect("valid");
         let again = resolve(table(&to_toml(&config)), "t", None, &[]).expect("valid");
         assert_eq!(config, again);
+    }
+
+    #[test]
+    fn the_resolved_file_names_what_is_not_set() {
+        let sets = ["classifier.training.clip=2.0".to_owned()];
+        let table = table("[data]\nkind = \"phantom\"");
+        let text = to_toml(&resolve(table, "t", None, &sets).expect("valid"));
+        let (_, unset) = text.split_once("\n# Not set:\n").expect("the list");
+        let unset: Vec<&str> = unset.lines().collect();
+        assert!(unset.contains(&"# cams.layer"), "{unset:?}");
+        assert!(unset.contains(&"# irn.training.clip"), "{unset:?}");
+        assert!(!unset.contains(&"# classifier.training.clip"), "{unset:?}");
     }
 }

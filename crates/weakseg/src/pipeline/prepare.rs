@@ -39,6 +39,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
     }
     if !job.out.exists() {
         check_place(job, &cases)?;
+        StartWeights::check(job)?;
         // All images are read before there is a plan.
         check_trainings(job, &cases, METHOD[job.span.from..=job.span.until].iter())?;
     }

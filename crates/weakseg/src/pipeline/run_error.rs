@@ -31,7 +31,7 @@ pub enum RunError {
     },
     /// A finished or begun step was made from other settings, or other data.
     #[error(
-        "{}: step {step} was made with other settings or data ({changed}); give another --out, or repeat from there: `weakseg run` with {}",
+        "{}: step {step} was made with other settings or data ({changed}); bring those back, give another --out, or repeat from there: `weakseg run` with {}",
         path.display(), repetition(step)
     )]
     OtherRun {

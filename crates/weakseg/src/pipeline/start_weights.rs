@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::plan::Plan;
-use super::{Job, StepError};
+use super::{Job, METHOD, StepError};
 use crate::config::EncoderStart;
-use crate::pretrained::{Cache, Patience, WeightsChoice};
+use crate::pretrained::{Cache, FetchError, Patience, WeightsChoice};
 
 /// Files of weights that the steps of a call start from.
 #[derive(Default)]
@@ -15,6 +15,30 @@ pub(super) struct StartWeights {
 }
 
 impl StartWeights {
+    /// Whether the files that a new run names are there.
+    ///
+    /// # Errors
+    /// [`StepError::Config`] for one that is not.
+    pub(super) fn check(job: &Job<'_>) -> Result<(), StepError> {
+        let config = job.config;
+        let steps = &METHOD[job.span.from..=job.span.until];
+        let asked = |step: &str| steps.iter().any(|asked| asked.name == step);
+        let trunk = &config.classifier.weights;
+        if asked("train-classifier") {
+            let found = trunk.check(job.base);
+            found.map_err(|error| StepError::Config(format!("classifier.weights: {error}")))?;
+        }
+        let own = config.segmenter.weights.as_ref();
+        let own = own.filter(|_| config.segmenter.encoder == EncoderStart::Weights);
+        match own.filter(|_| asked("train-segmenter")) {
+            Some(own) => {
+                let found = own.check(job.base);
+                found.map_err(|error| StepError::Config(of_encoder(&error)))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Has those at hand that a step of the plan asks for: before any work, so that hours are not spent before it turns out that
     /// a server cannot be reached.
     ///
@@ -41,11 +65,15 @@ impl StartWeights {
 /// The errors of weights speak of the option for the classifier's.
 fn for_encoder(error: StepError) -> StepError {
     match error {
-        StepError::Fetch(error) => StepError::Other(format!(
-            "segmenter.weights: {error}. For the encoder that is --set segmenter.weights=FILE, and --set segmenter.encoder=random"
-        )),
+        StepError::Fetch(error) => StepError::Other(of_encoder(&error)),
         other => other,
     }
+}
+
+fn of_encoder(error: &FetchError) -> String {
+    format!(
+        "segmenter.weights: {error}. For the encoder that is --set segmenter.weights=FILE, and --set segmenter.encoder=random"
+    )
 }
 
 fn obtain(job: &Job<'_>, weights: &WeightsChoice) -> Result<Option<PathBuf>, StepError> {

@@ -63,6 +63,20 @@ impl fmt::Display for WeightsChoice {
 }
 
 impl WeightsChoice {
+    /// Whether the file is there that is meant, if it is one of the user's own.
+    ///
+    /// # Errors
+    /// [`FetchError::NoFile`].
+    pub fn check(&self, base: &Path) -> Result<(), FetchError> {
+        match self {
+            Self::File(path) if !base.join(path).is_file() => Err(FetchError::NoFile {
+                path: base.join(path),
+                names: names(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The file itself, fetched if need be; none for noise.
     ///
     /// # Errors
@@ -86,15 +100,8 @@ impl WeightsChoice {
                 cache.obtain(entry, patience, progress, stop).map(Some)
             }
             Self::File(path) => {
-                let path = base.join(path);
-                if path.is_file() {
-                    Ok(Some(path))
-                } else {
-                    Err(FetchError::NoFile {
-                        path,
-                        names: names(),
-                    })
-                }
+                self.check(base)?;
+                Ok(Some(base.join(path)))
             }
         }
     }

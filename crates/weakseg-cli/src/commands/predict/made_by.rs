@@ -44,6 +44,11 @@ impl MadeBy {
         })
     }
 
+    /// Whether a folder says that there are predictions in it.
+    pub fn is_noted(out: &Path) -> bool {
+        note(out).exists()
+    }
+
     /// Refuses a folder whose predictions are of another model. One without a note is taken: it may be the user's own.
     ///
     /// # Errors

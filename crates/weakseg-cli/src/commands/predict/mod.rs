@@ -35,10 +35,10 @@ const BATCH: usize = 4;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  weakseg predict --model runs/first image.png --out masks
-  weakseg predict --model runs/first images/ --out masks --formats mask,overlay,npy
-  weakseg predict --model runs/first images/ --out masks --formats rle,coco
-  weakseg predict --model runs/first radiographs/ --out masks --formats seg,sc")]
+  weakseg predict --model runs/first image.png --out found
+  weakseg predict --model runs/first images/ --out found --formats mask,overlay,npy
+  weakseg predict --model runs/first images/ --out found --formats rle,coco
+  weakseg predict --model runs/first radiographs/ --out found --formats seg,sc")]
 pub struct Predict {
     /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
     /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
@@ -104,6 +104,10 @@ impl Predict {
         made_by.check(&self.out)?;
         let mut unnoted = Some(made_by);
         let mut outputs = Outputs::new(&self.out, &self.formats, predictor.classes(), view.frame)?;
+        match MadeBy::is_noted(&self.out) {
+            true => outputs.check_tables(&list.images)?,
+            false => outputs.check_new(&list.images)?,
+        }
         let stop = interrupt::stop()?;
         let mut missed = Missed {
             failed: list.refused.len(),

@@ -1,20 +1,23 @@
 //! What `weakseg predict` writes.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use weakseg::instance::coco::{Described, Document, MaskForm, Seen};
 use weakseg::instance::connected;
 use weakseg::predict::Prediction;
 use weakseg::report::{colour, figures, legend};
 use weakseg_data::{
-    Classes, DataError, EncodedMasks, LabelSpace, Limits, Mask, MaskStore, Origin, Stack,
-    TableForm, atomic, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture,
+    Classes, DataError, EncodedMasks, LabelSpace, Limits, Mask, MaskStore, Origin, RunTable, Stack,
+    TableForm, atomic, counted, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture,
     write_segmentation,
 };
+
+use crate::exit::usage;
 
 /// The name of the COCO document.
 const DOCUMENT: &str = "predictions.json";
@@ -114,6 +117,76 @@ impl<'a> Outputs<'a> {
         })
     }
 
+    /// Refuses a folder that no `predict` has written, if anything to write is there already: it may be drawn.
+    ///
+    /// # Errors
+    /// [`crate::exit::Usage`].
+    pub fn check_new(&self, images: &[PathBuf]) -> Result<()> {
+        for image in images {
+            for file in self.files(&id(image))? {
+                if file.exists() {
+                    return usage(format!(
+                        "--out {}: {} is there already, and no model.json says that `weakseg predict` wrote it; give another folder",
+                        self.folder.display(),
+                        file.display()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a folder whose tables tell of images that are not among these: their rows would be lost.
+    ///
+    /// # Errors
+    /// [`crate::exit::Usage`]; another error for a table that cannot be read.
+    pub fn check_tables(&self, images: &[PathBuf]) -> Result<()> {
+        let ids: BTreeSet<String> = images.iter().map(|image| id(image)).collect();
+        let mut told = Vec::new();
+        if self.wants(Format::Rle) {
+            for path in (0..self.classes.len()).map(|class| self.table(class)) {
+                if path.exists() {
+                    let table = RunTable::read(&path, TableForm::Siim)?;
+                    told.push((path, table.ids().map(str::to_owned).collect()));
+                }
+            }
+        }
+        let document = self.folder.join(DOCUMENT);
+        if self.wants(Format::Coco) && document.exists() {
+            told.push((document.clone(), names_in(&document)?));
+        }
+        for (path, names) in told {
+            let lost = names.iter().filter(|name| !ids.contains(*name)).count();
+            if lost > 0 {
+                return usage(format!(
+                    "{}: tells of {} that this call does not predict, and would no longer; name all images in one call, or give \
+                     another --out",
+                    path.display(),
+                    counted(lost, "image")
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// All that is written of an image or for all of them.
+    fn files(&self, id: &str) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for format in self.formats {
+            match format {
+                Format::Mask => files.extend(self.store.paths(id)?),
+                Format::Overlay => files.push(self.file("overlays", id, "png")),
+                Format::Rle => files.extend((0..self.classes.len()).map(|c| self.table(c))),
+                Format::Coco => files.push(self.folder.join(DOCUMENT)),
+                Format::Seg => files.push(self.file("seg", id, "dcm")),
+                Format::Sc => files.push(self.file("sc", id, "dcm")),
+                Format::Npy => files.push(self.file("scores", id, "npy")),
+            }
+        }
+        files.extend(self.legend());
+        Ok(files)
+    }
+
     fn wants(&self, format: Format) -> bool {
         self.formats.contains(&format)
     }
@@ -131,7 +204,7 @@ impl<'a> Outputs<'a> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut item = Item {
             image: path.display().to_string(),
-            id: image_id(&name).to_owned(),
+            id: id(path),
             masks: Vec::new(),
             overlay: None,
             seg: None,
@@ -252,20 +325,8 @@ impl<'a> Outputs<'a> {
 
     /// Where everything lies, with NAME for the names of images.
     pub fn places(&self) -> Result<Vec<String>> {
-        let mut places = Vec::new();
-        for format in self.formats {
-            match format {
-                Format::Mask => places.extend(self.store.paths("NAME")?),
-                Format::Overlay => places.push(self.file("overlays", "NAME", "png")),
-                Format::Rle => places.extend((0..self.classes.len()).map(|c| self.table(c))),
-                Format::Coco => places.push(self.folder.join(DOCUMENT)),
-                Format::Seg => places.push(self.file("seg", "NAME", "dcm")),
-                Format::Sc => places.push(self.file("sc", "NAME", "dcm")),
-                Format::Npy => places.push(self.file("scores", "NAME", "npy")),
-            }
-        }
-        places.extend(self.legend());
-        Ok(places
+        Ok(self
+            .files("NAME")?
             .iter()
             .map(|path| path.display().to_string())
             .collect())
@@ -306,6 +367,32 @@ impl<'a> Outputs<'a> {
         };
         folder.join("predictions.csv")
     }
+}
+
+/// The id that an image's files are named by.
+fn id(image: &Path) -> String {
+    image_id(&image.file_name().unwrap_or_default().to_string_lossy()).to_owned()
+}
+
+/// The ids that a COCO document's images are of.
+fn names_in(document: &Path) -> Result<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Images {
+        images: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        file_name: PathBuf,
+    }
+    let unread = || {
+        format!(
+            "{}: cannot read which images it tells of; remove it, or give another --out",
+            document.display()
+        )
+    };
+    let text = std::fs::read(document).with_context(unread)?;
+    let Images { images } = serde_json::from_slice(&text).with_context(unread)?;
+    Ok(images.iter().map(|image| id(&image.file_name)).collect())
 }
 
 /// The classes that are found in an image, each with its colour.

@@ -8,7 +8,6 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
-use burn::backend::fusion::custom::ScalarIr;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape, TensorMetadata};
 use burn_cubecl::kernel::into_contiguous;
@@ -22,7 +21,7 @@ use self::kernel::{
 use super::operation::{defer, empty, planes, rows_of};
 use crate::norm::NormOptions;
 
-/// Values of a vector that is read at a time.
+/// Values of a vector that is read at a time, where channels come in whole ones.
 const VECTOR: usize = 4;
 
 /// Vectors of channels beside each other in a workgroup, at most: 512 bytes in a row.
@@ -38,18 +37,19 @@ const MOST_WORKGROUPS: usize = 65_535;
 /// Pixels of a part, at least.
 const FEWEST_PIXELS: usize = 64;
 
-/// Whether a `[B, C, H, W]` tensor's channels come in whole vectors, and its places fit u32.
+/// Whether the places of a `[B, C, H, W]` tensor fit u32, and there are any.
 pub fn serves(x: &FloatTensor<Cube>) -> bool {
     let [batch, channels, height, width] = x.shape().dims();
     x.dtype() == DType::F32
-        && channels.is_multiple_of(VECTOR)
-        && batch * channels * height * width <= u32::MAX as usize
+        && (1..=u32::MAX as usize).contains(&(batch * channels * height * width))
 }
 
 /// How the pixels of a tensor are shared.
 #[derive(Debug, Clone, Copy)]
 struct Parts {
     pixels: usize,
+    /// Values of a vector.
+    vector: usize,
     /// Vectors.
     channels: usize,
     across: usize,
@@ -60,13 +60,18 @@ struct Parts {
 impl Parts {
     fn of(x: &FloatTensor<Cube>) -> Self {
         let [batch, channels, height, width] = x.shape().dims();
-        let (pixels, channels) = (batch * height * width, channels / VECTOR);
+        let vector = match channels.is_multiple_of(VECTOR) {
+            true => VECTOR,
+            false => 1,
+        };
+        let (pixels, channels) = (batch * height * width, channels / vector);
         let across = channels.next_power_of_two().min(MOST_ACROSS);
         let wanted = WORKGROUPS / channels.div_ceil(across);
         let wanted = wanted.clamp(1, MOST_PARTS.min(pixels.div_ceil(FEWEST_PIXELS)));
         let of_part = pixels.div_ceil(wanted);
         Self {
             pixels,
+            vector,
             channels,
             across,
             of_part,
@@ -95,12 +100,12 @@ impl Parts {
 
     /// `[parts, 2, C]`.
     fn sums(&self, like: &CubeTensor) -> CubeTensor {
-        empty(like, &[self.count, 2, self.channels * VECTOR])
+        empty(like, &[self.count, 2, self.channels * self.vector])
     }
 
     /// `[C]`.
     fn vector(&self, like: &CubeTensor) -> CubeTensor {
-        empty(like, &[self.channels * VECTOR])
+        empty(like, &[self.channels * self.vector])
     }
 
     /// For the pass over vectors, a unit for each.
@@ -141,14 +146,9 @@ pub fn forward(
     let add = shortcut.is_some();
     // One more input is bound in any case.
     let shortcut = shortcut.unwrap_or_else(|| gamma.clone());
-    let settings = vec![
-        ScalarIr::Bool(add),
-        ScalarIr::Bool(relu),
-        ScalarIr::Float(epsilon),
-    ];
     let inputs = [x, gamma, beta, shortcut];
     let name = "weakseg::batch_norm";
-    let [output, mean, variance] = defer(name, settings, inputs, shapes, move |inputs| {
+    let [output, mean, variance] = defer(name, inputs, shapes, move |inputs| {
         let [x, gamma, beta, shortcut] = inputs;
         let x = rows_of(x);
         let [gamma, beta] = [gamma, beta].map(into_contiguous);
@@ -166,7 +166,7 @@ pub fn forward(
                 &client,
                 parts.workgroups(),
                 units(),
-                VECTOR,
+                parts.vector,
                 buffer(&x),
                 buffer(&sums),
                 parts.launch(),
@@ -176,7 +176,7 @@ pub fn forward(
                 &client,
                 parts.last_workgroups(),
                 units(),
-                VECTOR,
+                parts.vector,
                 buffer(&sums),
                 buffer(&mean),
                 buffer(&variance),
@@ -187,7 +187,7 @@ pub fn forward(
                 &client,
                 parts.units(),
                 units(),
-                VECTOR,
+                parts.vector,
                 buffer(&x),
                 buffer(&gamma),
                 buffer(&beta),
@@ -223,10 +223,9 @@ pub fn backward(
     ];
     let shapes = shapes.map(Shape::from);
     let rows = shapes[0].clone();
-    let settings = vec![ScalarIr::Bool(relu), ScalarIr::Float(epsilon)];
     let inputs = [x, output_gradient, gamma, beta, mean, variance];
     let name = "weakseg::batch_norm_backward";
-    let [of_x, of_gamma, of_beta] = defer(name, settings, inputs, shapes, move |inputs| {
+    let [of_x, of_gamma, of_beta] = defer(name, inputs, shapes, move |inputs| {
         let [x, gradient, gamma, beta, mean, variance] = inputs;
         let (x, gradient) = (rows_of(x), rows_of(gradient));
         let [gamma, beta, mean, variance] = [gamma, beta, mean, variance].map(into_contiguous);
@@ -239,7 +238,7 @@ pub fn backward(
                 &client,
                 parts.workgroups(),
                 units(),
-                VECTOR,
+                parts.vector,
                 buffer(&x),
                 buffer(&gradient),
                 buffer(&gamma),
@@ -256,7 +255,7 @@ pub fn backward(
                 &client,
                 parts.last_workgroups(),
                 units(),
-                VECTOR,
+                parts.vector,
                 buffer(&sums),
                 buffer(&variance),
                 buffer(&of_gamma),
@@ -269,7 +268,7 @@ pub fn backward(
                 &client,
                 parts.units(),
                 units(),
-                VECTOR,
+                parts.vector,
                 buffer(&x),
                 buffer(&gradient),
                 buffer(&gamma),

@@ -9,11 +9,17 @@ use crate::norm::NormOptions;
 /// Both sides are f32, in another order.
 const TOLERANCE: f32 = 1e-5;
 
-const SHAPES: [[usize; 4]; 4] = [
+const SHAPES: [[usize; 4]; 8] = [
     [2, 64, 9, 11],
+    // Group norm of 8 channels of 16 images, as IRNet's in the demo.
+    [1, 16, 256, 32],
     [1, 4, 3, 5],
     [3, 200, 7, 7],
     [4, 16, 40, 41],
+    // No whole vectors.
+    [1, 1, 16, 32],
+    [2, 3, 9, 11],
+    [1, 130, 20, 7],
 ];
 
 #[test]

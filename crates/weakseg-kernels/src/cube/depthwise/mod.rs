@@ -7,7 +7,6 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
-use burn::backend::fusion::custom::ScalarIr;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape, TensorMetadata};
@@ -42,8 +41,10 @@ pub fn serves(x: &FloatTensor<Cube>, weight: &FloatTensor<Cube>, options: ConvOp
     let [batch, channels, height, width] = x.shape().dims();
     let [outputs, of_group, kh, kw] = weight.shape().dims();
     let [tall, wide] = options.output_size([height, width], [kh, kw]);
-    let values = batch * channels * (height * width).max(tall * wide);
-    options.groups == channels
+    let [read, written] = [[height, width], [tall, wide]].map(|[h, w]| batch * channels * h * w);
+    let values = read.max(written);
+    read.min(written) > 0
+        && options.groups == channels
         && outputs == channels
         && of_group == 1
         && options.stride == [1, 1]
@@ -124,15 +125,6 @@ impl Taps {
         )
     }
 
-    /// What tells operations of one name and equal shapes apart.
-    fn settings(&self) -> Vec<ScalarIr> {
-        [self.options.padding, self.options.dilation]
-            .concat()
-            .into_iter()
-            .map(|value| ScalarIr::UInt(value as u64))
-            .collect()
-    }
-
     /// `[B, C, H, W]` of the grid.
     fn sums(
         self,
@@ -144,35 +136,28 @@ impl Taps {
         let weight = Cube::float_reshape(weight, Shape::new([self.channels, kh * kw]));
         let weight = Cube::float_swap_dims(weight, 0, 1);
         let shape = [self.images, self.grid[0], self.grid[1], self.channels];
-        let settings = self.settings();
         let shapes = [Shape::new(shape)];
-        let [rows] = defer(
-            name,
-            settings,
-            [read, weight],
-            shapes,
-            move |[read, weight]| {
-                let (read, weight) = (rows_of(read), into_contiguous(weight));
-                let out = empty(&read, &shape);
-                let client = read.client.clone();
-                let workgroups = (self.pixels() * self.vectors()).div_ceil(UNITS);
-                // SAFETY: the kernel reads and writes inside what `taps` says, which is what the tensors are.
-                unsafe {
-                    depthwise::launch_unchecked(
-                        &client,
-                        CubeCount::Static(workgroups as u32, 1, 1),
-                        CubeDim::new_1d(UNITS as u32),
-                        VECTOR,
-                        read.binding().into_buffer_arg(),
-                        weight.binding().into_buffer_arg(),
-                        out.clone().binding().into_buffer_arg(),
-                        self.launch(),
-                        self.kernel(),
-                    );
-                }
-                [out]
-            },
-        );
+        let [rows] = defer(name, [read, weight], shapes, move |[read, weight]| {
+            let (read, weight) = (rows_of(read), into_contiguous(weight));
+            let out = empty(&read, &shape);
+            let client = read.client.clone();
+            let workgroups = (self.pixels() * self.vectors()).div_ceil(UNITS);
+            // SAFETY: the kernel reads and writes inside what `taps` says, which is what the tensors are.
+            unsafe {
+                depthwise::launch_unchecked(
+                    &client,
+                    CubeCount::Static(workgroups as u32, 1, 1),
+                    CubeDim::new_1d(UNITS as u32),
+                    VECTOR,
+                    read.binding().into_buffer_arg(),
+                    weight.binding().into_buffer_arg(),
+                    out.clone().binding().into_buffer_arg(),
+                    self.launch(),
+                    self.kernel(),
+                );
+            }
+            [out]
+        });
         planes(rows)
     }
 }
@@ -215,7 +200,6 @@ pub fn weight_gradient(
     let shape = [parts, kh * kw, taps.channels];
     let [sum] = defer(
         "weakseg::depthwise_weight_gradient",
-        taps.settings(),
         [x, output_gradient],
         [Shape::new([kh * kw, taps.channels])],
         move |[x, gradient]| {

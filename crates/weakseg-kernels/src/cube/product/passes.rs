@@ -3,6 +3,7 @@
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape, Slice, TensorMetadata};
+use burn_cubecl::CubeDevice;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::features::MmaConfig;
@@ -27,20 +28,22 @@ pub fn serves(x: &FloatTensor<Cube>, weight: &FloatTensor<Cube>, options: ConvOp
         && fits(x, weight, options)
 }
 
-/// Whether numbers of places fit u32, and workgroups an axis.
+/// Whether numbers of places fit u32, and workgroups an axis; and there are places.
 fn fits(x: &FloatTensor<Cube>, weight: &FloatTensor<Cube>, options: ConvOptions) -> bool {
     let sizes = Sizes::of(x, weight, options);
     let pieces = |channels: usize| channels.next_multiple_of(PIECE) * sizes.blocks;
     let input = sizes.batch * sizes.height * sizes.width;
     let output = sizes.batch * sizes.tall * sizes.wide;
     let most = u32::MAX as usize;
-    input * pieces(sizes.inputs) <= most
+    input.min(output).min(sizes.inputs).min(sizes.outputs) > 0
+        && input * pieces(sizes.inputs) <= most
         && output * pieces(sizes.outputs) <= most
         && input.max(output).div_ceil(128) <= MOST_WORKGROUPS
         && sizes.kernel[0] * sizes.kernel[1] * pieces(sizes.inputs) * pieces(sizes.outputs) <= most
 }
 
-/// Fragments of bf16 with sums in f32, planes of [`LANES`] units, and shared memory for the largest plan.
+/// Fragments of bf16 with sums in f32, planes of [`LANES`] units, and shared memory for the largest plan; and SPIR-V, since CubeCL's
+/// compilers to CUDA and Metal load fragments from memory of their own type alone.
 pub(super) fn has_matrix_units(tensor: &FloatTensor<Cube>) -> bool {
     let client = tensor.device().client();
     let properties = client.properties();
@@ -55,7 +58,8 @@ pub(super) fn has_matrix_units(tensor: &FloatTensor<Cube>) -> bool {
         n: side,
         k: side,
     };
-    properties.features.matmul.cmma.contains(&fragment)
+    matches!(tensor.device(), CubeDevice::Wgpu(_))
+        && properties.features.matmul.cmma.contains(&fragment)
         && hardware.plane_size_min as usize == LANES
         && hardware.plane_size_max as usize == LANES
         && hardware.max_units_per_cube as usize >= LANES * PLANES
@@ -98,11 +102,9 @@ pub(super) fn output_by(
     );
     let outputs = sizes.blocks * sizes.outputs;
     let shape = [tiles.splits, sizes.batch, sizes.tall, sizes.wide, outputs];
-    let settings = sizes.settings(arithmetic);
     let whole = Shape::new([sizes.batch, sizes.tall, sizes.wide, outputs]);
     let [output] = defer(
         "weakseg::conv2d",
-        settings,
         [x, weight],
         [whole],
         move |[x, weight]| {
@@ -169,7 +171,6 @@ pub(super) fn input_gradient_by(
     let shape = [sizes.batch, height, width, sizes.blocks * inputs];
     let [result] = defer(
         "weakseg::conv2d_input_gradient",
-        sizes.settings(arithmetic),
         [gradient, weight],
         [Shape::new(shape)],
         move |[gradient, weight]| {
@@ -269,7 +270,6 @@ pub(super) fn weight_gradient_by(
     let whole = Shape::new([rows, kh, kw, channels * PIECE]);
     let [gradient] = defer(
         "weakseg::conv2d_weight_gradient",
-        sizes.settings(arithmetic),
         [gradient, x],
         [whole],
         move |[gradient, x]| {

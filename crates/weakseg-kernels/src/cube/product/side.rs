@@ -28,11 +28,12 @@ fn pair(first: u32, second: u32) -> u32 {
     (first >> 16u32) | (second & 0xFFFF_0000u32)
 }
 
-/// The bits of a number rounded to bf16, to even, in its upper half. What is not a number stays so.
+/// The bits of a number rounded to bf16, to even, in its upper half. What is not a number stays so, whichever of its bits say it.
 #[cube]
 fn rounded(bits: u32) -> u32 {
     let number = (bits & 0x7FFF_FFFFu32) <= 0x7F80_0000u32;
-    select(number, bits + 0x7FFFu32 + ((bits >> 16u32) & 1u32), bits)
+    let nearest = bits + 0x7FFFu32 + ((bits >> 16u32) & 1u32);
+    select(number, nearest, bits | 0x0040_0000u32)
 }
 
 /// The bits of a number such that their upper half is the nearest bf16, or one as near.
@@ -41,7 +42,7 @@ fn nearest(value: f32) -> u32 {
     u32::reinterpret(value) + 0x8000u32
 }
 
-/// The bits of what [`nearest()`] leaves of a number, rounded in the same way; of what is not a number, not a number.
+/// The bits of what [`nearest()`] leaves of a number, rounded in the same way; of infinity and what is not a number, not a number.
 #[cube]
 fn remainder(value: f32) -> u32 {
     let high = f32::reinterpret(nearest(value) & 0xFFFF_0000u32);

@@ -1,13 +1,11 @@
 //! A convolution's sizes, and its tensors in whole pieces and blocks of channels.
 
-use burn::backend::fusion::custom::ScalarIr;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, FloatDType, Shape, Slice, TensorData, TensorMetadata};
 
 use super::axis::Axis;
 use super::plan::PIECE;
-use super::tiles::Arithmetic;
 use crate::conv::ConvOptions;
 
 /// Channels of a block that groups are put into.
@@ -132,22 +130,6 @@ impl Sizes {
         let same = Cube::float_reshape(same, Shape::new([1, groups, 1, 1, groups, 1]));
         let sum = Cube::float_sum_dim(Cube::float_mul(gradient, same), 4);
         Cube::float_reshape(sum, Shape::new([outputs, kh, kw, of_group]))
-    }
-
-    /// What tells operations of one name and equal shapes apart.
-    pub fn settings(&self, arithmetic: Arithmetic) -> Vec<ScalarIr> {
-        let ConvOptions {
-            stride,
-            padding,
-            dilation,
-            ..
-        } = self.options;
-        [stride, padding, dilation]
-            .concat()
-            .into_iter()
-            .chain([arithmetic as usize])
-            .map(|value| ScalarIr::UInt(value as u64))
-            .collect()
     }
 }
 

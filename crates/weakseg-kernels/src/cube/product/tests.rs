@@ -35,6 +35,8 @@ fn cases() -> Vec<([usize; 4], [usize; 4], ConvOptions)> {
         ([2, 32, 12, 13], [200, 32, 1, 1], same(1, 1).with_stride(2)),
         ([2, 200, 20, 20], [200, 200, 3, 3], same(3, 1)),
         ([1, 512, 5, 5], [8, 512, 3, 3], same(3, 4)),
+        // Rows that do not begin at multiples of 16 bytes, of more than one workgroup.
+        ([1, 130, 13, 12], [150, 130, 1, 1], same(1, 1)),
         // Sums in parts: over pixels, and over taps and channels.
         ([16, 40, 32, 32], [1, 40, 1, 1], same(1, 1)),
         ([2, 16, 64, 64], [8, 16, 3, 3], same(3, 1)),

@@ -20,7 +20,7 @@ fn place_of(geometry: &Geometry, row: u32, #[comptime] plan: Plan) -> usize {
     }
 }
 
-/// Writes a plane's sums: where its workgroup's are all inside the product as they are, else each fragment by way of shared
+/// Writes a plane's sums: where its workgroup's are all inside the product, and rows lie so that they can be, as they are, else each fragment by way of shared
 /// memory, and of that what is inside.
 #[cube]
 pub fn write(
@@ -44,7 +44,9 @@ pub fn write(
     let columns = geometry.columns;
     let inside = first_row + comptime!(plan.rows as u32) <= geometry.rows
         && first_column + comptime!(plan.columns as u32) <= columns;
-    if comptime!(!plan.scattered) && inside {
+    // A fragment is stored in rows that begin at multiples of 16 bytes, or not at all.
+    let whole = geometry.out_row & 3u32 == 0;
+    if comptime!(!plan.scattered) && inside && whole {
         #[unroll]
         for i in 0..down {
             #[unroll]

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
 use weakseg_data::resize::{Filter, resize_u8};
-use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID, counted};
+use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID, counted, label_conflict};
 
 use super::classifier_chance;
 use super::image_notes;
@@ -155,6 +155,7 @@ fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), Ste
     let mut counts = Counts::default();
     let mut warnings = Vec::new();
     let (mut void, mut of_cases) = (0, 0);
+    let mut conflicts = Vec::new();
     for split in Split::ALL {
         let count = counts.of_mut(split);
         let mut shown = 0;
@@ -163,6 +164,9 @@ fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), Ste
             count.positive += u64::from(case.is_positive());
             count.boxes += truth.boxes(&case.id).len() as u64;
             if let Some(mask) = truth.mask(&case.id)? {
+                if let Some(conflict) = label_conflict(case, &bench.cases.classes, &mask) {
+                    conflicts.push(format!("`{}`: {conflict}", case.id));
+                }
                 let void_here = mask.void_planes();
                 let counts = void_here < mask.planes.channels();
                 count.masks += u64::from(counts);
@@ -174,6 +178,12 @@ fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), Ste
         if split != Split::Train {
             warnings.extend(count.lacking(split, shown));
         }
+    }
+    if let Some(first) = conflicts.first() {
+        warnings.push(format!(
+            "true masks that say other than labels: {}, first {first}; scores go by the masks; `weakseg data verify` names them all",
+            counted(conflicts.len(), "case")
+        ));
     }
     if void > 0 {
         warnings.push(format!(
