@@ -455,7 +455,14 @@ mod tests {
 
     #[test]
     fn equals_the_dense_form() {
-        for (height, width, radius) in [(9, 12, 5), (12, 7, 3), (1, 11, 4), (5, 1, 5), (3, 3, 8)] {
+        for (height, width, radius) in [
+            (9, 12, 5),
+            (12, 7, 3),
+            (24, 24, 5),
+            (1, 11, 4),
+            (5, 1, 5),
+            (3, 3, 8),
+        ] {
             let options = WalkOptions {
                 radius,
                 beta: 10.0,

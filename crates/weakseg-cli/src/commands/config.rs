@@ -9,7 +9,7 @@ use weakseg::progress::Progress;
 
 use super::run::Layers;
 use crate::args::Settings;
-use crate::exit::{Done, usage};
+use crate::exit::{Done, label, usage};
 use crate::wsmis;
 use crate::{base, output};
 
@@ -45,7 +45,8 @@ pub struct Show {
 /// Take over a YAML file of the published code (WSMIS), as a layer over a preset.
 ///
 /// Each of its values is taken over or listed with the reason, above the layer and on stderr. Such a file sets one step; the set's
-/// folder and the other steps come from elsewhere.
+/// folder and the other steps come from elsewhere. Keys that the published settings do not have end it with exit code 1, for they may be
+/// misspelt.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -85,7 +86,17 @@ impl Import {
             (false, None) => output::line(layer.trim_end())?,
             (false, Some(_)) => {}
         }
-        Ok(Done::Whole)
+        match import.unknown().as_slice() {
+            [] => Ok(Done::Whole),
+            keys => {
+                settings.ui.warn(&format!(
+                    "{} {origin}: unknown, misspelt perhaps: {}; the rest is taken over",
+                    label(),
+                    keys.join(", ")
+                ));
+                Ok(Done::Faulty)
+            }
+        }
     }
 }
 

@@ -160,6 +160,13 @@ pub fn import(text: &str) -> Result<Import> {
 }
 
 impl Import {
+    /// Keys that are none of the published settings.
+    pub fn unknown(&self) -> Vec<&str> {
+        let unknown = self.not_mapped.iter();
+        let unknown = unknown.filter(|left| left.reason == reasons::UNKNOWN);
+        unknown.map(|left| left.key.as_str()).collect()
+    }
+
     /// The layer as a TOML file that says above its values what was not taken over.
     pub fn to_toml(&self, origin: &str) -> String {
         let origin = origin.replace(['\n', '\r'], " ");

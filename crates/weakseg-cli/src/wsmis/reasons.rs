@@ -51,7 +51,10 @@ const REASONS: [(&str, &str); 24] = [
         "model.target_layer",
         "a layer inside a block; cams.layer names whole ones, as layer4",
     ),
-    ("model.metrics", "the report has every figure"),
+    (
+        "model.metrics",
+        "the report has those of its own: of pixels IoU, mIoU, Dice and F1, of images F1, AUROC, sensitivity and specificity",
+    ),
     (
         "experiment_path",
         "predict and report take the run's folder",
@@ -70,6 +73,9 @@ const REASONS: [(&str, &str); 24] = [
     ),
 ];
 
+/// The reason for what that code's settings do not have either, or that means nothing there.
+pub const UNKNOWN: &str = "no key of the published settings that has a meaning here";
+
 /// The reason for a path.
 pub fn of(path: &str) -> &'static str {
     let known = REASONS.iter().find(|(start, _)| path.starts_with(start));
@@ -81,6 +87,6 @@ pub fn of(path: &str) -> &'static str {
         None if path.starts_with("model.regularize.") => {
             "the one regularisation of that code is DropBlock, by drop_prob and block_size"
         }
-        None => "no key of the published settings that has a meaning here",
+        None => UNKNOWN,
     }
 }

@@ -126,6 +126,13 @@ fn a_yaml_of_the_published_code_becomes_a_layer() {
     program.fails(1, &again, &["a.toml: cannot write"]);
     let json = program.ok(&["config", "import", "a.yaml", "--json"]).json();
     assert_eq!(json["not_mapped"][0]["key"], "log_path", "{json}");
+    let misspelt = b"task: segmentation\nmodel: { arch: unet, dropblok: 1 }\n";
+    program.write("b.yaml", misspelt);
+    let end = program.call(&["config", "import", "b.yaml"]);
+    assert_eq!((end.code, end.errors()), (Some(1), 1), "{end:?}");
+    let told = "error: b.yaml: unknown, misspelt perhaps: model.dropblok";
+    assert!(end.stderr.contains(told), "{end:?}");
+    assert!(end.stdout.contains("arch = \"unet-resnet50\""), "{end:?}");
     program.write("b.yaml", b"task: dance\n");
     program.fails(2, &["config", "import", "b.yaml"], &["b.yaml: task is"]);
 }
