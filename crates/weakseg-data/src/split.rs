@@ -245,6 +245,50 @@ mod tests {
         by_group(&candidates, 0.2, 0.1, seed)
     }
 
+    /// The paper's division of SIIM-ACR, §4.1: 2379 and 8296 to train on, 145 and 541 in each half of what is held out; every
+    /// seventh patient has several images.
+    #[test]
+    fn the_papers_counts_are_met_and_no_patient_crosses() {
+        let positives = 2379 + 2 * 145;
+        let cases = positives + 8296 + 2 * 541;
+        let patient = |case: usize| match case % 7 {
+            0 | 1 | 2 => format!("p{}", case / 7),
+            _ => format!("alone{case}"),
+        };
+        let patients: Vec<String> = (0..cases).map(patient).collect();
+        let labels: Vec<[bool; 1]> = (0..cases)
+            .map(|case| [case * 5 % cases < positives])
+            .collect();
+        let candidates: Vec<Candidate<'_>> = patients
+            .iter()
+            .zip(&labels)
+            .map(|(group, labels)| Candidate {
+                group,
+                labels,
+                held_out: false,
+            })
+            .collect();
+        let held = || Held {
+            positive: 145,
+            negative: 541,
+        };
+        for seed in 0..3 {
+            let splits = by_counts(&candidates, held(), held(), seed);
+            let count = |split: Split, positive: bool| {
+                let pairs = splits.iter().zip(&labels);
+                pairs
+                    .filter(|(at, [label])| **at == split && *label == positive)
+                    .count()
+            };
+            let counts = Split::ALL.map(|split| [count(split, true), count(split, false)]);
+            assert_eq!(counts, [[2379, 8296], [145, 541], [145, 541]], "{seed}");
+            let mut homes: BTreeMap<&str, Split> = BTreeMap::new();
+            for (patient, &split) in patients.iter().zip(&splits) {
+                assert_eq!(*homes.entry(patient).or_insert(split), split, "{patient}");
+            }
+        }
+    }
+
     #[test]
     fn no_patient_crosses_and_shares_hold_per_label() {
         let set = set();

@@ -25,8 +25,8 @@ use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View}
 pub struct TableConfig {
     /// The set's folder; the paths below are relative to it, itself to the configuration file.
     pub root: PathBuf,
-    /// The table: a column `image` (file name, with or without ending), optionally `patient` and `split`
-    /// (train/val/test), and one 0/1 column per finding.
+    /// The table: a column `image` (file name, with or without ending; `name` in the published code's lists), optionally `patient` and
+    /// `split` (train/val/test), and one 0/1 column per finding.
     pub csv: PathBuf,
     /// The folder of the images.
     pub images: PathBuf,
@@ -87,6 +87,14 @@ impl Default for TableConfig {
 
 /// Columns that are no findings.
 const RESERVED: [&str; 3] = ["image", "patient", "split"];
+
+/// The column that names images: `image`, or where there is none that of the published code's lists, `name,label`.
+fn image_column(table: &CsvTable) -> &'static str {
+    match (table.column("image"), table.column("name")) {
+        (None, Some(_)) => "name",
+        _ => "image",
+    }
+}
 
 impl TableConfig {
     /// What is to be seen of its images.
@@ -166,10 +174,11 @@ impl TableConfig {
     }
 
     fn classes(&self, table: &CsvTable) -> Result<Classes, DataError> {
-        table.require(&["image"])?;
+        let image = image_column(table);
+        table.require(&[image])?;
         let names = match &self.findings {
             Some(names) => {
-                let mut wanted = vec!["image"];
+                let mut wanted = vec![image];
                 wanted.extend(names.iter().map(String::as_str));
                 table.require(&wanted)?;
                 names.clone()
@@ -178,9 +187,8 @@ impl TableConfig {
                 .headers
                 .iter()
                 .filter(|name| {
-                    !RESERVED
-                        .iter()
-                        .any(|known| known.eq_ignore_ascii_case(name))
+                    let mut known = RESERVED.iter().chain([&image]);
+                    !known.any(|known| known.eq_ignore_ascii_case(name))
                 })
                 .cloned()
                 .collect(),
@@ -205,7 +213,7 @@ impl TableConfig {
         faults: &mut Vec<Fault>,
     ) -> Result<Rows, DataError> {
         let folder = root.join(&self.images);
-        let image = table.require(&["image"])?[0];
+        let image = table.require(&[image_column(table)])?[0];
         let (patient, split) = (table.column("patient"), table.column("split"));
         let names: Vec<&str> = classes.names.iter().map(String::as_str).collect();
         let columns = table.require(&names)?;

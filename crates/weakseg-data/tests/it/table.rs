@@ -29,6 +29,29 @@ fn a_table_is_read_in_its_order() {
     assert_eq!(cases.get("p9_1").unwrap().labels, [false]);
 }
 
+/// `name,label`, and a column more.
+#[test]
+fn lists_of_the_published_code_are_tables() {
+    let (set, config) = Set::table();
+    std::fs::remove_file(set.at("boxes.csv")).unwrap();
+    let rows = |header: &str, more: [&str; 2]| {
+        let rows = (0..8).map(|patient| {
+            let (label, more) = (patient % 2, more[patient / 6]);
+            format!("p{patient}_0,{label}{more}\n")
+        });
+        format!("{header}\n{}", rows.collect::<String>())
+    };
+    set.text("labels.csv", &rows("name,label", ["", ""]));
+    let cases = open(&set, &config);
+    assert_eq!(cases.classes.names, ["label"]);
+    assert_eq!(cases.get("p1_0").unwrap().labels, [true]);
+    set.text("labels.csv", &rows("name,label,split", [",train", ",val"]));
+    assert_eq!(open(&set, &config).count(Split::Train), 6);
+    // Beside a column `image`, `name` is a finding like any other, and has to say yes or no.
+    let error = set.refusal("image,name\np0_0,Ann\np1_0,1\n");
+    assert!(error.contains("`name`") && error.contains("Ann"), "{error}");
+}
+
 #[test]
 fn blanks_byte_order_mark_and_crlf_are_no_matter() {
     let (set, config) = Set::table();

@@ -112,6 +112,18 @@ impl Confusion {
         ratio(self.count(class, class), self.union(class))
     }
 
+    /// What of a class's union is there too much: FP / (TP + FP + FN), as IRNet tells it of the background.
+    pub fn excess(&self, class: usize) -> Option<f64> {
+        let too_much = self.predicted_pixels(class) - self.count(class, class);
+        ratio(too_much, self.union(class))
+    }
+
+    /// What of a class's union is missed: FN / (TP + FP + FN), as IRNet tells it of the background.
+    pub fn lack(&self, class: usize) -> Option<f64> {
+        let missed = self.truth_pixels(class) - self.count(class, class);
+        ratio(missed, self.union(class))
+    }
+
     /// IoU of every class.
     pub fn per_class_iou(&self) -> Vec<Option<f64>> {
         (0..self.classes).map(|c| self.iou(c)).collect()
@@ -148,6 +160,17 @@ mod tests {
             m.per_class_iou(),
             vec![Some(2.0 / 4.0), Some(1.0 / 3.0), None]
         );
+    }
+
+    #[test]
+    fn what_is_too_much_and_what_is_missed_fill_the_union() {
+        let mut m = fixture();
+        m.add(&[1, 1], &[0, 0]).unwrap();
+        // class 0: TP 2, FP 3, FN 1
+        assert_eq!((m.excess(0), m.lack(0)), (Some(0.5), Some(1.0 / 6.0)));
+        let all = m.excess(0).unwrap() + m.lack(0).unwrap() + m.iou(0).unwrap();
+        assert!((all - 1.0).abs() < 1e-15);
+        assert_eq!((m.excess(2), m.lack(2)), (None, None));
     }
 
     #[test]

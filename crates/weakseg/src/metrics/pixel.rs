@@ -59,6 +59,23 @@ impl BinaryCounts {
         ratio(twice, twice + self.false_positive + self.false_negative)
     }
 
+    /// 2·TN / (2·TN + FP + FN): F1 of the negatives. `None` without any negative or call of one.
+    pub fn negative_f1(&self) -> Option<f64> {
+        let twice = 2 * self.true_negative;
+        ratio(twice, twice + self.false_positive + self.false_negative)
+    }
+
+    /// TP / (TP + FP). `None` without any call.
+    pub fn precision(&self) -> Option<f64> {
+        ratio(self.true_positive, self.true_positive + self.false_positive)
+    }
+
+    /// TP / (TP + FP + FN); over pixels the pooled IoU. `None` without any positive or call.
+    pub fn jaccard(&self) -> Option<f64> {
+        let union = self.true_positive + self.false_positive + self.false_negative;
+        ratio(self.true_positive, union)
+    }
+
     /// TP / (TP + FN), the sensitivity.
     pub fn recall(&self) -> Option<f64> {
         ratio(self.true_positive, self.true_positive + self.false_negative)
@@ -98,6 +115,9 @@ mod tests {
             }
         );
         assert_eq!(c.f1(), Some(6.0 / 9.0));
+        assert_eq!(c.negative_f1(), Some(8.0 / 11.0));
+        assert_eq!(c.precision(), Some(0.75));
+        assert_eq!(c.jaccard(), Some(0.5));
         assert_eq!(c.recall(), Some(0.6));
         assert_eq!(c.specificity(), Some(0.8));
         assert_eq!(c.accuracy(), Some(0.7));
@@ -119,8 +139,8 @@ mod tests {
     #[test]
     fn nothing_counted_is_none() {
         let c = BinaryCounts::default();
-        for value in [c.f1(), c.recall(), c.specificity(), c.accuracy()] {
-            assert_eq!(value, None);
-        }
+        let ratios = [c.f1(), c.negative_f1(), c.precision(), c.jaccard()];
+        assert_eq!(ratios, [None; 4]);
+        assert_eq!([c.recall(), c.specificity(), c.accuracy()], [None; 3]);
     }
 }
