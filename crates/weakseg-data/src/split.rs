@@ -252,7 +252,7 @@ mod tests {
         let positives = 2379 + 2 * 145;
         let cases = positives + 8296 + 2 * 541;
         let patient = |case: usize| match case % 7 {
-            0 | 1 | 2 => format!("p{}", case / 7),
+            0..=2 => format!("p{}", case / 7),
             _ => format!("alone{case}"),
         };
         let patients: Vec<String> = (0..cases).map(patient).collect();
