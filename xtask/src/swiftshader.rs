@@ -18,7 +18,7 @@ const SOURCE: &str = "xtask/driver/shared_memory.c";
 pub fn test(root: &Path, library: &Path, names: &[&str]) -> Result<(), String> {
     let manifest = build(root, library)?;
     let mut tests = match names {
-        // But for the network that is not in small, which takes over ten minutes here.
+        // But for the network that is not in small, which had not ended here after eight minutes.
         [] => crate::gpu_tests("vulkan", &["devices", "--skip", "irnet_demo"]),
         names => crate::gpu_tests("vulkan", names),
     };

@@ -16,8 +16,9 @@ pub(crate) fn odd_masks(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Faul
         return Vec::new();
     }
     let mut faults = Vec::new();
-    faults.extend(masks_without_case(folder, cases));
-    faults.extend(masks_of_other_kind(folder, cases));
+    let known = known_masks(folder, cases);
+    faults.extend(masks_without_case(folder, &known));
+    faults.extend(masks_of_other_kind(folder, &known));
     faults.extend(folders_without_finding(folder, &cases.classes));
     faults.extend(splits_without_mask(folder, cases, truth));
     faults
@@ -44,14 +45,13 @@ fn name_in(folder: &Path, path: &Path) -> String {
 }
 
 /// Files named as the mask of a case and not read, for they are no PNG. JPEGs are an error where they are asked for.
-fn masks_of_other_kind(folder: &Path, cases: &Cases) -> Option<Fault> {
-    let known = known_masks(folder, cases);
+fn masks_of_other_kind(folder: &Path, known: &BTreeSet<PathBuf>) -> Option<Fault> {
     let read = ["png", "jpg", "jpeg"];
     let is_read = |path: &Path| {
         let ending = path.extension().and_then(|ending| ending.to_str());
         ending.is_none_or(|ending| read.iter().any(|read| ending.eq_ignore_ascii_case(read)))
     };
-    let strays = mask_folders(folder, &known)
+    let strays = mask_folders(folder, known)
         .into_iter()
         .flat_map(entries)
         .filter(|path| path.is_file() && !is_read(path))
@@ -68,9 +68,8 @@ fn masks_of_other_kind(folder: &Path, cases: &Cases) -> Option<Fault> {
     )
 }
 
-fn masks_without_case(folder: &Path, cases: &Cases) -> Option<Fault> {
-    let known = known_masks(folder, cases);
-    let strays: Vec<String> = mask_folders(folder, &known)
+fn masks_without_case(folder: &Path, known: &BTreeSet<PathBuf>) -> Option<Fault> {
+    let strays: Vec<String> = mask_folders(folder, known)
         .into_iter()
         .flat_map(pictures)
         .filter(|path| !known.contains(&path.with_extension("png")))
