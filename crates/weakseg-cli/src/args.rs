@@ -35,7 +35,7 @@ Start with:
 Results go to stdout, progress to stderr. Exit codes:
   0 done   1 failed   2 usage or configuration
   3 finished, but more cases were left out than --allow-skips allows
-  130 interrupted; the same command goes on from there
+  130 interrupted; the same `weakseg run` goes on from there, other commands begin again
 
 Research software, not a medical device."
 )]
@@ -62,7 +62,8 @@ pub struct Globals {
     /// Most pixels of an image that is read, height times width; larger ones are refused before they take memory.
     #[arg(long, global = true, value_name = "N", default_value_t = Limits::default().max_pixels)]
     pub max_pixels: u64,
-    /// Seed of everything that is drawn; wins over the configuration's.
+    /// Seed of trainings, resampling and what else is drawn; wins over the configuration's `seed`. How a set is divided has a seed of
+    /// its own, `data.split_seed`, which --seed sets for `data split` alone.
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
     /// Print one JSON document, or one JSON line per item, on stdout and nothing else there.

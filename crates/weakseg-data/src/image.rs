@@ -53,7 +53,7 @@ pub fn decode_picture(
     let mut picture = contained(path, || {
         if png::is_png(bytes) {
             chosen(path, 1, view.frame)?;
-            let pixels = png::decode(path, bytes, limits, &mut notes)?;
+            let pixels = png::decode(path, bytes, limits, view.tone, &mut notes)?;
             Ok(Picture { pixels, notes })
         } else if jpeg::is_jpeg(bytes) {
             chosen(path, 1, view.frame)?;

@@ -178,7 +178,7 @@ fn is_run(folder: &Path) -> bool {
         .all(|name| folder.join(name).is_file())
 }
 
-fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     ending.is_some_and(is_ending) || is_unnamed_dicom(path)
 }

@@ -290,15 +290,18 @@ pub(crate) fn below(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
-/// The id of an image: its file name without the ending of a picture (`1.2.840.5.dcm` and `1.2.840.5` are both
-/// `1.2.840.5`).
+/// The id of an image: its file name without the endings of a picture (`1.2.840.5.dcm`, `1.2.840.5.dcm.png` and `1.2.840.5` are all
+/// `1.2.840.5`). The id of an id is itself.
 #[must_use]
 pub fn id_of(name: &str) -> &str {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    match file.rsplit_once('.') {
-        Some((stem, ending)) if is_ending(ending) => stem,
-        _ => file,
+    let mut id = name.rsplit('/').next().unwrap_or(name);
+    while let Some((stem, ending)) = id.rsplit_once('.') {
+        if stem.is_empty() || !is_ending(ending) {
+            break;
+        }
+        id = stem;
     }
+    id
 }
 
 /// The file of an image that a table names with or without its ending, below `folder`.
@@ -386,5 +389,20 @@ mod tests {
         assert!(find_image(&folder, "a.png").is_some());
         assert!(find_image(&folder, "../secret.png").is_none());
         assert!(find_image(&folder, "/etc/hosts").is_none());
+    }
+
+    #[test]
+    fn an_id_has_no_ending_of_a_picture_and_is_its_own_id() {
+        for (name, id) in [
+            ("a.png", "a"),
+            ("x/1.2.840.5.dcm", "1.2.840.5"),
+            ("1.2.840.5", "1.2.840.5"),
+            ("x.dcm.png", "x"),
+            ("x.dcm", "x"),
+            ("a.b.JPEG", "a.b"),
+            (".png", ".png"),
+        ] {
+            assert_eq!((id_of(name), id_of(id)), (id, id), "{name}");
+        }
     }
 }

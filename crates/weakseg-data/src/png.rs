@@ -7,7 +7,8 @@ use std::path::Path;
 use png::{BitDepth, ColorType, Transformations};
 
 use crate::contain::contained;
-use crate::{DataError, Limits, Plane, Stack, atomic, image::planar, palette};
+use crate::dicom::black_and_white;
+use crate::{DataError, Limits, Plane, Stack, Tone, atomic, image::planar, palette};
 
 /// Whether the bytes begin as a PNG does.
 pub(crate) fn is_png(bytes: &[u8]) -> bool {
@@ -25,11 +26,16 @@ pub(crate) fn size(
     Ok((info.height as usize, info.width as usize))
 }
 
-/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped with a note.
+/// Below a quarter of what 16 bits hold an image was most likely stored with 14 bits or fewer, and few greys are left of it.
+const DARK: u16 = 1 << 14;
+
+/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped with a note. With
+/// [`Tone::Percentile`] grey values of 16 bits are shown as those of DICOM are, between two percentiles.
 pub(crate) fn decode(
     path: &Path,
     bytes: &[u8],
     limits: &Limits,
+    tone: Tone,
     notes: &mut Vec<String>,
 ) -> Result<Stack<u8>, DataError> {
     let reader = open(path, bytes, limits, Transformations::EXPAND)?;
@@ -45,18 +51,50 @@ pub(crate) fn decode(
         ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => 3,
     };
     let samples = match pixels.depth {
-        BitDepth::Sixteen => pixels
-            .bytes
-            .chunks_exact(2)
-            .map(|pair| {
-                // 65535 / 257 = 255: the nearest of 256 equal steps.
-                ((u32::from(pair[0]) << 8 | u32::from(pair[1])) + 128) / 257
-            })
-            .map(|value| value as u8)
-            .collect(),
+        BitDepth::Sixteen => {
+            let pairs = pixels.bytes.chunks_exact(2);
+            let values = pairs.map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            // Alpha is among the samples and shows nothing.
+            let values: Vec<u16> = values.step_by(if kept == 1 { stored } else { 1 }).collect();
+            if kept == 1 {
+                let grey = grey_of_16_bits(&values, tone, notes);
+                return Ok(planar(pixels.height, pixels.width, 1, 1, &grey));
+            }
+            values.into_iter().map(byte_of_16_bits).collect()
+        }
         _ => pixels.bytes,
     };
     Ok(planar(pixels.height, pixels.width, stored, kept, &samples))
+}
+
+/// 65535 / 257 = 255: the nearest of 256 equal steps.
+fn byte_of_16_bits(value: u16) -> u8 {
+    ((u32::from(value) + 128) / 257) as u8
+}
+
+fn grey_of_16_bits(values: &[u16], tone: Tone, notes: &mut Vec<String>) -> Vec<u8> {
+    if tone == Tone::Percentile {
+        let mut counts = vec![0_u64; 1 << 16];
+        for &value in values {
+            counts[usize::from(value)] += 1;
+        }
+        let quantities: Vec<(f64, u64)> = (0_u16..=u16::MAX).map(f64::from).zip(counts).collect();
+        let [low, high] = black_and_white(&quantities);
+        let share = |value: u16| match high > low {
+            true => (f64::from(value) - low) / (high - low),
+            false => 0.0,
+        };
+        let byte = |&value: &u16| (share(value).clamp(0.0, 1.0) * 255.0).round() as u8;
+        return values.iter().map(byte).collect();
+    }
+    let top = values.iter().copied().max().unwrap_or(0);
+    if top < DARK {
+        notes.push(format!(
+            "its 16-bit values end at {top} of 65535, so that {} of 256 greys are used; data.tone = \"percentile\" shows all of them",
+            u16::from(byte_of_16_bits(top)) + 1
+        ));
+    }
+    values.iter().map(|&value| byte_of_16_bits(value)).collect()
 }
 
 /// The values that a PNG stores, as many bits as they have: 1×H×W grey values or palette indices, or 3×H×W RGB.

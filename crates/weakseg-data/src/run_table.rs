@@ -197,6 +197,11 @@ impl EncodedMasks {
         self.rows.insert(id.to_owned(), self.form.encode(mask));
     }
 
+    /// The ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.rows.keys().map(String::as_str)
+    }
+
     /// Writes the table, `ImageId` and `EncodedPixels`, one row a mask in the order of their ids. Returns the number of rows.
     ///
     /// # Errors

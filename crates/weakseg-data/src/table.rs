@@ -13,7 +13,8 @@ use crate::class_names::check_classes;
 use crate::csv_table::CsvTable;
 use crate::fault::{Fault, Rule, counted, some_of};
 use crate::label_cells::LabelCells;
-use crate::listing::{Ids, Listing, below, find_image, id_of, is_ending};
+use crate::list_images::is_image;
+use crate::listing::{Ids, Listing, below, find_image, id_of};
 use crate::missing_images::without_image;
 use crate::places::{Place, optional, required, root_folder};
 use crate::split::{Candidate, by_group, check_shares};
@@ -350,16 +351,20 @@ fn images_without_row(
     unusable: &HashSet<String>,
 ) -> Result<Option<Fault>, DataError> {
     let known: BTreeSet<&Path> = cases.iter().map(|case| case.image.as_path()).collect();
+    // Where rows have images; a folder beside these may hold masks, or another set.
+    let folders: BTreeSet<&Path> = known.iter().filter_map(|path| path.parent()).collect();
     let mut strays = Vec::new();
-    for entry in fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        let path = entry.map_err(DataError::io(folder, "list"))?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        // A link to nothing is no image; the row it was meant for is told.
-        if ending.is_some_and(is_ending) && path.is_file() && !known.contains(path.as_path()) {
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            strays.extend(name.filter(|name| !unusable.contains(&id_of(name).to_lowercase())));
+    for folder_of in folders.into_iter().chain([folder]).collect::<BTreeSet<_>>() {
+        for entry in fs::read_dir(folder_of).map_err(DataError::io(folder_of, "list"))? {
+            let path = entry.map_err(DataError::io(folder_of, "list"))?.path();
+            // A link to nothing is no image; the row it was meant for is told.
+            if path.is_file() && is_image(&path) && !known.contains(path.as_path()) {
+                let name = path.strip_prefix(folder).unwrap_or(&path);
+                let name = name.to_string_lossy().into_owned();
+                strays.extend(
+                    Some(name).filter(|name| !unusable.contains(&id_of(name).to_lowercase())),
+                );
+            }
         }
     }
     strays.sort();

@@ -271,10 +271,7 @@ impl Truth {
 
     /// Whether the files say anything of a case: one of them exists, or its labels make all of them needless.
     fn covered(&self, paths: &[PathBuf], known: &Known) -> Result<bool, DataError> {
-        for path in paths {
-            if path.is_file() {
-                return Ok(true);
-            }
+        for path in paths.iter().filter(|path| !path.is_file()) {
             for ending in ["jpg", "jpeg", "JPG", "JPEG"] {
                 let lossy = path.with_extension(ending);
                 if lossy.is_file() {
@@ -286,7 +283,8 @@ impl Truth {
                 }
             }
         }
-        Ok(self.classes.space == LabelSpace::Findings && !known.labels.contains(&true))
+        let there = paths.iter().any(|path| path.is_file());
+        Ok(there || (self.classes.space == LabelSpace::Findings && !known.labels.contains(&true)))
     }
 
     fn read(&self, path: &Path, height: usize, width: usize) -> Result<Plane<u8>, DataError> {

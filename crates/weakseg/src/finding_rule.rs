@@ -4,7 +4,7 @@ use weakseg_data::Plane;
 
 use crate::config::Triplet;
 use crate::irn::filter::remove_weak_regions;
-use crate::networks::ModelCard;
+use crate::mask_rule::MaskRule;
 
 /// How the probabilities of a finding become its mask, in an image that the gate lets through.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,12 +18,12 @@ pub struct FindingRule {
 }
 
 impl FindingRule {
-    /// That of a segmentation network's card.
-    pub fn of(card: &ModelCard) -> Self {
+    /// The part of a segmentation network's rule that is of single findings.
+    pub fn of(rule: &MaskRule) -> Self {
         Self {
-            threshold: card.threshold,
-            triplet: card.triplet,
-            min_area: card.min_area,
+            threshold: rule.threshold,
+            triplet: rule.triplet,
+            min_area: rule.min_area,
         }
     }
 

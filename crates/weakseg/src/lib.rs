@@ -19,13 +19,14 @@
 
 pub mod cam;
 pub mod config;
-mod digest;
+pub mod digest;
 mod files;
 pub mod finding_rule;
 mod format;
 pub mod instance;
 pub mod irn;
 pub mod loss;
+pub mod mask_rule;
 pub mod metrics;
 pub mod networks;
 pub mod optim;

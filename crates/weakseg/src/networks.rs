@@ -15,7 +15,8 @@ use weakseg_models::{
     ModelError, Normalisation, Segmenter, SegmenterArch, SegmenterConfig,
 };
 
-use crate::config::{EncoderStart, NormalisationName, Settings, Triplet};
+use crate::config::{EncoderStart, NormalisationName, Settings};
+use crate::mask_rule::MaskRule;
 use crate::pipeline::{Bench, StepError};
 use crate::pretrained::{WeightsChoice, entry};
 use crate::progress::Progress;
@@ -72,17 +73,9 @@ pub struct ModelCard {
     pub size: usize,
     /// Input convention.
     pub normalisation: NormalisationName,
-    /// Probability above which a pixel belongs to a finding.
-    pub threshold: f64,
-    /// Triplet rule of findings, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub triplet: Option<Triplet>,
-    /// Regions below this share of the image are removed.
-    pub min_area: f64,
-    /// Classifier probability below which the mask stays empty; 0 for no gate.
-    pub gate: f64,
-    /// Average with the mirrored image.
-    pub flip: bool,
+    /// How a segmentation network's masks are made, as it was set when the network was trained.
+    #[serde(flatten)]
+    pub rule: MaskRule,
     /// Digest of the settings, the data and the steps that it was trained from, as in `run.json` of its run; none of earlier
     /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,15 +103,15 @@ impl ModelCard {
             classes: classes.clone(),
             size: config.image.size,
             normalisation: config.image.normalisation,
-            threshold: config.segmenter.threshold,
-            triplet: config.segmenter.triplet,
-            min_area: config.segmenter.min_area,
-            gate: if role == Role::Segmenter {
-                config.segmenter.gate
-            } else {
-                0.0
+            rule: match role {
+                Role::Segmenter => MaskRule::of(config.segmenter),
+                // It makes no masks.
+                Role::Classifier | Role::Irnet => MaskRule {
+                    gate: 0.0,
+                    crf: None,
+                    ..MaskRule::of(config.segmenter)
+                },
             },
-            flip: config.segmenter.flip,
             inputs: None,
         }
     }

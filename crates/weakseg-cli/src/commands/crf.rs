@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use densecrf::{DenseCrf, Guide, Unary};
+use densecrf::{CrfError, DenseCrf, Guide, MAX_COMPATIBILITY, Unary};
 use serde::Serialize;
 use weakseg::progress::Progress;
 use weakseg_data::{
@@ -116,8 +116,10 @@ fn check(deviations: &[(&str, f32)], compat: f32) -> Result<(), String> {
             return Err(format!("{name} is {value}; expected a number above 0"));
         }
     }
-    if !(compat.is_finite() && compat >= 0.0) {
-        return Err(format!("COMPAT is {compat}; expected a number, 0 or more"));
+    if !(0.0..=MAX_COMPATIBILITY).contains(&compat) {
+        return Err(format!(
+            "COMPAT is {compat}; expected a number from 0 to {MAX_COMPATIBILITY:e}"
+        ));
     }
     Ok(())
 }
@@ -204,7 +206,12 @@ impl Crf {
                     self.iterations,
                 )
             })
-            .with_context(|| self.map.display().to_string())?;
+            .or_else(|error| match error {
+                CrfError::FeatureRange { .. } => usage(format!(
+                    "--gaussian and --bilateral: the deviations are too small for an image of {height}x{width} ({error}); give larger ones"
+                )),
+                error => Err(error).with_context(|| self.map.display().to_string()),
+            })?;
         let refined = Plane::new(height, width, marginals.map())?;
         let seconds = began.elapsed().as_secs_f64();
 

@@ -12,7 +12,7 @@ use super::output_path::check_new;
 use super::run::Layers;
 use super::set;
 use crate::args::Settings;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output;
 
 /// Write how a data set is divided: a CSV of image, patient and split.
@@ -23,7 +23,8 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   weakseg data split config.toml --out siim/split.csv
-  weakseg data split siim --out siim/split.csv     a folder with train-rle.csv and DICOM files")]
+  weakseg data split siim --out siim/split.csv     a folder with train-rle.csv and DICOM files
+  weakseg data split siim --out siim/second.csv --seed 1     another division: data.split_seed = 1")]
 pub struct DataSplit {
     /// A configuration, or the folder of a set.
     #[arg(value_name = "CONFIG.toml|FOLDER")]
@@ -51,7 +52,19 @@ impl DataSplit {
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("data split")?;
         check_new(&self.out)?;
-        let set = set::open(&self.source, &self.layers, settings)?;
+        let mut set = set::open(&self.source, &self.layers, settings)?;
+        if let Some(seed) = settings.seed {
+            match &mut set.data {
+                DataConfig::Phantom(set) => set.split_seed = seed,
+                DataConfig::Table(set) => set.split_seed = seed,
+                DataConfig::Siim(set) => set.split_seed = seed,
+                DataConfig::Voc(_) => {
+                    return usage(
+                        "--seed: a voc set is divided by its lists, and nothing is drawn; leave it out",
+                    );
+                }
+            }
+        }
         let cases = set.data.open_cases(&set.base)?;
         for warning in &cases.warnings {
             settings.ui.warn(&format!("warning: {warning}"));

@@ -35,10 +35,10 @@ Dice is the mean over images, an empty mask of a healthy image counting 1. A gai
 rule as it is set. In brackets stands the middle 95 % of the draws, or for a rule that is not drawn
 a 95 % interval over images; ~ says that it reaches 0.
 
-The last lines of a table are settings for another run, or for this one with --from make-cams
-(cams.…) or --from train-segmenter (segmenter.…), which do that step and all after it again.
-cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not
-the network. A healthy image's mask is empty and needs nobody to draw it.")]
+The last lines of a table are settings for another run, or for this one with --from evaluate
+(segmenter.…), --only eval-cams (cams.threshold) or --from make-cams (cams.gate, which does that
+step and all after it again). Nothing is trained for the first two. Those of the maps change how
+eval-cams scores them, not the pseudo-labels and not the network. A healthy image's mask is empty and needs nobody to draw it.")]
 pub struct Tune {
     /// The run's folder.
     #[arg(value_name = "RUN")]

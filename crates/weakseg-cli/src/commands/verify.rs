@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use weakseg::progress::Progress;
+use weakseg_data::DataError;
 
 use super::run::Layers;
 use super::set;
@@ -44,6 +45,14 @@ impl Verify {
             .ui
             .note(&format!("reading every file of {}", self.source.display()));
         let mut report = set.data.verify(&set.base);
+        // A set that is not where a configuration says has no faults of its own.
+        let place = report
+            .faults
+            .iter()
+            .position(|fault| matches!(fault.error, DataError::Config { .. }));
+        if let Some(place) = place.filter(|_| report.cases == 0 && !self.source.is_dir()) {
+            return Err(report.faults.swap_remove(place).error.into());
+        }
         report.allow_skips(self.allow_skips.unwrap_or(set.allow_skips));
         if settings.json {
             output::json(&report)?;

@@ -102,7 +102,7 @@ pub fn score_boxes(
             .zip([&judged.map(|_| 0.0), &full, &judged])
         {
             figures
-                .add(map, &boxes)
+                .add(&image, map, &boxes)
                 .with_context(|| path.display().to_string())?;
         }
     }
@@ -128,27 +128,25 @@ pub fn score_boxes(
     })
 }
 
+/// Of each image, one value a finding with boxes.
 #[derive(Default)]
 struct Figures {
-    hits: Vec<f64>,
-    overlaps: Vec<f64>,
+    hits: BTreeMap<String, Vec<f64>>,
+    overlaps: BTreeMap<String, Vec<f64>>,
 }
 
 impl Figures {
-    fn add(&mut self, map: &Plane<f32>, boxes: &[Rectangle]) -> Result<()> {
-        self.hits.extend(pointing_hit(
-            map.as_slice(),
-            map.height(),
-            map.width(),
-            boxes,
-        )?);
-        self.overlaps.extend(box_iou(
-            map.as_slice(),
-            map.height(),
-            map.width(),
-            0.5,
-            boxes,
-        )?);
+    fn add(&mut self, image: &str, map: &Plane<f32>, boxes: &[Rectangle]) -> Result<()> {
+        let (values, height, width) = (map.as_slice(), map.height(), map.width());
+        let hit = match values.iter().all(|&value| value == 1.0) {
+            // Of a map that is the same everywhere nothing is a peak; of a mask of the whole image every pixel is.
+            true => Some(share_inside(height, width, boxes)),
+            false => pointing_hit(values, height, width, boxes)?,
+        };
+        let overlap = box_iou(values, height, width, 0.5, boxes)?;
+        for (figures, value) in [(&mut self.hits, hit), (&mut self.overlaps, overlap)] {
+            figures.entry(image.to_owned()).or_default().extend(value);
+        }
         Ok(())
     }
 
@@ -158,10 +156,18 @@ impl Figures {
             (Metric::HitRate, &self.hits),
             (Metric::BoxIou, &self.overlaps),
         ] {
-            rows.extend(who(step).mean_row(Subset::Pos, metric, values, bootstrap)?);
+            let images: Vec<Vec<f64>> = values.values().cloned().collect();
+            rows.extend(who(step).mean_row(Subset::Pos, metric, &images, bootstrap)?);
         }
         Ok(rows)
     }
+}
+
+/// Share of an image's pixels that lie in a box.
+fn share_inside(height: usize, width: usize, boxes: &[Rectangle]) -> f64 {
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+    let inside = pixels.filter(|&(y, x)| boxes.iter().any(|b| b.contains_pixel(y, x)));
+    inside.count() as f64 / (height * width) as f64
 }
 
 /// Reads `image,label,x,y,width,height`. Boxes whose label is no class are left out, and told of in words.
@@ -193,16 +199,26 @@ fn read(file: &Path, classes: &ClassList) -> Result<(Boxes, Option<String>)> {
     }
     let lower = found.iter().map(|name| name.to_lowercase()).collect();
     table.set_headers(lower);
-    let lines: Vec<Line> = table
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .with_context(at)?;
+    let header = table.headers().with_context(at)?.clone();
+    let mut lines: Vec<(u64, Line)> = Vec::new();
+    for record in table.records() {
+        let record = record.with_context(at)?;
+        // Spreadsheets leave rows of empty cells at the end.
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        let number = record.position().map_or(0, |position| position.line());
+        let line = record
+            .deserialize(Some(&header))
+            .with_context(|| format!("{}, line {number}", file.display()))?;
+        lines.push((number, line));
+    }
     ensure!(
         !lines.is_empty(),
         "{}: the table has no boxes; give one a row below the header",
         file.display()
     );
-    let mut labels: Vec<&str> = lines.iter().map(|line| line.label.as_str()).collect();
+    let mut labels: Vec<&str> = lines.iter().map(|(_, line)| line.label.as_str()).collect();
     labels.sort_unstable();
     labels.dedup();
     let alone = labels.len() == 1;
@@ -216,7 +232,7 @@ fn read(file: &Path, classes: &ClassList) -> Result<(Boxes, Option<String>)> {
         )
     });
     let mut boxes = Boxes::new();
-    for (number, line) in lines.iter().enumerate() {
+    for (number, line) in &lines {
         let Some(class) = class_of(&line.label, classes, alone) else {
             continue;
         };
@@ -231,9 +247,8 @@ fn read(file: &Path, classes: &ClassList) -> Result<(Boxes, Option<String>)> {
             .all(|v| v.is_finite());
         ensure!(
             sound && line.width > 0.0 && line.height > 0.0,
-            "{}, line {}: expected a box of finite numbers with width and height above 0",
-            file.display(),
-            number + 2
+            "{}, line {number}: expected a box of finite numbers with width and height above 0",
+            file.display()
         );
         boxes
             .entry((image_id(&line.image).to_owned(), class))

@@ -96,17 +96,31 @@ fn classifier_loss(leaves: &mut Leaves, layer: &mut Layer, losses: &[Loss]) -> R
         }
     };
     layer.step("loss", ours);
-    for (key, reason) in [
-        ("weight", "one loss: its weight is 1"),
-        (
-            "pos_weight",
-            "a classifier's positives have no weight here; classifier.training.sampler = \"balanced\" shows them as often as the others",
-        ),
-    ] {
-        for path in loss.paths(key) {
-            match leaves.take(&path) {
-                Some(value) if value != Leaf::Number(1.0) => layer.note(&path, value, reason),
-                _ => {}
+    for path in loss.paths("weight") {
+        match leaves.take(&path) {
+            Some(value) if value != Leaf::Number(1.0) => {
+                layer.note(&path, value, "one loss: its weight is 1");
+            }
+            _ => {}
+        }
+    }
+    for path in loss.paths("pos_weight") {
+        if ours != "bce" {
+            if let Some(value) = leaves.take(&path) {
+                layer.note(
+                    &path,
+                    value,
+                    "this loss weighs both kinds of labels alike by itself",
+                );
+            }
+            continue;
+        }
+        match leaves.numbers(&path)?.as_deref() {
+            None => {}
+            Some([one]) => layer.step("pos_weight", *one),
+            Some(each) => {
+                let each = each.iter().copied().map(Value::from).collect();
+                layer.step("pos_weight", Value::Array(each));
             }
         }
     }

@@ -289,16 +289,29 @@ model: { arch: resnet50_dropblock_scheduler,
     );
     assert!(reason(&import, "model.arch").contains("ten forward passes"));
     assert!(reason(&import, "model.loss.weight").contains("one loss"));
-    let left = reason(&import, "model.loss.parameters.pos_weight");
-    assert!(left.contains("balanced"), "{left}");
+    let weights = Value::Array(vec![3.0.into(), 4.0.into()]);
+    assert_eq!(value(&import, "classifier.pos_weight"), Some(&weights));
     assert_eq!(value(&import, "classifier.loss"), Some(&Value::from("bce")));
-    // Without a schedule there is no ramp, and a weight of 1 is none.
+    let import = imported(
+        "{ task: cam_generation, model: { arch: vgg_gap, loss: { name: integral_attention_learning, pos_weight: 2 } } }",
+    );
+    assert!(reason(&import, "model.loss.pos_weight").contains("by itself"));
+    assert_eq!(value(&import, "classifier.pos_weight"), None);
+    let import = imported(
+        "{ task: cam_generation, model: { arch: vgg_gap, loss: { name: binary_cross_entropy, pos_weight: null } } }",
+    );
+    assert_eq!(value(&import, "classifier.pos_weight"), None);
+    // Without a schedule there is no ramp.
     let import = imported(
         "{ task: cam_generation, model: { arch: resnet50_dropblock, loss: { name: binary_cross_entropy, pos_weight: 1 } } }",
     );
     assert_eq!(
         value(&import, "classifier.dropblock.ramp_epochs"),
         Some(&Value::Integer(0))
+    );
+    assert_eq!(
+        value(&import, "classifier.pos_weight"),
+        Some(&Value::Float(1.0))
     );
     assert_eq!(import.not_mapped, []);
 }

@@ -182,6 +182,8 @@ fn what_does_not_fit_is_named() {
         (["--gaussian", "-1,3"], "SXY is -1"),
         (["--gaussian", "3,-1"], "COMPAT is -1"),
         (["--bilateral", "50,nan,10"], "SRGB is NaN"),
+        (["--bilateral", "50,5,1e12"], "COMPAT is 1000000000000"),
+        (["--bilateral", "1e-30,5,10"], "deviations are too small"),
         (["--labels", "300"], "1..=256"),
         (["--marginals", "q.png"], "name it .npy"),
         (["--marginals", "./o"], "would be overwritten"),

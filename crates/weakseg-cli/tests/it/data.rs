@@ -86,6 +86,11 @@ fn what_is_no_set_is_named() {
         &["size", "32 to 2048"],
     );
     assert!(!program.path("o").exists());
+    program.write(
+        "gone.toml",
+        b"[data]\nkind = \"table\"\nroot = \"nowhere\"\n",
+    );
+    program.fails(2, &["data", "verify", "gone.toml"], &["root", "nowhere"]);
 }
 
 #[test]
@@ -259,6 +264,13 @@ fn a_division_is_written_once() {
         "{told}"
     );
     program.fails(2, &split, &["split.csv", "is there already"]);
+    // Another seed is another division.
+    let with = |seed: &str, out: &str| {
+        program.ok(&["data", "split", "set", "--out", out, "--seed", seed]);
+        std::fs::read_to_string(program.path(out)).expect("a table")
+    };
+    let [again, other] = [with("0", "again.csv"), with("5", "other.csv")];
+    assert!(again == text && other != text, "{other}");
 }
 
 #[test]

@@ -461,6 +461,28 @@ fn boxes_are_hit_by_the_share_of_the_mask_inside() {
     close(value(&json, "baseline-empty", "pos", "hit_rate"), 0.0);
     close(value(&json, "baseline-full", "pos", "box_iou"), 1.0 / 16.0);
 
+    // A mask of the whole image is hit by the share of it inside, as the full mask that stands beside it is for its centre.
+    write_index_png(&program.path("whole/a.png"), &Plane::filled(4, 4, 1)).expect("a mask");
+    program.write(
+        "most.csv",
+        b"image,label,x,y,width,height\na.png,\"Pneumo\nnia\",0,0,4,3\n,,,,,\n",
+    );
+    let line = [
+        "evaluate", "--pred", "whole", "--boxes", "most.csv", "--json",
+    ];
+    let json = program.ok(&line).json();
+    close(value(&json, "segmentation", "pos", "hit_rate"), 0.75);
+    close(value(&json, "segmentation", "pos", "box_iou"), 0.75);
+    program.write(
+        "odd.csv",
+        b"image,label,x,y,width,height\na.png,\"Pneumo\nnia\",0,0,1,1\na.png,\"Pneumo\nnia\",0,0,0,1\n",
+    );
+    program.fails(
+        1,
+        &["evaluate", "--pred", "pred", "--boxes", "odd.csv"],
+        &["odd.csv, line 4"],
+    );
+
     program.write(
         "outside.csv",
         b"image,label,x,y,width,height\na.png,Pneumonia,9,0,3,1\n",

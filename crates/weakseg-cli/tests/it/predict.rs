@@ -132,6 +132,33 @@ fn is_never_lost(program: &Program) {
     let kept = std::fs::read(&drawn).expect("the mask");
     assert_eq!(kept, b"by hand");
     assert!(!program.path("drawn/model.json").exists());
+    // Nor what was drawn over a mask that was predicted, nor that of another image of the same name.
+    let mask = "mended/phantom-00000.png";
+    let to = [
+        &predict[..],
+        &[image, "--out", "mended", "--formats", "mask"],
+    ]
+    .concat();
+    program.ok(&to);
+    program.ok(&to);
+    let written = std::fs::read(program.path(mask)).expect("the mask");
+    program.write(mask, b"by hand");
+    program.fails(2, &to, &[mask, "no longer what"]);
+    program.write(mask, &written);
+    let another = std::fs::read(program.path("set/images/phantom-00001.png")).expect("an image");
+    program.write("elsewhere/phantom-00000.png", &another);
+    let other = [
+        "elsewhere/phantom-00000.png",
+        "--out",
+        "mended",
+        "--formats",
+        "mask",
+    ];
+    program.fails(
+        2,
+        &[&predict[..], &other].concat(),
+        &["is another image of that name"],
+    );
     // Beside them there is room.
     let other = ["set/images/phantom-00001.png", "--out", "drawn"];
     program.ok(&[&predict[..], &other].concat());
@@ -205,10 +232,19 @@ fn tells_shares_and_probabilities(program: &Program, model: &[u8]) {
     );
     let files = "images: 1, files: text/NAME.png, text/overlays/NAME.png";
     assert_eq!(last, files);
-    // No classifier of a run as small is so sure.
+    // No classifier of a run as small is so sure. What the run is set to counts, not what its network was trained beside.
     let file = "runs/tiny/08-train-segmenter/model.safetensors";
-    program.write(file, &gated(model, b'9'));
+    program.write(file, &gated(model, b'8'));
+    let config = std::fs::read_to_string(program.path("runs/tiny/config.toml")).expect("settings");
+    let (before, segmenter) = config.split_once("[segmenter]").expect("a section");
+    let set = format!(
+        "{before}[segmenter]{}",
+        segmenter.replacen("gate = 0.0", "gate = 0.9", 1)
+    );
+    assert_ne!(set, config);
+    program.write("runs/tiny/config.toml", set.as_bytes());
     let text = call("gated");
+    program.write("runs/tiny/config.toml", config.as_bytes());
     program.write(file, model);
     assert!(
         text.contains(": nothing found (most probable: pneumothorax 0.")
@@ -236,8 +272,8 @@ fn predicts_for_nobody_and_strange_names(program: &Program) {
     );
     let masks = std::fs::read_dir(program.path("unread")).expect("masks");
     let images = std::fs::read_dir(program.path("set/images")).expect("images");
-    let more = "the overlays and model.json";
-    assert_eq!(masks.count(), images.count() + 2, "{more}");
+    let more = "the overlays, model.json and predicted.jsonl";
+    assert_eq!(masks.count(), images.count() + 3, "{more}");
 
     let image = std::fs::read(program.path("set/images/phantom-00000.png")).expect("an image");
     let name = std::ffi::OsStr::from_bytes(b"odd\xff.png");

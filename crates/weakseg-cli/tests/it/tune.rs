@@ -28,7 +28,15 @@ pub fn tunes(program: &Program) {
     assert_eq!(document.json(), written);
     assert_eq!(
         keys(&written),
-        ["draws", "format", "inputs", "seed", "stages", "unfinished"]
+        [
+            "draws",
+            "format",
+            "inputs",
+            "rules",
+            "seed",
+            "stages",
+            "unfinished"
+        ]
     );
     let mut after = files(&program.path("runs/tiny"));
     after.remove("tuning.json").expect("it is new");
@@ -112,9 +120,16 @@ fn in_the_report(program: &Program) {
     let file = program.path("runs/tiny/tuning.json");
     let text = std::fs::read_to_string(&file).expect("a document");
     let mut document: Value = serde_json::from_str(&text).expect("JSON");
+    let kept = document.clone();
     document["inputs"]["make-cams"] = "0".into();
+    let mut other_rule = kept;
+    other_rule["rules"]["segmenter"] = "0".into();
     for (changed, words) in [
         (document.to_string(), "another make-cams than there is now"),
+        (
+            other_rule.to_string(),
+            "another rule of `segmenter` than there is now",
+        ),
         ("{".to_owned(), "damaged or from another version"),
     ] {
         std::fs::write(&file, changed).expect("written");

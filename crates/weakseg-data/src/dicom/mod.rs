@@ -44,6 +44,7 @@ pub use origin::Origin;
 pub use secondary_capture::write_secondary_capture;
 pub use segmentation::write_segmentation;
 pub use tone::Tone;
+pub(crate) use tone::black_and_white;
 
 use data_set::DataSet;
 use header::{Header, Photometric};

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use dicom_core::Tag;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
@@ -234,8 +234,27 @@ fn is_uid(text: &str) -> bool {
 }
 
 /// The text of an element; none if it has no value.
+///
+/// Where a text changes its character set on the way (ISO 2022: East Asian names), what stands behind the change is not decoded, and in a
+/// file of UTF-8 it would be noise. Of a name those ways to write it stay that have no such change, as a rule the Latin one; any
+/// other such text is left out.
 fn text(object: &DataSet, tag: Tag) -> Option<String> {
-    let text = object.get(tag)?.to_str().ok()?;
+    const ESCAPE: char = '\x1b';
+    let element = object.get(tag)?;
+    let text = element.to_str().ok()?;
+    let text = match text.contains(ESCAPE) {
+        false => text.into_owned(),
+        true if element.vr() == VR::PN => {
+            let ways = text
+                .split('=')
+                .map(|way| if way.contains(ESCAPE) { "" } else { way });
+            ways.collect::<Vec<_>>()
+                .join("=")
+                .trim_end_matches('=')
+                .to_owned()
+        }
+        true => return None,
+    };
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (!text.is_empty()).then(|| text.to_owned())
 }

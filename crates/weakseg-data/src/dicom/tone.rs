@@ -14,7 +14,8 @@ use super::modality::Modality;
 use super::voi::Voi;
 use crate::{DataError, Stack};
 
-/// How the stored values of a grey DICOM image become 8 bits.
+/// How the stored values of a grey DICOM image become 8 bits. Of PNGs with 16 bits of grey, `percentile` does what it does of DICOM; else
+/// they are divided by 257.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tone {
@@ -146,6 +147,11 @@ fn percentiles(
         .map(|(value, count)| (modality.of(value), count))
         .collect();
     quantities.sort_by(|a, b| a.0.total_cmp(&b.0));
+    black_and_white(&quantities)
+}
+
+/// The quantities that become black and white, of some in ascending order with the number of pixels of each.
+pub(crate) fn black_and_white(quantities: &[(f64, u64)]) -> [f64; 2] {
     let total: u64 = quantities.iter().map(|(_, count)| count).sum();
     SHARES.map(|share| {
         let rank = (share * total.saturating_sub(1) as f64).round() as u64;

@@ -141,6 +141,38 @@ fn sixteen_bits_are_scaled_and_transparency_dropped() {
         &wide,
     );
     assert_eq!(read(&path).unwrap().as_slice(), [0, 0, 1, 1, 128, 255]);
+    // Twelve bits in sixteen: dark, and told; by percentiles all greys are used.
+    let twelve: Vec<u8> = (0_u16..6).flat_map(|v| (v * 819).to_be_bytes()).collect();
+    write_png(
+        &path,
+        [2, 3],
+        ColorType::Grayscale,
+        BitDepth::Sixteen,
+        &twelve,
+    );
+    let picture = |tone: Tone| read_picture(&path, &Limits::default(), tone).unwrap();
+    let dark = picture(Tone::Window);
+    assert_eq!(dark.pixels.as_slice(), [0, 3, 6, 10, 13, 16]);
+    assert!(
+        dark.notes[0].contains("end at 4095 of 65535, so that 17 of 256"),
+        "{:?}",
+        dark.notes
+    );
+    let shown = picture(Tone::Percentile);
+    assert_eq!(shown.pixels.as_slice(), [0, 51, 102, 153, 204, 255]);
+    assert!(shown.notes.is_empty());
+    let alpha: Vec<u8> = [300_u16, 9, 60_000, 9]
+        .iter()
+        .flat_map(|v| v.to_be_bytes())
+        .collect();
+    write_png(
+        &path,
+        [1, 2],
+        ColorType::GrayscaleAlpha,
+        BitDepth::Sixteen,
+        &alpha,
+    );
+    assert_eq!(read(&path).unwrap().as_slice(), [1, 233]);
     write_png(
         &path,
         [1, 2],

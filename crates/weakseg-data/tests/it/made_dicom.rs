@@ -233,3 +233,30 @@ fn a_picture_comes_back_from_its_secondary_capture() {
     let error = write_secondary_capture(&out, &origin(&png), &grey, "").unwrap_err();
     assert!(error.to_string().contains("expected 3 channels"), "{error}");
 }
+
+/// What stands behind a change of character sets is not decoded; in a file of UTF-8 it would be noise.
+#[test]
+fn names_keep_the_ways_to_write_them_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let name_of = |charset: &str, name: &[u8]| {
+        let mut file = radiograph();
+        file.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, charset);
+        file.bytes(tags::PATIENT_NAME, VR::PN, name);
+        // Beside it a text of another kind.
+        file.bytes(tags::STUDY_DESCRIPTION, VR::LO, b"\x1b$B;XIt\x1b(B ");
+        let path = written(folder.path(), &file);
+        let out = folder.path().join("sc.dcm");
+        let picture = Stack::filled(3, 3, 5, 9);
+        write_secondary_capture(&out, &origin(&path), &picture, "").unwrap();
+        let made = open_file(&out).unwrap();
+        let described = made.get(tags::STUDY_DESCRIPTION);
+        assert!(described.is_none_or(|text| !text.to_str().unwrap().contains('\x1b')));
+        text(&made, tags::PATIENT_NAME)
+    };
+    let japanese =
+        b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B ";
+    assert_eq!(name_of("\\ISO 2022 IR 87", japanese), "Yamada^Tarou");
+    let korean = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7";
+    assert_eq!(name_of("\\ISO 2022 IR 149", korean), "Hong^Gildong");
+    assert_eq!(name_of("ISO_IR 100", b"M\xfcller^J\xf6rg"), "Müller^Jörg");
+}

@@ -326,6 +326,26 @@ fn mask_agrees_with_label() {
     assert!(only(&verify(&set)).2.contains("its labels name `mass`"));
 }
 
+/// One finding's PNG does not hide the JPEG of another.
+#[test]
+fn jpegs_of_masks_are_refused_beside_pngs_too() {
+    let (set, _) = Set::table();
+    set.text("labels.csv", "image,a,b\np0_0.png,1,1\np0_1.png,0,0\n");
+    fs::remove_file(set.at("boxes.csv")).unwrap();
+    for id in ["p0_0", "p0_1"] {
+        set.mask(&format!("masks/a/{id}.png"), u8::from(id == "p0_0"));
+    }
+    set.text("masks/b/p0_0.jpg", "blurred");
+    let report = verify(&set);
+    let told: Vec<String> = report.errors().map(ToString::to_string).collect();
+    let of_mask = told.iter().filter(|error| error.contains("masks/"));
+    let of_mask: Vec<&String> = of_mask.collect();
+    assert!(
+        of_mask.len() == 1 && of_mask[0].contains("b/p0_0.jpg: the mask is a JPEG"),
+        "{report}"
+    );
+}
+
 #[test]
 fn case_of_mask() {
     let (set, _) = Set::table();

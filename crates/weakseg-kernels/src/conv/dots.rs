@@ -182,7 +182,11 @@ impl Part<'_> {
     fn reads_planes(&self) -> bool {
         let shape = self.shape;
         let pixels = shape.output_size[0] * shape.output_size[1];
-        self.tap.pixels() == pixels && shape.size == shape.output_size && self.tap.first == [0, 0]
+        // A stride along an axis of one pixel steps over nothing and leaves the size as it is, and yet is no step of 1.
+        self.tap.pixels() == pixels
+            && shape.size == shape.output_size
+            && self.tap.first == [0, 0]
+            && shape.options.stride == [1, 1]
     }
 
     /// Sums chunk `at` of `chunks` of the pixels.

@@ -7,9 +7,9 @@
 //! | groups of one or two channels | [`depthwise`] | [`depthwise`] |
 //! | 3x3, stride 1, many channels | [`winograd`] | [`winograd`] |
 //! | 1x1 with a stride | as 1x1 of the pixels that are read: [`pointwise`] | the same |
-//! | 1x1, kernels of which a quarter or more lies outside: small maps | [`panels`] | [`dots`] |
-//! | the same: large maps | [`direct`] | [`dots`] |
-//! | other kernels: small maps | [`panels`] | [`mod@weight_gradient`] |
+//! | 1x1, kernels of which a quarter or more lies outside: small maps of many channels | [`panels`] | [`dots`] |
+//! | the same: others | [`direct`] | [`dots`] |
+//! | other kernels: small maps of many channels | [`panels`] | [`mod@weight_gradient`] |
 //! | all else: stems, strides, groups | [`direct`] | [`mod@weight_gradient`] |
 //!
 //! Before any of these but the strided 1x1, [`mod@bf16`] takes what it serves if the process has chosen that arithmetic.

@@ -86,6 +86,15 @@ pub(super) fn cases(count: usize) -> Vec<Case> {
         ([3, 520, 7, 7], [72, 520, 1, 1], ConvOptions::default()),
         ([5, 16, 33, 30], [64, 16, 3, 3], same(3, 1)),
         ([2, 6, 35, 40], [5, 6, 1, 1], ConvOptions::default()),
+        // A stride along an axis of one pixel.
+        (
+            [2, 3, 5, 1],
+            [4, 3, 3, 3],
+            ConvOptions {
+                stride: [1, 2],
+                ..same(3, 1)
+            },
+        ),
         // Planes of a whole page.
         ([2, 19, 16, 64], [9, 19, 1, 1], ConvOptions::default()),
     ];

@@ -97,6 +97,13 @@ fn a_last_window_counts_only_if_it_begins_inside() {
         (4, 3, 3, 1, 2),
         (5, 3, 3, 1, 2),
         (6, 2, 3, 1, 3),
+        // Smaller than the window; 0 is PyTorch's error.
+        (2, 3, 2, 0, 1),
+        (1, 3, 2, 0, 0),
+        (1, 2, 2, 0, 1),
+        (2, 5, 2, 1, 1),
+        (2, 4, 3, 0, 1),
+        (1, 4, 3, 0, 0),
     ] {
         let options = PoolOptions::new(kernel, stride, padding).with_ceil();
         assert_eq!(

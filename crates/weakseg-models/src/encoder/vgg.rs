@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use weakseg_kernels::global_mean;
 
 use super::Encoder;
 use crate::layers::{BatchNorm, Conv2d, ConvInit, ConvSpec, Init, MaxPool, Relu, scaled};
@@ -141,7 +142,8 @@ impl Vgg {
                 VggLayer::Conv(conv) => {
                     let conv = conv.multiplied(1.0, scale);
                     let y = conv.forward(x.clone()).detach().clamp_min(0.0);
-                    let mean_square: f32 = y.clone().square().mean().into_scalar();
+                    // Plane by plane: Burn's CPU sums of millions of values have an order that depends on the threads.
+                    let mean_square: f32 = global_mean(y.clone().square()).mean().into_scalar();
                     let factor = if mean_square > 0.0 {
                         mean_square.sqrt().recip()
                     } else {

@@ -71,7 +71,7 @@ pub(super) async fn run(State(served): State<Arc<Served>>) -> Result<Response, R
     });
     let model = site.model.as_ref().map(|model| {
         let predictor = &model.predictor;
-        let rule = FindingRule::of(predictor.card());
+        let rule = FindingRule::of(&predictor.card().rule);
         Told {
             threshold: rule.threshold,
             min_area: rule.min_area,

@@ -17,15 +17,18 @@ impl ModelCard {
             scale("scales", factor)?;
         }
         for (name, value) in [
-            ("threshold", self.threshold),
-            ("min_area", self.min_area),
-            ("gate", self.gate),
+            ("threshold", self.rule.threshold),
+            ("min_area", self.rule.min_area),
+            ("gate", self.rule.gate),
         ] {
             share(name, value)?;
         }
-        match &self.triplet {
-            Some(triplet) => share("triplet.top", triplet.top)
-                .and_then(|()| share("triplet.min_area", triplet.min_area)),
+        if let Some(triplet) = &self.rule.triplet {
+            share("triplet.top", triplet.top)?;
+            share("triplet.min_area", triplet.min_area)?;
+        }
+        match &self.rule.crf {
+            Some(crf) => crf.check("crf"),
             None => Ok(()),
         }
     }

@@ -6,8 +6,8 @@ use weakseg_models::layers::DropBlockForm;
 use weakseg_models::weights::ChannelOrder;
 use weakseg_models::{ClassifierArch, DropBlockPlace, HeadKind};
 
-use super::Training;
 use super::ranges::positive;
+use super::{SamplerKind, Training};
 use crate::loss::ClassifierLoss;
 use crate::pretrained::WeightsChoice;
 
@@ -38,6 +38,11 @@ pub struct ClassifierStep {
     pub dropblock: DropBlockStep,
     /// What is minimised.
     pub loss: ClassifierLoss,
+    /// Weight of positive labels in `bce` and `soft-margin`; 1 where nothing is said. Above 1 the classifier calls more images positive,
+    /// so `cams.gate` and `segmenter.gate` let more through.
+    // Left out where there is none: runs that were made before there was such a key stay the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pos_weight: Option<LabelWeight>,
     /// How training runs.
     pub training: Training,
 }
@@ -55,6 +60,7 @@ impl Default for ClassifierStep {
             fixed_statistics: false,
             dropblock: DropBlockStep::default(),
             loss: ClassifierLoss::Bce,
+            pos_weight: None,
             training: Training::default(),
         }
     }
@@ -65,8 +71,56 @@ impl ClassifierStep {
     pub(super) fn check(&self) -> Result<(), String> {
         self.training.check("classifier")?;
         positive("classifier.width", self.width)?;
+        if self.pos_weight.is_some() && !self.loss.takes_pos_weight() {
+            return Err(
+                "classifier.pos_weight is set, but classifier.loss = \"integral-attention\" weighs both kinds of labels alike by \
+                 itself; leave one of them out"
+                    .to_owned(),
+            );
+        }
+        let sampler = &self.training.sampler;
+        if matches!(self.pos_weight, Some(LabelWeight::Rule(_))) && *sampler != SamplerKind::Shuffle
+        {
+            return Err(format!(
+                "classifier.pos_weight is \"from-labels\" and classifier.training.sampler {}: both balance the labels, and together they \
+                 do it twice; leave one of them out, or give the weight as a number",
+                serde_json::json!(sampler)
+            ));
+        }
+        match &self.pos_weight {
+            Some(LabelWeight::Value(weight)) => positive("classifier.pos_weight", *weight)?,
+            Some(LabelWeight::Each(weights)) => {
+                for (class, weight) in weights.iter().enumerate() {
+                    positive(&format!("classifier.pos_weight[{class}]"), *weight)?;
+                }
+            }
+            Some(LabelWeight::Rule(_)) | None => {}
+        }
         self.dropblock.check()
     }
+}
+
+/// Weight of positive labels: `"from-labels"`, a number above 0 for all classes, or a list of one a class (reference §1.3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected \"from-labels\", a number above 0, or a list of one a class"
+)]
+pub enum LabelWeight {
+    /// Taken from the labels that are learned from.
+    Rule(LabelWeightRule),
+    /// A number given.
+    Value(f64),
+    /// One of each class, in their order.
+    Each(Vec<f64>),
+}
+
+/// How a weight is taken from the labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelWeightRule {
+    /// Training images without the finding over those with it, each finding for itself.
+    FromLabels,
 }
 
 /// DropBlock's settings.
@@ -128,6 +182,47 @@ impl DropBlockStep {
 #[cfg(test)]
 mod tests {
     use super::DropBlockStep;
+    use crate::config::{LabelWeight, resolve};
+
+    #[test]
+    fn weights_of_labels_are_a_rule_a_number_or_a_list() {
+        let of = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+            let table = "[data]\nkind = \"phantom\"".parse().expect("TOML");
+            let config = resolve(table, "t", None, &sets).map_err(|e| e.to_string())?;
+            Ok::<_, String>(config.classifier.pos_weight)
+        };
+        let set = "classifier.pos_weight";
+        assert_eq!(of(&[]), Ok(None));
+        let number = of(&[&format!("{set}=3")]);
+        assert_eq!(number, Ok(Some(LabelWeight::Value(3.0))));
+        let list = of(&[&format!("{set}=[1, 2.5]")]);
+        assert_eq!(list, Ok(Some(LabelWeight::Each(vec![1.0, 2.5]))));
+        let rule = format!("{set}=from-labels");
+        assert!(matches!(of(&[&rule]), Ok(Some(LabelWeight::Rule(_)))));
+        for (sets, words) in [
+            (&[&format!("{set}=0")[..]][..], "classifier.pos_weight is 0"),
+            (
+                &[&format!("{set}=[1, -2]")],
+                "classifier.pos_weight[1] is -2",
+            ),
+            (
+                &[&format!("{set}=from-label")],
+                "expected \"from-labels\", a number",
+            ),
+            (
+                &[&rule, "classifier.training.sampler=balanced"],
+                "do it twice",
+            ),
+            (
+                &[&rule, "classifier.loss=integral-attention"],
+                "leave one of them out",
+            ),
+        ] {
+            let error = of(sets).expect_err(words);
+            assert!(error.contains(words), "{words} is not in: {error}");
+        }
+    }
 
     fn of(ramp_epochs: usize) -> Vec<f64> {
         let drop = DropBlockStep {

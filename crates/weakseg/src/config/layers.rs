@@ -130,11 +130,14 @@ pub fn resolve(
     }
     check_keys(&table, &schema, origin)?;
     merge(&mut merged, table);
+    // All as one layer: what they say does not depend on their order, but where one takes back what another says.
+    let mut said = Table::new();
     for text in sets {
         let layer = parse_set(text)?;
         check_keys(&layer, &schema, &format!("--set {text}"))?;
-        merge(&mut merged, layer);
+        merge_keys(&mut said, layer);
     }
+    merge(&mut merged, said);
     let refuse = |message: String| ConfigError::Value {
         origin: blamed(&message, sets).unwrap_or_else(|| origin.to_owned()),
         message,
@@ -253,20 +256,38 @@ fn defaults() -> Table {
     table
 }
 
-/// `over` wins; tables are merged key by key, except those whose keys depend on their kind, as `data`'s do, and `augment` where
-/// it is said in another way: a scope or steps take the place of whatever was below them.
+/// `over` wins; tables are merged key by key, except where what is below would be wrong for what is above: `data` and `optimizer` of another
+/// kind, whose keys or learning rates are of that kind alone, and `augment` where it is said in another way: a scope or steps take the
+/// place of whatever was below them.
 fn merge(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(a)), Value::Table(b)) => {
                 let other_kind = b.contains_key("kind") && a.get("kind") != b.get("kind");
                 let other_way = b.contains_key("scope") || b.contains_key("steps");
-                if other_kind || (key == "augment" && other_way) {
+                let replaced = match key.as_str() {
+                    "data" | "optimizer" => other_kind,
+                    "augment" => other_way,
+                    _ => false,
+                };
+                if replaced {
                     *a = b;
                 } else {
                     merge(a, b);
                 }
             }
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `over` wins; all tables are merged key by key.
+fn merge_keys(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(a)), Value::Table(b)) => merge_keys(a, b),
             (_, value) => {
                 under.insert(key, value);
             }
@@ -407,6 +428,31 @@ mod tests {
             config.irn.training.head_lr_factor, 10.0,
             "a section's own default survives a partial table"
         );
+    }
+
+    /// A rate is of its optimizer's kind; all keys of a schedule are of every kind.
+    #[test]
+    fn another_kind_of_optimizer_begins_anew_and_another_schedule_does_not() {
+        let file = "[data]\nkind = \"phantom\"\n[classifier.training.schedule]\nwarmup_steps = 20";
+        let training = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+            let config = resolve(table(file), "t", None, &sets).expect("valid");
+            (config.classifier.training, config.irn.training)
+        };
+        let (classifier, irn) = training(&[
+            "classifier.training.schedule.kind=cosine",
+            "irn.training.optimizer.kind=adamw",
+        ]);
+        assert_eq!(classifier.schedule.warmup_steps, 20);
+        assert_eq!(irn.optimizer.lr, 1e-4, "0.1 is SGD's");
+        // In whatever order they are said.
+        let lr = "classifier.training.optimizer.lr=0.01";
+        let kind = "classifier.training.optimizer.kind=sgd";
+        for sets in [[lr, kind], [kind, lr]] {
+            assert_eq!(training(&sets).0.optimizer.lr, 0.01, "{sets:?}");
+        }
+        let later = [lr, "classifier.training.optimizer.lr=0.02"];
+        assert_eq!(training(&later).0.optimizer.lr, 0.02);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use weakseg_data::DataConfig;
 
 pub use boundaries::{IrLabelStep, IrnStep};
 pub use cams::CamStep;
-pub use classifier::{ClassifierStep, DropBlockStep};
+pub use classifier::{ClassifierStep, DropBlockStep, LabelWeight, LabelWeightRule};
 pub use crf::Crf;
 pub use evaluate::{EvaluateStep, Prior};
 pub use image::{ImageConfig, NormalisationName};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use weakseg_models::SegmenterArch;
 
 use super::ranges::{self, positive, share};
-use super::{Training, Triplet};
+use super::{Crf, Training, Triplet};
 use crate::loss::SegmentationLoss;
 use crate::pretrained::WeightsChoice;
 
@@ -48,6 +48,11 @@ pub struct SegmenterStep {
     pub gate: f64,
     /// Average over the mirrored image when predicting.
     pub flip: bool,
+    /// Dense CRF over the probabilities when predicting, on the network's grid; none where nothing is said, and the empty table will do.
+    /// Lengths are pixels of the network's input.
+    // Left out where there is none, as `triplet`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crf: Option<Crf>,
     /// How training runs.
     pub training: Training,
 }
@@ -69,6 +74,7 @@ impl Default for SegmenterStep {
             min_area: 0.0,
             gate: 0.0,
             flip: true,
+            crf: None,
             training: Training {
                 head_lr_factor: 10.0,
                 ..Training::default()
@@ -91,6 +97,9 @@ impl SegmenterStep {
         share("segmenter.threshold", self.threshold)?;
         share("segmenter.gate", self.gate)?;
         share("segmenter.min_area", self.min_area)?;
+        if let Some(crf) = &self.crf {
+            crf.check("segmenter.crf")?;
+        }
         match self.pos_weight {
             PosWeight::Value(weight) => positive("segmenter.pos_weight", weight),
             PosWeight::Rule(_) => Ok(()),
@@ -114,7 +123,7 @@ pub enum EncoderStart {
 ///
 /// The paper weighs positives but does not say by how much (reference §13).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected \"from-pixels\" or a number above 0")]
 pub enum PosWeight {
     /// Taken from the pseudo-labels.
     Rule(PosWeightRule),

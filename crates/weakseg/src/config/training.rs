@@ -59,8 +59,8 @@ pub struct Training {
     /// Decay of a moving average of the weights, such as 0.999; it is what is validated and kept as the step's network. None
     /// where nothing is said.
     pub ema: Option<f64>,
-    /// Figure of the validation split by which epochs are compared: `loss`, and for the classifier `auroc` and `f1`. A step
-    /// without such figures compares by its training loss.
+    /// Figure of the validation split by which epochs are compared: `loss`, for the classifier also `auroc` and `f1`, for the segmentation
+    /// network `dice` and `miou` against pseudo-labels. A step without such figures compares by its training loss.
     pub monitor: Monitor,
     /// The step's network is that of the `last` epoch or of the `best` by `monitor`.
     pub select: Select,

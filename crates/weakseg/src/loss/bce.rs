@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
 
 use super::ClassReduction;
+use super::total::total;
 
 /// Binary cross-entropy of pixels, one independent decision an output: the mean over all counted pixels of all outputs, or
 /// the sum over the outputs of the mean over each one's counted pixels.
@@ -38,7 +39,7 @@ pub fn pixel_bce(
     };
     let each = log_sigmoid(logits * sign) * weight;
     match over_classes {
-        ClassReduction::Mean => -each.sum() / counted.sum().clamp_min(1.0),
+        ClassReduction::Mean => -total(each) / total(counted).clamp_min(1.0),
         ClassReduction::Sum => {
             let by_output = |values: Tensor<4>| values.sum_dims(&[0, 2, 3]);
             -(by_output(each) / by_output(counted).clamp_min(1.0)).sum()

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{bce_with_logits, integral_attention, soft_margin};
+use super::{bce_with_logits, integral_attention};
 use crate::config::Crf;
 
 /// How the losses of the classes become one.
@@ -32,24 +32,52 @@ pub enum ClassifierLoss {
 }
 
 impl ClassifierLoss {
+    /// Whether positive labels can be given a weight; integral attention has its own balance.
+    pub fn takes_pos_weight(self) -> bool {
+        self != Self::IntegralAttention
+    }
+}
+
+/// A loss of the classifier with what it weighs positive labels by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageLoss {
+    /// Which one.
+    pub kind: ClassifierLoss,
+    /// Weight of the positive labels of each class, above 0; none is as good as 1. Not read by integral attention.
+    pub pos_weight: Option<Vec<f32>>,
+}
+
+impl ImageLoss {
     /// The loss of a batch: `logits` and `targets` are `[B, C]`, targets in `0.0..=1.0`. Returns `[1]`.
-    pub fn of(self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-        match self {
-            Self::Bce => bce_with_logits(logits, targets, None, ClassReduction::Sum),
-            Self::SoftMargin => soft_margin(logits, targets),
-            Self::IntegralAttention => integral_attention(logits, targets),
-        }
+    ///
+    /// # Panics
+    /// If there are weights, but not one a class.
+    pub fn of(&self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        let over_classes = match self.kind {
+            ClassifierLoss::Bce => ClassReduction::Sum,
+            ClassifierLoss::SoftMargin => ClassReduction::Mean,
+            ClassifierLoss::IntegralAttention => return integral_attention(logits, targets),
+        };
+        bce_with_logits(logits, targets, self.pos_weight.as_deref(), over_classes)
     }
 
-    /// The loss of the best answer that is the same for every image: for each label the share of the images that have it, one of
-    /// `shares` in 0..=1, which costs the share's entropy. None of integral attention, where it depends on how the labels are
-    /// spread over the batches.
-    pub fn of_best_constant(self, shares: &[f64]) -> Option<f64> {
-        let sum: f64 = shares.iter().map(|&share| entropy(share)).sum();
-        match self {
-            Self::Bce => Some(sum),
-            Self::SoftMargin => Some(sum / shares.len().max(1) as f64),
-            Self::IntegralAttention => None,
+    /// The loss of the best answer that is the same for every image, where of each label a share of the images has it, one of
+    /// `shares` in 0..=1. None of integral attention, where it depends on how the labels are spread over the batches.
+    pub fn of_best_constant(&self, shares: &[f64]) -> Option<f64> {
+        let weight = |class: usize| {
+            self.pos_weight
+                .as_ref()
+                .map_or(1.0, |w| f64::from(w[class]))
+        };
+        let costs = shares.iter().enumerate().map(|(class, &share)| {
+            // -w·s·ln p - (1 - s)·ln(1 - p) is least where p is the share of the weight that is positive.
+            let [positive, negative] = [weight(class) * share, 1.0 - share];
+            (positive + negative) * entropy(positive / (positive + negative))
+        });
+        match self.kind {
+            ClassifierLoss::Bce => Some(costs.sum()),
+            ClassifierLoss::SoftMargin => Some(costs.sum::<f64>() / shares.len().max(1) as f64),
+            ClassifierLoss::IntegralAttention => None,
         }
     }
 }
@@ -233,31 +261,41 @@ mod tests {
             let labels = [1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0].map(|label: u8| f32::from(label));
             tensor(labels.to_vec(), [4, 3])
         };
-        let shares = [0.25f32, 1.0, 0.5];
-        let logit = |share: f32| (share / (1.0 - share)).ln().clamp(-30.0, 30.0);
-        let cost = |loss: ClassifierLoss, shares: [f32; 3]| {
-            let logits = [shares.map(logit); 4].concat();
+        let logit = |p: f32| (p / (1.0 - p)).ln().clamp(-30.0, 30.0);
+        let cost = |loss: &ImageLoss, answer: [f32; 3]| {
+            let logits = [answer.map(logit); 4].concat();
             let value: f32 = loss.of(tensor(logits, [4, 3]), targets()).into_scalar();
             f64::from(value)
         };
-        for loss in [ClassifierLoss::Bce, ClassifierLoss::SoftMargin] {
-            let best = loss.of_best_constant(&shares.map(f64::from)).unwrap();
-            assert!((cost(loss, shares) - best).abs() < 1e-6, "{loss:?} {best}");
-            for other in [
-                [0.3, 1.0, 0.5],
-                [0.2, 1.0, 0.5],
-                [0.25, 0.9, 0.5],
-                [0.25, 1.0, 0.6],
-            ] {
-                assert!(cost(loss, other) > best + 1e-4, "{loss:?} {other:?}");
+        // A weight of 3 on one image of four, and of 0.5 on two: as if half, and a third, were positive.
+        for (pos_weight, answer) in [
+            (None, [0.25, 1.0, 0.5]),
+            (Some(vec![3.0, 7.0, 0.5]), [0.5, 1.0, 1.0 / 3.0]),
+        ] {
+            for kind in [ClassifierLoss::Bce, ClassifierLoss::SoftMargin] {
+                let pos_weight = pos_weight.clone();
+                let loss = ImageLoss { kind, pos_weight };
+                let best = loss.of_best_constant(&[0.25, 1.0, 0.5]).unwrap();
+                let found = cost(&loss, answer);
+                assert!((found - best).abs() < 1e-6, "{loss:?} {found} {best}");
+                for (class, change) in [(0, 0.05), (0, -0.05), (1, -0.1), (2, 0.1), (2, -0.1)] {
+                    let mut other = answer;
+                    other[class] += change;
+                    assert!(cost(&loss, other) > best + 1e-4, "{loss:?} {other:?}");
+                }
             }
         }
         // H(1/4) + H(1) + H(1/2) = 0.562335 + 0 + 0.693147.
-        let bce = ClassifierLoss::Bce
-            .of_best_constant(&[0.25, 1.0, 0.5])
-            .unwrap();
-        assert!((bce - 1.255_482).abs() < 1e-6);
-        let attention = ClassifierLoss::IntegralAttention;
+        let bce = ImageLoss {
+            kind: ClassifierLoss::Bce,
+            pos_weight: None,
+        };
+        let best = bce.of_best_constant(&[0.25, 1.0, 0.5]).unwrap();
+        assert!((best - 1.255_482).abs() < 1e-6);
+        let attention = ImageLoss {
+            kind: ClassifierLoss::IntegralAttention,
+            pos_weight: None,
+        };
         assert_eq!(attention.of_best_constant(&[0.5]), None);
     }
 

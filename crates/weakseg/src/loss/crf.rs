@@ -9,6 +9,7 @@ use weakseg_data::{LabelSpace, Stack};
 use super::CrfConstraint;
 use super::kl_divergence::divergence;
 use super::targets::log_probabilities;
+use super::total::total;
 use crate::networks::to_vec;
 
 /// The dense CRF refused an image of a batch.
@@ -66,7 +67,7 @@ pub fn crf_constrained(
 /// The mean over decisions and pixels of KL(q ‖ p), from `[N, K, h, w]`.
 fn mean_divergence(q: Tensor<4>, log_p: Tensor<4>) -> Tensor<1> {
     let [decisions, _, height, width] = q.dims();
-    divergence(q, log_p).sum() / (decisions * height * width).max(1) as f64
+    total(divergence(q, log_p)) / (decisions * height * width).max(1) as f64
 }
 
 /// Logarithms of the mean probabilities of `scale` × `scale` pixels, from log-probabilities `[N, K, H, W]`. Written with

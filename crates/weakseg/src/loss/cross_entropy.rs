@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 use weakseg_data::LabelSpace;
 
 use super::targets::{counted_mean, log_probabilities};
+use super::total::total;
 use super::{SoftTargets, VOID};
 
 /// Softmax cross-entropy of pixels with one class each: the mean over the counted pixels.
@@ -15,8 +16,8 @@ pub fn cross_entropy(logits: Tensor<4>, labels: Tensor<3, Int>) -> Tensor<1> {
     let void = labels.clone().equal_scalar(i64::from(VOID));
     let counted = void.clone().bool_not().float();
     let picked = log_softmax(logits, 1).gather(1, labels.mask_fill(void, 0));
-    let total = counted.clone().sum().clamp_min(1.0);
-    -(picked * counted).sum() / total
+    let pixels = total(counted.clone()).clamp_min(1.0);
+    -total(picked * counted) / pixels
 }
 
 /// Cross-entropy of pixels against shares, −Σₖ tₖ·log pₖ: the mean over the counted pixels, of all findings together.

@@ -9,7 +9,7 @@ use super::ClassReduction;
 const EPSILON: f64 = 1e-8;
 
 /// Binary cross-entropy of image-level labels, averaged over the images; over the classes as `over_classes` says. The
-/// reference sums over them.
+/// reference sums over them; their mean is the multi-label soft margin loss of IRNet's classifier.
 ///
 /// `logits` and `targets` are `[B, C]`, targets in `0.0..=1.0`. `pos_weight`, one number a class, multiplies the loss of
 /// positive labels, as in PyTorch's `binary_cross_entropy_with_logits`. Returns `[1]`.
@@ -37,13 +37,6 @@ pub fn bce_with_logits(
         ClassReduction::Mean => images * classes,
     };
     -(positive + negative).sum() / divisor.max(1) as f64
-}
-
-/// Multi-label soft margin loss, the classifier loss of IRNet: [`bce_with_logits`] averaged over classes and images.
-///
-/// `logits` and `targets` are `[B, C]`. Returns `[1]`.
-pub fn soft_margin(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    bce_with_logits(logits, targets, None, ClassReduction::Mean)
 }
 
 /// Integral attention learning (Jiang et al. 2019, "Integral Object Mining via Online Attention Accumulation"; reference
@@ -80,7 +73,9 @@ mod tests {
         let weight = floats(&o["pos_weight"]);
         let (sum, mean) = (ClassReduction::Sum, ClassReduction::Mean);
         check(z(), &o["bce"], |z| bce_with_logits(z, t(), None, sum));
-        check(z(), &o["soft_margin"], |z| soft_margin(z, t()));
+        check(z(), &o["soft_margin"], |z| {
+            bce_with_logits(z, t(), None, mean)
+        });
         check(z(), &o["weighted_sum"], |z| {
             bce_with_logits(z, t(), Some(&weight), sum)
         });

@@ -2,8 +2,7 @@
 //!
 //! | of | loss | function |
 //! |---|---|---|
-//! | image-level labels | binary cross-entropy, summed or averaged over the classes | [`bce_with_logits`] |
-//! | | multi-label soft margin | [`soft_margin`] |
+//! | image-level labels | binary cross-entropy, summed over the classes or averaged (multi-label soft margin) | [`bce_with_logits`] |
 //! | | integral attention learning | [`integral_attention`] |
 //! | pixels | cross-entropy of a softmax | [`cross_entropy`] |
 //! | | binary cross-entropy, one decision an output | [`pixel_bce`] |
@@ -13,7 +12,7 @@
 //! | | focal | [`focal`] |
 //! | pixels and the image | agreement with a dense CRF | [`crf_constrained`] |
 //!
-//! [`pixel_loss`] is the weighted sum that `segmenter.losses` names.
+//! [`ImageLoss`] is what `classifier.loss` names, [`pixel_loss`] the weighted sum that `segmenter.losses` does.
 //!
 //! # Contract
 //! * A loss is a tensor `[1]` of natural logarithms or shares, never a sum over the batch.
@@ -38,16 +37,17 @@ mod pos_weight;
 mod smoothing;
 mod sum;
 mod targets;
+mod total;
 
 pub use bce::pixel_bce;
-pub use config::{ClassReduction, ClassifierLoss, CrfConstraint, SegmentationLoss};
+pub use config::{ClassReduction, ClassifierLoss, CrfConstraint, ImageLoss, SegmentationLoss};
 pub use crf::{CrfLossError, crf_constrained};
 pub use cross_entropy::{cross_entropy, soft_cross_entropy};
 pub use focal::focal;
-pub use image_level::{bce_with_logits, integral_attention, soft_margin};
+pub use image_level::{bce_with_logits, integral_attention};
 pub use kl_divergence::kl_divergence;
 pub use overlap::{dice, soft_iou};
-pub use pos_weight::{pixel_counts, pos_weight, pos_weights};
+pub use pos_weight::{label_weights, pixel_counts, pos_weight, pos_weights};
 pub use sum::{PixelBatch, pixel_loss};
 pub use targets::{PixelTargets, SoftTargets};
 

@@ -1,4 +1,4 @@
-//! Weight of positive pixels.
+//! Weight of positive pixels and of positive labels.
 
 use weakseg_data::{LabelSpace, Stack};
 
@@ -53,9 +53,43 @@ pub fn pos_weights(masks: &[Stack<u8>], space: LabelSpace, outputs: usize) -> Ve
     counts.into_iter().map(|(p, n)| pos_weight(p, n)).collect()
 }
 
+/// Weight of the positive labels of each class: images without it over images with it, so that both kinds weigh the same in a loss
+/// (as PyTorch's documents advise for its `pos_weight`). 1 where a kind does not occur, as there is nothing to balance.
+///
+/// `labels` are one row an image, one value a class.
+pub fn label_weights<'a>(labels: impl Iterator<Item = &'a [bool]>) -> Vec<f32> {
+    let mut images = 0;
+    let mut positive: Vec<u64> = Vec::new();
+    for row in labels {
+        images += 1;
+        positive.resize(row.len(), 0);
+        for (count, &label) in positive.iter_mut().zip(row) {
+            *count += u64::from(label);
+        }
+    }
+    let weight = |&positive: &u64| match (positive, images - positive) {
+        (0, _) | (_, 0) => 1.0,
+        (positive, negative) => (negative as f64 / positive as f64) as f32,
+    };
+    positive.iter().map(weight).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn from_labels() {
+        let rows: [&[bool]; 5] = [
+            &[true, false, true, false],
+            &[false, false, true, true],
+            &[false, false, true, true],
+            &[false, false, true, true],
+            &[false, false, true, true],
+        ];
+        assert_eq!(label_weights(rows.into_iter()), [4.0, 1.0, 1.0, 0.25]);
+        assert!(label_weights(std::iter::empty()).is_empty());
+    }
 
     #[test]
     fn from_pixels() {

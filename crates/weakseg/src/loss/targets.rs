@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 use weakseg_data::LabelSpace;
 
 use super::VOID;
+use super::total::total;
 
 /// Pixel labels as masks hold them.
 #[derive(Debug, Clone)]
@@ -105,8 +106,8 @@ fn one_channel(planes: Tensor<4>) -> Tensor<4> {
 
 /// The mean of `[N, 1, H, W]` over its counted pixels; 0 if there are none.
 pub(super) fn counted_mean(each: Tensor<4>, counted: Tensor<4>) -> Tensor<1> {
-    let total = counted.clone().sum().clamp_min(1.0);
-    (each * counted).sum() / total
+    let pixels = total(counted.clone()).clamp_min(1.0);
+    total(each * counted) / pixels
 }
 
 #[cfg(test)]

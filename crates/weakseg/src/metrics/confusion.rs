@@ -112,6 +112,12 @@ impl Confusion {
         ratio(self.count(class, class), self.union(class))
     }
 
+    /// 2·TP / (2·TP + FP + FN) of one class over the whole set; `None` for a class in neither truth nor prediction.
+    pub fn dice(&self, class: usize) -> Option<f64> {
+        let both = self.truth_pixels(class) + self.predicted_pixels(class);
+        ratio(2 * self.count(class, class), both)
+    }
+
     /// What of a class's union is there too much: FP / (TP + FP + FN), as IRNet tells it of the background.
     pub fn excess(&self, class: usize) -> Option<f64> {
         let too_much = self.predicted_pixels(class) - self.count(class, class);
@@ -160,6 +166,8 @@ mod tests {
             m.per_class_iou(),
             vec![Some(2.0 / 4.0), Some(1.0 / 3.0), None]
         );
+        let dice = [0, 1, 2].map(|class| m.dice(class));
+        assert_eq!(dice, [Some(4.0 / 6.0), Some(2.0 / 4.0), None]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Bootstrap confidence intervals over images.
 
-use super::{Confusion, InstanceScores, LabelScores, mean};
+use super::{Confusion, InstanceScores, LabelScores};
 use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -73,9 +73,20 @@ impl Bootstrap {
         })
     }
 
-    /// Interval of the mean of per-image values.
-    pub fn of_mean(&self, values: &[f64]) -> Option<Interval> {
-        self.interval(values.len(), |rows| mean(rows.iter().map(|&r| values[r])))
+    /// Interval of the mean of all values of the images, of which one may have several or none: findings of an image go together. Drawn
+    /// are the images with a value.
+    pub fn of_mean(&self, images: &[Vec<f64>]) -> Option<Interval> {
+        let sums: Vec<(f64, usize)> = images
+            .iter()
+            .filter(|values| !values.is_empty())
+            .map(|values| (values.iter().sum(), values.len()))
+            .collect();
+        self.interval(sums.len(), |rows| {
+            let (sum, count) = rows.iter().fold((0.0, 0), |(sum, count), &row| {
+                (sum + sums[row].0, count + sums[row].1)
+            });
+            Some(sum / count as f64)
+        })
     }
 
     /// Interval of the mean IoU over a set, by drawing the images' confusion matrices (all of one class count).
@@ -113,7 +124,13 @@ pub(crate) fn percentile(sorted: &[f64], q: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mean;
     use super::*;
+
+    /// One value an image.
+    fn alone(values: &[f64]) -> Vec<Vec<f64>> {
+        values.iter().map(|&value| vec![value]).collect()
+    }
 
     #[test]
     fn percentiles_are_linear() {
@@ -126,7 +143,7 @@ mod tests {
     fn fewer_than_two_images_have_no_interval() {
         let b = Bootstrap::default();
         assert_eq!(b.of_mean(&[]), None);
-        assert_eq!(b.of_mean(&[0.5]), None);
+        assert_eq!(b.of_mean(&alone(&[0.5])), None);
         assert_eq!(b.of_mean_iou(&[]), None);
         assert_eq!(b.interval(5, |_| None), None);
         assert_eq!(b.interval(5, |_| Some(f64::NAN)), None);
@@ -135,7 +152,7 @@ mod tests {
     #[test]
     fn equal_values_have_a_point() {
         assert_eq!(
-            Bootstrap::default().of_mean(&[0.25; 9]),
+            Bootstrap::default().of_mean(&alone(&[0.25; 9])),
             Some(Interval {
                 low: 0.25,
                 high: 0.25
@@ -150,11 +167,27 @@ mod tests {
             let values: Vec<f64> = (0..images)
                 .map(|_| f64::from(rng.next_u32() % 101) / 100.0)
                 .collect();
-            let interval = Bootstrap::default().of_mean(&values).unwrap();
+            let interval = Bootstrap::default().of_mean(&alone(&values)).unwrap();
             let value = mean(values).unwrap();
             assert!((interval.low..=interval.high).contains(&value), "{images}");
             assert!(interval.low >= 0.0 && interval.high <= 1.0);
         }
+    }
+
+    /// Two equal findings an image say no more than one: as if there were twice the images the interval would be narrower.
+    #[test]
+    fn values_of_an_image_are_drawn_together() {
+        let values: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+        let bootstrap = Bootstrap::default();
+        let one = bootstrap.of_mean(&alone(&values));
+        let twice: Vec<Vec<f64>> = values.iter().map(|&value| vec![value; 2]).collect();
+        assert_eq!(bootstrap.of_mean(&twice), one);
+        let among = [alone(&values), vec![Vec::new(); 50]].concat();
+        assert_eq!(bootstrap.of_mean(&among), one);
+        let pairs = bootstrap.of_mean(&alone(&values.repeat(2)));
+        let width = |interval: Option<Interval>| interval.map(|i| i.high - i.low).unwrap();
+        assert!(width(pairs) < 0.8 * width(one), "{pairs:?} {one:?}");
+        assert_eq!(bootstrap.of_mean(&[vec![0.1, 0.9], vec![]]), None);
     }
 
     #[test]
@@ -165,7 +198,7 @@ mod tests {
                 seed,
                 ..Bootstrap::default()
             }
-            .of_mean(&values)
+            .of_mean(&alone(&values))
             .unwrap()
         };
         assert_eq!(of(3), of(3));
@@ -180,7 +213,7 @@ mod tests {
             draws: 4000,
             ..Bootstrap::default()
         }
-        .of_mean(&values)
+        .of_mean(&alone(&values))
         .unwrap();
         let half = 1.96 * (0.25f64 / 400.0).sqrt();
         assert!(

@@ -84,35 +84,46 @@ impl Overlap {
     }
 }
 
-/// The three columns a per-image score is reported in: the scores of each subset, in the order of the images.
+/// The three columns a per-image score is reported in: of each subset the scores of every image, in their order. An image has one score a
+/// finding that is of the subset, and none where no finding is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
-    /// Every image.
-    pub all: Vec<f64>,
-    /// Images whose truth is not empty.
-    pub pos: Vec<f64>,
-    /// Images whose truth is empty.
-    pub neg: Vec<f64>,
+    /// Every finding of every image.
+    pub all: Vec<Vec<f64>>,
+    /// Those whose truth is not empty.
+    pub pos: Vec<Vec<f64>>,
+    /// Those whose truth is empty.
+    pub neg: Vec<Vec<f64>>,
 }
 
 impl Columns {
-    /// Of a per-image score, for example `Columns::of(&overlaps, Overlap::iou)`.
-    pub fn of(overlaps: &[Overlap], score: impl Fn(&Overlap) -> f64) -> Self {
-        let (pos, neg): (Vec<&Overlap>, Vec<&Overlap>) =
-            overlaps.iter().partition(|o| o.is_positive());
-        let scores = |some: Vec<&Overlap>| some.into_iter().map(&score).collect();
+    /// Of a per-image score, for example `Columns::of(&images, Overlap::iou)`; `images` holds the findings of each.
+    pub fn of(images: &[Vec<Overlap>], score: impl Fn(&Overlap) -> f64) -> Self {
+        let of = |kind: &dyn Fn(&Overlap) -> bool| -> Vec<Vec<f64>> {
+            let scores =
+                |image: &Vec<Overlap>| image.iter().filter(|o| kind(o)).map(&score).collect();
+            images.iter().map(scores).collect()
+        };
         Self {
-            all: overlaps.iter().map(&score).collect(),
-            pos: scores(pos),
-            neg: scores(neg),
+            all: of(&|_| true),
+            pos: of(&Overlap::is_positive),
+            neg: of(&|overlap| !overlap.is_positive()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::mean;
     use super::*;
+
+    /// One finding an image.
+    fn alone(overlaps: Vec<Overlap>) -> Vec<Vec<Overlap>> {
+        overlaps.into_iter().map(|overlap| vec![overlap]).collect()
+    }
+
+    fn mean(images: &[Vec<f64>]) -> Option<f64> {
+        super::super::mean(images.iter().flatten().copied())
+    }
 
     /// Four images of four pixels: a half hit, a miss, a healthy one left empty, a healthy one with a false alarm.
     fn four() -> Vec<Overlap> {
@@ -129,16 +140,25 @@ mod tests {
 
     #[test]
     fn four_images_by_hand() {
-        let iou = Columns::of(&four(), Overlap::iou);
+        let iou = Columns::of(&alone(four()), Overlap::iou);
         // IoU 1/3, 0, 1, 0
-        assert_eq!(iou.all, [1.0 / 3.0, 0.0, 1.0, 0.0]);
-        assert_eq!((mean(iou.pos), mean(iou.neg)), (Some(1.0 / 6.0), Some(0.5)));
-        // Dice 1/2, 0, 1, 0
-        let dice = Columns::of(&four(), Overlap::dice);
+        assert_eq!(iou.all, [[1.0 / 3.0], [0.0], [1.0], [0.0]]);
+        assert_eq!(iou.pos, [vec![1.0 / 3.0], vec![0.0], vec![], vec![]]);
         assert_eq!(
-            (mean(dice.all), mean(dice.pos), mean(dice.neg)),
+            (mean(&iou.pos), mean(&iou.neg)),
+            (Some(1.0 / 6.0), Some(0.5))
+        );
+        // Dice 1/2, 0, 1, 0
+        let dice = Columns::of(&alone(four()), Overlap::dice);
+        assert_eq!(
+            (mean(&dice.all), mean(&dice.pos), mean(&dice.neg)),
             (Some(0.375), Some(0.25), Some(0.5))
         );
+        // As two images of two findings.
+        let pairs: Vec<Vec<Overlap>> = four().chunks(2).map(<[Overlap]>::to_vec).collect();
+        let of_pairs = Columns::of(&pairs, Overlap::iou);
+        assert_eq!(of_pairs.all, [[1.0 / 3.0, 0.0], [1.0, 0.0]]);
+        assert_eq!(of_pairs.neg, [vec![], vec![1.0, 0.0]]);
     }
 
     #[test]
@@ -170,17 +190,17 @@ mod tests {
         };
         let mut all = vec![positive; 145];
         all.extend(vec![Overlap::default(); 541]);
-        let iou = Columns::of(&all, Overlap::iou);
-        assert_eq!(mean(iou.all), Some(541.0 / 686.0));
+        let iou = Columns::of(&alone(all), Overlap::iou);
+        assert_eq!(mean(&iou.all), Some(541.0 / 686.0));
         assert_eq!(format!("{:.4}", 541.0 / 686.0), "0.7886");
-        assert_eq!((mean(iou.pos), mean(iou.neg)), (Some(0.0), Some(1.0)));
+        assert_eq!((mean(&iou.pos), mean(&iou.neg)), (Some(0.0), Some(1.0)));
     }
 
     #[test]
     fn no_images_of_a_kind_is_none_not_nan() {
-        let only_healthy = Columns::of(&[Overlap::default()], Overlap::iou);
-        assert_eq!(mean(only_healthy.pos), None);
-        assert_eq!(mean(Columns::of(&[], Overlap::dice).all), None);
+        let only_healthy = Columns::of(&[vec![Overlap::default()]], Overlap::iou);
+        assert_eq!(mean(&only_healthy.pos), None);
+        assert_eq!(mean(&Columns::of(&[], Overlap::dice).all), None);
     }
 
     #[test]

@@ -32,6 +32,13 @@ pub fn cut(counts: &Plane<u32>, share: f64) -> Plane<u8> {
     counts.map(|&count| u8::from(f64::from(count) > share * f64::from(top)))
 }
 
+/// The counts as a map that is above one half where [`cut`] at this share is 1: the same baseline for scores that cut a map themselves.
+pub fn map(counts: &Plane<u32>, share: f64) -> Plane<f32> {
+    let top = f64::from(counts.as_slice().iter().copied().max().unwrap_or(0).max(1));
+    // Shares of the largest, moved so that the cut lies at one half; counts are whole, so that nothing but the cut itself is there.
+    counts.map(|&count| (0.5 + (f64::from(count) / top - share) / 2.0) as f32)
+}
+
 /// That of the shares 0, 0.1 … 0.9 whose [`cut`] has the greatest mean IoU with those of the masks that are not empty.
 pub fn best_share(counts: &Plane<u32>, masks: &[Plane<u8>]) -> f64 {
     let score = |share: f64| -> f64 {
@@ -69,5 +76,9 @@ mod tests {
         assert_eq!(cut(&counts, share), mask(&[0]), "cutting at {share}");
         assert_eq!(cut(&counts, 0.0), mask(&[0, 1]));
         assert_eq!(cut(&super::counts(&[]), 0.5), mask(&[]));
+        for share in [0.0, 0.3, share, 0.9] {
+            let above = map(&counts, share).map(|&v| u8::from(v > 0.5));
+            assert_eq!(above, cut(&counts, share), "{share}");
+        }
     }
 }

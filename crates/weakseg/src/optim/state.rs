@@ -23,7 +23,10 @@ pub enum OptimError {
     #[error(transparent)]
     File(#[from] DataError),
     /// Not a state that this program wrote.
-    #[error("{}: not an optimizer state ({reason}); remove it to start training over", path.display())]
+    #[error(
+        "{}: not an optimizer state ({reason}); remove its folder to go on from the checkpoint before it",
+        path.display()
+    )]
     Format {
         /// The file.
         path: PathBuf,

@@ -37,11 +37,7 @@ impl PriorMask {
                 Prior::Masks if !masks.is_empty() => {
                     let counts = prior::counts(&masks);
                     let share = prior::best_share(&counts, &masks);
-                    let n = masks.len() as f32;
-                    (
-                        counts.map(|&count| count as f32 / n),
-                        prior::cut(&counts, share),
-                    )
+                    (prior::map(&counts, share), prior::cut(&counts, share))
                 }
                 Prior::Masks | Prior::Centre => above_half(centre()),
                 Prior::Lungs => above_half(mean_lungs(GRID)),

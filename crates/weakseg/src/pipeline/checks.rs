@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use weakseg_data::Cases;
+use weakseg_data::{Cases, Split};
 
 use super::plan::Plan;
+use super::steps::image_loss::image_loss;
 use super::steps::learner::Learner;
 use super::{Job, METHOD, RunDir, RunError, Span, Step, StepError};
 use crate::config::Training;
-use crate::train::check_shares;
+use crate::train::{Monitor, check_shares};
 
 /// Refuses a span that is none.
 pub(super) fn check_span(job: &Job<'_>) -> Result<(), StepError> {
@@ -66,7 +67,7 @@ pub(super) fn check_place(job: &Job<'_>, cases: &Cases) -> Result<(), StepError>
     }
 }
 
-/// Builds the sampler of every training among `steps`, and divides its steps among the devices: what cannot draw from these
+/// Builds the sampler of every training among `steps`, divides its steps among the devices, and weighs the classes: what cannot draw from these
 /// cases, or be divided, is found before any work.
 pub(super) fn check_trainings(
     job: &Job<'_>,
@@ -80,9 +81,30 @@ pub(super) fn check_trainings(
             let (section, training) = learner.settings(config);
             check_batch(section, training, drawn, learner)?;
             check_shares(step.name, training, 1 + job.further.len())?;
+            if learner == Learner::Classifier {
+                image_loss(config.classifier, cases)?;
+                check_monitor(training.monitor, cases)?;
+            }
         }
     }
     Ok(())
+}
+
+/// A figure that the validation split cannot give would be missed after the first epoch, which is lost then.
+fn check_monitor(monitor: Monitor, cases: &Cases) -> Result<(), StepError> {
+    let val: Vec<&[bool]> = cases.of(Split::Val).map(|case| &case.labels[..]).collect();
+    let both = |class: usize| {
+        let with = val.iter().filter(|labels| labels[class]).count();
+        0 < with && with < val.len()
+    };
+    if monitor != Monitor::Auroc || val.is_empty() || (0..cases.classes.len()).any(both) {
+        return Ok(());
+    }
+    Err(StepError::Config(
+        "classifier.training.monitor is \"auroc\", which asks for cases with and without a class, and the validation split has both of none; \
+         set it to \"loss\", or give the split both"
+            .to_owned(),
+    ))
 }
 
 /// A batch that no epoch can fill is a mistake: what was asked for is not what would be trained.

@@ -49,9 +49,10 @@ pub use run_error::RunError;
 pub use run_reader::RunReader;
 pub(crate) use run_reader::cases_of;
 use run_record::step_of;
+pub(crate) use run_record::{CONFIG, finished_folder, finished_outputs};
 pub use run_record::{Manifest, RunRecord, StepRecord};
-pub(crate) use run_record::{finished_folder, finished_outputs};
 pub use scores::{ScoreError, score_boxes, score_masks};
+pub(crate) use sections::rule_digest;
 
 /// One step of the method.
 #[derive(Debug)]
@@ -61,7 +62,8 @@ pub struct Step {
     /// What it does, in a line.
     pub does: &'static str,
     /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that only truth
-    /// is read by (`data.masks`, `data.resize_masks`, …) are read by the steps that score, and named nowhere.
+    /// is read by (`data.masks`, `data.resize_masks`, …) are read by the steps that score, and named nowhere. `cams`, `segmenter` and
+    /// `evaluate` are without what not all their readers read (`sections.rs`): that has names of its own, as `segmenter.rule`.
     pub sections: &'static [&'static str],
     /// Steps that it is made from: where one of them is another, it is another too.
     pub needs: &'static [&'static str],
@@ -101,7 +103,7 @@ pub const METHOD: [Step; 10] = [
     Step {
         name: "eval-cams",
         does: "score classifier and maps beside the trivial baselines",
-        sections: &["evaluate"],
+        sections: &["cams.rule", "evaluate"],
         needs: &["make-cams"],
         reads: &[],
         work: Work::Score(steps::eval_cams),
@@ -149,7 +151,7 @@ pub const METHOD: [Step; 10] = [
     Step {
         name: "evaluate",
         does: "predict and score the held-out cases",
-        sections: &["precision", "evaluate"],
+        sections: &["precision", "segmenter.rule", "evaluate"],
         needs: &["train-segmenter"],
         reads: &["train-classifier"],
         work: Work::Score(steps::evaluate),
@@ -157,7 +159,7 @@ pub const METHOD: [Step; 10] = [
     Step {
         name: "report",
         does: "gather every figure: report.json and report.html",
-        sections: &["title", "evaluate"],
+        sections: &["title", "evaluate", "evaluate.gallery"],
         needs: &["eval-cams", "eval-pseudo-labels", "evaluate"],
         reads: &["train-classifier", "make-cams", "make-pseudo-labels"],
         work: Work::Score(steps::report),

@@ -42,7 +42,8 @@ impl Who {
         )
     }
 
-    /// The mean of some values with its interval; no row where there are none.
+    /// The mean of all values of some images, of which one may have several or none, with its interval over the images; no row where
+    /// there are no values. Its `n` is that of the values.
     ///
     /// # Errors
     /// When a value is no figure.
@@ -50,14 +51,15 @@ impl Who {
         &self,
         subset: Subset,
         metric: Metric,
-        values: &[f64],
+        images: &[Vec<f64>],
         bootstrap: &Bootstrap,
     ) -> Result<Option<Row>, ReportError> {
-        let Some(mean) = mean(values.iter().copied()) else {
+        let Some(mean) = mean(images.iter().flatten().copied()) else {
             return Ok(None);
         };
-        let ci95 = bootstrap.of_mean(values).map(|i| [i.low, i.high]);
-        self.row(subset, metric, mean, ci95, values.len()).map(Some)
+        let ci95 = bootstrap.of_mean(images).map(|i| [i.low, i.high]);
+        let n = images.iter().map(Vec::len).sum();
+        self.row(subset, metric, mean, ci95, n).map(Some)
     }
 }
 
@@ -127,13 +129,21 @@ pub fn finding_rows(
     pixels: &BinaryCounts,
     bootstrap: &Bootstrap,
 ) -> Result<Vec<Row>, ReportError> {
-    let all: Vec<Overlap> = overlaps.iter().flatten().flatten().copied().collect();
+    let in_set = overlaps.first().map_or(0, Vec::len);
+    let of_image = |image: usize| {
+        overlaps
+            .iter()
+            .filter_map(move |finding| finding[image])
+            .collect()
+    };
+    let images: Vec<Vec<Overlap>> = (0..in_set).map(of_image).collect();
+    let all: Vec<Overlap> = images.iter().flatten().copied().collect();
     let mut rows = Vec::new();
     for (metric, score) in [
         (Metric::Iou, Overlap::iou as fn(&Overlap) -> f64),
         (Metric::Dice, Overlap::dice),
     ] {
-        let columns = Columns::of(&all, score);
+        let columns = Columns::of(&images, score);
         for (subset, values) in [
             (Subset::All, columns.all),
             (Subset::Pos, columns.pos),
@@ -142,21 +152,18 @@ pub fn finding_rows(
             rows.extend(who.mean_row(subset, metric, &values, bootstrap)?);
         }
     }
-    let mut images = BinaryCounts::default();
+    let mut calls = BinaryCounts::default();
     for overlap in &all {
-        images.record(overlap.prediction > 0, overlap.is_positive());
+        calls.record(overlap.prediction > 0, overlap.is_positive());
     }
-    let positive = (images.true_positive + images.false_negative) as usize;
-    let images_of_set = 0..overlaps.first().map_or(0, Vec::len);
-    let in_set = images_of_set
-        .filter(|&image| overlaps.iter().any(|finding| finding[image].is_some()))
-        .count();
+    let positive = (calls.true_positive + calls.false_negative) as usize;
+    let counted = images.iter().filter(|image| !image.is_empty()).count();
     for (metric, value, n) in [
-        (Metric::F1, pixels.f1(), in_set),
-        (Metric::Sensitivity, images.recall(), positive),
+        (Metric::F1, pixels.f1(), counted),
+        (Metric::Sensitivity, calls.recall(), positive),
         (
             Metric::Specificity,
-            images.specificity(),
+            calls.specificity(),
             all.len() - positive,
         ),
     ] {
@@ -166,8 +173,9 @@ pub fn finding_rows(
     }
     if names.len() > 1 {
         for (name, overlaps) in names.iter().zip(overlaps) {
-            let counted: Vec<Overlap> = overlaps.iter().flatten().copied().collect();
-            let values = Columns::of(&counted, Overlap::iou).pos;
+            let each = |overlap: &Option<Overlap>| overlap.iter().copied().collect();
+            let images: Vec<Vec<Overlap>> = overlaps.iter().map(each).collect();
+            let values = Columns::of(&images, Overlap::iou).pos;
             rows.extend(who.mean_row(Subset::class(name)?, Metric::Iou, &values, bootstrap)?);
         }
     }

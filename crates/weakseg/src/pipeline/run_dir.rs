@@ -14,8 +14,8 @@ use super::inventory::Inventory;
 use super::outputs::{self, Outputs};
 use super::run_error::RunError;
 use super::run_record::{
-    CONFIG, FORMAT, MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of,
-    made_nothing, other_seed, parse, started,
+    CONFIG, MANIFEST, Manifest, RECORD, RunRecord, STARTED, Started, StepRecord, folder_of,
+    format_in, made_nothing, other_seed, parse, started,
 };
 use super::sections::Sections;
 use super::{METHOD, Step, Work};
@@ -35,6 +35,7 @@ pub struct RunDir {
     device: String,
     seed: u64,
     data: Inventory,
+    format: u32,
     sections: Sections,
     _claim: Claim,
 }
@@ -46,7 +47,7 @@ pub struct RunDir {
 /// See [`RunError`].
 pub(super) fn check(root: &Path, config: &Config, from: usize) -> Result<(), RunError> {
     check_folder(root)?;
-    let sections = Sections::of(config);
+    let sections = Sections::of(config, format_in(root)?);
     let seed = other_seed(root, config.seed)?;
     for step in &METHOD[..from] {
         let Some(started) = started(root, step)? else {
@@ -66,7 +67,7 @@ impl RunDir {
     /// [`RunDir::write`].
     ///
     /// # Errors
-    /// When `base` is not there.
+    /// When `base` is not there, or `run.json` cannot be read.
     pub fn open(
         claim: Claim,
         config: &Config,
@@ -74,13 +75,15 @@ impl RunDir {
         data: Inventory,
         device: &str,
     ) -> Result<Self, RunError> {
+        let format = format_in(claim.root())?;
         Ok(Self {
             root: claim.root().to_owned(),
             base: relative(claim.root(), base)?,
             device: device.to_owned(),
             seed: config.seed,
             data,
-            sections: Sections::of(config),
+            format,
+            sections: Sections::of(config, format),
             _claim: claim,
         })
     }
@@ -368,7 +371,7 @@ impl RunDir {
         });
         let (device, versions) = self.made_with(&manifests, running);
         let record = RunRecord {
-            format: FORMAT,
+            format: self.format,
             versions,
             device,
             seed: self.seed,

@@ -15,7 +15,7 @@ pub(super) const MANIFEST: &str = "manifest.json";
 /// Says that it was begun.
 pub(super) const STARTED: &str = "started.json";
 /// The run's settings, every value spelled out.
-pub(super) const CONFIG: &str = "config.toml";
+pub(crate) const CONFIG: &str = "config.toml";
 /// Of the run.
 pub(super) const RECORD: &str = "run.json";
 
@@ -57,8 +57,8 @@ pub(super) struct Started {
     pub(super) seconds: f64,
 }
 
-/// Format of a run's folder.
-pub(super) const FORMAT: u32 = 1;
+/// Format of a run's folder; since the second, what only turns results into masks is in no training's digest.
+pub(super) const FORMAT: u32 = 2;
 
 /// `run.json`: the run as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,6 +169,14 @@ pub(super) fn made_nothing(root: &Path, step: &Step) -> Result<bool, RunError> {
         }
     }
     Ok(true)
+}
+
+/// Format of the run in `root`, which it keeps; that of new ones where there is none yet.
+pub(super) fn format_in(root: &Path) -> Result<u32, RunError> {
+    match root.join(RECORD).exists() {
+        true => Ok(RunRecord::read(root)?.format),
+        false => Ok(FORMAT),
+    }
 }
 
 /// In words, that the run in `root` has another seed; none if it has this one, or none yet.

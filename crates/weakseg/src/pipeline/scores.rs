@@ -160,6 +160,7 @@ pub fn score_boxes(
     let mut hits = Vec::new();
     let mut overlaps = Vec::new();
     for case in cases.of(who.split) {
+        let (mut hits_of_case, mut overlaps_of_case) = (Vec::new(), Vec::new());
         for finding in 0..cases.classes.len() {
             let boxes: Vec<Rectangle> = truth
                 .boxes(&case.id)
@@ -193,9 +194,11 @@ pub fn score_boxes(
                 ),
                 None => (Some(0.0), Some(0.0)),
             };
-            hits.extend(hit);
-            overlaps.extend(overlap);
+            hits_of_case.extend(hit);
+            overlaps_of_case.extend(overlap);
         }
+        hits.push(hits_of_case);
+        overlaps.push(overlaps_of_case);
     }
     let mut rows = Vec::new();
     for (metric, values) in [(Metric::HitRate, hits), (Metric::BoxIou, overlaps)] {

@@ -87,10 +87,16 @@ impl Curve {
                 .or_default();
             *sum = (sum.0 + value, sum.1 + 1);
         }
-        Ok([Chart::Loss, Chart::Metric, Chart::Rate, Chart::Norm]
-            .into_iter()
-            .filter_map(|chart| chart.curve(step, &epochs))
-            .collect())
+        Ok([
+            Chart::Loss,
+            Chart::Share,
+            Chart::Metric,
+            Chart::Rate,
+            Chart::Norm,
+        ]
+        .into_iter()
+        .filter_map(|chart| chart.curve(step, &epochs))
+        .collect())
     }
 }
 
@@ -101,6 +107,8 @@ type Samples = BTreeMap<(Chart, String, String), BTreeMap<u64, (f64, u64)>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Chart {
     Loss,
+    /// Of the loss, where it is a sum.
+    Share,
     Metric,
     Rate,
     /// Of the gradient, whose scale would flatten every score beside it.
@@ -110,7 +118,9 @@ enum Chart {
 impl Chart {
     fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
-        if name.contains("loss") {
+        if name.starts_with("loss/") {
+            Chart::Share
+        } else if name.contains("loss") {
             Chart::Loss
         } else if name.starts_with("lr") || name.contains("learning_rate") {
             Chart::Rate
@@ -152,11 +162,16 @@ impl Chart {
             Chart::Norm => "norm of the gradient".to_owned(),
             _ if one_name && self != Chart::Rate => first,
             Chart::Loss => "losses".to_owned(),
+            Chart::Share => "shares of the loss".to_owned(),
             Chart::Metric => "metrics".to_owned(),
             Chart::Rate => "learning rate".to_owned(),
         };
+        let more = match mine().count().saturating_sub(MAX_SERIES) {
+            0 => String::new(),
+            more => format!(" ({more} more in metrics.jsonl)"),
+        };
         Some(Curve {
-            title: format!("{step}: {what}"),
+            title: format!("{step}: {what}{more}"),
             series,
         })
     }
@@ -216,6 +231,33 @@ mod tests {
         );
         let names: Vec<&str> = curves[0].series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["train", "val"]);
+    }
+
+    #[test]
+    fn shares_of_a_loss_have_a_chart_of_their_own_that_says_what_it_leaves_out() {
+        let shares = ["a", "b", "c", "d"].map(|kind| format!("loss/{kind}"));
+        let of = |split: &'static str| shares.iter().map(move |name| line(1, split, name, "0.1"));
+        let lines = [
+            line(1, "train", "loss", "0.4"),
+            line(1, "val", "loss", "0.5"),
+        ];
+        let lines: Vec<String> = lines
+            .into_iter()
+            .chain(of("train"))
+            .chain(of("val"))
+            .collect();
+        let curves = parse(&(lines.join("\n") + "\n")).expect("metrics");
+        let charts = curves.iter().map(|c| (c.title.as_str(), c.series.len()));
+        assert_eq!(
+            charts.collect::<Vec<_>>(),
+            [
+                ("train-classifier: loss", 2),
+                (
+                    "train-classifier: shares of the loss (2 more in metrics.jsonl)",
+                    6
+                )
+            ]
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use weakseg_models::weights::{Metadata, load_safetensors, save_safetensors};
 
 use super::Place;
 pub use super::error::CheckpointError;
-use super::error::anew;
+use super::error::without;
 pub use super::state::State;
 use super::state::{ANOTHER, damaged, part, place_of};
 use crate::digest::digest;
@@ -182,7 +182,6 @@ pub fn is_there(folder: &Path) -> Result<bool, DataError> {
 /// # Errors
 /// When it is damaged or does not fit the network: training never starts over silently.
 pub fn resume<M: Module>(
-    step: &str,
     folder: &Path,
     network: M,
     mut optimizer: Optimizer,
@@ -204,7 +203,10 @@ pub fn resume<M: Module>(
                 Ok(all) if all.len() > 1 => {
                     "remove this folder to go on from the one before it".to_owned()
                 }
-                _ => format!("there is none before it: put it back, or {}", anew(step)),
+                _ => format!(
+                    "there is none before it: put it back, or {}",
+                    without(&path)
+                ),
             },
             path,
             file,
@@ -231,7 +233,6 @@ pub fn resume<M: Module>(
 /// # Errors
 /// When the checkpoint is gone, damaged or of another network.
 pub fn best_network<M: Module>(
-    step: &str,
     folder: &Path,
     epoch: usize,
     network: &M,
@@ -240,7 +241,6 @@ pub fn best_network<M: Module>(
     let no_best = |why: String| CheckpointError::NoBest {
         path: path.clone(),
         why,
-        step: step.to_owned(),
     };
     if !path.exists() {
         return Err(no_best("is gone".to_owned()));

@@ -1,6 +1,6 @@
 //! Why a training ends without its network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorReadError;
 use weakseg_data::DataError;
@@ -38,15 +38,13 @@ pub enum CheckpointError {
     #[error(
         "{}: epoch {epochs} is over, as metrics.jsonl beside it tells, and there is no checkpoint to go on from; put it back, or \
          {}",
-        path.display(), anew(step)
+        path.display(), without(path)
     )]
     Gone {
         /// The folder of the checkpoints.
         path: PathBuf,
         /// Epochs that were over.
         epochs: usize,
-        /// What is trained.
-        step: String,
     },
     /// Written by a later version.
     #[error("{}: written by a later version of weakseg (format {found}, this one reads up to {FORMAT}); go on with that \
@@ -58,14 +56,12 @@ pub enum CheckpointError {
         found: u64,
     },
     /// The best epoch's checkpoint is of no use.
-    #[error("{}: the checkpoint of the best epoch {why}; {}", path.display(), anew(step))]
+    #[error("{}: the checkpoint of the best epoch {why}; {}", path.display(), without(path))]
     NoBest {
         /// The checkpoint.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
-        /// What is trained.
-        step: String,
     },
 }
 
@@ -183,9 +179,19 @@ pub enum TrainError {
     Other(String),
 }
 
-/// In words, how a step is made again.
+/// In words, how a step is made again with other settings; with the same ones a step that was only begun would go on.
 pub(super) fn anew(step: &str) -> String {
     format!("begin this step anew: `weakseg run` with `--from {step}`")
+}
+
+/// In words, how a step is made again whose checkpoints, `folder` or one in it, are of no use.
+pub(super) fn without(folder: &Path) -> String {
+    let mut above = folder.ancestors();
+    let step = above
+        .find(|folder| folder.ends_with("checkpoints"))
+        .and_then(Path::parent)
+        .unwrap_or(folder);
+    format!("remove {} to begin this step anew", step.display())
 }
 
 /// The section of the settings of a training.

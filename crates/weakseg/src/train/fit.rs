@@ -84,7 +84,7 @@ fn train<'scope, L: Lesson + 'scope>(
         .check_groups(&network)
         .map_err(CheckpointError::from)?;
     let checkpoints = plan.folder.join("checkpoints");
-    let mut course = checkpoint::resume(plan.name, &checkpoints, network, optimizer)?;
+    let mut course = checkpoint::resume(&checkpoints, network, optimizer)?;
     check_start(&checkpoints, plan)?;
     let replicas = Replicas::start(scope, lesson, &course.network, plan.further)?;
     let log = MetricLog::open(plan.folder, course.state.place.epoch)?;
@@ -171,7 +171,6 @@ fn check_start(checkpoints: &Path, plan: &Fit<'_>) -> Result<(), CheckpointError
             return Err(CheckpointError::Gone {
                 path: checkpoints.to_owned(),
                 epochs,
-                step: plan.name.to_owned(),
             });
         }
     }
@@ -306,10 +305,5 @@ fn chosen<M: Module>(
         "{} takes epoch {epoch} of {epochs}, the best ({figure:.4})",
         plan.name
     ));
-    Ok(checkpoint::best_network(
-        plan.name,
-        checkpoints,
-        epoch,
-        &network,
-    )?)
+    Ok(checkpoint::best_network(checkpoints, epoch, &network)?)
 }

@@ -91,7 +91,7 @@ impl MetricLog {
             serde_json::from_str(line).map_err(|error| DataError::Unreadable {
                 path: path.to_owned(),
                 problem: format!("line {number} is no figure ({error})"),
-                remedy: "put the file back, or repeat its step with --from".to_owned(),
+                remedy: "put the file back, or remove its folder to do its step again".to_owned(),
             })
         };
         (1..).zip(text[..whole].lines()).map(figure).collect()

@@ -17,6 +17,12 @@ pub enum Monitor {
     Auroc,
     /// Mean F1 score over the classes at a probability of one half; higher is better. For the classifier.
     F1,
+    /// Dice of the pixels of all images, the mean over findings, or over classes without the background; higher is better. For the
+    /// segmentation network, against pseudo-labels.
+    Dice,
+    /// Intersection over union of the pixels of all images, the mean over findings, or over classes with the background; higher is
+    /// better. For the segmentation network, against pseudo-labels.
+    Miou,
 }
 
 impl Monitor {
@@ -26,6 +32,17 @@ impl Monitor {
             Self::Loss => "loss",
             Self::Auroc => "auroc",
             Self::F1 => "f1",
+            Self::Dice => "dice",
+            Self::Miou => "miou",
+        }
+    }
+
+    /// Those that a step has: `classifier`, `irn` or `segmenter`.
+    pub(crate) fn of(section: &str) -> &'static [Self] {
+        match section {
+            "classifier" => &[Self::Loss, Self::Auroc, Self::F1],
+            "segmenter" => &[Self::Loss, Self::Dice, Self::Miou],
+            _ => &[Self::Loss],
         }
     }
 
@@ -33,7 +50,7 @@ impl Monitor {
     pub fn better(self) -> Better {
         match self {
             Self::Loss => Better::Lower,
-            Self::Auroc | Self::F1 => Better::Higher,
+            Self::Auroc | Self::F1 | Self::Dice | Self::Miou => Better::Higher,
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Tuning {
     pub draws: usize,
     /// Digests of what the steps had written that were read, by their names.
     pub inputs: BTreeMap<String, String>,
+    /// Digests of the settings by which the run made masks of it, by the names of their sections; none of earlier versions.
+    #[serde(default)]
+    pub rules: BTreeMap<String, String>,
     /// The stages that the run has finished.
     pub stages: Vec<StageTuning>,
     /// Steps that it has not, whose work was therefore not tuned.
@@ -67,6 +70,14 @@ impl Stage {
         match self {
             Self::Cam => "make-cams",
             Self::Segmentation => "train-segmenter",
+        }
+    }
+
+    /// The section of the configuration that its rule stands in.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Cam => "cams",
+            Self::Segmentation => "segmenter",
         }
     }
 

@@ -36,7 +36,7 @@ use weakseg_data::{Cases, LabelSpace, Split};
 use crate::cam::Threshold;
 use crate::config::Config;
 use crate::metrics::Bootstrap;
-use crate::pipeline::{StepError, cases_of, choose_precision, finished_outputs};
+use crate::pipeline::{StepError, cases_of, choose_precision, finished_outputs, rule_digest};
 use crate::progress::{Progress, Stop};
 use measure::Source;
 
@@ -102,6 +102,7 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
         seed: job.plan.seed,
         draws: job.plan.draws,
         inputs: BTreeMap::new(),
+        rules: BTreeMap::new(),
         stages: Vec::new(),
         unfinished: Vec::new(),
     };
@@ -120,6 +121,9 @@ pub fn tune(job: &Job<'_>) -> Result<Tuning, TuneError> {
             continue;
         };
         tuning.inputs.insert(step.to_owned(), outputs);
+        let section = stage.section();
+        let rule = rule_digest(job.config, section);
+        tuning.rules.insert(section.to_owned(), rule);
         let (own, lowest_gate) = own_rule(job.config, stage);
         let cuts = Cuts::of_stage(stage, &own);
         let material = Material {

@@ -15,10 +15,7 @@ pub struct Settings {
 
 /// The keys in which a rule differs from the run's own.
 pub fn settings(stage: Stage, own: &Rule, rule: &Rule) -> Settings {
-    let section = match stage {
-        Stage::Cam => "cams",
-        Stage::Segmentation => "segmenter",
-    };
+    let section = stage.section();
     let mut set = Vec::new();
     let mut remarks = Vec::new();
     if rule.threshold != own.threshold {
@@ -46,14 +43,27 @@ pub fn settings(stage: Stage, own: &Rule, rule: &Rule) -> Settings {
             ));
         }
     }
-    if stage == Stage::Cam && !set.is_empty() {
-        remarks.push(
-            "cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not the network; but \
-             they belong to make-cams, and another value does that step and all after it again."
-                .to_owned(),
-        );
+    if !set.is_empty() {
+        remarks.push(cost(stage, rule.gate != own.gate).to_owned());
     }
     Settings { set, remarks }
+}
+
+/// What another value of a rule does again.
+fn cost(stage: Stage, gate: bool) -> &'static str {
+    match (stage, gate) {
+        (Stage::Cam, false) => {
+            "With --only eval-cams this run's maps are scored so: cams.threshold changes that alone, not the pseudo-labels and not the \
+             network."
+        }
+        (Stage::Cam, true) => {
+            "cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not the network; but \
+             cams.gate belongs to make-cams, and another value does that step and all after it again."
+        }
+        (Stage::Segmentation, _) => {
+            "With --from evaluate this run's network is used so: nothing is trained for it."
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,7 +99,7 @@ mod tests {
                 "segmenter.triplet.min_area=0.005"
             ]
         );
-        assert!(found.remarks.is_empty());
+        assert!(found.remarks[0].contains("nothing is trained"));
         let same = settings(Stage::Cam, &rule, &rule);
         assert_eq!(same, Settings::default());
         let otsu = Rule {
@@ -98,7 +108,9 @@ mod tests {
         };
         let found = settings(Stage::Cam, &OWN, &otsu);
         assert_eq!(found.set, ["cams.threshold=otsu"]);
-        assert!(found.remarks[0].contains("not the network"));
+        assert!(found.remarks[0].starts_with("With --only eval-cams"));
+        let found = settings(Stage::Cam, &OWN, &Rule { gate: 0.5, ..otsu });
+        assert!(found.remarks[0].contains("belongs to make-cams"));
     }
 
     /// What is handed out is taken by a configuration, and makes the rule.

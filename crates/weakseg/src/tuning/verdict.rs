@@ -256,7 +256,7 @@ mod tests {
              go on with the first draw's, which gained 0.100"
         );
         assert_eq!(found.settings, ["segmenter.threshold=0.3"]);
-        assert!(found.remarks.is_empty());
+        assert!(found.remarks[0].contains("--from evaluate"));
     }
 
     #[test]

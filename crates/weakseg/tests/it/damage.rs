@@ -224,7 +224,7 @@ fn checkpoints() {
         let optimizer = OptimConfig::adam(OptimKind::Adam, 0.01, 0.0);
         let optimizer = Optimizer::new(&optimizer, Vec::new());
         let checkpoints = folder.path().join("checkpoints");
-        let course = checkpoint::resume("toy", &checkpoints, Toy::new(&device), optimizer);
+        let course = checkpoint::resume(&checkpoints, Toy::new(&device), optimizer);
         assert_eq!(
             course.map_err(told)?.state.place,
             Place { epoch: 2, step: 0 }

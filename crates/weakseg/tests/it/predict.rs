@@ -179,3 +179,39 @@ fn a_model_file_says_that_it_is_not_gated() {
     untrained(folder.path(), LabelSpace::Findings, &["segmenter.gate=0.0"]);
     assert_eq!((lost(&file), lost(folder.path())), (None, None));
 }
+
+/// The CRF sees the image: what the network makes of noise is smoother behind it, and is in the form that it was.
+#[test]
+fn a_dense_crf_refines_the_probabilities() {
+    for space in [LabelSpace::Findings, LabelSpace::Exclusive] {
+        let folder = tempfile::tempdir().expect("a folder");
+        untrained(folder.path(), space, &[]);
+        let plain = predict(folder.path(), &image());
+        untrained(folder.path(), space, &["segmenter.crf={}"]);
+        let refined = predict(folder.path(), &image());
+        assert_eq!(refined.scores.channels(), plain.scores.channels());
+        assert!(
+            refined
+                .scores
+                .as_slice()
+                .iter()
+                .all(|p| (0.0..=1.0).contains(p))
+        );
+        let spread = |scores: &Stack<f32>| {
+            let plane = scores.plane(0);
+            let steps = plane.windows(2).map(|pair| (pair[0] - pair[1]).abs());
+            let range = plane
+                .iter()
+                .fold(0.0, |range: f32, p| range.max((p - plane[0]).abs()));
+            steps.sum::<f32>() / range
+        };
+        let (before, after) = (spread(&plain.scores), spread(&refined.scores));
+        assert!(after < before, "{space:?} {after} {before}");
+        if space == LabelSpace::Exclusive {
+            for at in 0..refined.scores.plane(0).len() {
+                let sum: f32 = (0..3).map(|class| refined.scores.plane(class)[at]).sum();
+                assert!((sum - 1.0).abs() < 1e-4, "{sum}");
+            }
+        }
+    }
+}

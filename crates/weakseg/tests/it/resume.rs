@@ -193,6 +193,7 @@ fn the_segmenter_watches_pseudo_labels_of_the_validation_split() {
     let config = config(&[
         "segmenter.training.epochs=2",
         "segmenter.training.select=best",
+        "segmenter.training.monitor=dice",
         "segmenter.training.ema=0.5",
     ]);
     let until = "train-segmenter";
@@ -200,16 +201,25 @@ fn the_segmenter_watches_pseudo_labels_of_the_validation_split() {
     let run = folder.path().join("run");
     let log =
         |step: &str| std::fs::read_to_string(run.join(step).join("metrics.jsonl")).expect("a log");
-    let watched = |text: &str| {
-        let of = |line: &&str| line.contains("\"val\"") && line.contains("\"loss\"");
-        text.lines().filter(of).count()
+    let watched = |step: &str, name: &str| -> Vec<f64> {
+        let lines = log(step);
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines
+            .filter(|line| line["split"] == "val" && line["name"] == name)
+            .map(|line| line["value"].as_f64().expect("a number"))
+            .collect()
     };
-    assert_eq!(watched(&log("08-train-segmenter")), 2);
-    assert_eq!(
-        watched(&log("05-train-irn")),
-        0,
-        "IRNet has no validation figures"
-    );
+    for name in ["loss", "dice", "miou"] {
+        assert_eq!(watched("08-train-segmenter", name).len(), 2, "{name}");
+        let none = watched("05-train-irn", name);
+        assert!(none.is_empty(), "IRNet has no validation figures");
+    }
+    let dice = watched("08-train-segmenter", "dice");
+    let best = usize::from(dice[1] > dice[0]) + 1;
+    let folder = run.join(format!("08-train-segmenter/checkpoints/best/{best:05}"));
+    assert!(folder.is_dir(), "{dice:?}");
     for (step, loss) in [
         ("01-train-classifier", "train/loss"),
         ("05-train-irn", "train/loss"),
@@ -247,7 +257,7 @@ fn a_damaged_checkpoint_is_refused() {
     for words in [
         "network.safetensors does not match its digest",
         "there is none before it",
-        "--from train-classifier",
+        "01-train-classifier to begin this step anew",
     ] {
         assert!(text.contains(words), "{words} is not in: {text}");
     }
@@ -306,6 +316,10 @@ fn a_damaged_checkpoint_is_refused() {
     std::fs::write(newest.join("network.safetensors"), "x").expect("written");
     let text = go(&StopAfter::new(NEVER)).expect_err("damaged").to_string();
     assert!(text.contains("to go on from the one before it"), "{text}");
+    // What is told where there is none before it helps.
+    let step = checkpoints.parent().expect("the step's folder");
+    std::fs::remove_dir_all(step).expect("removed");
+    go(&StopAfter::new(NEVER)).expect("begun anew");
 }
 
 /// As a stop leaves it that comes before the first batch.
@@ -352,7 +366,7 @@ fn a_training_that_lost_its_checkpoints_does_not_begin_again() {
     std::fs::remove_dir_all(checkpoints).expect("removed");
     let text = go(NEVER).expect_err("all is gone").to_string();
     assert!(
-        text.contains("epoch 2 is over") && text.contains("--from"),
+        text.contains("epoch 2 is over") && text.contains("01-train-classifier to begin"),
         "{text}"
     );
 }

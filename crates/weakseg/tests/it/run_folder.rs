@@ -7,9 +7,10 @@ use weakseg::config::{Config, resolve};
 use weakseg::pipeline::{
     Claim, Inventory, Job, METHOD, RunDir, RunError, RunRecord, Span, Step, StepError,
 };
+use weakseg::predict::Predictor;
 use weakseg::progress::Progress;
 
-use crate::tiny::{Files, StopAfter, again, all_files, config, repeat, run_until};
+use crate::tiny::{Files, StopAfter, again, all_files, config, few, repeat, run_until};
 
 /// Opens a run of no data in particular, to be done again from number `from` on.
 fn open(root: &Path, config: &Config, from: usize) -> Result<RunDir, RunError> {
@@ -94,6 +95,80 @@ fn what_truth_is_read_by_may_change_and_costs_no_training() {
         .iter()
         .map(|step| run.finished(step).expect("read").is_some());
     assert_eq!(Vec::from_iter(finished), [true, true, false]);
+}
+
+/// Thresholds are read where masks are made and scored: another one costs that step, and no training.
+#[test]
+fn how_masks_are_made_may_change_and_costs_no_training() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("run");
+    let watch = StopAfter::new(0);
+    let until = |sets: &[&str], until: &str| {
+        run_until(folder.path(), "run", &few(sets), until, &watch).map_err(|e| e.to_string())
+    };
+    until(&[], "report").expect("a run");
+    let before = all_files(&run);
+    let rule = ["segmenter.threshold=0.000001", "segmenter.flip=false"];
+    let refused = until(&rule, "report").expect_err("another rule");
+    for words in [
+        "segmenter.threshold was 0.5, is 1e-6",
+        "segmenter.flip was true, is false",
+        "--only evaluate",
+    ] {
+        assert!(refused.contains(words), "{words} is not in: {refused}");
+    }
+    assert!(before == all_files(&run));
+    // What was trained is read and left as it is.
+    again(
+        folder.path(),
+        "run",
+        &few(&rule),
+        ["evaluate", "report"],
+        &watch,
+    )
+    .expect("scored anew");
+    let after = all_files(&run);
+    let differ = |step: &str| {
+        let of = |files: &Files| -> Files {
+            let of = files.iter().filter(|(name, _)| name.starts_with(step));
+            of.map(|(name, bytes)| (name.clone(), bytes.clone()))
+                .collect()
+        };
+        of(&before) != of(&after)
+    };
+    assert!(!differ("08-train-segmenter") && !differ("03-eval-cams"));
+    assert!(differ("09-evaluate") && differ("report.json"));
+    // The run's folder has the rule that it is set to now, the network's file that of its training.
+    let rule_of = |path: &Path| {
+        let model = Predictor::open(path, &Device::flex()).expect("a model");
+        model.card().rule.threshold
+    };
+    let file = run.join("08-train-segmenter/model.safetensors");
+    assert_eq!((rule_of(&run), rule_of(&file)), (0.000001, 0.5));
+
+    let maps = [&rule[..], &["cams.threshold=otsu"]].concat();
+    let refused = until(&maps, "report").expect_err("another threshold");
+    assert!(
+        refused.contains("cams.threshold was 0.3, is \"otsu\"")
+            && refused.contains("--only eval-cams"),
+        "{refused}"
+    );
+    again(
+        folder.path(),
+        "run",
+        &few(&maps),
+        ["eval-cams", "eval-cams"],
+        &watch,
+    )
+    .expect("scored");
+    until(&maps, "report").expect("the report is gathered anew");
+    let now = all_files(&run);
+    let same = |step: &str| {
+        let mut names = now.keys().filter(|name| name.starts_with(step));
+        names.all(|name| now.get(name) == after.get(name))
+    };
+    assert!(same("02-make-cams") && same("08-train-segmenter") && same("09-evaluate"));
+    assert!(!same("03-eval-cams") && !same("report.json"));
 }
 
 #[test]
@@ -555,10 +630,10 @@ fn a_refused_call_leaves_a_run_as_it_was() {
     refused(&["seed=7"], "make-cams", "report", "seed was 0, is 7");
     let record = run.join("run.json");
     let kept = std::fs::read_to_string(&record).expect("a record");
-    let newer = kept.replace("\"format\": 1", "\"format\": 2");
+    let newer = kept.replace("\"format\": 2", "\"format\": 3");
     std::fs::write(&record, newer).expect("written");
     let words =
-        "a run of a later version of weakseg (format 2 in run.json, this one knows up to 1)";
+        "a run of a later version of weakseg (format 3 in run.json, this one knows up to 2)";
     refused(&[], "train-classifier", "report", words);
     std::fs::write(&record, kept).expect("put back");
     // Maps are no longer as they were written.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use weakseg::mask_rule::MaskRule;
 use weakseg::predict::Predictor;
 use weakseg_data::{Tone, View, atomic};
 
@@ -15,13 +16,13 @@ use crate::exit::usage;
 pub struct MadeBy {
     /// The model as it was named: for the reader, another path may lead to the same.
     model: String,
-    /// SHA-256 of the segmentation network's file, which has the settings below and all others too.
+    /// SHA-256 of the segmentation network's file, which has all settings but the rule.
     segmenter: String,
     /// SHA-256 of the classifier's file, if it gates.
     classifier: Option<String>,
-    threshold: f64,
-    /// 0 where nothing is gated.
-    gate: f64,
+    /// Its gate is 0 where nothing is gated.
+    #[serde(flatten)]
+    rule: MaskRule,
     size: usize,
     tone: Tone,
     frame: Option<NonZeroU32>,
@@ -36,8 +37,10 @@ impl MadeBy {
             model: model.display().to_string(),
             segmenter,
             classifier,
-            threshold: card.threshold,
-            gate: predictor.gate().unwrap_or(0.0),
+            rule: MaskRule {
+                gate: predictor.gate().unwrap_or(0.0),
+                ..card.rule.clone()
+            },
             size: card.size,
             tone: view.tone,
             frame: view.frame,
@@ -92,8 +95,12 @@ impl MadeBy {
         let same = [
             ("segmenter", self.segmenter == other.segmenter),
             ("classifier", self.classifier == other.classifier),
-            ("threshold", self.threshold == other.threshold),
-            ("gate", self.gate == other.gate),
+            ("threshold", self.rule.threshold == other.rule.threshold),
+            ("triplet", self.rule.triplet == other.rule.triplet),
+            ("min_area", self.rule.min_area == other.rule.min_area),
+            ("gate", self.rule.gate == other.rule.gate),
+            ("flip", self.rule.flip == other.rule.flip),
+            ("crf", self.rule.crf == other.rule.crf),
             ("size", self.size == other.size),
             ("tone", self.tone == other.tone),
             ("frame", self.frame == other.frame),

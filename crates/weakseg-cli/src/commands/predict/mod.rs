@@ -2,6 +2,7 @@
 
 mod made_by;
 mod outputs;
+mod record;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ const BATCH: usize = 4;
 ///
 /// Everything has the size of its image and is named after it: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings, with
 /// class numbers as values; the other formats go to folders and files below OUT of their own. OUT takes the predictions of one
-/// model alone, which OUT/model.json names.
+/// model alone, which OUT/model.json names; OUT/predicted.jsonl tells which image each mask is of, and no mask that was changed, or is of
+/// another image, is written over. A call that was stopped begins again with its first image.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -105,7 +107,7 @@ impl Predict {
         let mut unnoted = Some(made_by);
         let mut outputs = Outputs::new(&self.out, &self.formats, predictor.classes(), view.frame)?;
         match MadeBy::is_noted(&self.out) {
-            true => outputs.check_tables(&list.images)?,
+            true => outputs.check_noted(&list.images)?,
             false => outputs.check_new(&list.images)?,
         }
         let stop = interrupt::stop()?;
@@ -121,7 +123,7 @@ impl Predict {
             if stop.asked() {
                 // Of what is done the tables tell, as its masks do.
                 if unnoted.is_none() {
-                    outputs.finish()?;
+                    outputs.finish_so_far()?;
                 }
                 let (done, total) = (number * BATCH, list.images.len());
                 return Err(Stopped {

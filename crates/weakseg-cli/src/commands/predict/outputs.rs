@@ -17,6 +17,7 @@ use weakseg_data::{
     write_segmentation,
 };
 
+use super::record::Record;
 use crate::exit::usage;
 
 /// The name of the COCO document.
@@ -84,6 +85,7 @@ pub struct Outputs<'a> {
     /// Run lengths of each class.
     runs: Vec<EncodedMasks>,
     seen: Vec<Seen>,
+    record: Record,
 }
 
 impl<'a> Outputs<'a> {
@@ -114,6 +116,7 @@ impl<'a> Outputs<'a> {
             store: MaskStore::new(folder, classes.clone()),
             runs: vec![EncodedMasks::new(TableForm::Siim); classes.len()],
             seen: Vec::new(),
+            record: Record::read(folder)?,
         })
     }
 
@@ -136,12 +139,53 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
+    /// Refuses a folder in which masks of these images were changed, or are of other images of their names, or whose tables tell of
+    /// others.
+    ///
+    /// # Errors
+    /// [`crate::exit::Usage`]; another error for a file that cannot be read.
+    pub fn check_noted(&self, images: &[PathBuf]) -> Result<()> {
+        for image in images {
+            let id = id(image);
+            self.record.check(&id, image, &self.kept(&id)?)?;
+        }
+        self.check_tables(images)
+    }
+
+    /// The files of an image that somebody may correct by hand.
+    fn kept(&self, id: &str) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        if self.wants(Format::Mask) {
+            files.extend(self.store.paths(id)?);
+        }
+        if self.wants(Format::Seg) {
+            files.push(self.file("seg", id, "dcm"));
+        }
+        Ok(files)
+    }
+
     /// Refuses a folder whose tables tell of images that are not among these: their rows would be lost.
     ///
     /// # Errors
     /// [`crate::exit::Usage`]; another error for a table that cannot be read.
-    pub fn check_tables(&self, images: &[PathBuf]) -> Result<()> {
+    fn check_tables(&self, images: &[PathBuf]) -> Result<()> {
         let ids: BTreeSet<String> = images.iter().map(|image| id(image)).collect();
+        for (path, names) in self.told()? {
+            let lost = names.iter().filter(|name| !ids.contains(*name)).count();
+            if lost > 0 {
+                return usage(format!(
+                    "{}: tells of {} that this call does not predict, and would no longer; name all images in one call, or give \
+                     another --out",
+                    path.display(),
+                    counted(lost, "image")
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables that are there already of those that are wanted, and the ids that they tell of.
+    fn told(&self) -> Result<Vec<(PathBuf, BTreeSet<String>)>> {
         let mut told = Vec::new();
         if self.wants(Format::Rle) {
             for path in (0..self.classes.len()).map(|class| self.table(class)) {
@@ -155,18 +199,7 @@ impl<'a> Outputs<'a> {
         if self.wants(Format::Coco) && document.exists() {
             told.push((document.clone(), names_in(&document)?));
         }
-        for (path, names) in told {
-            let lost = names.iter().filter(|name| !ids.contains(*name)).count();
-            if lost > 0 {
-                return usage(format!(
-                    "{}: tells of {} that this call does not predict, and would no longer; name all images in one call, or give \
-                     another --out",
-                    path.display(),
-                    counted(lost, "image")
-                ));
-            }
-        }
-        Ok(())
+        Ok(told)
     }
 
     /// All that is written of an image or for all of them.
@@ -239,6 +272,11 @@ impl<'a> Outputs<'a> {
         }
         if self.wants(Format::Coco) {
             self.coco(&item.id, name.into_owned(), prediction);
+        }
+        let mut written = self.kept(&item.id)?;
+        written.retain(|file| file.exists());
+        if !written.is_empty() {
+            self.record.add(&item.id, path, &written)?;
         }
         Ok(item)
     }
@@ -332,7 +370,25 @@ impl<'a> Outputs<'a> {
             .collect())
     }
 
-    /// Writes what all images share, or all that were done so far.
+    /// Writes what the images that were done so far share, but over no table that tells of more: it is of the same model, and what it tells
+    /// of these images is the same.
+    ///
+    /// # Errors
+    /// When a table cannot be read or written.
+    pub fn finish_so_far(self) -> Result<()> {
+        let mut done: BTreeSet<&str> = self.seen.iter().map(|seen| seen.name.as_str()).collect();
+        done.extend(self.runs.iter().flat_map(EncodedMasks::ids));
+        let tells_more = self
+            .told()?
+            .iter()
+            .any(|(_, ids)| ids.iter().any(|id| !done.contains(id.as_str())));
+        match tells_more {
+            true => Ok(()),
+            false => self.finish(),
+        }
+    }
+
+    /// Writes what all images share.
     pub fn finish(self) -> Result<()> {
         if let Some(path) = self.legend() {
             atomic::write(&path, legend(&self.classes.names).as_bytes())?;

@@ -242,7 +242,9 @@ pub fn normalize<N: Size>(
             value += shortcut[at];
         }
         if comptime!(relu) {
-            value = max(value, Vector::<f32, N>::zeroed());
+            // Not `max`, which may take the zero where the value is NaN: a network that diverged must not look well.
+            let zero = Vector::<f32, N>::zeroed();
+            value = select_many(value.less_equal(&zero), zero, value);
         }
         out[at] = value;
     }
@@ -259,7 +261,8 @@ fn reached<N: Size>(
     let zero = Vector::<f32, N>::zeroed();
     if comptime!(relu) {
         let before = (x - line.mean) * line.scale + line.shift;
-        select_many(before.greater_than(&zero), gradient, zero)
+        // So that a NaN stays one.
+        select_many(before.less_equal(&zero), zero, gradient)
     } else {
         gradient
     }

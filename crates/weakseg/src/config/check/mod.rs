@@ -70,10 +70,13 @@ impl Config {
             ("segmenter", &self.segmenter.training),
         ] {
             self.check_padding(name, training)?;
-            if name != "classifier" && training.monitor != Monitor::Loss {
+            let monitors = Monitor::of(name);
+            if !monitors.contains(&training.monitor) {
+                let names: Vec<&str> = monitors.iter().map(|m| m.name()).collect();
                 return Err(format!(
-                    "{name}.training.monitor is \"{}\", which only the classifier has; expected \"loss\"",
-                    training.monitor.name()
+                    "{name}.training.monitor is \"{}\", which this step does not have; expected {}",
+                    training.monitor.name(),
+                    names.join(", ")
                 ));
             }
         }

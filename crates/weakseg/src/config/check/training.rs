@@ -76,7 +76,7 @@ mod tests {
             .skip(1)
             .map(|rest| rest.split("```").next().expect("a block"))
             .collect();
-        assert_eq!(examples.len(), 10);
+        assert_eq!(examples.len(), 12);
         for example in examples {
             let table = format!("{example}\n[data]\nkind = \"phantom\"\n");
             resolve(table.parse().expect("TOML"), "docs/training.md", None, &[]).expect(example);
@@ -211,9 +211,16 @@ mod tests {
             ),
             (
                 "irn.training.monitor=f1",
-                "irn.training.monitor is \"f1\", which only the classifier has",
+                "irn.training.monitor is \"f1\", which this step does not have; expected loss",
             ),
-            ("segmenter.training.monitor=auroc", "expected \"loss\""),
+            (
+                "segmenter.training.monitor=auroc",
+                "expected loss, dice, miou",
+            ),
+            (
+                "classifier.training.monitor=dice",
+                "expected loss, auroc, f1",
+            ),
             ("classifier.training.monitor=mood", "mood"),
             (
                 "classifier.training.schedule.factor=1",

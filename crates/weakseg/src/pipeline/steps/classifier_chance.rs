@@ -2,8 +2,9 @@
 
 use weakseg_data::{Case, Split};
 
+use super::image_loss::image_loss;
 use super::train_classifier::Visits;
-use crate::loss::ClassifierLoss;
+use crate::loss::ImageLoss;
 use crate::metrics::classify::auroc_of_chance;
 use crate::pipeline::{Bench, StepError};
 use crate::train::{Chance, MetricLog, Standstill, drawn};
@@ -14,7 +15,7 @@ const ADVICE: &str = "Maps of such a network mean nothing. What may help, with -
                       classifier.head=\"linear\"";
 
 /// What such an answer reaches in an epoch that learned from the cases `drawn`, places in `cases`, and by chance in validation.
-pub(super) fn chance(loss: ClassifierLoss, cases: &[Case], drawn: &[usize]) -> Option<Chance> {
+pub(super) fn chance(loss: &ImageLoss, cases: &[Case], drawn: &[usize]) -> Option<Chance> {
     let of_epoch = labelled(drawn.iter().map(|&place| &cases[place]));
     let shares = of_epoch.iter().map(|&n| n as f64 / drawn.len() as f64);
     let loss = loss.of_best_constant(&shares.collect::<Vec<_>>())?;
@@ -50,10 +51,11 @@ pub(super) fn standstill(bench: &Bench<'_>) -> Result<Option<String>, StepError>
     let config = bench.config.classifier;
     let log = MetricLog::read(&bench.run.folder(STEP).join("metrics.jsonl"))?;
     let visits = Visits::new(bench)?;
+    let loss = image_loss(config, bench.cases)?;
     let chance = |epoch: usize| {
         let order = visits.order(epoch - 1);
         let drawn = drawn(&order, config.training.batch);
-        chance(config.loss, &bench.cases.cases, drawn)
+        chance(&loss, &bench.cases.cases, drawn)
     };
     let found = Standstill::in_the_end(&log, &config.training, chance);
     Ok(found.map(|standstill| format!("{STEP}: {standstill}")))
@@ -62,6 +64,7 @@ pub(super) fn standstill(bench: &Bench<'_>) -> Result<Option<String>, StepError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::ClassifierLoss;
     use weakseg_data::View;
 
     fn case(labels: [bool; 2], split: Split) -> Case {
@@ -84,7 +87,11 @@ mod tests {
         ];
         // In validation 13 of 40 have the first label, 1 the second.
         cases.extend((0..40).map(|i| case([i < 13, i == 0], Split::Val)));
-        let of = |loss, drawn: &[usize]| chance(loss, &cases, drawn);
+        let loss = |kind| ImageLoss {
+            kind,
+            pos_weight: None,
+        };
+        let of = |kind, drawn: &[usize]| chance(&loss(kind), &cases, drawn);
         // A balanced sampler draws a case twice: shares of 1/2 and 1/4.
         let half_and_quarter = [0, 1, 1, 2];
         let bce = of(ClassifierLoss::Bce, &half_and_quarter).expect("a mark");
@@ -102,7 +109,7 @@ mod tests {
         // No constant is wrong where all labels are the same.
         let same = of(ClassifierLoss::Bce, &[2, 2]).expect("a mark");
         assert_eq!(same.loss, 0.0);
-        let no_val = chance(ClassifierLoss::Bce, &cases[..3], &[0, 1]).expect("a mark");
+        let no_val = chance(&loss(ClassifierLoss::Bce), &cases[..3], &[0, 1]).expect("a mark");
         assert_eq!(no_val.auroc, None);
     }
 }

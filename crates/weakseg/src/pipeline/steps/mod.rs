@@ -1,11 +1,13 @@
 //! One module a step; each writes its own folder and reads those of the steps it needs.
 
+mod agreement;
 mod boundaries;
 mod classifier_chance;
 mod eval_cams;
 mod eval_pseudo_labels;
 mod evaluate;
 mod heat;
+pub(crate) mod image_loss;
 mod image_notes;
 pub(crate) mod learner;
 mod make_cams;

@@ -13,11 +13,12 @@ use super::make_instances::noise;
 use super::make_pseudo_labels::SCORES;
 use super::scoring::read_rows;
 use super::{ClassMaps, Heat, indices, instance_figures};
+use crate::config;
 use crate::files::io;
 use crate::metrics::Overlap;
 use crate::pipeline::run_dir::REPORT;
 use crate::pipeline::run_record::CONFIG;
-use crate::pipeline::{Bench, StepError, finished_outputs};
+use crate::pipeline::{Bench, StepError, finished_outputs, rule_digest};
 use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
@@ -108,7 +109,7 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
 /// The tables of a run's `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of them.
 ///
 /// # Errors
-/// When a step's manifest cannot be read.
+/// When a step's manifest or the run's settings cannot be read.
 pub fn tuning_tables(run: &Path) -> Result<(Vec<Table>, Option<String>), StepError> {
     let file = run.join(tuning::FILE);
     if !file.exists() {
@@ -118,17 +119,29 @@ pub fn tuning_tables(run: &Path) -> Result<(Vec<Table>, Option<String>), StepErr
         Ok(tuned) => tuned,
         Err(error) => return Ok((Vec::new(), Some(error.to_string()))),
     };
+    let outdated = |what: &str| {
+        let outdated = format!(
+            "{} tells of another {what} than there is now; write it anew with `weakseg tune`",
+            tuning::FILE
+        );
+        Ok((Vec::new(), Some(outdated)))
+    };
     for (name, outputs) in &tuned.inputs {
         let now = match crate::pipeline::step(name) {
             Some(step) => finished_outputs(run, step.name)?,
             None => None,
         };
         if now.is_none_or(|now| now != *outputs) {
-            let outdated = format!(
-                "{} tells of another {name} than there is now; write it anew with `weakseg tune`",
-                tuning::FILE
-            );
-            return Ok((Vec::new(), Some(outdated)));
+            return outdated(name);
+        }
+    }
+    if !tuned.rules.is_empty() {
+        let config = config::load(&run.join(CONFIG), None, &[])
+            .map_err(|e| StepError::Config(e.to_string()))?;
+        for (section, rule) in &tuned.rules {
+            if rule_digest(&config, section) != *rule {
+                return outdated(&format!("rule of `{section}`"));
+            }
         }
     }
     Ok((tuning::tables(&tuned), None))

@@ -11,9 +11,11 @@ use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Classifier, DropNoise, Normalisation};
 
 use super::classifier_chance::chance;
+use super::image_loss::image_loss;
 use super::learner::Learner;
 use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::ClassifierStep;
+use crate::loss::ImageLoss;
 use crate::metrics::LabelScores;
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, StepError};
@@ -36,10 +38,12 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepE
     let card = bench.card("train-classifier", ModelCard::classifier);
     let meta = card.metadata();
     let visits = Visits::new(bench)?;
+    let loss = image_loss(config, bench.cases)?;
     let seed = visits.seed;
     let mut lesson = ImageLabels {
         bench,
         config,
+        loss,
         pictures: Arc::new(Pictures {
             images,
             cases: (0..bench.cases.cases.len()).collect(),
@@ -101,6 +105,7 @@ impl Visits {
 struct ImageLabels<'a> {
     bench: &'a Bench<'a>,
     config: &'a ClassifierStep,
+    loss: ImageLoss,
     pictures: Arc<Pictures>,
     visits: Visits,
     val: Vec<usize>,
@@ -163,9 +168,7 @@ impl Lesson for ImageLabels<'_> {
         let logits = network.logits(network.maps(input, Some(&mut noise)));
         Ok(vec![(
             "loss",
-            self.config
-                .loss
-                .of(logits, self.labels(batch, &self.device)),
+            self.loss.of(logits, self.labels(batch, &self.device)),
         )])
     }
 
@@ -182,8 +185,8 @@ impl Lesson for ImageLabels<'_> {
                 .map(|&case| self.pictures.images.get(case))
                 .collect::<Result<Vec<_>, _>>()?;
             let logits = network.forward(to_tensor(&images, &self.normalisation, device), None);
-            let loss = self.config.loss;
-            let loss: f32 = loss
+            let loss: f32 = self
+                .loss
                 .of(logits.clone(), self.labels(batch, device))
                 .try_into_scalar()?;
             sum += f64::from(loss) * batch.len() as f64;
@@ -208,7 +211,7 @@ impl Lesson for ImageLabels<'_> {
     }
 
     fn chance(&self, drawn: &[usize]) -> Option<Chance> {
-        chance(self.config.loss, &self.bench.cases.cases, drawn)
+        chance(&self.loss, &self.bench.cases.cases, drawn)
     }
 
     fn id(&self, index: usize) -> String {

@@ -12,6 +12,7 @@ use weakseg_data::{LabelSpace, Plane, Split, Stack};
 use weakseg_models::weights::save_safetensors;
 use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
+use super::agreement::Agreement;
 use super::learner::Learner;
 use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
@@ -106,6 +107,7 @@ struct Masks<'a> {
     bench: &'a Bench<'a>,
     /// Images and pseudo-labels of the cases that are learned from, then of those of the validation split.
     pictures: Arc<Pictures>,
+    /// One an output.
     pos_weight: Vec<f32>,
     /// How many are learned from.
     train: usize,
@@ -153,8 +155,14 @@ impl Lesson for Masks<'_> {
 
     fn validate(&mut self, network: &Segmenter) -> Result<Vec<(&'static str, f64)>, TrainError> {
         let watched: Vec<usize> = (self.train..self.pictures.cases.len()).collect();
+        if watched.is_empty() {
+            return Ok(Vec::new());
+        }
+        let config = self.bench.config.segmenter;
+        let space = self.bench.cases.classes.space;
+        let mut agreement = Agreement::new(space, self.pos_weight.len());
         let mut figures: Vec<(&'static str, f64)> = Vec::new();
-        for batch in watched.chunks(self.bench.config.segmenter.training.batch) {
+        for batch in watched.chunks(config.training.batch) {
             let images = batch
                 .iter()
                 .map(|&i| self.pictures.images.get(self.pictures.cases[i]))
@@ -165,8 +173,17 @@ impl Lesson for Masks<'_> {
                 .collect();
             let input = to_tensor(&images, &self.normalisation, &self.bench.device);
             // The terms are computed on the device that trains.
-            let scales = &self.bench.config.segmenter.scales;
-            let logits = network.forward_scales(input, scales, None);
+            let logits = network.forward_scales(input, &config.scales, None);
+            let values = logits.clone().try_into_vec_as::<f32>()?;
+            for ((logits, mask), &i) in values
+                .chunks(values.len() / batch.len())
+                .zip(&masks)
+                .zip(batch)
+            {
+                agreement
+                    .add(logits, mask)
+                    .map_err(|e| TrainError::Other(format!("case {}: {e}", self.id(i))))?;
+            }
             for (name, term) in self.terms(batch, &images, &masks, logits)? {
                 let value: f32 = term.try_into_scalar()?;
                 let part = f64::from(value) * batch.len() as f64 / watched.len() as f64;
@@ -176,6 +193,7 @@ impl Lesson for Masks<'_> {
                 }
             }
         }
+        figures.extend(agreement.figures());
         Ok(figures)
     }
 

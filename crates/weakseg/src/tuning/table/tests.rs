@@ -24,6 +24,7 @@ fn tuning(stage: StageTuning, unfinished: &[&str]) -> Tuning {
         seed: 0,
         draws: 20,
         inputs: Default::default(),
+        rules: Default::default(),
         stages: vec![stage],
         unfinished: unfinished.iter().map(|&step| step.to_owned()).collect(),
     }
@@ -104,8 +105,7 @@ Beside the figures of a single rule or draw stands a 95 % interval over the imag
 The bound is the rule chosen on the cases that are scored on: nobody can have it.
 2 masks (1 with a finding; threshold) bought 0.625 in Dice of all images; go on with
   --set cams.threshold=0.62
-cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not the network; \
-but they belong to make-cams, and another value does that step and all after it again.
+With --only eval-cams this run's maps are scored so: cams.threshold changes that alone, not the pseudo-labels and not the network.
 ";
     assert_eq!(text(&tuning(stage, &["train-segmenter"])), expected);
 }

@@ -1,5 +1,7 @@
 //! A trained model on images that are not of its set.
 
+mod crf;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,11 +11,15 @@ use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Classes, DataError, LabelSpace, Mask, Plane, Stack};
 use weakseg_models::{Classifier, ModelError, Normalisation, Segmenter};
 
+use crf::refine_probabilities;
+
 use crate::cam::{CamMethod, autograd, closed_form};
+use crate::config::{self, ConfigError};
 use crate::digest::digest_file;
 use crate::finding_rule::FindingRule;
+use crate::mask_rule::MaskRule;
 use crate::networks::{self, ModelCard, NetworkError, Role};
-use crate::pipeline::finished_folder;
+use crate::pipeline::{CONFIG, finished_folder};
 use crate::train::to_tensor;
 
 /// Why a model cannot be opened or used.
@@ -40,6 +46,9 @@ pub enum PredictError {
     /// The network's file.
     #[error(transparent)]
     File(#[from] NetworkError),
+    /// The settings of a run.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// A class that the model does not know.
     #[error("no class `{name}`; this model knows: {known}")]
     NoClass {
@@ -87,7 +96,8 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Opens a run's folder or a model file. A run whose settings ask for a gate opens its classifier too; a file has none
+    /// Opens a run's folder or a model file. Masks of a run's folder are made as its `config.toml` says now, those of a file as it was set
+    /// when the network was trained. A run whose settings ask for a gate opens its classifier too; a file has none
     /// ([`Predictor::lost_gate`]).
     ///
     /// # Errors
@@ -107,10 +117,14 @@ impl Predictor {
 
     fn open_asking(path: &Path, device: &Device, always: bool) -> Result<Self, PredictError> {
         let file = model_file(path, "train-segmenter")?;
-        let card = ModelCard::read(&file)?;
+        let mut card = ModelCard::read(&file)?;
         expect_role(&file, &card, Role::Segmenter)?;
         let segmenter = networks::open_segmenter(&file, &card, device)?;
-        let gate = if (always || card.gate > 0.0) && path.is_dir() {
+        let settings = path.join(CONFIG);
+        if settings.is_file() {
+            card.rule = MaskRule::of(&config::load(&settings, None, &[])?.segmenter);
+        }
+        let gate = if (always || card.rule.gate > 0.0) && path.is_dir() {
             let file = model_file(path, "train-classifier")?;
             let card = ModelCard::read(&file)?;
             Some(Gate {
@@ -143,16 +157,15 @@ impl Predictor {
 
     /// Classifier probability up to which a mask stays empty, if the model has the classifier that tells it.
     pub fn gate(&self) -> Option<f64> {
-        (self.card.gate > 0.0 && self.gate.is_some()).then_some(self.card.gate)
+        (self.card.rule.gate > 0.0 && self.gate.is_some()).then_some(self.card.rule.gate)
     }
 
-    /// SHA-256 of the files that masks depend on: the segmentation network's, and the classifier's where it gates. The settings
-    /// are in the former.
+    /// SHA-256 of the files that masks depend on beside [`ModelCard::rule`]: the segmentation network's, and the classifier's where it gates.
     ///
     /// # Errors
     /// When a file cannot be read any more.
     pub fn digests(&self) -> Result<(String, Option<String>), DataError> {
-        let gate = self.gate.as_ref().filter(|_| self.card.gate > 0.0);
+        let gate = self.gate.as_ref().filter(|_| self.card.rule.gate > 0.0);
         let of = |file: &Path| digest_file(file).map(|(_, digest)| digest);
         Ok((
             of(&self.file)?,
@@ -162,7 +175,7 @@ impl Predictor {
 
     /// The gate of the model's settings, if it is not applied: a model file is opened without the classifier that gates.
     pub fn lost_gate(&self) -> Option<f64> {
-        (self.card.gate > 0.0 && self.gate.is_none()).then_some(self.card.gate)
+        (self.card.rule.gate > 0.0 && self.gate.is_none()).then_some(self.card.rule.gate)
     }
 
     /// Masks of some images, whatever their sizes; of none if there are none.
@@ -179,7 +192,7 @@ impl Predictor {
             .map(|image| Arc::new(resize_u8(image, side, side, Filter::Area)))
             .collect();
         let mut scores = self.scores(&small);
-        if self.card.flip {
+        if self.card.rule.flip {
             let mirrored: Vec<Arc<Stack<u8>>> = small
                 .iter()
                 .map(|image| Arc::new(networks::mirror(image)))
@@ -202,6 +215,13 @@ impl Predictor {
                     scores[place * planes * height * width..][..planes * height * width].to_vec();
                 let grid = Stack::new(planes, height, width, values)
                     .map_err(|e| PredictError::Network(e.to_string()))?;
+                let grid = match &self.card.rule.crf {
+                    None => grid,
+                    Some(crf) => {
+                        refine_probabilities(&small[place], &grid, self.card.classes.space, crf)
+                            .map_err(|e| PredictError::Network(format!("dense CRF: {e}")))?
+                    }
+                };
                 let scores = resize_f32(&grid, image.height(), image.width());
                 let probabilities = probabilities
                     .as_ref()
@@ -231,7 +251,7 @@ impl Predictor {
     /// The classes that the gate lets through, for an image of these probabilities.
     fn open_classes(&self, probabilities: Option<&[f32]>) -> Vec<usize> {
         // Without a gate even a probability that is too small for its number is let through.
-        let gate = self.card.gate;
+        let gate = self.card.rule.gate;
         let open = |class: &usize| {
             gate == 0.0 || probabilities.is_none_or(|p| f64::from(p[*class]) > gate)
         };
@@ -239,7 +259,7 @@ impl Predictor {
     }
 
     fn mask(&self, scores: &Stack<f32>, open: &[usize]) -> Mask {
-        let rule = FindingRule::of(&self.card);
+        let rule = FindingRule::of(&self.card.rule);
         let (height, width) = (scores.height(), scores.width());
         let planes: Vec<Plane<u8>> = match self.card.classes.space {
             LabelSpace::Findings => (0..self.card.classes.len())
