@@ -21,6 +21,12 @@ pub fn on_gpu<const D: usize>(shape: [usize; D], seed: u32) -> FloatTensor<Cube>
     Cube::float_from_data(numbers(shape, seed), &CubeDevice::default())
 }
 
+/// All NaN.
+pub fn nan_on_gpu<const D: usize>(shape: [usize; D]) -> FloatTensor<Cube> {
+    let values = vec![f32::NAN; shape.iter().product()];
+    Cube::float_from_data(TensorData::new(values, shape), &CubeDevice::default())
+}
+
 pub fn on_cpu<const D: usize>(shape: [usize; D], seed: u32) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(numbers(shape, seed))
 }

@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 
-use crate::cube::on_gpu::{assert_close, on_cpu, on_gpu, read, read_cpu};
+use crate::cube::on_gpu::{assert_close, nan_on_gpu, on_cpu, on_gpu, read, read_cpu};
 use crate::default;
 use crate::norm::NormOptions;
 
@@ -94,6 +94,24 @@ fn a_shortcut_is_added_before_relu() {
         options,
     );
     assert_close("output", &read(found), &read_cpu(&expected.0), TOLERANCE);
+}
+
+/// A network that diverged must not look well.
+#[test]
+#[ignore = "needs a GPU or SwiftShader: cargo xtask gpu vulkan batch_norm"]
+fn relu_keeps_nan() {
+    let shape = [2, 8, 9, 11];
+    let options = NormOptions {
+        epsilon: 1e-3,
+        relu: true,
+    };
+    let (x, beta) = (on_gpu(shape, 1), on_gpu([8], 2));
+    let [output, mean, variance] =
+        super::forward(x.clone(), nan_on_gpu([8]), beta.clone(), None, options);
+    assert!(read(output).iter().all(|value| value.is_nan()));
+    let channels = [nan_on_gpu([8]), beta, mean, variance];
+    let [of_x, ..] = super::backward(x, channels, options, on_gpu(shape, 3));
+    assert!(read(of_x).iter().all(|value| value.is_nan()));
 }
 
 #[test]
