@@ -20,6 +20,9 @@ const MOMENTUM: f64 = 0.1;
 /// Departs from Burn's `BatchNorm`: because checkpoints name the fields `weight` and `bias`, and
 /// because PyTorch's running variance is the unbiased one (Σ(x − mean)² / (n − 1)), Burn's the
 /// biased.
+///
+/// Training steps belong on one thread: Burn averages what several threads have noted of the running statistics, instead of
+/// taking their steps one after the other.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     /// Scale γ, `[C]`.
