@@ -290,18 +290,15 @@ pub(crate) fn below(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
-/// The id of an image: its file name without the endings of a picture (`1.2.840.5.dcm`, `1.2.840.5.dcm.png` and `1.2.840.5` are all
-/// `1.2.840.5`). The id of an id is itself.
+/// The id of an image: its file name without the ending of a picture (`1.2.840.5.dcm` and `1.2.840.5` are both
+/// `1.2.840.5`). Of two endings the last one goes: `x.dcm.png` is `x.dcm`, and its mask has its name.
 #[must_use]
 pub fn id_of(name: &str) -> &str {
-    let mut id = name.rsplit('/').next().unwrap_or(name);
-    while let Some((stem, ending)) = id.rsplit_once('.') {
-        if stem.is_empty() || !is_ending(ending) {
-            break;
-        }
-        id = stem;
+    let file = name.rsplit('/').next().unwrap_or(name);
+    match file.rsplit_once('.') {
+        Some((stem, ending)) if is_ending(ending) => stem,
+        _ => file,
     }
-    id
 }
 
 /// The file of an image that a table names with or without its ending, below `folder`.
@@ -392,17 +389,15 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_no_ending_of_a_picture_and_is_its_own_id() {
+    fn an_id_is_a_name_without_its_last_ending() {
         for (name, id) in [
             ("a.png", "a"),
             ("x/1.2.840.5.dcm", "1.2.840.5"),
             ("1.2.840.5", "1.2.840.5"),
-            ("x.dcm.png", "x"),
-            ("x.dcm", "x"),
+            ("x.dcm.png", "x.dcm"),
             ("a.b.JPEG", "a.b"),
-            (".png", ".png"),
         ] {
-            assert_eq!((id_of(name), id_of(id)), (id, id), "{name}");
+            assert_eq!(id_of(name), id, "{name}");
         }
     }
 }

@@ -13,14 +13,20 @@ pub struct MaskRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triplet: Option<Triplet>,
     /// Regions below this share of the image are removed.
+    #[serde(default)]
     pub min_area: f64,
     /// Classifier probability below which the mask stays empty; 0 for no gate.
     pub gate: f64,
-    /// Average with the mirrored image.
+    /// Average with the mirrored image; so where nothing is said, as in the notes of earlier versions.
+    #[serde(default = "yes")]
     pub flip: bool,
     /// Dense CRF over the probabilities, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crf: Option<Crf>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl MaskRule {

@@ -370,7 +370,8 @@ pub(crate) fn new_segmenter(
                 Some(WeightsChoice::Named(name)) => {
                     entry(name).map_or(ChannelOrder::Rgb, |entry| entry.channels)
                 }
-                _ => bench.config.classifier.weights_channels,
+                Some(_) => step.weights_channels,
+                None => bench.config.classifier.weights_channels,
             };
             trunk_from_file(network, path, channels, bench.progress)
         }

@@ -9,7 +9,8 @@ def unary_from_labels(labels, n_labels, gt_prob, zero_unsure=True):
     """
     if not 0 < gt_prob < 1:
         raise ValueError(f"gt_prob is {gt_prob}; expected a number between 0 and 1")
-    labels = np.asarray(labels).ravel()
+    # Signed: in a PNG's uint8, 0 - 1 would be 255.
+    labels = np.asarray(labels).ravel().astype(np.int64)
     largest = n_labels if zero_unsure else n_labels - 1
     if labels.size and not 0 <= labels.min() <= labels.max() <= largest:
         raise ValueError(f"labels reach from {labels.min()} to {labels.max()}; expected 0 to {largest}")

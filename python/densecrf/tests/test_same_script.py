@@ -113,3 +113,11 @@ def test_divergence_of_every_step():
     ours, expected = both(script)
     for a, b in zip(ours, expected):
         close(a, b)
+
+
+def test_unsure_labels_of_a_png():
+    # pydensecrf's own fails here: in uint8, 0 - 1 is 255.
+    values = labels(2) + 1
+    values[:, 8:12] = 0
+    of = [densecrf.utils.unary_from_labels(values.astype(kind), 2, gt_prob=0.7) for kind in (np.uint8, np.int64)]
+    np.testing.assert_array_equal(*of)

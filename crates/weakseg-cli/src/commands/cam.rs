@@ -49,7 +49,8 @@ pub struct Cam {
     /// The class that is looked for; the likeliest by default.
     #[arg(long, value_name = "C")]
     class: Option<String>,
-    /// How grey DICOM images become 8 bits: window, percentile or raw; by default as in the run that is named as the model.
+    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by default as in the run that
+    /// is named as the model.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
     /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.

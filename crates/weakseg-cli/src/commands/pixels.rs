@@ -34,7 +34,8 @@ pub struct Pixels {
     /// The values that the file stores.
     #[arg(long, conflicts_with = "tone")]
     raw: bool,
-    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says), raw (as stored).
+    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says; also for grey PNGs of 16 bits), raw (as
+    /// stored).
     #[arg(long, value_name = "TONE", default_value = "window")]
     tone: Tone,
     /// The frame of a DICOM file of several, counted from 1.

@@ -48,7 +48,8 @@ pub struct Serve {
     /// Largest image file that is taken, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = default_upload())]
     max_upload: NonZeroUsize,
-    /// How grey DICOM images that are sent become 8 bits: window, percentile or raw; by default as in the run.
+    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, that are sent become 8 bits: window, percentile or raw; by default as in
+    /// the run.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
     /// Which frame of DICOM files of several, counted from 1; by default as in the run.

@@ -42,6 +42,12 @@ impl CamMethod {
         Self::LayerCam,
     ];
 
+    /// Whether its maps are smaller the more cells the last map has: the gradient behind global average pooling is a weight divided by their
+    /// number, which nothing takes out again, as the quotient of Grad-CAM++ does.
+    pub const fn falls_with_cells(self) -> bool {
+        matches!(self, Self::GradCam | Self::LayerCam)
+    }
+
     /// The name in settings and on the command line.
     pub const fn name(self) -> &'static str {
         match self {

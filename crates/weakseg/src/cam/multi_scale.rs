@@ -28,9 +28,9 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// That of a classifier's layer, by its name; of a name that no stage of the trunk has, as `extra` or none at all, the
-    /// last stage's.
-    pub fn of(arch: ClassifierArch, layer: Option<&str>) -> Self {
+    /// That of a layer of a classifier with so many `stages`, by its name; of a name that no stage of the trunk has, as `extra` or none at
+    /// all, the last stage's.
+    pub fn of(arch: ClassifierArch, stages: usize, layer: Option<&str>) -> Self {
         let backbone = arch.backbone();
         // SE-ResNeXt's pool has no padding: its windows begin where they look, and its cells lie two pixels on.
         let pooled_at = match backbone {
@@ -42,7 +42,7 @@ impl Sampling {
             .stage_names()
             .iter()
             .position(|name| Some(*name) == layer)
-            .unwrap_or(4);
+            .unwrap_or(stages.clamp(1, 5) - 1);
         Self::Strided {
             stride: arch.strides().reductions()[stage],
             offset: if stage == 0 { 0 } else { pooled_at },
@@ -51,7 +51,7 @@ impl Sampling {
 
     /// That of IRNet's grid on a classifier's trunk.
     pub fn of_irnet(arch: ClassifierArch) -> Self {
-        Self::of(arch, Some("layer1"))
+        Self::of(arch, 5, Some("layer1"))
     }
 }
 
@@ -99,6 +99,9 @@ pub struct Cams {
 /// Class maps of a batch of images of one size (reference §2.5): for each scale, relu(map) plus relu(map of the mirrored
 /// image, mirrored back), resized bilinearly to IRNet's grid and added up; then scaled class by class and image by image.
 ///
+/// Maps of methods whose weights are means over the cells of the last map, and so fall with their number, are multiplied by it
+/// ([`CamMethod::falls_with_cells`]), relative to the first scale: else a view of half the size would count four times.
+///
 /// Departs from IRNet because its mirrored maps lie up to a stride beside the others: here they are brought into place
 /// as `sampling` says.
 ///
@@ -133,6 +136,7 @@ pub fn aggregate<V: Views>(
         });
     }
     let mut first = Some(first);
+    let mut cells_of_first = None;
     let mut sums: Vec<Stack<f32>> = Vec::new();
     for (place, &scale) in step.scales.iter().enumerate() {
         let seen = match first.take_if(|_| place == nearest) {
@@ -141,7 +145,16 @@ pub fn aggregate<V: Views>(
         };
         let mut both: Option<Tensor<4>> = None;
         for (size, mirrored, (seen, _)) in seen {
-            let maps = relu(views.maps(seen, &classes)?);
+            let mut maps = relu(views.maps(seen, &classes)?);
+            if step.method.falls_with_cells() {
+                let [.., h, w] = maps.dims();
+                let cells = (h * w) as f64;
+                let share = cells / *cells_of_first.get_or_insert(cells);
+                // Of one scale not even the last bit is another.
+                if share != 1.0 {
+                    maps = maps.mul_scalar(share);
+                }
+            }
             let maps = if mirrored {
                 unmirror(maps, size[1], sampling)
             } else {
@@ -230,7 +243,7 @@ fn rows(table: Tensor<2>) -> Vec<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cam::Normalise;
+    use crate::cam::{CamMethod, Normalise};
     use burn::tensor::{Device, TensorData};
     use std::cell::RefCell;
     use std::convert::Infallible;
@@ -328,6 +341,45 @@ mod tests {
     }
 
     /// Whatever a network sees, the map of the mirrored image is the mirrored map.
+    /// The same network sees the same at every scale: a class weight of 1, and with Grad-CAM divided by the number of cells.
+    #[test]
+    fn scales_weigh_alike_whatever_the_method() {
+        let of = |method: CamMethod, scales: &[f64]| {
+            let step = CamStep {
+                method,
+                normalise: Normalise::None,
+                ..settings(scales, false, Normalise::None)
+            };
+            let found = cams(&step, 64, |[h, w], _| {
+                let (h, w) = (h / 8, w / 8);
+                let value = match method.falls_with_cells() {
+                    true => 1.0 / (h * w) as f32,
+                    false => 1.0,
+                };
+                let maps = tensor(vec![value; h * w], [1, 1, h, w]);
+                (maps, tensor(vec![0.0], [1, 1]))
+            });
+            found.maps[0].as_slice()[0]
+        };
+        for method in CamMethod::ALL {
+            let one = of(method, &[1.0]);
+            for scales in [&[1.0, 0.5][..], &[1.0, 0.5, 1.5, 2.0], &[0.5, 1.0]] {
+                let share = of(method, scales) / (scales.len() as f32 * of(method, &scales[..1]));
+                assert!(
+                    (share - 1.0).abs() < 1e-5,
+                    "{} {scales:?} {share}",
+                    method.name()
+                );
+            }
+            let expected = if method.falls_with_cells() {
+                1.0 / 64.0
+            } else {
+                1.0
+            };
+            assert_eq!(one, expected, "of one scale nothing is another");
+        }
+    }
+
     #[test]
     fn flipping_the_image_flips_the_map() {
         let blob =
@@ -371,15 +423,34 @@ mod tests {
     #[test]
     fn each_trunk_has_its_sampling() {
         let strided = |stride, offset| Sampling::Strided { stride, offset };
-        for (arch, layer, expected) in [
-            (ClassifierArch::Vgg16, None, Sampling::Pooled),
-            (ClassifierArch::Resnet50Os8, Some("extra"), strided(8, 0)),
-            (ClassifierArch::Resnet50Os8, Some("layer1"), strided(4, 0)),
-            (ClassifierArch::Resnet34, None, strided(32, 0)),
-            (ClassifierArch::SeResnext50, Some("stem"), strided(2, 0)),
-            (ClassifierArch::SeResnext50, Some("layer2"), strided(8, 2)),
+        for (arch, stages, layer, expected) in [
+            (ClassifierArch::Vgg16, 5, None, Sampling::Pooled),
+            (ClassifierArch::Resnet50Os8, 5, Some("extra"), strided(8, 0)),
+            (
+                ClassifierArch::Resnet50Os8,
+                5,
+                Some("layer1"),
+                strided(4, 0),
+            ),
+            (ClassifierArch::Resnet34, 5, None, strided(32, 0)),
+            // A trunk that ends with `layer3`.
+            (ClassifierArch::Resnet34, 4, None, strided(16, 0)),
+            (
+                ClassifierArch::Resnet50Os32,
+                4,
+                Some("extra"),
+                strided(16, 0),
+            ),
+            (ClassifierArch::SeResnext50, 5, Some("stem"), strided(2, 0)),
+            (
+                ClassifierArch::SeResnext50,
+                5,
+                Some("layer2"),
+                strided(8, 2),
+            ),
         ] {
-            assert_eq!(Sampling::of(arch, layer), expected, "{arch} {layer:?}");
+            let found = Sampling::of(arch, stages, layer);
+            assert_eq!(found, expected, "{arch} {stages} {layer:?}");
         }
         // Cells at 2 and 10 of 16 pixels: the mirror reads 13 and 5, three pixels beside.
         let back = unmirror(tensor(vec![13.0, 5.0], [1, 1, 1, 2]), 16, at_eight(2));

@@ -1,11 +1,14 @@
 //! A dense CRF's numbers, and the CRF that they make of an image.
 
-use densecrf::{CrfError, DenseCrf, Guide};
+use densecrf::{CrfError, DenseCrf, Guide, MAX_COMPATIBILITY};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_data::Stack;
 
 use super::ranges::positive;
+
+/// Least deviation: with less, images of thousands of pixels have places that no lattice can number.
+const LEAST: f32 = 1e-3;
 
 /// A dense CRF (Krähenbühl and Koltun 2011) over scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,10 +68,15 @@ impl Crf {
         ] {
             for &deviation in deviations {
                 positive(&format!("{name}.{term}"), deviation.into())?;
+                if deviation < LEAST {
+                    return Err(format!(
+                        "{name}.{term} has the deviation {deviation}; expected {LEAST} or more"
+                    ));
+                }
             }
-            if !(weight >= 0.0 && weight.is_finite()) {
+            if !(0.0..=MAX_COMPATIBILITY).contains(&weight) {
                 return Err(format!(
-                    "{name}.{term} has the weight {weight}; expected 0 or more"
+                    "{name}.{term} has the weight {weight}; expected 0 to {MAX_COMPATIBILITY:e}"
                 ));
             }
         }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_models::SegmenterArch;
+use weakseg_models::weights::ChannelOrder;
 
 use super::ranges::{self, positive, share};
 use super::{Crf, Training, Triplet};
@@ -31,6 +32,10 @@ pub struct SegmenterStep {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub weights: Option<WeightsChoice>,
+    /// Order of the colours that the weights of such a file were trained on.
+    // Left out where it is the usual one, as `weights`.
+    #[serde(skip_serializing_if = "is_rgb")]
+    pub weights_channels: ChannelOrder,
     /// Losses whose weighted sum is minimised, at least one. With several, the log shows each one's share of the sum.
     pub losses: Vec<SegmentationLoss>,
     /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest.
@@ -57,6 +62,10 @@ pub struct SegmenterStep {
     pub training: Training,
 }
 
+fn is_rgb(channels: &ChannelOrder) -> bool {
+    *channels == ChannelOrder::Rgb
+}
+
 impl Default for SegmenterStep {
     fn default() -> Self {
         Self {
@@ -67,6 +76,7 @@ impl Default for SegmenterStep {
             scales: vec![1.0],
             encoder: EncoderStart::Classifier,
             weights: None,
+            weights_channels: ChannelOrder::Rgb,
             losses: vec![SegmentationLoss::CrossEntropy { weight: 1.0 }],
             pos_weight: PosWeight::Rule(PosWeightRule::FromPixels),
             threshold: 0.5,

@@ -93,18 +93,26 @@ pub(super) fn check_trainings(
 /// A figure that the validation split cannot give would be missed after the first epoch, which is lost then.
 fn check_monitor(monitor: Monitor, cases: &Cases) -> Result<(), StepError> {
     let val: Vec<&[bool]> = cases.of(Split::Val).map(|case| &case.labels[..]).collect();
-    let both = |class: usize| {
-        let with = val.iter().filter(|labels| labels[class]).count();
-        0 < with && with < val.len()
+    let with = |class: usize| val.iter().filter(|labels| labels[class]).count();
+    let mut counts = (0..cases.classes.len()).map(with);
+    let (there, asked) = match monitor {
+        Monitor::Auroc => (
+            counts.any(|with| 0 < with && with < val.len()),
+            "cases with and without a class, and the validation split has both of none",
+        ),
+        Monitor::F1 => (
+            counts.any(|with| 0 < with),
+            "cases with a class, and the validation split has none",
+        ),
+        Monitor::Loss | Monitor::Dice | Monitor::Miou => return Ok(()),
     };
-    if monitor != Monitor::Auroc || val.is_empty() || (0..cases.classes.len()).any(both) {
+    if there || val.is_empty() {
         return Ok(());
     }
-    Err(StepError::Config(
-        "classifier.training.monitor is \"auroc\", which asks for cases with and without a class, and the validation split has both of none; \
-         set it to \"loss\", or give the split both"
-            .to_owned(),
-    ))
+    Err(StepError::Config(format!(
+        "classifier.training.monitor is \"{}\", which asks for {asked}; set it to \"loss\", or give the split such cases",
+        monitor.name()
+    )))
 }
 
 /// A batch that no epoch can fill is a mistake: what was asked for is not what would be trained.

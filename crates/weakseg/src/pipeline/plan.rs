@@ -5,7 +5,7 @@ use weakseg_data::{Cases, Truth};
 use super::run_dir::{REPORT, RunDir};
 use super::run_error::RunError;
 use super::steps::{left_out, set_warnings};
-use super::{Inventory, METHOD, Span, Step};
+use super::{Inventory, METHOD, Span, Step, Work};
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -30,7 +30,8 @@ impl Plan {
     /// [`RunDir::outdated`].
     ///
     /// # Errors
-    /// See [`RunDir::outdated`].
+    /// See [`RunDir::outdated`]; [`RunError::OtherRun`] too for a step that learns, or makes what is learned from, behind the span, if it is outdated and
+    /// made from nothing that is done again: a training would be lost for a call that is not about it.
     pub(super) fn of(
         run: &RunDir,
         before: Option<&Inventory>,
@@ -46,6 +47,13 @@ impl Plan {
             let is_cleared = |name: &&&str| cleared.iter().any(|other| other.step.name == **name);
             let source = step.needs.iter().find(is_cleared);
             let other = outdated.iter().find(|(other, _)| other.name == step.name);
+            let learns = matches!(step.work, Work::Learn(_));
+            if number > span.until
+                && learns
+                && let (None, Some((_, changed))) = (source, other)
+            {
+                return Err(run.other_run(step, changed));
+            }
             let stale = match step.name {
                 "report" if asked && finished && !span.again => stale_report(run, cases, truth),
                 _ => None,

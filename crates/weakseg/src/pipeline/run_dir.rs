@@ -134,6 +134,11 @@ impl RunDir {
         Ok(outdated)
     }
 
+    /// The error of a step that was begun with other settings or data, which are named.
+    pub(super) fn other_run(&self, step: &Step, changed: &str) -> RunError {
+        other_run(&self.root, step, &[changed.to_owned()])
+    }
+
     /// Writes `run.json`, `config.toml` and `data.json`. They go with every step that was begun: the outdated ones are cleared
     /// before.
     ///

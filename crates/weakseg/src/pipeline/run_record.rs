@@ -171,12 +171,36 @@ pub(super) fn made_nothing(root: &Path, step: &Step) -> Result<bool, RunError> {
     Ok(true)
 }
 
-/// Format of the run in `root`, which it keeps; that of new ones where there is none yet.
+/// Format of the run in `root`, which it keeps: as `run.json` says or, where it was removed, as its steps have noted what they read; that
+/// of new ones where there is none yet.
 pub(super) fn format_in(root: &Path) -> Result<u32, RunError> {
-    match root.join(RECORD).exists() {
-        true => Ok(RunRecord::read(root)?.format),
-        false => Ok(FORMAT),
+    if root.join(RECORD).exists() {
+        return Ok(RunRecord::read(root)?.format);
     }
+    for step in &METHOD {
+        // What stands apart since the second format has a name with a dot.
+        let apart = |name: &&&str| name.contains('.') && !name.ends_with("gallery");
+        if let (Some(name), Some(started)) =
+            (step.sections.iter().find(apart), started(root, step)?)
+        {
+            return Ok(if started.sections.contains_key(*name) {
+                FORMAT
+            } else {
+                1
+            });
+        }
+        let section = match step.name {
+            "make-cams" => "cams",
+            "train-segmenter" => "segmenter",
+            _ => continue,
+        };
+        if let Some(started) = started(root, step)? {
+            let whole = started.sections.get(section);
+            let whole = whole.is_some_and(|section| section.get("threshold").is_some());
+            return Ok(if whole { 1 } else { FORMAT });
+        }
+    }
+    Ok(FORMAT)
 }
 
 /// In words, that the run in `root` has another seed; none if it has this one, or none yet.

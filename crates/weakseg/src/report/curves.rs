@@ -118,7 +118,8 @@ enum Chart {
 impl Chart {
     fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
-        if name.starts_with("loss/") {
+        // IRNet's loss has shares with names of their own.
+        if name.starts_with("loss/") || ["affinity", "displacement"].contains(&name.as_str()) {
             Chart::Share
         } else if name.contains("loss") {
             Chart::Loss

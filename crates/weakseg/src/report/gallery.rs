@@ -119,6 +119,8 @@ pub struct CasePictures<'a> {
     pub prediction: Option<&'a Stack<u8>>,
     /// The true mask in the same form.
     pub truth: Option<&'a Stack<u8>>,
+    /// How many findings or classes masks tell apart; the truth of a single one has a colour of its own.
+    pub classes: usize,
 }
 
 /// One picture of a row.
@@ -157,10 +159,7 @@ impl GalleryRow {
     ) -> Result<Self, ReportError> {
         let image = Picture::of(case.image)?;
         let heat = |map: Option<&Plane<f32>>| map.map(|map| image.with_heat(map)).transpose();
-        let single = [case.prediction, case.truth]
-            .into_iter()
-            .flatten()
-            .all(is_single);
+        let single = case.classes == 1;
         let truth_colour = |class: usize| {
             if single {
                 colour::truth()
@@ -201,11 +200,6 @@ impl GalleryRow {
             panels,
         })
     }
-}
-
-/// Whether a mask has one finding at most.
-fn is_single(mask: &Stack<u8>) -> bool {
-    mask.channels() == 1 && mask.as_slice().iter().all(|v| matches!(v, 0 | 1 | 255))
 }
 
 #[cfg(test)]
@@ -297,9 +291,34 @@ mod tests {
             irn,
             prediction,
             truth,
+            classes: 1,
         };
         let row = GalleryRow::draw("a", Role::Example, "", &case).expect("a row");
         let given: Vec<bool> = row.panels.iter().map(|p| p.uri.is_some()).collect();
         assert_eq!(given, [true, true, false, false, false]);
+    }
+
+    /// Of several classes a mask that shows the first alone is drawn as the key says.
+    #[test]
+    fn the_first_of_several_classes_has_its_own_colour() {
+        let image = Stack::filled(1, 8, 8, 90_u8);
+        let mask = Stack::filled(1, 8, 8, 1_u8);
+        let drawn = |classes: usize| {
+            let case = CasePictures {
+                image: &image,
+                cam: None,
+                irn: None,
+                prediction: Some(&mask),
+                truth: Some(&mask),
+                classes,
+            };
+            let row = GalleryRow::draw("a", Role::Example, "", &case).expect("a row");
+            let [.., prediction, truth] = &row.panels[..] else {
+                panic!("five panels");
+            };
+            prediction.uri == truth.uri
+        };
+        assert!(drawn(20), "one class, one colour");
+        assert!(!drawn(1), "prediction and truth are told apart");
     }
 }

@@ -19,6 +19,9 @@ pub(super) struct DiskCache {
 /// Another version of the program may decode or resize otherwise: its files are left aside.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// To be raised with every change of decoding, tone or resizing between two versions. 1: PNGs of 16 bits by percentiles.
+const REVISION: u32 = 1;
+
 impl DiskCache {
     /// In a folder, which need not be there.
     pub(super) fn new(folder: &Path) -> Self {
@@ -63,7 +66,7 @@ impl DiskCache {
         let [written, changed] = times(&about);
         let View { tone, frame } = view;
         let mut text = format!(
-            "{VERSION}\n{}\n{}\n{written}\n{changed}\n{tone:?}\n{size}",
+            "{VERSION}\n{REVISION}\n{}\n{}\n{written}\n{changed}\n{tone:?}\n{size}",
             path.display(),
             about.len()
         );

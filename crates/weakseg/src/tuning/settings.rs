@@ -53,15 +53,15 @@ pub fn settings(stage: Stage, own: &Rule, rule: &Rule) -> Settings {
 fn cost(stage: Stage, gate: bool) -> &'static str {
     match (stage, gate) {
         (Stage::Cam, false) => {
-            "With --only eval-cams this run's maps are scored so: cams.threshold changes that alone, not the pseudo-labels and not the \
-             network."
+            "With RUN/config.toml and --only eval-cams this run's maps are scored so: cams.threshold changes that alone, not the \
+             pseudo-labels and not the network."
         }
         (Stage::Cam, true) => {
             "cams.threshold and cams.gate change how eval-cams scores the maps, not the pseudo-labels and not the network; but \
              cams.gate belongs to make-cams, and another value does that step and all after it again."
         }
         (Stage::Segmentation, _) => {
-            "With --from evaluate this run's network is used so: nothing is trained for it."
+            "With RUN/config.toml and --from evaluate this run's network is used so: nothing is trained for it."
         }
     }
 }
@@ -108,7 +108,7 @@ mod tests {
         };
         let found = settings(Stage::Cam, &OWN, &otsu);
         assert_eq!(found.set, ["cams.threshold=otsu"]);
-        assert!(found.remarks[0].starts_with("With --only eval-cams"));
+        assert!(found.remarks[0].contains("--only eval-cams"));
         let found = settings(Stage::Cam, &OWN, &Rule { gate: 0.5, ..otsu });
         assert!(found.remarks[0].contains("belongs to make-cams"));
     }

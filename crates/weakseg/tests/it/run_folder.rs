@@ -97,6 +97,34 @@ fn what_truth_is_read_by_may_change_and_costs_no_training() {
     assert_eq!(Vec::from_iter(finished), [true, true, false]);
 }
 
+/// A run of the first format stays one, also when `run.json` was damaged and is written anew.
+#[test]
+fn a_run_of_the_first_format_goes_on_as_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("run");
+    let watch = StopAfter::new(0);
+    let settings = few(&[]);
+    let go = |until: &str| run_until(folder.path(), "run", &settings, until, &watch);
+    go("train-classifier").expect("a run");
+    let record = run.join("run.json");
+    let text = std::fs::read_to_string(&record).expect("a record");
+    let first = text.replace("\"format\": 2", "\"format\": 1");
+    assert_ne!(text, first);
+    std::fs::write(&record, first).expect("written");
+    go("make-cams").expect("goes on");
+    let started = std::fs::read_to_string(run.join("02-make-cams/started.json")).expect("a note");
+    assert!(
+        started.contains("\"threshold\""),
+        "a whole section: {started}"
+    );
+    let before = all_files(&run.join("02-make-cams"));
+    std::fs::remove_file(&record).expect("removed");
+    go("eval-cams").expect("goes on");
+    assert!(before == all_files(&run.join("02-make-cams")));
+    let text = std::fs::read_to_string(&record).expect("a record");
+    assert!(text.contains("\"format\": 1"), "{text}");
+}
+
 /// Thresholds are read where masks are made and scored: another one costs that step, and no training.
 #[test]
 fn how_masks_are_made_may_change_and_costs_no_training() {
@@ -252,10 +280,17 @@ fn a_repeated_step_takes_those_made_from_it_along() {
     let (settings, watch) = (config(&["cams.gate=0.4"]), StopAfter::new(0));
     let longer = config(&["cams.gate=0.4", "irn.training.epochs=2"]);
     run_until(folder.path(), "run", &longer, "train-irn", &watch).expect("goes on");
-    repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect("once more");
-    let told = "train-irn: removed, it was made with other settings or data (irn.training.epochs was 2, is 1)";
-    let notes = watch.notes.lock().expect("notes");
-    assert!(notes.iter().any(|note| note == told), "{notes:?}");
+    let network = std::fs::read(folder.path().join("run/05-train-irn/model.safetensors"));
+    // A network that was trained is not lost for a call that is about something else.
+    let error = repeat(folder.path(), "run", &settings, "eval-cams", &watch).expect_err("lost");
+    let text = error.to_string();
+    for words in ["irn.training.epochs was 2, is 1", "--from train-irn"] {
+        assert!(text.contains(words), "{words} is not in: {text}");
+    }
+    let now = std::fs::read(folder.path().join("run/05-train-irn/model.safetensors"));
+    assert_eq!(now.expect("a network"), network.expect("a network"));
+    repeat(folder.path(), "run", &longer, "eval-cams", &watch).expect("once more");
+    assert!(finished("train-irn"));
 }
 
 #[test]

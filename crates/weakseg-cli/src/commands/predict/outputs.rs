@@ -169,7 +169,12 @@ impl<'a> Outputs<'a> {
     /// # Errors
     /// [`crate::exit::Usage`]; another error for a table that cannot be read.
     fn check_tables(&self, images: &[PathBuf]) -> Result<()> {
-        let ids: BTreeSet<String> = images.iter().map(|image| id(image)).collect();
+        // Tables are read with ids that have no ending of a picture: `x.dcm.png` has the id `x.dcm`, whose row is read as `x`.
+        let both = |image: &PathBuf| {
+            let id = id(image);
+            [image_id(&id).to_owned(), id]
+        };
+        let ids: BTreeSet<String> = images.iter().flat_map(both).collect();
         for (path, names) in self.told()? {
             let lost = names.iter().filter(|name| !ids.contains(*name)).count();
             if lost > 0 {
@@ -251,6 +256,8 @@ impl<'a> Outputs<'a> {
         let masks = masks.with_context(|| item.image.clone())?;
         if self.wants(Format::Mask) {
             self.store.write(&item.id, &prediction.mask)?;
+            // At once: a mask that nothing is noted of counts as somebody's own.
+            self.record.add(&item.id, path, &masks)?;
             item.masks = masks
                 .iter()
                 .map(|mask| mask.display().to_string())
@@ -273,10 +280,9 @@ impl<'a> Outputs<'a> {
         if self.wants(Format::Coco) {
             self.coco(&item.id, name.into_owned(), prediction);
         }
-        let mut written = self.kept(&item.id)?;
-        written.retain(|file| file.exists());
-        if !written.is_empty() {
-            self.record.add(&item.id, path, &written)?;
+        let seg: Vec<PathBuf> = item.seg.iter().map(PathBuf::from).collect();
+        if !self.wants(Format::Mask) || !seg.is_empty() {
+            self.record.add(&item.id, path, &seg)?;
         }
         Ok(item)
     }
@@ -378,6 +384,8 @@ impl<'a> Outputs<'a> {
     pub fn finish_so_far(self) -> Result<()> {
         let mut done: BTreeSet<&str> = self.seen.iter().map(|seen| seen.name.as_str()).collect();
         done.extend(self.runs.iter().flat_map(EncodedMasks::ids));
+        let without: Vec<&str> = done.iter().map(|id| image_id(id)).collect();
+        done.extend(without);
         let tells_more = self
             .told()?
             .iter()

@@ -12,8 +12,8 @@ use crate::exit::usage;
 
 const FILE: &str = "predicted.jsonl";
 
-/// One line: the masks of one image. Of several lines of an id the last counts.
-#[derive(Debug, Serialize, Deserialize)]
+/// One line: masks of one image. Of several lines of an id, of one image, all count, and of each mask the last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Line {
     id: String,
     /// Where the image lay; as all paths here as text, a name that is none as well as can be.
@@ -51,7 +51,7 @@ impl Record {
                         number + 1
                     )
                 })?;
-                lines.insert(line.id.clone(), line);
+                take(&mut lines, line);
             }
             if whole < text.len() {
                 std::fs::write(&path, &text[..whole])
@@ -64,16 +64,27 @@ impl Record {
         })
     }
 
-    /// Refuses to write over `masks`, those of the image `id` that lies at `image`, where they are of another image of that name or no
-    /// longer what was written: they may have been corrected by hand.
+    /// Refuses to write of the image `id`, which lies at `image`, where something of another image of that name is, or where one of `masks`
+    /// is no longer what was written: it may have been corrected by hand.
     ///
     /// # Errors
     /// [`crate::exit::Usage`]; another error for a file that cannot be read.
     pub fn check(&self, id: &str, image: &Path, masks: &[PathBuf]) -> Result<()> {
+        let line = self.lines.get(id);
+        if let Some(line) = line
+            && line.image != absolute(image)
+            && line.sha256 != digest_file(image)?.1
+        {
+            return usage(format!(
+                "what {} has of `{id}` is of {}, and {} is another image of that name; give another folder (--out)",
+                self.folder.display(),
+                line.image,
+                image.display()
+            ));
+        }
         for mask in masks.iter().filter(|mask| mask.exists()) {
-            let line = self.lines.get(id);
             let below = self.below(mask);
-            let Some((line, written)) = line.and_then(|l| Some((l, l.masks.get(&below)?))) else {
+            let Some(written) = line.and_then(|line| line.masks.get(&below)) else {
                 return usage(format!(
                     "{} is there already, and {FILE} beside it does not say that `weakseg predict` wrote it; give another folder (--out), or \
                      move it away",
@@ -86,14 +97,6 @@ impl Record {
                     mask.display()
                 ));
             }
-            if line.image != absolute(image) && line.sha256 != digest_file(image)?.1 {
-                return usage(format!(
-                    "{} is of {}, and {} is another image of that name; give another folder (--out)",
-                    mask.display(),
-                    line.image,
-                    image.display()
-                ));
-            }
         }
         Ok(())
     }
@@ -103,11 +106,11 @@ impl Record {
         below.to_string_lossy().into_owned()
     }
 
-    /// Notes what was written of an image.
+    /// Notes that something was written of an image, and masks that may be corrected.
     ///
     /// # Errors
     /// For a file that cannot be read or written.
-    pub fn add(&self, id: &str, image: &Path, masks: &[PathBuf]) -> Result<()> {
+    pub fn add(&mut self, id: &str, image: &Path, masks: &[PathBuf]) -> Result<()> {
         let digest = |mask: &PathBuf| Ok((self.below(mask), digest_file(mask)?.1));
         let line = Line {
             id: id.to_owned(),
@@ -123,8 +126,21 @@ impl Record {
             .append(true)
             .open(&path)
             .and_then(|mut file| file.write_all(text.as_bytes()))
-            .with_context(|| format!("{}: cannot write", path.display()))
+            .with_context(|| format!("{}: cannot write", path.display()))?;
+        take(&mut self.lines, line);
+        Ok(())
     }
+}
+
+/// Adds a line to those before it.
+fn take(lines: &mut BTreeMap<String, Line>, mut line: Line) {
+    if let Some(before) = lines.remove(&line.id)
+        && before.sha256 == line.sha256
+    {
+        let masks = std::mem::replace(&mut line.masks, before.masks);
+        line.masks.extend(masks);
+    }
+    lines.insert(line.id.clone(), line);
 }
 
 fn absolute(path: &Path) -> String {
@@ -154,25 +170,33 @@ mod tests {
             record.check("x", image, &masks).map_err(|e| e.to_string())
         };
         assert!(check(&a).expect_err("drawn").contains("is there already"));
-        let record = Record::read(&out).expect("none");
+        let mut record = Record::read(&out).expect("none");
         record.add("x", &a, &masks).expect("noted");
         assert_eq!(check(&a), Ok(()));
         assert!(check(&b).expect_err("another").contains("is another image"));
+        // Another call wrote another of its files.
+        let seg = file("out/seg/x.dcm", "a mask too");
+        record
+            .add("x", &a, std::slice::from_ref(&seg))
+            .expect("noted");
+        let both = [mask.clone(), seg];
+        let read = Record::read(&out).expect("a record");
+        read.check("x", &a, &both).expect("both are known");
+        // Nothing of its own is left, and yet it is another image.
+        assert!(read.check("x", &b, &[]).is_err());
         // The same image elsewhere, and its file with another content in its place.
         assert_eq!(check(&file("c/x.png", "an image")), Ok(()));
         file("a/x.png", "scanned again");
         assert_eq!(check(&a), Ok(()));
         file("out/x.png", "corrected");
         assert!(check(&a).expect_err("corrected").contains("no longer"));
-        std::fs::remove_file(&mask).expect("removed");
-        assert_eq!(check(&b), Ok(()), "nothing is lost");
-        // A kill in the middle of a line; the last line of an id counts.
+        // A kill in the middle of a line; of each mask the last line counts.
         file("out/x.png", "a mask");
-        record.add("x", &b, &masks).expect("noted");
+        record.add("x", &a, &masks).expect("noted");
         let path = out.join(FILE);
         let text = std::fs::read_to_string(&path).expect("lines");
         std::fs::write(&path, format!("{text}{{\"id\": \"y")).expect("written");
-        assert_eq!(check(&b), Ok(()));
+        assert_eq!(check(&a), Ok(()));
         assert_eq!(std::fs::read_to_string(&path).expect("lines"), text);
         std::fs::write(&path, "nonsense\n").expect("written");
         assert!(Record::read(&out).is_err());

@@ -31,7 +31,7 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let card = ModelCard::read(&file)?;
     let network = networks::open_classifier(&file, &card, &bench.device)?;
     let layer = config.cams.layer.as_deref();
-    let sampling = Sampling::of(config.classifier.arch, layer);
+    let sampling = Sampling::of(config.classifier.arch, config.classifier.stages, layer);
     // The last layer's maps come without a backward pass.
     let layer = layer.filter(|name| network.layers().last() != Some(name));
     let cases = &bench.cases.cases;

@@ -250,6 +250,7 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
                 irn: irn.as_ref(),
                 prediction: Some(&prediction.planes),
                 truth: true_mask.as_ref().map(|m| &m.planes),
+                classes: bench.cases.classes.len(),
             };
             Ok(GalleryRow::draw(
                 &case.id,

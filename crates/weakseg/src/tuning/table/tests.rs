@@ -105,7 +105,8 @@ Beside the figures of a single rule or draw stands a 95 % interval over the imag
 The bound is the rule chosen on the cases that are scored on: nobody can have it.
 2 masks (1 with a finding; threshold) bought 0.625 in Dice of all images; go on with
   --set cams.threshold=0.62
-With --only eval-cams this run's maps are scored so: cams.threshold changes that alone, not the pseudo-labels and not the network.
+With RUN/config.toml and --only eval-cams this run's maps are scored so: cams.threshold changes that alone, not the \
+pseudo-labels and not the network.
 ";
     assert_eq!(text(&tuning(stage, &["train-segmenter"])), expected);
 }
