@@ -4,6 +4,7 @@ use weakseg_data::{Cases, Truth};
 
 use super::run_dir::{REPORT, RunDir};
 use super::run_error::RunError;
+use super::run_record::made_nothing;
 use super::steps::{left_out, set_warnings};
 use super::{Inventory, METHOD, Span, Step, Work};
 use crate::progress::Progress;
@@ -30,8 +31,8 @@ impl Plan {
     /// [`RunDir::outdated`].
     ///
     /// # Errors
-    /// See [`RunDir::outdated`]; [`RunError::OtherRun`] too for a step that learns, or makes what is learned from, behind the span, if it is outdated and
-    /// made from nothing that is done again: a training would be lost for a call that is not about it.
+    /// See [`RunDir::outdated`]; [`RunError::OtherRun`] too for a step that learns, or makes what is learned from, behind the
+    /// span, if it is outdated and made from nothing that is done again: a training would be lost for a call that is not about it.
     pub(super) fn of(
         run: &RunDir,
         before: Option<&Inventory>,
@@ -51,6 +52,7 @@ impl Plan {
             if number > span.until
                 && learns
                 && let (None, Some((_, changed))) = (source, other)
+                && !made_nothing(run.root(), step)?
             {
                 return Err(run.other_run(step, changed));
             }
