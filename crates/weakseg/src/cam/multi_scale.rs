@@ -340,7 +340,6 @@ mod tests {
         );
     }
 
-    /// Whatever a network sees, the map of the mirrored image is the mirrored map.
     /// The same network sees the same at every scale: a class weight of 1, and with Grad-CAM divided by the number of cells.
     #[test]
     fn scales_weigh_alike_whatever_the_method() {
@@ -380,6 +379,7 @@ mod tests {
         }
     }
 
+    /// Whatever a network sees, the map of the mirrored image is the mirrored map.
     #[test]
     fn flipping_the_image_flips_the_map() {
         let blob =

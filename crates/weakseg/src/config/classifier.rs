@@ -82,7 +82,7 @@ impl ClassifierStep {
         if matches!(self.pos_weight, Some(LabelWeight::Rule(_))) && *sampler != SamplerKind::Shuffle
         {
             return Err(format!(
-                "classifier.pos_weight is \"from-labels\" and classifier.training.sampler {}: both balance the labels, and together they \
+                "classifier.pos_weight is \"from-labels\" and classifier.training.sampler is {}: both balance the labels, and together they \
                  do it twice; leave one of them out, or give the weight as a number",
                 serde_json::json!(sampler)
             ));

@@ -135,7 +135,7 @@ pub fn resolve(
     for text in sets {
         let layer = parse_set(text)?;
         check_keys(&layer, &schema, &format!("--set {text}"))?;
-        merge_keys(&mut said, layer);
+        merge_unless(&mut said, layer, &|_, _, _| false);
     }
     merge(&mut merged, said);
     let refuse = |message: String| ConfigError::Value {
@@ -260,34 +260,20 @@ fn defaults() -> Table {
 /// kind, whose keys or learning rates are of that kind alone, and `augment` where it is said in another way: a scope or steps take the
 /// place of whatever was below them.
 fn merge(under: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (under.get_mut(&key), value) {
-            (Some(Value::Table(a)), Value::Table(b)) => {
-                let other_kind = b.contains_key("kind") && a.get("kind") != b.get("kind");
-                let other_way = b.contains_key("scope") || b.contains_key("steps");
-                let replaced = match key.as_str() {
-                    "data" | "optimizer" => other_kind,
-                    "augment" => other_way,
-                    _ => false,
-                };
-                if replaced {
-                    *a = b;
-                } else {
-                    merge(a, b);
-                }
-            }
-            (_, value) => {
-                under.insert(key, value);
-            }
-        }
-    }
+    merge_unless(under, over, &|key, under, over| match key {
+        "data" | "optimizer" => over.contains_key("kind") && under.get("kind") != over.get("kind"),
+        "augment" => over.contains_key("scope") || over.contains_key("steps"),
+        _ => false,
+    });
 }
 
-/// `over` wins; all tables are merged key by key.
-fn merge_keys(under: &mut Table, over: Table) {
+/// `over` wins; tables are merged key by key, unless one `replaces` the other whole, by its key.
+fn merge_unless(under: &mut Table, over: Table, replaces: &impl Fn(&str, &Table, &Table) -> bool) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
-            (Some(Value::Table(a)), Value::Table(b)) => merge_keys(a, b),
+            (Some(Value::Table(a)), Value::Table(b)) if !replaces(&key, a, &b) => {
+                merge_unless(a, b, replaces);
+            }
             (_, value) => {
                 under.insert(key, value);
             }
