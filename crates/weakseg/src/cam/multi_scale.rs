@@ -99,8 +99,9 @@ pub struct Cams {
 /// Class maps of a batch of images of one size (reference §2.5): for each scale, relu(map) plus relu(map of the mirrored
 /// image, mirrored back), resized bilinearly to IRNet's grid and added up; then scaled class by class and image by image.
 ///
-/// Maps of methods whose weights are means over the cells of the last map, and so fall with their number, are multiplied by it
-/// ([`CamMethod::falls_with_cells`]), relative to the first scale: else a view of half the size would count four times.
+/// Maps of methods whose weights are means over the cells of the last map, and so fall with their number
+/// ([`CamMethod::falls_with_cells`](super::CamMethod::falls_with_cells)), are multiplied by it, relative to the first
+/// scale: else a view of half the size would count four times.
 ///
 /// Departs from IRNet because its mirrored maps lie up to a stride beside the others: here they are brought into place
 /// as `sampling` says.
