@@ -57,6 +57,10 @@ impl CsvTable {
         }
         let (mut rows, mut faults, mut blank) = (Vec::new(), Vec::new(), Vec::new());
         // Counted here: where lines end in CR and LF, the reader's own number is one too low.
+        let newline = match text.contains('\n') {
+            true => b'\n',
+            false => b'\r',
+        };
         let (mut line, mut seen) = (1_u64, 0_usize);
         for record in reader.records() {
             let record = record.map_err(broken)?;
@@ -66,7 +70,7 @@ impl CsvTable {
                 start += 1;
             }
             let passed = bytes.get(seen..start).unwrap_or_default();
-            line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            line += passed.iter().filter(|&&byte| byte == newline).count() as u64;
             seen = seen.max(start);
             if record.iter().all(str::is_empty) {
                 blank.push(line);
@@ -85,6 +89,20 @@ impl CsvTable {
                 };
                 faults.push(Fault::error(Rule::ReadableRow, error));
             }
+        }
+        // Within quotation marks lines go on: one that is never closed makes one cell of all rows behind it.
+        let last = text.get(seen..).unwrap_or_default().trim_end();
+        if last.contains(['\n', '\r']) && text.matches('"').count() % 2 == 1 {
+            let error = DataError::Row {
+                path: path.to_owned(),
+                line,
+                problem: format!(
+                    "a quotation mark is not closed: the {} behind it count as part of one cell",
+                    counted(last.lines().count() - 1, "line")
+                ),
+                remedy: "close it, or write two for one that is meant".into(),
+            };
+            faults.push(Fault::error(Rule::ReadableRow, error));
         }
         if let Some(line) = blank.first() {
             let error = DataError::Set {

@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 use crate::fault::{Fault, Rule, counted, some_of};
 use crate::listing::is_ending;
 use crate::mask_store::mask_paths;
-use crate::{Cases, Classes, DataError, LabelSpace, Split, Truth};
+use crate::{Case, Cases, Classes, DataError, LabelSpace, Split, Truth};
 
 /// Warnings of masks in `folder` that no case reads, and of splits that have cases with a finding and no mask of one.
 ///
 /// A kit's folder of index maps serves many lists; one beside a table serves that table alone.
 pub(crate) fn odd_masks(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Fault> {
     if cases.classes.space == LabelSpace::Exclusive {
-        return Vec::new();
+        // A kit without any is one to train on.
+        return match cases.ids().any(|id| truth.has_mask(id)) {
+            true => splits_without_mask(folder, cases, truth),
+            false => Vec::new(),
+        };
     }
     let mut faults = Vec::new();
     let known = known_masks(folder, cases);
@@ -46,10 +50,10 @@ fn name_in(folder: &Path, path: &Path) -> String {
 
 /// Files named as the mask of a case and not read, for they are no PNG. JPEGs are an error where they are asked for.
 fn masks_of_other_kind(folder: &Path, known: &BTreeSet<PathBuf>) -> Option<Fault> {
-    let read = ["png", "jpg", "jpeg"];
+    let asked_for = ["png", "PNG", "jpg", "jpeg", "JPG", "JPEG"];
     let is_read = |path: &Path| {
         let ending = path.extension().and_then(|ending| ending.to_str());
-        ending.is_none_or(|ending| read.iter().any(|read| ending.eq_ignore_ascii_case(read)))
+        ending.is_none_or(|ending| asked_for.contains(&ending))
     };
     let strays = mask_folders(folder, known)
         .into_iter()
@@ -58,11 +62,11 @@ fn masks_of_other_kind(folder: &Path, known: &BTreeSet<PathBuf>) -> Option<Fault
         .filter(|path| known.contains(&path.with_extension("png")))
         .map(|path| name_in(folder, &path))
         .collect();
-    let remedy = "save masks as PNG";
+    let remedy = "save masks as PNG, with the ending `.png`";
     warning(
         folder,
         "file",
-        "named as a mask and no PNG, not read",
+        "named as a mask and no `.png`, not read",
         strays,
         remedy.to_owned(),
     )
@@ -124,21 +128,49 @@ fn folders_without_finding(folder: &Path, classes: &Classes) -> Option<Fault> {
     )
 }
 
+/// A warning of each scored split that has cases with a finding, or a class, and no mask of some of them.
 fn splits_without_mask(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Fault> {
     let mut faults = Vec::new();
     for split in [Split::Val, Split::Test] {
-        let positives = cases.of(split).filter(|case| case.is_positive()).count();
-        if positives == 0 || truth.has_masks(split) {
+        let positive: Vec<&Case> = cases.of(split).filter(|case| case.is_positive()).collect();
+        let lacking = positive.iter().filter(|case| !truth.has_mask(&case.id));
+        let lacking: Vec<String> = lacking.map(|case| case.id.clone()).collect();
+        if lacking.is_empty() {
             continue;
         }
+        let (all, findings) = (
+            lacking.len() == positive.len(),
+            cases.classes.space == LabelSpace::Findings,
+        );
+        let what = match findings {
+            true => " with a finding",
+            false => "",
+        };
+        let (problem, scored_on) = match all {
+            true => (
+                format!(
+                    "no mask of any of the {}{what} in the split `{split}`",
+                    counted(positive.len(), "case")
+                ),
+                match findings {
+                    true => "masks of this split are scored on healthy images alone",
+                    false => "masks of this split are scored on nothing",
+                },
+            ),
+            false => (
+                format!(
+                    "no mask of {} of the {}{what} in the split `{split}`: {}",
+                    lacking.len(),
+                    counted(positive.len(), "case"),
+                    some_of(&lacking)
+                ),
+                "masks of this split are scored on the others alone",
+            ),
+        };
         let error = DataError::Set {
             path: folder.to_owned(),
-            problem: format!(
-                "no mask of any of the {} with a finding in the split `{split}`",
-                counted(positives, "case")
-            ),
-            remedy: "masks of this split are scored on healthy images alone; add masks, or divide the set otherwise"
-                .into(),
+            problem,
+            remedy: format!("{scored_on}; add masks, or divide the set otherwise"),
         };
         faults.push(Fault::warning(Rule::ClassInScoring, error));
     }

@@ -27,6 +27,23 @@ pub(crate) fn shared_patients(root: &Path, cases: &[Case]) -> Option<Fault> {
     Some(fault(root, problem))
 }
 
+/// A warning of cases that are divided without knowing whose they are.
+pub(crate) fn unknown_patients(root: &Path, cases: &[Case], remedy: String) -> Option<Fault> {
+    let unknown = cases.iter().filter(|case| case.patient.is_none()).count();
+    (unknown > 0).then(|| {
+        let error = DataError::Set {
+            path: root.to_owned(),
+            problem: format!(
+                "no patient is named for {unknown} of {}: each is taken as a patient of its own, so that one patient may come \
+                 to lie in two splits",
+                counted(cases.len(), "case"),
+            ),
+            remedy,
+        };
+        Fault::warning(Rule::PatientInOneSplit, error)
+    })
+}
+
 fn fault(path: &Path, problem: String) -> Fault {
     let error = DataError::Set {
         path: path.to_owned(),

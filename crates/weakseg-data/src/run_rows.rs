@@ -90,13 +90,11 @@ impl RunRows {
             let (first, now) = (&row.cells[0], &cell);
             match (&first.empty, &now.empty) {
                 (Ok(true), Ok(true)) if form != TableForm::Coco => {
-                    let error = DataError::DuplicateId {
-                        path: path.to_owned(),
-                        id: id.to_owned(),
-                        other: id.to_owned(),
-                        first: first.line,
-                        second: *line,
-                    };
+                    let error = table.row_error(
+                        *line,
+                        format!("`{id}` has no mask here and in line {}", first.line),
+                        "one row is enough; if another image was meant, name it",
+                    );
                     // Twice healthy is no contradiction.
                     faults.push(Fault::warning(Rule::UniqueId, error));
                 }

@@ -16,6 +16,7 @@ use crate::dicom::{Identity, identity, may_be_dicom};
 use crate::fault::{Fault, Rule, counted, some_of};
 use crate::list_images::search;
 use crate::listing::{Listing, below, id_of};
+use crate::patients::unknown_patients;
 use crate::places::{Place, optional, root_folder};
 use crate::run_rows::{RunRow, RunRows};
 use crate::run_table::{RunTable, TableForm};
@@ -145,8 +146,19 @@ impl SiimConfig {
             left_out,
             test_wanted: false,
         };
-        self.forget_one_patient(&mut listing);
-        self.divide(&root, &mut listing)?;
+        let forgotten = self.forget_one_patient(&mut listing);
+        let given = self.split.as_deref();
+        match optional(&root, "split", given, "split.csv", Place::File)? {
+            Some(path) => read_splits(&path, &mut listing)?,
+            None => {
+                if !forgotten {
+                    let remedy = "a split.csv can say better".to_owned();
+                    let unknown = unknown_patients(&listing.root, &listing.cases, remedy);
+                    listing.faults.extend(unknown);
+                }
+                self.divide(&mut listing)?;
+            }
+        }
         Ok(listing)
     }
 
@@ -160,16 +172,16 @@ impl SiimConfig {
         below(&below(base, &self.root), &self.csv)
     }
 
-    /// One Patient ID for all was written over the true ones: it says nothing of who is who.
-    fn forget_one_patient(&self, listing: &mut Listing) {
+    /// One Patient ID for all was written over the true ones: it says nothing of who is who. Whether it was so.
+    fn forget_one_patient(&self, listing: &mut Listing) -> bool {
         let [first, others @ ..] = listing.cases.as_slice() else {
-            return;
+            return false;
         };
         let all_one = first.patient.is_some()
             && !others.is_empty()
             && others.iter().all(|case| case.patient == first.patient);
         if !all_one {
-            return;
+            return false;
         }
         for case in &mut listing.cases {
             case.patient = None;
@@ -186,13 +198,10 @@ impl SiimConfig {
         listing
             .faults
             .push(Fault::warning(Rule::PatientInOneSplit, error));
+        true
     }
 
-    fn divide(&self, root: &Path, listing: &mut Listing) -> Result<(), DataError> {
-        let given = self.split.as_deref();
-        if let Some(path) = optional(root, "split", given, "split.csv", Place::File)? {
-            return read_splits(&path, listing);
-        }
+    fn divide(&self, listing: &mut Listing) -> Result<(), DataError> {
         let candidates: Vec<Candidate<'_>> = listing
             .cases
             .iter()

@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::read_boxes;
 use crate::class_names::check_classes;
 use crate::csv_table::CsvTable;
-use crate::fault::{Fault, Rule, counted, some_of};
+use crate::fault::{Fault, Rule, counted, refuse, some_of};
 use crate::label_cells::LabelCells;
 use crate::list_images::is_image;
 use crate::listing::{Ids, Listing, below, find_image, id_of};
 use crate::missing_images::without_image;
+use crate::patients::unknown_patients;
 use crate::places::{Place, optional, required, root_folder};
 use crate::split::{Candidate, by_group, check_shares};
 use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View};
@@ -167,7 +168,7 @@ impl TableConfig {
             test_wanted: false,
         };
         if table.column("split").is_none() {
-            let unknown = patients_unknown(&table, &listing);
+            let unknown = unknown_patients(&listing.root, &listing.cases, name_patients(&table));
             listing.faults.extend(unknown);
             self.divide(base, &mut listing)?;
         }
@@ -235,7 +236,16 @@ impl TableConfig {
                     None
                 }
             };
-            let (true, Some(labels), Some(split)) = (usable, labels, split) else {
+            let whole = patient.is_none_or(|column| !record[column].contains(['\n', '\r']));
+            if !whole {
+                let error = table.row_error(
+                    *line,
+                    "the patient's name goes over several lines",
+                    "close the quotation mark that it begins with",
+                );
+                faults.push(Fault::error(Rule::ReadableRow, error));
+            }
+            let (true, true, Some(labels), Some(split)) = (usable, whole, labels, split) else {
                 // Whoever wrote a path of Windows meant its last part.
                 let meant = name.rsplit('\\').next().unwrap_or(name);
                 rows.unusable.insert(id_of(meant).to_lowercase());
@@ -272,7 +282,10 @@ impl TableConfig {
                     expected: "a table of boxes: set `data.boxes` or add `boxes.csv`".into(),
                 });
             };
-            boxed.extend(read_boxes(&path, &listing.classes)?.of.into_keys());
+            let boxes = read_boxes(&path, &listing.classes)?;
+            // Without a box that cannot be read its patient would be trained on.
+            refuse(boxes.faults)?;
+            boxed.extend(boxes.of.into_keys());
         }
         let candidates: Vec<Candidate<'_>> = listing
             .cases
@@ -308,19 +321,14 @@ struct Rows {
     unusable: HashSet<String>,
 }
 
-/// A warning of cases that are divided without knowing whose they are.
-fn patients_unknown(table: &CsvTable, listing: &Listing) -> Option<Fault> {
-    let unknown = listing
-        .cases
-        .iter()
-        .filter(|case| case.patient.is_none())
-        .count();
+/// How a table can name its patients.
+fn name_patients(table: &CsvTable) -> String {
     let alike = |name: &&String| {
         let name = name.to_lowercase();
         name.starts_with("patient") && name != "patient"
     };
     let alike: Vec<String> = table.headers.iter().filter(alike).cloned().collect();
-    let remedy = match alike.is_empty() {
+    match alike.is_empty() {
         true => {
             "name the patients in a column `patient`, or the splits in a column `split`".to_owned()
         }
@@ -328,20 +336,7 @@ fn patients_unknown(table: &CsvTable, listing: &Listing) -> Option<Fault> {
             "call the column that names them `patient`; is it one of {}?",
             some_of(&alike)
         ),
-    };
-    (unknown > 0).then(|| {
-        let error = DataError::Set {
-            path: listing.root.clone(),
-            problem: format!(
-                "no patient is named for {} of {}: each is taken as a patient of its own, so that one patient may come to \
-                 lie in two splits",
-                unknown,
-                counted(listing.cases.len(), "case"),
-            ),
-            remedy,
-        };
-        Fault::warning(Rule::PatientInOneSplit, error)
-    })
+    }
 }
 
 /// A warning of images that no row speaks of. What is wrong with the rows of `unusable` ids is told already.

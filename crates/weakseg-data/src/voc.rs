@@ -122,6 +122,7 @@ impl VocConfig {
         let folder = root.join("JPEGImages");
         let mut cases: Vec<Case> = Vec::new();
         let mut left_out = Vec::new();
+        // By small letters: to many file systems `a.jpg` and `A.jpg` are one file.
         let mut home: HashMap<String, Split> = HashMap::new();
         for (split, name) in lists {
             let Some(name) = name else { continue };
@@ -134,7 +135,7 @@ impl VocConfig {
                 if !ids.add(&id, line) {
                     continue;
                 }
-                if let Some(other) = home.insert(id.clone(), split) {
+                if let Some(other) = home.insert(id.to_lowercase(), split) {
                     let error = DataError::Row {
                         path: path.clone(),
                         line,

@@ -8,15 +8,15 @@ const USUAL = ["prediction", "truth"];
 export class Legend {
   /// `parts` are elements: legend, classes. `changed` is called when something is to be drawn anew.
   constructor(run, parts, changed) {
-    Object.assign(this, { run, parts, changed, layers: [], there: [], classes: [], usual: USUAL, hidden: new Set() });
-    // Kept over cases, also of layers that the present one lacks.
-    this.wanted = null;
+    Object.assign(this, { run, parts, changed, layers: [], there: [], classes: [], hidden: new Set() });
+    // Kept over cases, also of layers that the present one lacks; not heeded of one that has none of them.
+    Object.assign(this, { wanted: null, heeded: false });
   }
 
-  /// The layers that there are. Those of them that `usual` names are shown unless somebody has chosen.
-  show(layers, usual = USUAL) {
+  /// The layers that there are.
+  show(layers) {
     this.layers = layers;
-    this.usual = usual;
+    this.heeded = this.wanted?.length === 0 || layers.some(({ name }) => this.wanted?.includes(name));
     const seen = layers.map(present);
     // A layer keeps its key where there is nothing of it; an empty mask says something.
     this.there = layers.map(({ planes }, i) => (planes.length === 0 ? "none" : seen[i].size === 0 ? "empty" : ""));
@@ -26,11 +26,9 @@ export class Legend {
     this.render();
   }
 
-  /// Names of the layers to be seen: those chosen, unless there is none of them here.
+  /// Names of the layers to be seen: those chosen, unless there was none of them here.
   names() {
-    const { wanted, layers, usual } = this;
-    const heeded = wanted !== null && (wanted.length === 0 || layers.some(({ name }) => wanted.includes(name)));
-    return heeded ? wanted : usual;
+    return (this.heeded ? this.wanted : null) ?? USUAL;
   }
 
   isShown(layer) {
@@ -44,7 +42,7 @@ export class Legend {
   toggle(name) {
     const shown = new Set(this.names());
     if (!shown.delete(name)) shown.add(name);
-    this.wanted = [...shown];
+    Object.assign(this, { wanted: [...shown], heeded: true });
     this.render();
     this.changed();
   }

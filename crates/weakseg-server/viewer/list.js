@@ -6,7 +6,7 @@ const ROWS = 300;
 export class CaseList {
   /// `parts` are elements: list, count, search, split, finding. `chosen` is called with the id of a case.
   constructor(run, parts, chosen) {
-    Object.assign(this, { run, parts, chosen, current: null, found: [] });
+    Object.assign(this, { run, parts, chosen, current: null, found: [], first: 0 });
     const splits = ["train", "val", "test"].filter((split) => run.cases.some((listed) => listed.split === split));
     options(parts.split, [["", "all splits"], ...splits.map((split) => [split, split])]);
     const classes = run.classes.map((name, k) => [String(k), name]);
@@ -29,6 +29,7 @@ export class CaseList {
         (split === "" || its === split) &&
         (finding === "" || (finding === "none" ? labels.length === 0 : labels.includes(Number(finding)))),
     );
+    this.first = 0;
     this.render();
   }
 
@@ -60,10 +61,12 @@ export class CaseList {
     return this.found.findIndex(({ id }) => id === this.current);
   }
 
-  /// The rows around the current one.
+  /// The rows around the current one. They stay while it is among them, or what was clicked would go from under the mouse.
   render() {
     const { list, count } = this.parts;
-    const first = Math.max(0, Math.min(this.place() - ROWS / 2, this.found.length - ROWS));
+    const place = this.place();
+    if (place >= 0 && (place < this.first || place >= this.first + ROWS)) this.first = place - ROWS / 2;
+    const first = (this.first = Math.max(0, Math.min(this.first, this.found.length - ROWS)));
     const rows = this.found.slice(first, first + ROWS).map((listed, i) => this.row(listed, first + i));
     const behind = this.found.length - first - rows.length;
     list.replaceChildren(...more(first, "before"), ...rows, ...more(behind, "after"));

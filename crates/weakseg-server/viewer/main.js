@@ -28,7 +28,7 @@ async function open() {
   const remember = () =>
     state.write({
       case: list?.current ?? null,
-      layers: legend.wanted ?? legend.usual,
+      layers: legend.wanted,
       opacity: Math.round(100 * stage.opacity),
       invert: stage.invert,
     });
@@ -41,7 +41,7 @@ async function open() {
     lay();
     remember();
   });
-  const show = (study, usual) => {
+  const show = (study) => {
     shown = study;
     part("name").textContent = study.name;
     part("facts").textContent = study.facts;
@@ -50,7 +50,7 @@ async function open() {
     part("about").hidden = false;
     part("layers").hidden = false;
     stage.show(study.image);
-    legend.show(study.layers, usual);
+    legend.show(study.layers);
     lay();
     remember();
   };
@@ -59,7 +59,7 @@ async function open() {
     show: (study) => {
       request.abort();
       if (list) list.choose(null);
-      show(study, ["prediction"]);
+      show(study);
     },
     changed: lay,
     say,

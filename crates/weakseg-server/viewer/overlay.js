@@ -48,7 +48,8 @@ function heat(layer, shown, ramp) {
   // Colour and opacity of each value as one number, so that a pixel is one assignment.
   const shares = ramp.flatMap((colour, value) => [...colour, 255 * (value / 255) * (2 - value / 255)]);
   const table = new Uint32Array(Uint8ClampedArray.from(shares).buffer);
-  const pixels = Uint32Array.from(greatest, (value) => table[value]);
+  const pixels = new Uint32Array(greatest.length);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[greatest[i]];
   return { canvas: painted(width, height, new Uint8ClampedArray(pixels.buffer)), smooth: true };
 }
 
@@ -59,29 +60,40 @@ function mask(layer, shown) {
   const { fill, line } = style(layer);
   // A line of one pixel of a large image would be lost on the screen.
   const thick = Math.max(1, Math.round(Math.max(width, height) / 500));
-  const colours = layer.colours.map(rgb);
+  const down = thick * width;
+  // As of a map, for a threshold is moved over images of many millions.
+  const pixels = new Uint32Array(data.buffer);
+  const [areaAlpha, edgeAlpha] = [fill, line].map((share) => Math.round(255 * share));
+  const areas = layer.colours.map((colour) => packed(rgb(colour), areaAlpha));
+  const edges = layer.colours.map((colour) => packed(rgb(colour), edgeAlpha));
+  const seen = layer.colours.map((_, k) => shown(k));
+  const unknown = packed([128, 128, 128], 70);
   for (const { class: of, values } of layer.planes) {
-    const at = (x, y) => (x < 0 || y < 0 || x >= width || y >= height ? -1 : values[y * width + x]);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const value = values[y * width + x];
+    for (let y = 0, i = 0; y < height; y++) {
+      const border = y < thick || y >= height - thick;
+      for (let x = 0; x < width; x++, i++) {
+        const value = values[i];
         if (value === 0) continue;
-        const place = 4 * (y * width + x);
         if (value === VOID) {
-          if (data[place + 3] === 0) data.set([128, 128, 128, 70], place);
+          if (data[4 * i + 3] === 0) pixels[i] = unknown;
           continue;
         }
         const k = of ?? value - 1;
-        if (!shown(k)) continue;
+        if (!seen[k]) continue;
         const edge =
           line > 0 &&
-          (at(x - thick, y) !== value || at(x + thick, y) !== value || at(x, y - thick) !== value || at(x, y + thick) !== value);
-        const alpha = edge ? 255 * line : 255 * fill;
-        if (alpha >= data[place + 3]) data.set([...colours[k], alpha], place);
+          (border || x < thick || x >= width - thick ||
+            values[i - thick] !== value || values[i + thick] !== value || values[i - down] !== value || values[i + down] !== value);
+        if ((edge ? edgeAlpha : areaAlpha) >= data[4 * i + 3]) pixels[i] = edge ? edges[k] : areas[k];
       }
     }
   }
   return { canvas: painted(width, height, data), smooth: false };
+}
+
+/// A colour and its opacity as a pixel's one number.
+function packed(colour, alpha) {
+  return new Uint32Array(Uint8ClampedArray.of(...colour, alpha).buffer)[0];
 }
 
 /// `#rrggbb` as three numbers.

@@ -29,6 +29,11 @@ export class Trial {
     const { signal } = (this.waiting = new AbortController());
     this.say(`${file.name}: the network is at work …`);
     try {
+      // A folder, or a file that has gone: sent, it would look as if the server had.
+      await file.slice(0, 1).arrayBuffer().catch(() => {
+        throw new Error("it cannot be read; choose an image file, no folder");
+      });
+      if (signal.aborted) return;
       const headers = { "content-type": "application/octet-stream" };
       const said = await ask("/predict", { method: "POST", body: file, headers, signal });
       const [image, scores, mask] = await Promise.all([picture(said.image), ...said.layers.map(layer)]);
@@ -64,7 +69,7 @@ export class Trial {
     const rows = classes.map((name, k) => (space === "findings" ? this.threshold(name, k) : this.saving(name, k)));
     this.parts.thresholds.replaceChildren(...rows);
     const also = [
-      model.min_area > 0 ? `regions below ${100 * model.min_area} % of the image removed` : "",
+      model.min_area > 0 ? `regions below ${Number((100 * model.min_area).toPrecision(6))} % of the image removed` : "",
       model.triplet ? "a finding that is nowhere sure left out" : "",
       model.gate !== null ? `masks emptied where the classifier says ${model.gate} or less` : "",
     ].filter(Boolean);
@@ -120,7 +125,9 @@ export class Trial {
 
   save(name, k) {
     return button("save mask", async () => {
-      const { width, height, values } = this.trial.mask.planes[this.run.space === "findings" ? k : 0];
+      // Another image may be looked at before this one's mask is written.
+      const { name: file, mask } = this.trial;
+      const { width, height, values } = mask.planes[this.run.space === "findings" ? k : 0];
       const there = this.run.space === "findings" ? 1 : k + 1;
       const data = new Uint8ClampedArray(4 * values.length);
       for (let i = 0; i < values.length; i++) data.fill(values[i] === there ? 255 : 0, 4 * i, 4 * i + 3);
@@ -128,7 +135,7 @@ export class Trial {
       const blob = await painted(width, height, data).convertToBlob({ type: "image/png" });
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
-      link.download = `${this.trial.name.replace(/\.(png|jpe?g|dcm|dicom)$/i, "")}-${name}.png`;
+      link.download = `${file.replace(/\.(png|jpe?g|dcm|dicom)$/i, "")}-${name}.png`;
       link.click();
       // Once the browser has taken it.
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Crf, SegmenterStep, Triplet};
 
-/// The settings of `[segmenter]` that are read where masks are made, and by no training: to change one, step 3's network is used again.
+/// The settings of `[segmenter]` that are read where masks are made, and by no training: to change one, the segmentation network is used again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaskRule {
     /// Probability above which a pixel belongs to a finding.
@@ -15,7 +15,7 @@ pub struct MaskRule {
     /// Regions below this share of the image are removed.
     #[serde(default)]
     pub min_area: f64,
-    /// Classifier probability below which the mask stays empty; 0 for no gate.
+    /// Classifier probability that a class must exceed to be in the mask; 0 for no gate.
     pub gate: f64,
     /// Average with the mirrored image; so where nothing is said, as in the notes of earlier versions.
     #[serde(default = "yes")]

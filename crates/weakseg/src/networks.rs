@@ -268,7 +268,7 @@ pub(crate) fn segmenter_config(config: Settings<'_>, outputs: usize) -> Segmente
     }
 }
 
-/// The classifier of step 1 with fresh weights, or its trunk from the file of the settings.
+/// The classifier with fresh weights, or its trunk from the file of the settings.
 pub(crate) fn new_classifier(
     bench: &Bench<'_>,
     seed: u64,

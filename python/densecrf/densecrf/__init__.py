@@ -37,8 +37,10 @@ class DenseCRF:
         self._crf.pairwise(features.T.tobytes(), features.shape[0], self._compat(compat), normalization)
 
     def setUnaryEnergy(self, u):
-        """Takes the unary energies, [K, N]: negative logarithms of probabilities."""
-        self._crf.set_unary(self._array(u, "the unary").tobytes())
+        """Takes the unary energies, [K, N]: negative logarithms of probabilities, infinite where a label cannot be."""
+        # Of 1e30, too, nothing is left of a label, and sums stay finite.
+        energies = np.minimum(self._array(u, "the unary"), np.float32(1e30))
+        self._crf.set_unary(energies.tobytes())
 
     def inference(self, niter):
         """The marginals after `niter` iterations, [K, N]."""

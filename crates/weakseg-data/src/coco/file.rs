@@ -80,7 +80,8 @@ impl CocoFile {
             ..*limits
         };
         let bytes = limits.read(path)?;
-        let text = bytes.trim_ascii_start();
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let text = text.trim_ascii_start();
         if text.starts_with(b"[") {
             let written: Vec<Written> = reading.json(text)?;
             let instances = reading.instances(written, None)?;

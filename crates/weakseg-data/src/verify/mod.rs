@@ -173,6 +173,17 @@ fn look_at(case: &Case, (height, width): (usize, usize), classes: &Classes, trut
     }
     for found in truth.boxes(&case.id) {
         look.faults.extend(outside(case, found, height, width));
+        if !case.labels[found.label] {
+            let error = DataError::Set {
+                path: case.image.clone(),
+                problem: format!(
+                    "it has a box of {}, its labels do not name it",
+                    classes.names[found.label]
+                ),
+                remedy: "correct the label or the box; as it is, the box counts as a miss where maps follow the labels".into(),
+            };
+            look.faults.push(Fault::warning(Rule::CaseOfBox, error));
+        }
     }
     look
 }

@@ -305,6 +305,25 @@ fn refusals_say_where_and_what() {
             &[r"`images\p0_0` (line 2); write the name of each file alone, without its folder"],
         ),
         (
+            "image,mass,notes\np0_0,1,-\np5_0,0,\"no fluid\np1_0,1,-\np6_0,0,-\n",
+            &[
+                "line 3",
+                "a quotation mark is not closed: the 2 lines behind",
+            ],
+        ),
+        (
+            "image,mass,patient\np0_0,1,\"p0\np5_0,0,p5\np1_0,1,\"p1\n",
+            &["line 2", "the patient's name goes over several lines"],
+        ),
+        (
+            "image,mass\np0_0,1\np5_0,0\nNaN\n",
+            &["line 4", "1 cells, but the header has 2"],
+        ),
+        (
+            "image,mass\rp0_0,1\rp5_0,none\r",
+            &["found `none` in line 3"],
+        ),
+        (
             "image,mass\np0_0,yes\np1_0,True\np5_0,no\np6_0,no\n",
             &[
                 "found `yes` in line 2, `True` in line 3, 2 times `no`, first in line 4; write 1 and 0",

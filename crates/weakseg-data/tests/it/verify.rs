@@ -400,6 +400,17 @@ fn folders_of_masks_are_named_as_their_findings() {
     assert_eq!(truth.warnings(), told);
 
     fs::rename(set.at("masks/mass"), set.at("masks/Mass")).unwrap();
+    let (_, _, text) = only(&verify(&set));
+    let expected = "no mask of 1 of the 2 cases with a finding in the split `val`: `e`";
+    assert!(text.contains(expected), "{text}");
+    set.mask("masks/node/e.Png", 1);
+    let report = verify(&set);
+    let told: Vec<String> = report.warnings().map(ToString::to_string).collect();
+    assert!(
+        told.len() == 2 && told[0].contains("`node/e.Png`"),
+        "{report}"
+    );
+    fs::rename(set.at("masks/node/e.Png"), set.at("masks/node/e.png")).unwrap();
     assert!(verify(&set).passes(true), "{}", verify(&set));
 }
 
@@ -435,6 +446,11 @@ fn box_in_image() {
 
 #[test]
 fn case_of_box() {
+    let (set, _) = Set::table();
+    append(&set, "boxes.csv", "p7_0.png,mass,0,0,4,4\n");
+    let (rule, severity, text) = only(&verify(&set));
+    assert_eq!((rule, severity), (Rule::CaseOfBox, Severity::Warning));
+    assert!(text.contains("a box of mass, its labels do not"), "{text}");
     let (set, _) = Set::table();
     append(&set, "boxes.csv", "elsewhere.png,mass,0,0,4,4\n");
     let (rule, severity, text) = only(&verify(&set));

@@ -233,6 +233,23 @@ impl Conv2d {
         self.weight.lazy_shape()[0]
     }
 
+    /// The same layer with `by` added to its bias, one number an output.
+    ///
+    /// # Panics
+    /// If it has no bias, or another number of outputs.
+    pub(crate) fn with_bias_moved(self, by: &[f32]) -> Self {
+        let moved = |bias: Param<Tensor<1>>| {
+            let (id, value) = (bias.id, bias.val());
+            let by = Tensor::from_floats(by, &value.device());
+            bias.transform_for_load((value + by).detach(), id)
+        };
+        assert!(self.bias.is_some(), "a convolution with a bias");
+        Self {
+            bias: self.bias.map(moved),
+            ..self
+        }
+    }
+
     /// The same layer with weight and bias multiplied.
     pub(crate) fn multiplied(self, weight: f32, bias: f32) -> Self {
         Self {

@@ -52,6 +52,11 @@ impl DeeplabV3 {
         self.classifier.4.outputs()
     }
 
+    pub(super) fn with_logits_moved(mut self, by: &[f32]) -> Self {
+        self.classifier.4 = self.classifier.4.with_bias_moved(by);
+        self
+    }
+
     /// # Shapes
     /// `[B, 3, H, W]` → `[B, outputs, H, W]`
     pub fn forward(&self, images: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {

@@ -67,6 +67,12 @@ impl DeeplabV3Plus {
         self.classifier.classifier.3.outputs()
     }
 
+    pub(super) fn with_logits_moved(mut self, by: &[f32]) -> Self {
+        let head = &mut self.classifier.classifier;
+        head.3 = head.3.clone().with_bias_moved(by);
+        self
+    }
+
     /// # Shapes
     /// `[B, 3, H, W]` → `[B, outputs, H, W]`
     pub fn forward(&self, images: Tensor<4>, noise: Option<&mut DropNoise>) -> Tensor<4> {

@@ -163,6 +163,18 @@ impl Segmenter {
         }
     }
 
+    /// The same network with `by` added to its logits, one number an output: the last convolution's bias takes it.
+    ///
+    /// # Panics
+    /// If there are more or fewer numbers than outputs.
+    pub fn with_logits_moved(self, by: &[f32]) -> Self {
+        match self {
+            Self::Unet(unet) => Self::Unet(unet.with_logits_moved(by)),
+            Self::DeeplabV3(deeplab) => Self::DeeplabV3(deeplab.with_logits_moved(by)),
+            Self::DeeplabV3Plus(deeplab) => Self::DeeplabV3Plus(deeplab.with_logits_moved(by)),
+        }
+    }
+
     /// Brings the features of a U-Net's encoder without batch norm to unit scale, see
     /// [`Vgg::to_unit_scale`](crate::encoder::Vgg::to_unit_scale); any other network is given back as it is. To be called on fresh
     /// or pretrained weights, before training.

@@ -92,6 +92,11 @@ impl Unet {
         self.segmentation_head[0].outputs()
     }
 
+    pub(super) fn with_logits_moved(mut self, by: &[f32]) -> Self {
+        self.segmentation_head = self.segmentation_head.map(|head| head.with_bias_moved(by));
+        self
+    }
+
     /// # Shapes
     /// `[B, 3, H, W]` → `[B, outputs, H, W]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {

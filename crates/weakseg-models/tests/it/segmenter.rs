@@ -32,6 +32,18 @@ fn segmenter_contract(config: &SegmenterConfig) {
         assert_eq!(logits.dims(), [2, 3, height, width], "{arch}");
         assert!(values(logits).iter().all(|v| v.is_finite()), "{arch}");
     }
+    let images = picture([1, 3, 33, 47], &device);
+    let before = values(network.forward(images.clone()));
+    let by = [0.5, -2.0, 0.0];
+    let after = values(network.with_logits_moved(&by).forward(images));
+    for (at, (before, after)) in before.iter().zip(&after).enumerate() {
+        let expected = before + by[at / (33 * 47)];
+        let allowed = 1e-5 * before.abs().max(1.0);
+        assert!(
+            (after - expected).abs() < allowed,
+            "{arch} {at}: {after}, expected {expected}"
+        );
+    }
     // Every trainable parameter takes part.
     let device = device.autodiff();
     let network = config.init(&device).unwrap();

@@ -8,7 +8,7 @@ use weakseg_models::{Classifier, ModelError};
 use super::CamMethod;
 use super::closed_form::guarded;
 
-/// The epsilon of the seed paper's Grad-CAM++ code.
+/// The epsilon of the paper's Grad-CAM++ code.
 pub(super) const WSMIS_EPSILON: f64 = 1e-8;
 /// The epsilon of pytorch-grad-cam's Grad-CAM++.
 pub(super) const PYTORCH_EPSILON: f64 = 1e-6;
@@ -124,9 +124,9 @@ fn combine(method: &CamMethod, a: Tensor<4>, s: Tensor<4>, logits: Tensor<2>) ->
         CamMethod::LayerCam => relu(s) * a,
     }
     .sum_dim(1);
-    match method {
-        CamMethod::Cam | CamMethod::GradCam | CamMethod::GradCamPlusPlusWsmis => map,
-        _ => relu(map),
+    match method.is_signed() {
+        true => map,
+        false => relu(map),
     }
 }
 
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Only the seed's form depends on how sure the network is.
+    /// Only the paper's form depends on how sure the network is.
     #[test]
     fn a_bias_on_the_logit_changes_nothing() {
         for method in CamMethod::ALL {

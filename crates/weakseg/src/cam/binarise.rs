@@ -4,7 +4,7 @@ use weakseg_data::{Plane, Stack};
 
 use crate::metrics::interval;
 
-/// min + f·(max − min) of a map, the threshold of the seed's plain CAM script at f = 0.2; `None` for a constant or
+/// min + f·(max − min) of a map, the threshold of the paper's plain CAM script at f = 0.2; `None` for a constant or
 /// empty map, which has no place to cut.
 pub fn fraction_of_range(map: &[f32], f: f32) -> Option<f32> {
     let (min, max) = map

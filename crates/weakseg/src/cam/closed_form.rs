@@ -12,7 +12,7 @@ use super::CamMethod;
 ///
 /// `maps` is `[B, K, h, w]`, what the pooling averages (ReLU'd, so not below 0); `class_weights` is `[C, K]`, `logits` is
 /// `[B, C]` and matters to `grad-cam++-wsmis` alone. Returns `[B, C, h, w]`; finite for any finite input, logits of ±200
-/// included. `cam` and `grad-cam` are signed.
+/// included. `cam`, `grad-cam` and `grad-cam++-wsmis` are signed.
 pub fn cams(
     method: &CamMethod,
     maps: Tensor<4>,
@@ -60,9 +60,9 @@ pub fn cams(
     let cams = channel_weights
         .matmul(flat)
         .reshape([batch, classes, height, width]);
-    match method {
-        CamMethod::Cam | CamMethod::GradCam | CamMethod::GradCamPlusPlusWsmis => cams,
-        _ => relu(cams),
+    match method.is_signed() {
+        true => cams,
+        false => relu(cams),
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_form_depends_on_the_logit() {
+    fn the_wsmis_form_depends_on_the_logit() {
         // g = e^S; alpha = g²/(2g² + 4g³ + 1e-8), weight 2·alpha·g
         for logit in [-2.0f32, 0.0, 3.0] {
             let g = f64::from(logit).exp();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn epsilon_dominates_the_seeds_form_of_weak_gradients() {
+    fn epsilon_dominates_the_wsmis_form_of_weak_gradients() {
         // s = 0.05/1936, S = 0: 2s² = 1.3e-9 is well below 1e-8.
         let maps = vec![1.0f32; 1936];
         let s = 0.05f64 / 1936.0;

@@ -20,7 +20,7 @@ pub enum CamMethod {
     #[default]
     #[serde(rename = "grad-cam++")]
     GradCamPlusPlus,
-    /// Grad-CAM++ as the seed paper's code has it: the exponential stays in the weights, the sum of the denominator mixes
+    /// Grad-CAM++ as the paper's code has it: the exponential stays in the weights, the sum of the denominator mixes
     /// its indices, there is an epsilon of 1e-8 and no final ReLU (reference §2.4).
     #[serde(rename = "grad-cam++-wsmis")]
     GradCamPlusPlusWsmis,
@@ -42,8 +42,13 @@ impl CamMethod {
         Self::LayerCam,
     ];
 
-    /// Whether its maps are smaller the more cells the last map has: the gradient behind global average pooling is a weight divided by their
-    /// number, which nothing takes out again, as the quotient of Grad-CAM++ does.
+    /// Whether its maps are given without a ReLU at the end.
+    pub(super) const fn is_signed(self) -> bool {
+        matches!(self, Self::Cam | Self::GradCam | Self::GradCamPlusPlusWsmis)
+    }
+
+    /// Whether values of its maps shrink as the number of map cells grows. Behind global average pooling the gradient is a
+    /// class weight divided by that number: Grad-CAM and LayerCAM keep the factor, the quotient of Grad-CAM++ cancels it.
     pub const fn falls_with_cells(self) -> bool {
         matches!(self, Self::GradCam | Self::LayerCam)
     }

@@ -5,7 +5,7 @@
 //! named layer, at one backward pass a class. [`multi_scale`] adds the maps of several scales and of the mirror image,
 //! [`Normalise`] brings them to a common range, [`binarise`] makes masks of them above a [`Threshold`].
 //!
-//! `cam` and `grad-cam` are signed, as published before the final ReLU: negative values are evidence against the class.
+//! `cam`, `grad-cam` and `grad-cam++-wsmis` are signed, as published before the final ReLU: negative values are evidence against the class.
 //! [`multi_scale`] cuts them at 0.
 
 pub mod autograd;

@@ -7,7 +7,7 @@ use super::ranges::{radius, share};
 use super::{Crf, SamplerKind, Training};
 use crate::optim::OptimConfig;
 
-/// Step 2, `make-ir-labels` (reference §3).
+/// `make-ir-labels` (reference §3).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IrLabelStep {
@@ -73,7 +73,7 @@ impl IrLabelStep {
     }
 }
 
-/// Step 2, `train-irn` (reference §4).
+/// `train-irn` (reference §4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IrnStep {

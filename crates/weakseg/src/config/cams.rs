@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ranges::{self, share};
 use crate::cam::{CamMethod, Normalise, Threshold};
 
-/// Step 1, `make-cams` and `eval-cams` (paper §3.2; reference §2).
+/// `make-cams` and `eval-cams` (paper §3.2; reference §2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CamStep {

@@ -11,7 +11,7 @@ use super::{SamplerKind, Training};
 use crate::loss::ClassifierLoss;
 use crate::pretrained::WeightsChoice;
 
-/// Step 1, `train-classifier` (paper §3.1; reference §1).
+/// `train-classifier` (paper §3.1; reference §1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClassifierStep {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges::at_most;
+
 /// How batches are made: threads, and what they keep. Batches are the same, byte for byte, whatever is set here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -25,13 +27,11 @@ pub struct LoaderConfig {
 impl LoaderConfig {
     /// The first value out of range, in words that name the key, the value and the range.
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.ahead == 0 || self.workers > 1024 {
-            return Err(format!(
-                "loader.ahead is {} and loader.workers {}; expected at least 1, and at most 1024",
-                self.ahead, self.workers
-            ));
+        at_most("loader.workers", self.workers, 1024)?;
+        match self.ahead {
+            0 => Err("loader.ahead is 0; expected at least 1".to_owned()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -65,22 +65,22 @@ pub struct Config {
     /// The grid the networks see.
     #[serde(default)]
     pub image: ImageConfig,
-    /// Step 1: the image-level classifier.
+    /// The image-level classifier.
     #[serde(default)]
     pub classifier: ClassifierStep,
-    /// Step 1: activation maps.
+    /// Its activation maps.
     #[serde(default)]
     pub cams: CamStep,
-    /// Step 2: confident foreground, background and ignored pixels for IRNet.
+    /// Confident foreground, background and ignored pixels for IRNet.
     #[serde(default)]
     pub ir_labels: IrLabelStep,
-    /// Step 2: IRNet.
+    /// IRNet.
     #[serde(default)]
     pub irn: IrnStep,
-    /// Step 2: random walk to pseudo-labels.
+    /// The random walk to pseudo-labels.
     #[serde(default)]
     pub pseudo_labels: PseudoLabelStep,
-    /// Step 3: the segmentation network.
+    /// The segmentation network.
     #[serde(default)]
     pub segmenter: SegmenterStep,
     /// Scores and report.

@@ -11,7 +11,7 @@ use crate::instance::coco::MaskForm;
 /// Most steps of a walk, and of a way along displacements: forty times the published number and more, and still an end to it.
 pub const MOST_STEPS: usize = 10_000;
 
-/// Step 2, `make-pseudo-labels` (reference §5).
+/// `make-pseudo-labels` (reference §5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PseudoLabelStep {

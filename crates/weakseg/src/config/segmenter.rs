@@ -10,7 +10,7 @@ use super::{Crf, Training, Triplet};
 use crate::loss::SegmentationLoss;
 use crate::pretrained::WeightsChoice;
 
-/// Step 3, `train-segmenter` (paper §3.4; reference §6).
+/// `train-segmenter` (paper §3.4; reference §6).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SegmenterStep {
@@ -27,7 +27,7 @@ pub struct SegmenterStep {
     /// What the encoder starts from.
     pub encoder: EncoderStart,
     /// The file of `encoder = "weights"`, written as `classifier.weights` is: `"auto"`, the pretrained weights of the encoder's
-    /// own trunk, a name or a file. Those that step 1 started from where nothing is said. Not read with another `encoder`.
+    /// own trunk, a name or a file. By default those that the classifier started from. Not read with another `encoder`.
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -38,7 +38,8 @@ pub struct SegmenterStep {
     pub weights_channels: ChannelOrder,
     /// Losses whose weighted sum is minimised, at least one. With several, the log shows each one's share of the sum.
     pub losses: Vec<SegmentationLoss>,
-    /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest.
+    /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest. Where these are the
+    /// only losses, it is taken back from the finished network's logits, so that `threshold` is a probability without it.
     pub pos_weight: PosWeight,
     /// Probability above which a pixel belongs to a finding.
     pub threshold: f64,
@@ -49,7 +50,7 @@ pub struct SegmenterStep {
     pub triplet: Option<Triplet>,
     /// Predicted regions smaller than this share of the image are removed. For findings alone.
     pub min_area: f64,
-    /// An image whose classifier probability lies below this gets an empty mask; 0 asks only the segmentation network.
+    /// Classifier probability that a class must exceed to be in the mask of an image; 0 asks the segmentation network alone.
     pub gate: f64,
     /// Average over the mirrored image when predicting.
     pub flip: bool,
@@ -121,9 +122,9 @@ impl SegmenterStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderStart {
-    /// The trunk of step 1 where the architectures agree, else an error.
+    /// The classifier's trunk where the architectures agree, else an error.
     Classifier,
-    /// The weights that `segmenter.weights` names, else those that step 1 started from.
+    /// The weights that `segmenter.weights` names, else those that the classifier started from.
     Weights,
     /// Noise.
     Random,

@@ -181,7 +181,8 @@ mod tests {
     fn an_encoder_may_have_weights_of_its_own() {
         let own =
             "segmenter = { encoder = \"weights\", weights = \"auto\", arch = \"unet-resnet50\" }";
-        let resolved = config(&format!("{TABLE}{own}")).expect("another trunk than step 1");
+        let resolved =
+            config(&format!("{TABLE}{own}")).expect("another trunk than the classifier's");
         assert_eq!(resolved.classifier.weights.to_string(), "vgg16-bn");
         let named = resolved.segmenter.weights.clone().expect("settled");
         assert_eq!(named.to_string(), "resnet50");

@@ -1,6 +1,6 @@
 //! Removing regions that are small or unsure.
 //!
-//! The seed paper removes "small regions of low confidence" and gives no rule (reference §5.5, §13); this is ours.
+//! The paper removes "small regions of low confidence" and gives no rule (reference §5.5, §13); this is ours.
 
 use weakseg_data::Plane;
 use weakseg_data::components::{self, Connectivity};

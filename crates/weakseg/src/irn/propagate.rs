@@ -29,7 +29,7 @@ pub struct MaskRule {
 ///
 /// A map without a positive value stays empty. Regions that the rule calls weak become background.
 ///
-/// Departs from the seed's X-ray script, which divides every image by its maximum, healthy ones too, and so makes each
+/// Departs from the paper's X-ray script, which divides every image by its maximum, healthy ones too, and so makes each
 /// of them positive somewhere: the gate decides which images have a finding at all.
 ///
 /// # Panics

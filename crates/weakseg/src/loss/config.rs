@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use weakseg_data::LabelSpace;
 
 use super::{bce_with_logits, integral_attention};
 use crate::config::Crf;
@@ -190,6 +191,17 @@ impl SegmentationLoss {
             | Self::Dice { weight, .. }
             | Self::Focal { weight, .. }
             | Self::CrfConstrained(CrfConstraint { weight, .. }) => *weight,
+        }
+    }
+
+    /// Whether it weighs positive pixels by `segmenter.pos_weight`, and moves logits by nothing else.
+    pub fn is_weighted(&self, space: LabelSpace) -> bool {
+        match self {
+            Self::Bce { .. } => true,
+            Self::CrossEntropy { .. } | Self::SmoothedCrossEntropy { .. } => {
+                space == LabelSpace::Findings
+            }
+            _ => false,
         }
     }
 

@@ -47,7 +47,7 @@ pub use focal::focal;
 pub use image_level::{bce_with_logits, integral_attention};
 pub use kl_divergence::kl_divergence;
 pub use overlap::{dice, soft_iou};
-pub use pos_weight::{label_weights, pixel_counts, pos_weight, pos_weights};
+pub use pos_weight::{label_weights, logits_by_weight, pixel_counts, pos_weight, pos_weights};
 pub use sum::{PixelBatch, pixel_loss};
 pub use targets::{PixelTargets, SoftTargets};
 

@@ -94,7 +94,7 @@ impl LabelScores {
         mean((0..self.classes).filter_map(value))
     }
 
-    /// F1 per finding, then the mean over the findings that have one (`mlf1` of the seed's code, which is NaN as soon
+    /// F1 per finding, then the mean over the findings that have one (`mlf1` of the paper's code, which is NaN as soon
     /// as a finding neither occurs nor is called).
     pub fn mean_f1(&self, threshold: f32) -> Option<f64> {
         self.over_classes(|c| self.counts(c, threshold).f1())

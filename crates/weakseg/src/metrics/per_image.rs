@@ -1,6 +1,6 @@
 //! Overlap of single images, and its means over all, the positive and the negative images.
 //!
-//! The mean over *all* images rewards empty masks: on the 145 + 541 images the seed paper is scored on, predicting
+//! The mean over *all* images rewards empty masks: on the 145 + 541 images the paper is scored on, predicting
 //! nothing at all gives 541 / 686 = .7886. Read it beside [`Columns::pos`] and beside the trivial rows
 //! that every report holds.
 

@@ -21,7 +21,7 @@ pub enum OptimKind {
     #[serde(rename = "adamw")]
     AdamW,
     /// Rectified Adam with decoupled weight decay, plain momentum while the variance is unknown (the first five steps
-    /// at beta2 = 0.999); equals `torch.optim.RAdam(decoupled_weight_decay=True)` and the seed's own RAdam.
+    /// at beta2 = 0.999); equals `torch.optim.RAdam(decoupled_weight_decay=True)` and the paper's own RAdam.
     #[serde(rename = "radam")]
     RAdam,
 }
@@ -47,7 +47,7 @@ pub struct OptimConfig {
 }
 
 impl Default for OptimConfig {
-    /// Adam at 1e-4 with weight decay 1e-5, as the seed's X-ray classifier.
+    /// Adam at 1e-4 with weight decay 1e-5, as the paper's X-ray classifier.
     fn default() -> Self {
         Self {
             kind: OptimKind::Adam,

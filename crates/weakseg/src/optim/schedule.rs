@@ -32,7 +32,7 @@ pub enum SchedulePer {
     /// Optimizer steps, as IRNet does.
     #[default]
     Iteration,
-    /// Finished epochs, as the seed's code does.
+    /// Finished epochs, as the paper's code does.
     Epoch,
 }
 
@@ -121,7 +121,7 @@ impl ScheduleConfig {
     /// whole training, in `epoch` of `epochs`. For `plateau` this is warm-up alone; what it has come down to is
     /// [`Plateau::factor`](super::Plateau).
     ///
-    /// Departs from the seed's poly floor, an absolute learning rate, because groups have their own: here the floor is a
+    /// Departs from the paper's poly floor, an absolute learning rate, because groups have their own: here the floor is a
     /// share of the base.
     pub fn factor(&self, iteration: usize, iterations: usize, epoch: usize, epochs: usize) -> f64 {
         let warm = warm_up(iteration, self.warmup_steps);

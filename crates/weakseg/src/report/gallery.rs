@@ -22,7 +22,7 @@ pub enum Role {
     FalsePositive,
     /// A healthy case left empty.
     TrueNegative,
-    /// Chosen by hand or for want of a truth.
+    /// Fewer than three cases could be ranked, or the case has no truth.
     Example,
 }
 

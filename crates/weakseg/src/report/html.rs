@@ -39,7 +39,7 @@ pub struct RunInfo {
     pub version: String,
     /// The device computed on.
     pub device: String,
-    /// Threads used.
+    /// Threads used; 0 where steps were done with different numbers, or none was noted.
     pub threads: usize,
     /// The seed of every random choice.
     pub seed: u64,

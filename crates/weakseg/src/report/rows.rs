@@ -187,8 +187,7 @@ pub struct Timing {
     pub seconds: f64,
     /// Cases worked on.
     pub cases: u64,
-    /// The greatest resident memory of the process up to the end of the step; `null` where the
-    /// system does not tell.
+    /// Greatest resident memory of the process during the step; `null` where the system does not tell.
     pub peak_rss_bytes: Option<u64>,
 }
 

@@ -293,11 +293,17 @@ mod tests {
             let _closing = Closing(&loader);
             scope.spawn(|| loader.work());
             loader.queue_up(batches(9));
-            loader.next(&Stop::default()).expect("no error");
-            // The third batch may be made from now on, the fourth not: after the third is there, nothing is left to do.
-            loader.next(&Stop::default()).expect("no error");
-            loader.next(&Stop::default()).expect("no error");
-            assert!(draw.made.load(Ordering::SeqCst) <= 15);
+            for _ in 0..3 {
+                loader.next(&Stop::default()).expect("no error");
+            }
+            // Three batches of three are handed out, two lie ready.
+            let begun = Instant::now();
+            while draw.made.load(Ordering::SeqCst) < 15 && begun.elapsed().as_secs() < 10 {
+                std::thread::yield_now();
+            }
+            // Time to make one too many.
+            std::thread::sleep(Duration::from_millis(20));
+            assert_eq!(draw.made.load(Ordering::SeqCst), 15);
         });
     }
 

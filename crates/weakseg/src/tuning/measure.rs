@@ -69,7 +69,7 @@ impl Source<'_> {
                     curves(case, &mask, |finding| {
                         let probability = maps.probabilities[finding];
                         let seen = f64::from(probability) > gate;
-                        let (keys, plane) = maps.of(|class| class == finding && seen);
+                        let (keys, plane) = maps.select(|class| class == finding && seen);
                         let plane = match keys.is_empty() {
                             true => Plane::filled(height, width, 0.0),
                             false => scaled(space, resize_f32(&plane, height, width)).to_plane(0),

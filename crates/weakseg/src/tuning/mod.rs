@@ -161,7 +161,7 @@ fn labelled(cases: &Cases, split: Split) -> f64 {
 }
 
 /// The rule that a run is set to, and the lowest gate that can be tried: there are no maps of findings that the classifier gave
-/// less than `cams.gate`.
+/// no more than `cams.gate`.
 fn own_rule(config: &Config, stage: Stage) -> (Rule, f64) {
     match stage {
         Stage::Cam => {

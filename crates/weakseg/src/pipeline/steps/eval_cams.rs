@@ -1,4 +1,4 @@
-//! Scores of the classifier and of its maps, beside the trivial baselines.
+//! `eval-cams`: scores of the classifier and of its maps, beside the trivial baselines.
 
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use super::{ClassMaps, indices};
 use crate::irn::propagate::{self, MaskRule};
 use crate::metrics::{LabelScores, mean};
 use crate::pipeline::baselines::{PriorMask, baseline_rows};
+use crate::pipeline::rows::Who;
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Metric, Row, Step, Subset};
 
@@ -43,7 +44,7 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usiz
         &cams,
         threshold,
         |_, maps, size, allowed| {
-            let (keys, planes) = maps.of(allowed);
+            let (keys, planes) = maps.select(allowed);
             Ok(propagate::mask(classes, &keys, &planes, size, &rule))
         },
     )?);
@@ -61,47 +62,45 @@ fn classifier_rows(bench: &Bench<'_>, cams: &Path, split: Split) -> Result<Vec<R
             .push(&maps.probabilities, &case.labels)
             .map_err(|e| StepError::Other(format!("case {}: {e}", case.id)))?;
     }
-    type Figure = fn(&LabelScores, f32) -> Option<f64>;
+    let who = Who {
+        step: Step::Classifier,
+        split,
+        image_labels: ImageLabels::None,
+    };
     let over_classes =
         |of: &dyn Fn(usize) -> Option<f64>| mean((0..scores.classes()).filter_map(of));
-    let figures: [(Metric, Figure); 2] = [
-        (Metric::Auroc, |s, _| s.mean_auroc()),
-        (Metric::F1, |s, gate| s.mean_f1(gate)),
+    let bootstrap = bootstrap(bench);
+    let interval = |figure: &dyn Fn(&LabelScores) -> Option<f64>| {
+        let interval = bootstrap.of_labels(&scores, figure);
+        interval.map(|i| [i.low, i.high])
+    };
+    let figures = [
+        (
+            Metric::Auroc,
+            scores.mean_auroc(),
+            interval(&|s| s.mean_auroc()),
+        ),
+        (
+            Metric::F1,
+            scores.mean_f1(gate),
+            interval(&|s| s.mean_f1(gate)),
+        ),
+        (
+            Metric::Sensitivity,
+            over_classes(&|class| scores.sensitivity(class, gate)),
+            None,
+        ),
+        (
+            Metric::Specificity,
+            over_classes(&|class| scores.specificity(class, gate)),
+            None,
+        ),
     ];
     let mut rows = Vec::new();
-    let mut add =
-        |metric, value: Option<f64>, interval: Option<[f64; 2]>| -> Result<(), StepError> {
-            if let Some(value) = value {
-                let n = scores.len() as u64;
-                rows.push(Row::new(
-                    Step::Classifier,
-                    split,
-                    ImageLabels::None,
-                    Subset::All,
-                    metric,
-                    value,
-                    interval,
-                    n,
-                )?);
-            }
-            Ok(())
-        };
-    let bootstrap = bootstrap(bench);
-    for (metric, figure) in figures {
-        let interval = bootstrap
-            .of_labels(&scores, |s| figure(s, gate))
-            .map(|i| [i.low, i.high]);
-        add(metric, figure(&scores, gate), interval)?;
+    for (metric, value, interval) in figures {
+        if let Some(value) = value {
+            rows.push(who.row(Subset::All, metric, value, interval, scores.len())?);
+        }
     }
-    add(
-        Metric::Sensitivity,
-        over_classes(&|c| scores.sensitivity(c, gate)),
-        None,
-    )?;
-    add(
-        Metric::Specificity,
-        over_classes(&|c| scores.specificity(c, gate)),
-        None,
-    )?;
     Ok(rows)
 }

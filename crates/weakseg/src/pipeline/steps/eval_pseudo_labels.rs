@@ -1,4 +1,4 @@
-//! Scores of the pseudo-labels.
+//! `eval-pseudo-labels`: scores of the pseudo-labels.
 
 use std::path::Path;
 

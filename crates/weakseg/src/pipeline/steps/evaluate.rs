@@ -1,4 +1,4 @@
-//! Step 3's score: the segmentation network on cases whose labels it never sees.
+//! `evaluate`: scores of the segmentation network on held-out cases, whose labels it never sees.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use weakseg_data::mask_store::MaskStore;
 use weakseg_data::{DataError, LabelSpace, Limits, Split, Stack, Truth};
 
 use super::scoring::{bootstrap, write_rows};
-use super::{ClassMaps, indices};
+use super::{ClassMaps, held_out, per_batch};
 use crate::cam::Threshold;
 use crate::pipeline::rows::Who;
 use crate::pipeline::scores::{score_boxes, score_masks};
@@ -28,41 +28,32 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize
     let cases = &bench.cases.cases;
     let store = MaskStore::new(folder, bench.cases.classes.clone());
     let maps = folder.join(MAPS);
-    let held_out: Vec<usize> = [Split::Val, Split::Test]
-        .into_iter()
-        .flat_map(|s| indices(bench, s))
-        .collect();
-    let open: Vec<usize> = held_out
-        .iter()
-        .copied()
-        .filter(|&i| !store.exists(&cases[i].id))
-        .collect();
-    bench.progress.begin("evaluate", open.len() as u64);
-    let mut done = 0;
-    for batch in open.chunks(bench.config.segmenter.training.batch) {
-        if bench.stop.asked() {
-            bench.progress.end();
-            return Err(StepError::Stopped);
-        }
-        let images: Vec<Stack<u8>> = batch
-            .iter()
-            .map(|&i| cases[i].read_image(&Limits::default()))
-            .collect::<Result<_, _>>()?;
-        let predictions = predictor
-            .predict(&images)
-            .map_err(|e| StepError::Other(e.to_string()))?;
-        for (&index, prediction) in batch.iter().zip(&predictions) {
-            let case = &cases[index];
-            if !truth.boxes(&case.id).is_empty() {
-                crate::files::make_folder(&maps)?;
-                score_maps(bench.cases.classes.space, prediction)?.write(&maps, &case.id)?;
+    let held_out = held_out(bench);
+    per_batch(
+        bench,
+        "evaluate",
+        &held_out,
+        bench.config.segmenter.training.batch,
+        |i| store.exists(&cases[i].id),
+        |batch| {
+            let images: Vec<Stack<u8>> = batch
+                .iter()
+                .map(|&i| cases[i].read_image(&Limits::default()))
+                .collect::<Result<_, _>>()?;
+            let predictions = predictor
+                .predict(&images)
+                .map_err(|e| StepError::Other(e.to_string()))?;
+            for (&index, prediction) in batch.iter().zip(&predictions) {
+                let case = &cases[index];
+                if !truth.boxes(&case.id).is_empty() {
+                    crate::files::make_folder(&maps)?;
+                    score_maps(bench.cases.classes.space, prediction)?.write(&maps, &case.id)?;
+                }
+                store.write(&case.id, &prediction.mask)?;
             }
-            store.write(&case.id, &prediction.mask)?;
-            done += 1;
-            bench.progress.at(done, &case.id);
-        }
-    }
-    bench.progress.end();
+            Ok(())
+        },
+    )?;
     let image_labels = if bench.config.segmenter.gate > 0.0 {
         ImageLabels::Predicted
     } else {
@@ -90,7 +81,8 @@ pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize
             &bootstrap(bench),
             threshold,
             |case, finding| {
-                let (keys, map) = ClassMaps::read(&maps, &case.id)?.of(|class| class == finding);
+                let (keys, map) =
+                    ClassMaps::read(&maps, &case.id)?.select(|class| class == finding);
                 Ok((!keys.is_empty()).then(|| map.to_plane(0)))
             },
         )?);
@@ -117,6 +109,6 @@ fn score_maps(space: LabelSpace, prediction: &Prediction) -> Result<ClassMaps, D
         probabilities: prediction.probabilities.clone().unwrap_or_default(),
         size,
     };
-    let (keys, maps) = all.of(|class| prediction.open.contains(&class));
+    let (keys, maps) = all.select(|class| prediction.open.contains(&class));
     Ok(ClassMaps { keys, maps, ..all })
 }

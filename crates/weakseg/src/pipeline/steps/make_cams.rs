@@ -1,4 +1,4 @@
-//! Step 1: class activation maps of every case (paper §3.2; reference §2).
+//! `make-cams`: class activation maps of every case (paper §3.2; reference §2).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use weakseg_models::{Classifier, ModelError, Normalisation};
 
 use super::image_notes;
 use super::maps::predicted;
-use super::{ClassMaps, MODEL};
+use super::{ClassMaps, MODEL, per_batch};
 use crate::cam::multi_scale::{self, Sampling, Views};
 use crate::cam::{autograd, closed_form};
 use crate::networks::{self, ModelCard, NetworkError};
@@ -35,53 +35,48 @@ pub fn make_cams(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     // The last layer's maps come without a backward pass.
     let layer = layer.filter(|name| network.layers().last() != Some(name));
     let cases = &bench.cases.cases;
-    let open: Vec<usize> = (0..cases.len())
-        .filter(|&i| !ClassMaps::path(folder, &cases[i].id).is_file())
-        .collect();
+    let all: Vec<usize> = (0..cases.len()).collect();
     image_notes::settle(folder)?;
-    bench.progress.begin("make-cams", open.len() as u64);
-    let mut done = 0;
-    for batch in open.chunks(config.classifier.training.batch) {
-        if bench.stop.asked() {
-            bench.progress.end();
-            return Err(StepError::Stopped);
-        }
-        let mut originals = Vec::with_capacity(batch.len());
-        for &case in batch {
-            let picture = cases[case].read_picture(&Limits::default())?;
-            image_notes::add(folder, &cases[case].id, &picture.notes)?;
-            originals.push(picture.pixels);
-        }
-        let side = config.image.size;
-        let views = Batch {
-            bench,
-            network: &network,
-            normalisation: card.normalisation(),
-            layer,
-            cases: batch.iter().map(|&case| &cases[case]).collect(),
-            originals,
-        };
-        let cams = multi_scale::aggregate(config.cams, [side, side], sampling, &views)
-            .map_err(NetworkError::from)?;
-        for (place, case) in views.cases.iter().enumerate() {
-            let probabilities = cams.probabilities[place].clone();
-            let shown = shown(bench, case, &probabilities);
-            let all = ClassMaps {
-                keys: cams.classes.clone(),
-                maps: cams.maps[place].clone(),
-                probabilities,
-                size: [
-                    views.originals[place].height(),
-                    views.originals[place].width(),
-                ],
+    per_batch(
+        bench,
+        "make-cams",
+        &all,
+        config.classifier.training.batch,
+        |i| ClassMaps::path(folder, &cases[i].id).is_file(),
+        |batch| {
+            let mut originals = Vec::with_capacity(batch.len());
+            for &case in batch {
+                let picture = cases[case].read_picture(&Limits::default())?;
+                image_notes::add(folder, &cases[case].id, &picture.notes)?;
+                originals.push(picture.pixels);
+            }
+            let side = config.image.size;
+            let views = Batch {
+                bench,
+                network: &network,
+                normalisation: card.normalisation(),
+                layer,
+                cases: batch.iter().map(|&case| &cases[case]).collect(),
+                originals,
             };
-            let (keys, maps) = all.of(|class| shown.contains(&class));
-            ClassMaps { keys, maps, ..all }.write(folder, &case.id)?;
-            done += 1;
-            bench.progress.at(done, &case.id);
-        }
-    }
-    bench.progress.end();
+            let cams = multi_scale::aggregate(config.cams, [side, side], sampling, &views)
+                .map_err(NetworkError::from)?;
+            for (place, case) in views.cases.iter().enumerate() {
+                let probabilities = cams.probabilities[place].clone();
+                let shown = shown(bench, case, &probabilities);
+                let original = &views.originals[place];
+                let all = ClassMaps {
+                    keys: cams.classes.clone(),
+                    maps: cams.maps[place].clone(),
+                    probabilities,
+                    size: [original.height(), original.width()],
+                };
+                let (keys, maps) = all.select(|class| shown.contains(&class));
+                ClassMaps { keys, maps, ..all }.write(folder, &case.id)?;
+            }
+            Ok(())
+        },
+    )?;
     image_notes::settle(folder)?;
     if let Some(told) = image_notes::summary(bench)? {
         bench.progress.warn(&format!("warning: {told}"));

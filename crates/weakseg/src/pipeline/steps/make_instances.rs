@@ -147,7 +147,7 @@ fn instances(
     rule: &InstanceRule,
 ) -> Result<CaseInstances, StepError> {
     let cams = ClassMaps::read(&bench.run.folder("make-cams"), &case.id)?;
-    let (keys, maps) = cams.of(|class| case.labels[class]);
+    let (keys, maps) = cams.select(|class| case.labels[class]);
     let mut found = CaseInstances {
         size: cams.size,
         instances: Vec::new(),

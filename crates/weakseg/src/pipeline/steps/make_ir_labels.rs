@@ -1,4 +1,4 @@
-//! Step 2: what the maps are sure of, for IRNet (paper §3.2 "thresholding, then dense CRF"; reference §3).
+//! `make-ir-labels`: what the maps are sure of, for IRNet (paper §3.2 "thresholding, then dense CRF"; reference §3).
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub fn make_ir_labels(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepErr
         |index| {
             let case = &bench.cases.cases[index];
             let maps = ClassMaps::read(&cams, &case.id)?;
-            let (keys, maps) = maps.of(|class| case.labels[class]);
+            let (keys, maps) = maps.select(|class| case.labels[class]);
             let maps = upsample(&maps, side, side);
             let image = resize_u8(
                 &case.read_image(&Limits::default())?,

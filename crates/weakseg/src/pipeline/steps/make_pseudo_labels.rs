@@ -1,4 +1,4 @@
-//! Step 2: the maps walk over IRNet's affinities and become pseudo-labels (reference §5).
+//! `make-pseudo-labels`: the maps walk over IRNet's affinities and become pseudo-labels (reference §5).
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use weakseg_kernels::walk::{WalkError, WalkOptions, random_walk_until};
 use super::boundaries::{Boundaries, BoundaryFinder};
 use super::make_instances::make_instances;
 use super::maps::upsample;
-use super::{ClassMaps, indices};
+use super::{ClassMaps, indices, per_batch};
 use crate::cam::Threshold;
 use crate::irn::propagate;
 use crate::irn::refine::refine;
@@ -28,7 +28,7 @@ pub(crate) const EDGES: &str = "edges";
 pub(crate) const DISPLACEMENTS: &str = "displacements";
 
 /// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training and the validation split,
-/// the masks that image-level labels allow (`CASE.png`, at the image's own size): step 3 learns from the former and
+/// the masks that image-level labels allow (`CASE.png`, at the image's own size): `train-segmenter` learns from the former and
 /// watches its loss on the latter. An image without a finding gets an empty mask.
 ///
 /// The boundaries that were walked along stay too (`edges/CASE.npy`, `[h, w]`, probabilities): with them `weakseg walk`
@@ -45,11 +45,11 @@ pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<usize, Ste
         steps: config.steps,
     };
     walk_all(bench, folder, &walk)?;
-    let mut learned = indices(bench, Split::Train);
-    learned.extend(indices(bench, Split::Val));
-    write_masks(bench, folder, &learned)?;
+    let mut masked = indices(bench, Split::Train);
+    masked.extend(indices(bench, Split::Val));
+    write_masks(bench, folder, &masked)?;
     if let Some(instances) = &config.instances {
-        make_instances(bench, folder, instances, &walk, &learned)?;
+        make_instances(bench, folder, instances, &walk, &masked)?;
     }
     Ok(bench.cases.cases.len())
 }
@@ -61,50 +61,43 @@ fn walk_all(bench: &Bench<'_>, folder: &Path, options: &WalkOptions) -> Result<(
     let scores = folder.join(SCORES);
     crate::files::make_folder(&scores)?;
     crate::files::make_folder(&folder.join(EDGES))?;
-    let open: Vec<usize> = (0..cases.len())
-        .filter(|&i| !ClassMaps::path(&scores, &cases[i].id).is_file())
-        .collect();
     let finder = BoundaryFinder::open(bench)?;
     let images = super::image_store(bench);
-    bench
-        .progress
-        .begin("make-pseudo-labels", open.len() as u64);
-    let mut done = 0;
-    for batch in open.chunks(bench.config.irn.training.batch) {
-        if bench.stop.asked() {
-            bench.progress.end();
-            return Err(StepError::Stopped);
-        }
-        let maps: Vec<ClassMaps> = batch
-            .iter()
-            .map(|&i| ClassMaps::read(&cams, &cases[i].id))
-            .collect::<Result<_, _>>()?;
-        // Without maps there is nothing to walk.
-        let asked = batch.iter().zip(&maps).filter(|(_, m)| !m.keys.is_empty());
-        let asked = asked
-            .map(|(&i, _)| images.get(i))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut found = finder.find(&asked).into_iter();
-        let boundaries: Vec<Option<Boundaries>> = maps
-            .iter()
-            .map(|m| (!m.keys.is_empty()).then(|| found.next()).flatten())
-            .collect();
-        let walked: Vec<ClassMaps> = (batch, maps, boundaries)
-            .into_par_iter()
-            .map(|(&i, maps, boundaries)| match boundaries {
-                Some(found) => walk(bench, folder, &cases[i].id, maps, &found, options),
-                None => Ok(maps),
-            })
-            .collect::<Result<_, StepError>>()
-            .inspect_err(|_| bench.progress.end())?;
-        for (&i, maps) in batch.iter().zip(&walked) {
-            maps.write(&scores, &cases[i].id)?;
-            done += 1;
-            bench.progress.at(done, &cases[i].id);
-        }
-    }
-    bench.progress.end();
-    Ok(())
+    let all: Vec<usize> = (0..cases.len()).collect();
+    per_batch(
+        bench,
+        "make-pseudo-labels",
+        &all,
+        bench.config.irn.training.batch,
+        |i| ClassMaps::path(&scores, &cases[i].id).is_file(),
+        |batch| {
+            let maps: Vec<ClassMaps> = batch
+                .iter()
+                .map(|&i| ClassMaps::read(&cams, &cases[i].id))
+                .collect::<Result<_, _>>()?;
+            // Without maps there is nothing to walk.
+            let asked = batch.iter().zip(&maps).filter(|(_, m)| !m.keys.is_empty());
+            let asked = asked
+                .map(|(&i, _)| images.get(i))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut found = finder.find(&asked).into_iter();
+            let boundaries: Vec<Option<Boundaries>> = maps
+                .iter()
+                .map(|m| (!m.keys.is_empty()).then(|| found.next()).flatten())
+                .collect();
+            let walked: Vec<ClassMaps> = (batch, maps, boundaries)
+                .into_par_iter()
+                .map(|(&i, maps, boundaries)| match boundaries {
+                    Some(found) => walk(bench, folder, &cases[i].id, maps, &found, options),
+                    None => Ok(maps),
+                })
+                .collect::<Result<_, StepError>>()?;
+            for (&i, maps) in batch.iter().zip(&walked) {
+                maps.write(&scores, &cases[i].id)?;
+            }
+            Ok(())
+        },
+    )
 }
 
 /// The maps of case `id` after their walk along `found`, which is kept in the step's folder.
@@ -167,7 +160,7 @@ pub(crate) fn mask_of(
 ) -> Result<Mask, ScoreError> {
     let config = bench.config.pseudo_labels;
     let classes = &bench.cases.classes;
-    let (keys, planes) = maps.of(allowed);
+    let (keys, planes) = maps.select(allowed);
     let rule = propagate::MaskRule {
         threshold: Threshold::Fixed(config.threshold.into()),
         min_area: config.min_area,

@@ -96,7 +96,7 @@ impl ClassMaps {
     }
 
     /// The maps of those classes that `allowed` lets through, in order.
-    pub fn of(&self, allowed: impl Fn(usize) -> bool) -> (Vec<usize>, Stack<f32>) {
+    pub fn select(&self, allowed: impl Fn(usize) -> bool) -> (Vec<usize>, Stack<f32>) {
         let kept: Vec<usize> = (0..self.keys.len())
             .filter(|&i| allowed(self.keys[i]))
             .collect();

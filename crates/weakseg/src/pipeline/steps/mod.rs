@@ -148,6 +148,41 @@ pub(crate) fn per_case(
     result
 }
 
+/// Works on cases batch by batch, in order. A case that is `done` already, by a run that was stopped, is not worked on again.
+pub(crate) fn per_batch(
+    bench: &Bench<'_>,
+    what: &str,
+    cases: &[usize],
+    size: usize,
+    done: impl Fn(usize) -> bool,
+    mut work: impl FnMut(&[usize]) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    let open: Vec<usize> = cases.iter().copied().filter(|&case| !done(case)).collect();
+    bench.progress.begin(what, open.len() as u64);
+    let mut over = 0;
+    let result = open.chunks(size).try_for_each(|batch| {
+        if bench.stop.asked() {
+            return Err(StepError::Stopped);
+        }
+        work(batch)?;
+        for &case in batch {
+            over += 1;
+            bench.progress.at(over, &bench.cases.cases[case].id);
+        }
+        Ok(())
+    });
+    bench.progress.end();
+    result
+}
+
+/// Places of the cases of the validation and the test split.
+pub(crate) fn held_out(bench: &Bench<'_>) -> Vec<usize> {
+    [Split::Val, Split::Test]
+        .into_iter()
+        .flat_map(|split| indices(bench, split))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

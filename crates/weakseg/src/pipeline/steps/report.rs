@@ -4,7 +4,6 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use weakseg_data::mask_store::MaskStore;
-use weakseg_data::resize::{Filter, resize_u8};
 use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID, counted, label_conflict};
 
 use super::classifier_chance;
@@ -12,7 +11,7 @@ use super::image_notes;
 use super::make_instances::noise;
 use super::make_pseudo_labels::SCORES;
 use super::scoring::read_rows;
-use super::{ClassMaps, Heat, indices, instance_figures};
+use super::{ClassMaps, Heat, held_out, instance_figures};
 use crate::config;
 use crate::files::io;
 use crate::metrics::Overlap;
@@ -24,9 +23,6 @@ use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
 };
 use crate::tuning::{self, Tuning};
-
-/// Longest side of a picture in the report.
-const PICTURE: usize = 256;
 
 /// Writes `report.json` and `report.html` into the run's folder.
 pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize, StepError> {
@@ -211,10 +207,7 @@ fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), Ste
 
 /// Rows of pictures of held-out cases: best, median, worst, false alarms.
 fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepError> {
-    let held_out: Vec<usize> = [Split::Val, Split::Test]
-        .into_iter()
-        .flat_map(|s| indices(bench, s))
-        .collect();
+    let held_out = held_out(bench);
     let store = MaskStore::new(bench.run.folder("evaluate"), bench.cases.classes.clone());
     let cases = &bench.cases.cases;
     let scored: Vec<CaseScore> = held_out
@@ -245,7 +238,7 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
             let image = case.read_image(&Limits::default())?;
             let note = scored[place].iou.map(|iou| format!("IoU {iou:.2}"));
             let pictures = CasePictures {
-                image: &shrink(&image),
+                image: &image,
                 cam: cam.as_ref(),
                 irn: irn.as_ref(),
                 prediction: Some(&prediction.planes),
@@ -260,20 +253,6 @@ fn gallery(bench: &Bench<'_>, truth: &Truth) -> Result<Vec<GalleryRow>, StepErro
             )?)
         })
         .collect()
-}
-
-fn shrink(image: &Stack<u8>) -> Stack<u8> {
-    let longest = image.height().max(image.width());
-    if longest <= PICTURE {
-        return image.clone();
-    }
-    let side = |length: usize| (length * PICTURE / longest).max(1);
-    resize_u8(
-        image,
-        side(image.height()),
-        side(image.width()),
-        Filter::Area,
-    )
 }
 
 /// Foreground against background, whatever the classes: to choose pictures by, not to report.

@@ -26,18 +26,20 @@ pub(crate) fn bootstrap(bench: &Bench<'_>) -> Bootstrap {
     }
 }
 
-/// Which classes of a case a map may show.
+/// The classes that the maps of a case may show, ascending: those of its true labels, or those that the classifier predicts.
 pub(crate) fn allowed(
     bench: &Bench<'_>,
     labels: ImageLabels,
     case: &Case,
     maps: &ClassMaps,
-    class: usize,
-) -> bool {
-    let space = bench.cases.classes.space;
+) -> Vec<usize> {
     match labels {
-        ImageLabels::Truth => case.labels[class],
-        _ => predicted(space, &maps.probabilities, bench.config.cams.gate).contains(&class),
+        ImageLabels::Truth => (0..case.labels.len()).filter(|&c| case.labels[c]).collect(),
+        ImageLabels::Predicted | ImageLabels::None => predicted(
+            bench.cases.classes.space,
+            &maps.probabilities,
+            bench.config.cams.gate,
+        ),
     }
 }
 
@@ -73,9 +75,8 @@ pub(crate) fn map_rows(
             &bootstrap(bench),
             |case, size| {
                 let maps = ClassMaps::read(folder, &case.id)?;
-                mask(case, &maps, size, &|class| {
-                    allowed(bench, labels, case, &maps, class)
-                })
+                let allowed = allowed(bench, labels, case, &maps);
+                mask(case, &maps, size, &|class| allowed.contains(&class))
             },
         )?);
         rows.extend(score_boxes(
@@ -86,8 +87,8 @@ pub(crate) fn map_rows(
             threshold,
             |case, finding| {
                 let maps = ClassMaps::read(folder, &case.id)?;
-                let (keys, planes) =
-                    maps.of(|class| class == finding && allowed(bench, labels, case, &maps, class));
+                let allowed = allowed(bench, labels, case, &maps).contains(&finding);
+                let (keys, planes) = maps.select(|class| class == finding && allowed);
                 if keys.is_empty() {
                     return Ok(None);
                 }

@@ -1,4 +1,4 @@
-//! Step 1: a classifier learns which findings an image has (paper §3.1; reference §1).
+//! `train-classifier`: a classifier learns which findings an image has (paper §3.1; reference §1).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepE
     Ok(lesson.visits.cases.len())
 }
 
-/// Decodes every image once, before hours are spent: an unreadable one ends the run here, by name.
+/// Decodes every image once: what fits stays in memory for the first epoch, and one that broke since the run was prepared
+/// ends the step here, by name, before hours are spent.
 fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
     let all: Vec<usize> = (0..bench.cases.cases.len()).collect();
     super::per_case(

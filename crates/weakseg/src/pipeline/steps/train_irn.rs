@@ -1,4 +1,4 @@
-//! Step 2: IRNet learns class boundaries and displacements from what the maps are sure of (reference §4).
+//! `train-irn`: IRNet learns class boundaries and displacements from what the maps are sure of (reference §4).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, StepError};
 use crate::train::{Draw, Lesson, Pictures, Place, TrainError, copy_on, fit, purpose, to_tensor};
 
-/// Trains the heads of IRNet over the frozen trunk of step 1, on the training cases that have IR labels.
+/// Trains the heads of IRNet over the classifier's frozen trunk, on the training cases that have IR labels.
 ///
-/// Departs from IRNet, whose trunk is an ImageNet ResNet50: because the trunk of step 1 knows these images, and is there
+/// Departs from IRNet, whose trunk is an ImageNet ResNet50: because the classifier's trunk knows these images, and is there
 /// without a download.
 pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let config = bench.config.irn;

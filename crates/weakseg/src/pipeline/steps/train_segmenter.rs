@@ -1,4 +1,4 @@
-//! Step 3: a segmentation network learns from the pseudo-labels (paper §3.4; reference §6).
+//! `train-segmenter`: a segmentation network learns from the pseudo-labels (paper §3.4; reference §6).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::agreement::Agreement;
 use super::learner::Learner;
 use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
-use crate::loss::{PixelBatch, PixelTargets, pixel_loss, pos_weights};
+use crate::loss::{PixelBatch, PixelTargets, logits_by_weight, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, StepError};
 use crate::train::{
@@ -24,6 +24,13 @@ use crate::train::{
 };
 
 /// Trains the segmentation network on the training split's images and pseudo-labels.
+///
+/// Where nothing but weighted cross-entropies is minimised, the weight of positive pixels is taken back from the logits of
+/// the network that is saved: its probabilities are those of pixels as they are, so that at one half a pixel's
+/// pseudo-label is as likely there as not.
+///
+/// Departs from the paper, which weighs positives and says neither by how much nor at which probability masks begin, because
+/// under the weight w one half is where the pseudo-label is there once in 1 + w times: masks grew far beyond it.
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let config = bench.config.segmenter;
     let device = bench.training_device();
@@ -43,11 +50,14 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
     }
     let images = Arc::new(training_images(bench, &config.training));
     let card = bench.card("train-segmenter", ModelCard::segmenter);
+    let space = bench.cases.classes.space;
     let pos_weight = match config.pos_weight {
         PosWeight::Value(value) => vec![value as f32; card.outputs()],
-        PosWeight::Rule(PosWeightRule::FromPixels) => {
-            pos_weights(&masks, bench.cases.classes.space, card.outputs())
-        }
+        PosWeight::Rule(PosWeightRule::FromPixels) => pos_weights(&masks, space, card.outputs()),
+    };
+    let by_weight = match config.losses.iter().all(|loss| loss.is_weighted(space)) {
+        true => logits_by_weight(&pos_weight),
+        false => vec![0.0; card.outputs()],
     };
     let first = train
         .iter()
@@ -77,6 +87,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
             seed,
         }),
         pos_weight,
+        by_weight,
         sampler,
         train: learned,
         normalisation: card.normalisation(),
@@ -91,7 +102,9 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
     let optimizer = optimizer(&config.training, head);
     let plan = plan(bench, folder, "train-segmenter", &config.training, &meta);
     let network = fit(&mut lesson, network, optimizer, &plan)?;
-    save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
+    let taken_back: Vec<f32> = lesson.by_weight.iter().map(|by| -by).collect();
+    let network = network.valid().with_logits_moved(&taken_back);
+    save_safetensors(&network, &folder.join(MODEL), &meta)?;
     Ok(lesson.train)
 }
 
@@ -109,6 +122,8 @@ struct Masks<'a> {
     pictures: Arc<Pictures>,
     /// One an output.
     pos_weight: Vec<f32>,
+    /// What it adds to the logits of each output, and is taken back where masks are made of them.
+    by_weight: Vec<f32>,
     /// How many are learned from.
     train: usize,
     sampler: Sampler,
@@ -174,7 +189,9 @@ impl Lesson for Masks<'_> {
             let input = to_tensor(&images, &self.normalisation, &self.bench.device);
             // The terms are computed on the device that trains.
             let logits = network.forward_scales(input, &config.scales, None);
-            let values = logits.clone().try_into_vec_as::<f32>()?;
+            let by_weight = Tensor::<1>::from_floats(&self.by_weight[..], &logits.device());
+            let unweighted = logits.clone() - by_weight.reshape([1, -1, 1, 1]);
+            let values = unweighted.try_into_vec_as::<f32>()?;
             for ((logits, mask), &i) in values
                 .chunks(values.len() / batch.len())
                 .zip(&masks)
