@@ -32,7 +32,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             upload: 256 << 20,
-            head: Duration::from_secs(30),
+            // Whoever connects and says nothing keeps others out for as long.
+            head: Duration::from_secs(10),
             body: Duration::from_secs(120),
             connections: 64,
             connection: Duration::from_secs(600),

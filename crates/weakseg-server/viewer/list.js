@@ -73,7 +73,7 @@ export class CaseList {
     const left = this.run.left_out > 0 ? `; ${this.run.left_out} ids left out` : "";
     count.textContent = `${this.found.length} of ${this.run.cases.length} cases${left}`;
     const current = list.querySelector("[aria-selected=true]");
-    current?.scrollIntoView({ block: "nearest" });
+    if (current) reveal(list, current);
     list.setAttribute("aria-activedescendant", current?.id ?? "");
   }
 
@@ -87,6 +87,13 @@ export class CaseList {
     row.append(part("b", id), part("span", split), part("small", names || "no finding", names ? "found" : ""));
     return row;
   }
+}
+
+/// Scrolls the list alone: in a narrow window `scrollIntoView` moves the page too, and the image out of sight.
+function reveal(list, row) {
+  const [outer, inner] = [list, row].map((element) => element.getBoundingClientRect());
+  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
+  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
 }
 
 function part(kind, text, className = "") {

@@ -55,13 +55,21 @@ fn show(run: &RunReader, case: &Case) -> Result<Vec<u8>, Refusal> {
         .read_picture(&Limits::default())
         .map_err(Refusal::damaged)?;
     let classes = &run.cases().classes;
-    let heat = |name, title, heat: Result<Option<Heat>, DataError>| match heat? {
-        Some(heat) => Layer::heat(name, title, &heat),
-        None => Ok(Layer::none(name, title)),
+    let heat = |name, title, heat: Result<Option<Heat>, DataError>| {
+        let draw = |heat: Heat| Layer::heat(name, title, &heat);
+        (
+            name,
+            title,
+            heat.and_then(|heat| heat.map(draw).transpose()),
+        )
     };
-    let mask = |name, title, mask: Result<Option<Mask>, DataError>, single: Rgb| match mask? {
-        Some(mask) => Layer::mask(name, title, classes, &mask, single),
-        None => Ok(Layer::none(name, title)),
+    let mask = |name, title, mask: Result<Option<Mask>, DataError>, single: Rgb| {
+        let draw = |mask: Mask| Layer::mask(name, title, classes, &mask, single);
+        (
+            name,
+            title,
+            mask.and_then(|mask| mask.map(draw).transpose()),
+        )
     };
     let found = [
         heat("cam", "class activation map", run.cam(case)),
@@ -81,11 +89,13 @@ fn show(run: &RunReader, case: &Case) -> Result<Vec<u8>, Refusal> {
         mask("truth", "truth", run.truth(case), colour::truth()),
     ];
     let (mut layers, mut notes) = (Vec::new(), image.notes);
-    for layer in found {
-        match layer {
-            Ok(layer) => layers.push(layer),
-            Err(error) => notes.push(error.to_string()),
-        }
+    for (name, title, layer) in found {
+        // A layer that cannot be read keeps its place, and with it its key on the page.
+        let layer = layer.unwrap_or_else(|error| {
+            notes.push(error.to_string());
+            None
+        });
+        layers.push(layer.unwrap_or_else(|| Layer::none(name, title)));
     }
     text(&Shown {
         id: &case.id,

@@ -1,83 +1,14 @@
-//! Layers of a configuration: defaults < preset < file < `--set`, and the errors a person sees.
+//! Layers of a configuration: defaults < preset < file < `--set`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value as Json;
 use toml::{Table, Value};
 use weakseg_data::DataConfig;
 
-use super::Config;
-use super::presets::{PRESETS, preset};
-
-/// What can be wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{}: cannot read the configuration: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A folder in the place of the file.
-    #[error(
-        "{}: a folder, expected a configuration; write one that names the set, as in\n[data]\nkind = \"table\"\nroot = \"{}\"",
-        path.display(),
-        path.file_name().unwrap_or(path.as_os_str()).display()
-    )]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The file is not TOML; the message points at the place.
-    #[error("{}: not valid TOML:\n{message}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The parser's own words, with a caret.
-        message: String,
-    },
-    /// A key that no section has.
-    #[error("{origin}: unknown key `{key}`{}; `weakseg config schema` lists every key", hint(.nearest))]
-    UnknownKey {
-        /// File, preset or option it stands in.
-        origin: String,
-        /// Dotted path of the key.
-        key: String,
-        /// The known key of the same section that looks most like it.
-        nearest: Option<String>,
-    },
-    /// A value of the wrong kind or out of range.
-    #[error("{origin}: {message}")]
-    Value {
-        /// File, preset or option it stands in.
-        origin: String,
-        /// What is wrong and what would be right.
-        message: String,
-    },
-    /// A preset that does not exist.
-    #[error("no preset `{name}`; there are: {}", PRESETS.join(", "))]
-    NoPreset {
-        /// The name asked for.
-        name: String,
-    },
-    /// A `--set` that is not `a.b=value`.
-    #[error(
-        "--set {text}: expected KEY=VALUE with a dotted key, as in --set classifier.training.epochs=5"
-    )]
-    Set {
-        /// The option's text.
-        text: String,
-    },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest
-        .as_ref()
-        .map(|n| format!(" (did you mean `{n}`?)"))
-        .unwrap_or_default()
-}
+use super::keys::check_keys;
+use super::presets::preset;
+use super::{Config, ConfigError};
 
 /// Reads `path` over the defaults and `preset_name`, then applies each of `sets` (`a.b=VALUE`, VALUE in TOML, a bare word is a string).
 ///
@@ -176,8 +107,8 @@ fn blamed(message: &str, sets: &[String]) -> Option<String> {
     Some(format!("--set {text}"))
 }
 
-/// A parser's message that names `data` alone, for its keys depend on its kind, with the key there: that without which the message is
-/// another.
+/// Adds the key to a parser's message that ends in `data`, which serde does not name because the keys depend on the kind. The
+/// key at fault is the one without which the message changes.
 fn within_data(data: &Value, message: String) -> String {
     let (Some(words), Some(table)) = (message.strip_suffix("in `data`"), data.as_table()) else {
         return message;
@@ -256,9 +187,8 @@ fn defaults() -> Table {
     table
 }
 
-/// `over` wins; tables are merged key by key, except where what is below would be wrong for what is above: `data` and `optimizer` of another
-/// kind, whose keys or learning rates are of that kind alone, and `augment` where it is said in another way: a scope or steps take the
-/// place of whatever was below them.
+/// `over` wins, key by key, with exceptions in which it replaces a whole table: `data` and `optimizer` of another kind, whose
+/// keys or learning rates belong to that kind, and `augment` given as a scope or as steps.
 fn merge(under: &mut Table, over: Table) {
     merge_unless(under, over, &|key, under, over| match key {
         "data" | "optimizer" => over.contains_key("kind") && under.get("kind") != over.get("kind"),
@@ -303,97 +233,6 @@ fn parse_set(text: &str) -> Result<Table, ConfigError> {
         table = wrapped;
     }
     Ok(table)
-}
-
-/// Walks the table beside the schema; the first key without a property is the error.
-fn check_keys(table: &Table, schema: &Json, origin: &str) -> Result<(), ConfigError> {
-    walk(table, schema, schema, "", origin)
-}
-
-fn walk(
-    table: &Table,
-    node: &Json,
-    root: &Json,
-    path: &str,
-    origin: &str,
-) -> Result<(), ConfigError> {
-    let known = properties(node, root);
-    if known.is_empty() {
-        return Ok(()); // a free-form value: its own type checks it
-    }
-    for (key, value) in table {
-        let dotted = if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}.{key}")
-        };
-        let Some((_, child)) = known.iter().find(|(name, _)| name == key) else {
-            let nearest = known
-                .iter()
-                .map(|(name, _)| (edit_distance(name, key), name))
-                .min()
-                .filter(|(d, _)| *d <= 2.max(key.len() / 3))
-                .map(|(_, name)| {
-                    if path.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{path}.{name}")
-                    }
-                });
-            return Err(ConfigError::UnknownKey {
-                origin: origin.to_owned(),
-                key: dotted,
-                nearest,
-            });
-        };
-        if let Value::Table(inner) = value {
-            walk(inner, child, root, &dotted, origin)?;
-        }
-    }
-    Ok(())
-}
-
-/// All properties that a schema node allows, through `$ref` and every alternative.
-fn properties<'a>(node: &'a Json, root: &'a Json) -> Vec<(String, &'a Json)> {
-    let mut found = Vec::new();
-    if let Some(reference) = node.get("$ref").and_then(Json::as_str) {
-        let target = root.pointer(reference.trim_start_matches('#'));
-        found.extend(target.map(|t| properties(t, root)).unwrap_or_default());
-    }
-    if let Some(map) = node.get("properties").and_then(Json::as_object) {
-        found.extend(map.iter().map(|(k, v)| (k.clone(), v)));
-    }
-    for alternatives in ["oneOf", "anyOf", "allOf"] {
-        for alternative in node
-            .get(alternatives)
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-        {
-            found.extend(properties(alternative, root));
-        }
-    }
-    found
-}
-
-/// Levenshtein's distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let cost = if ca == *cb {
-                diagonal
-            } else {
-                1 + diagonal.min(row[j]).min(row[j + 1])
-            };
-            diagonal = row[j + 1];
-            row[j + 1] = cost;
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

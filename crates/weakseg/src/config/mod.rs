@@ -3,14 +3,17 @@
 //! Decisions are data: a run folder holds the [`Config`] that made it. Layers, later wins: built-in defaults, a preset,
 //! the file, then each `--set a.b=value` ([`load`]). Unknown keys are refused with the nearest known one.
 
-mod boundaries;
 mod cams;
 mod card;
 mod check;
 mod classifier;
 mod crf;
+mod error;
 mod evaluate;
 mod image;
+mod ir_labels;
+mod irn;
+mod keys;
 mod layers;
 mod loader;
 mod precision;
@@ -27,13 +30,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weakseg_data::DataConfig;
 
-pub use boundaries::{IrLabelStep, IrnStep};
 pub use cams::CamStep;
 pub use classifier::{ClassifierStep, DropBlockStep, LabelWeight, LabelWeightRule};
 pub use crf::Crf;
+pub use error::ConfigError;
 pub use evaluate::{EvaluateStep, Prior};
 pub use image::{ImageConfig, NormalisationName};
-pub use layers::{ConfigError, load, resolve, schema, to_toml};
+pub use ir_labels::IrLabelStep;
+pub use irn::IrnStep;
+pub use layers::{load, resolve, schema, to_toml};
 pub use loader::LoaderConfig;
 pub use precision::Precision;
 pub use presets::{PRESETS, preset};

@@ -73,7 +73,7 @@ pub fn ir_label(
     let foreground = with_background(maps, step.foreground).into_vec();
     let background = with_background(maps, step.background).into_vec();
     let [foreground, background] = if step.crf {
-        refine(image, keys.len() + 1, [&foreground, &background], step)?
+        refine_both(image, keys.len() + 1, [&foreground, &background], step)?
     } else {
         [foreground, background]
     };
@@ -94,7 +94,8 @@ fn combine(foreground: u8, background: u8, keys: &[usize]) -> u8 {
     }
 }
 
-fn refine(
+/// Both maps of labels after the dense CRF.
+fn refine_both(
     image: &Stack<u8>,
     labels: usize,
     maps: [&[u8]; 2],
@@ -183,13 +184,13 @@ mod tests {
                 .collect()
         };
         let (a, b) = (of(0.7), of(0.2));
-        let both = refine(&image, 2, [&a, &b], &settings(true)).unwrap();
+        let both = refine_both(&image, 2, [&a, &b], &settings(true)).unwrap();
         assert_eq!(
-            refine(&image, 2, [&a, &a], &settings(true)).unwrap()[0],
+            refine_both(&image, 2, [&a, &a], &settings(true)).unwrap()[0],
             both[0]
         );
         assert_eq!(
-            refine(&image, 2, [&b, &b], &settings(true)).unwrap()[1],
+            refine_both(&image, 2, [&b, &b], &settings(true)).unwrap()[1],
             both[1]
         );
     }

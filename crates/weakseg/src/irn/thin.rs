@@ -2,8 +2,8 @@
 
 use weakseg_data::Plane;
 
-/// Keeps of a boundary map only its ridges: the cells that are not below both horizontal or not below both vertical
-/// neighbours (non-maximum suppression, as Canny 1986, §VII, along the two axes). All others become 0. A boundary of the very
+/// Keeps the ridges of a boundary map: the cells at least as high as both horizontal neighbours, or at least as high as both
+/// vertical ones (non-maximum suppression, as Canny 1986, §VII, along the two axes). All others become 0. A boundary of the very
 /// same height all along its course stays as wide as it is.
 ///
 /// Departs from IRNet, which walks along its boundary map as it is: because on the grid of a small image the learned

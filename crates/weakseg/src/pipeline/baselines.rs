@@ -15,7 +15,12 @@ use crate::metrics::{Bootstrap, Confusion};
 use crate::report::{ImageLabels, Row, Step};
 
 /// A prediction that is the same for every image: one plane per finding, or one of indices.
-pub struct PriorMask(Stack<u8>, Vec<Plane<f32>>);
+pub struct PriorMask {
+    /// On the prior's grid.
+    mask: Stack<u8>,
+    /// One a class, above one half where the mask has it.
+    maps: Vec<Plane<f32>>,
+}
 
 impl PriorMask {
     /// Builds the prior that `rule` names.
@@ -50,7 +55,7 @@ impl PriorMask {
             }
             maps.push(map);
         }
-        Ok(Self(mask, maps))
+        Ok(Self { mask, maps })
     }
 }
 
@@ -156,7 +161,7 @@ pub fn baseline_rows(
                 _ => Mask {
                     planes: Stack::from_planes(
                         &(0..planes)
-                            .map(|p| resize_nearest(&prior.0.to_plane(p), size[0], size[1]))
+                            .map(|p| resize_nearest(&prior.mask.to_plane(p), size[0], size[1]))
                             .collect::<Vec<_>>(),
                     )?,
                 },
@@ -179,7 +184,7 @@ pub fn baseline_rows(
                     Step::BaselineEmpty => None,
                     // Above the threshold everywhere, with its maximum at the centre.
                     Step::BaselineFull => Some(large(&centre.map(|v| 1.0 + v))?),
-                    _ => Some(large(&prior.1[finding])?),
+                    _ => Some(large(&prior.maps[finding])?),
                 })
             },
         )?);

@@ -8,6 +8,7 @@
 //! asked for, and hands it to no other.
 
 mod baselines;
+mod bench;
 mod checks;
 mod claim;
 mod inventory;
@@ -23,24 +24,24 @@ mod run_record;
 mod scores;
 mod sections;
 mod start_weights;
+mod step_error;
 pub mod steps;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use weakseg_data::{Cases, Classes, DataError, Truth, counted};
+use weakseg_data::{Truth, counted};
 
-use crate::config::{Config, Precision, Settings};
-use crate::digest::digest;
-use crate::networks::ModelCard;
-use crate::pretrained::FetchError;
+use crate::config::Config;
 use crate::progress::{Progress, Stop};
-use crate::train::{FurtherDevice, TrainError};
+use crate::train::FurtherDevice;
+pub(crate) use prepare::choose_precision;
 use prepare::{Prepared, prepare};
 
 pub use crate::files::relative;
 pub use baselines::{PriorMask, baseline_rows};
+pub use bench::Bench;
 pub use claim::Claim;
 pub use inventory::Inventory;
 pub use rows::{Who, class_rows, finding_rows, mean_iou_row, precision_of};
@@ -53,6 +54,7 @@ pub(crate) use run_record::{CONFIG, finished_folder, finished_outputs};
 pub use run_record::{Manifest, RunRecord, StepRecord};
 pub use scores::{ScoreError, score_boxes, score_masks};
 pub(crate) use sections::rule_digest;
+pub use step_error::StepError;
 
 /// One step of the method.
 #[derive(Debug)]
@@ -61,9 +63,9 @@ pub struct Step {
     pub name: &'static str,
     /// What it does, in a line.
     pub does: &'static str,
-    /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that only truth
-    /// is read by (`data.masks`, `data.resize_masks`, …) are read by the steps that score, and named nowhere. `cams`, `segmenter` and
-    /// `evaluate` are without what not all their readers read (`sections.rs`): that has names of its own, as `segmenter.rule`.
+    /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that only
+    /// truth is read by (`data.masks`, …) count for every step that scores, and are named nowhere. Keys of `cams`, `segmenter`
+    /// and `evaluate` that only some of their readers read are sections of their own, such as `segmenter.rule` (`sections.rs`).
     pub sections: &'static [&'static str],
     /// Steps that it is made from: where one of them is another, it is another too.
     pub needs: &'static [&'static str],
@@ -176,127 +178,6 @@ impl Step {
 /// A step by its name.
 pub fn step(name: &str) -> Option<&'static Step> {
     METHOD.iter().find(|s| s.name == name)
-}
-
-/// What every step has at hand. The section `data`, by which masks and boxes are opened, is not in it:
-///
-/// ```compile_fail
-/// # fn step(bench: &weakseg::pipeline::Bench<'_>) {
-/// let set = &bench.config.data;
-/// # }
-/// ```
-///
-/// as `image`, which it has, is:
-///
-/// ```
-/// # fn step(bench: &weakseg::pipeline::Bench<'_>) {
-/// let grid = &bench.config.image;
-/// # }
-/// ```
-pub struct Bench<'a> {
-    /// The run's settings but for `data`.
-    pub config: Settings<'a>,
-    /// What the report calls the set.
-    pub data_name: String,
-    /// Images and image-level labels.
-    pub cases: &'a Cases,
-    /// Folder that relative paths of the configuration start from.
-    pub base: &'a Path,
-    /// The run's folder.
-    pub run: &'a RunDir,
-    /// File that the trunk starts from; none for noise, or where no step asks for it.
-    pub weights: Option<PathBuf>,
-    /// File that the segmentation network's encoder starts from, likewise.
-    pub encoder_weights: Option<PathBuf>,
-    /// Where networks run, without autodiff.
-    pub device: Device,
-    /// Its name.
-    pub device_name: &'a str,
-    /// Devices that trainings share the batches of their steps with.
-    pub further: &'a [FurtherDevice],
-    /// Who watches.
-    pub progress: &'a dyn Progress,
-    /// Who may stop it.
-    pub stop: &'a Stop,
-}
-
-impl Bench<'_> {
-    /// Where networks are trained.
-    pub(crate) fn training_device(&self) -> Device {
-        let device = self.device.clone().autodiff();
-        match self.config.gradient_checkpointing {
-            true => device.gradient_checkpointing(),
-            false => device,
-        }
-    }
-
-    /// What the file of the network says that a step trains.
-    pub(crate) fn card(
-        &self,
-        step_name: &str,
-        of: fn(Settings<'_>, &Classes) -> ModelCard,
-    ) -> ModelCard {
-        let step = step(step_name).expect("named as in the table");
-        ModelCard {
-            inputs: Some(self.run.inputs(step)),
-            ..of(self.config, &self.cases.classes)
-        }
-    }
-}
-
-/// Why a step did not finish.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// It was asked to stop; the same command goes on from there.
-    #[error(
-        "stopped; the same command goes on from there (leave out --from and --only, which begin again)"
-    )]
-    Stopped,
-    /// Training.
-    #[error(transparent)]
-    Train(TrainError),
-    /// Data.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The run's folder.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// Weights.
-    #[error(transparent)]
-    Weights(#[from] weakseg_models::weights::WeightsError),
-    /// Pretrained weights.
-    #[error(transparent)]
-    Fetch(Box<FetchError>),
-    /// Scores.
-    #[error(transparent)]
-    Score(#[from] scores::ScoreError),
-    /// The report.
-    #[error(transparent)]
-    Report(#[from] crate::report::ReportError),
-    /// Settings that do not go with the data or the device.
-    #[error("{0}")]
-    Config(String),
-    /// Anything else, in words that say what, where and what next.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl From<FetchError> for StepError {
-    fn from(error: FetchError) -> Self {
-        match error {
-            FetchError::Stopped => Self::Stopped,
-            other => Self::Fetch(Box::new(other)),
-        }
-    }
-}
-
-impl From<TrainError> for StepError {
-    fn from(error: TrainError) -> Self {
-        match error {
-            TrainError::Stopped { .. } => Self::Stopped,
-            other => Self::Train(other),
-        }
-    }
 }
 
 /// Which steps of the table are asked for.
@@ -417,35 +298,4 @@ fn do_step(number: usize, bench: &Bench<'_>, truth: Option<&Truth>) -> Result<()
     let cases = worked?;
     progress.note(&format!("    {} in {seconds:.1} s", counted(cases, "case")));
     Ok(run.finish(step, seconds, cases, memory::peak_rss_bytes())?)
-}
-
-/// Digest of what a set is: every id, label and split, but not the folder it lies in.
-fn data_digest(cases: &Cases) -> String {
-    let listing: Vec<(&str, &[bool], weakseg_data::Split)> = cases
-        .cases
-        .iter()
-        .map(|c| (c.id.as_str(), c.labels.as_slice(), c.split))
-        .collect();
-    let text = serde_json::to_string(&listing).expect("plain fields");
-    digest(text.as_bytes())
-}
-
-/// Makes the run's arithmetic that of the process.
-pub(crate) fn choose_precision(
-    precision: Precision,
-    device: &Device,
-    device_name: &str,
-) -> Result<(), StepError> {
-    precision.choose(device).map_err(|why| {
-        StepError::Config(format!(
-            "precision = \"bf16\" on {device_name}: {why}; set precision = \"fp32\""
-        ))
-    })
-}
-
-/// What a run says it was computed on: the first device, and those that trainings share their steps with.
-pub(crate) fn device_names(first: &str, further: &[FurtherDevice]) -> String {
-    let further = further.iter().map(|device| device.name.as_str());
-    let all: Vec<&str> = std::iter::once(first).chain(further).collect();
-    all.join(", ")
 }

@@ -25,9 +25,9 @@ struct Cleared {
 }
 
 impl Plan {
-    /// Cleared are outdated steps; of a span that is done again its finished ones; in or behind it every step made from one of
-    /// these, for it would tell of what is no longer there; and a report that does not tell what it should. A step of the span
-    /// that was only begun goes on, so that a repetition that was stopped can be taken up by the same command. `before` as in
+    /// Clears outdated steps; with `--from` or `--only` the finished steps of the span; every step of the span or after it that
+    /// was made from a cleared one, for it would tell of what is no longer there; and a stale report. A step of the span that
+    /// was begun and not finished goes on, so that the same command takes up a repetition that was stopped. `before` as in
     /// [`RunDir::outdated`].
     ///
     /// # Errors

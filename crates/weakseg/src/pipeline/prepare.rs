@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Device;
 use weakseg_data::{Cases, Truth};
 
 use super::checks::{check_needs, check_outputs, check_place, check_span, check_trainings};
 use super::inventory::Images;
 use super::plan::Plan;
 use super::start_weights::StartWeights;
-use super::{
-    Claim, Inventory, Job, METHOD, RunDir, StepError, Work, choose_precision, device_names, run_dir,
-};
+use super::{Claim, Inventory, Job, METHOD, RunDir, StepError, Work, run_dir};
+use crate::config::Precision;
 use crate::train::FurtherDevice;
 
 /// A call that can be done.
@@ -119,4 +119,24 @@ fn too_many_skips(job: &Job<'_>, cases: &Cases) -> Option<String> {
             left_out + cases.cases.len()
         )
     })
+}
+
+/// Makes the run's arithmetic that of the process.
+pub(crate) fn choose_precision(
+    precision: Precision,
+    device: &Device,
+    device_name: &str,
+) -> Result<(), StepError> {
+    precision.choose(device).map_err(|why| {
+        StepError::Config(format!(
+            "precision = \"bf16\" on {device_name}: {why}; set precision = \"fp32\""
+        ))
+    })
+}
+
+/// What a run says it was computed on: the first device, and those that trainings share their steps with.
+fn device_names(first: &str, further: &[FurtherDevice]) -> String {
+    let further = further.iter().map(|device| device.name.as_str());
+    let all: Vec<&str> = std::iter::once(first).chain(further).collect();
+    all.join(", ")
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use weakseg_data::mask_store::MaskStore;
 use weakseg_data::{Case, Cases, DataError, Mask, Truth};
 
+use super::inventory::data_digest;
 use super::run_dir::REPORT;
 use super::run_error::RunError;
 use super::run_record::{RunRecord, finished_folder};
 use super::steps::make_pseudo_labels::SCORES;
 use super::steps::{ClassMaps, Heat};
-use super::{Inventory, StepError, data_digest};
+use super::{Inventory, StepError};
 use crate::config::Config;
 
 /// A run's folder, which is neither locked nor changed, and its data. Of a step that is not finished it shows nothing.

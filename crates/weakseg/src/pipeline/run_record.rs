@@ -178,7 +178,7 @@ pub(super) fn format_in(root: &Path) -> Result<u32, RunError> {
         return Ok(RunRecord::read(root)?.format);
     }
     for step in &METHOD {
-        // What stands apart since the second format has a name with a dot.
+        // What stands apart since the second format has a name with a dot; the gallery's settings stood apart before.
         let apart = |name: &&&str| name.contains('.') && !name.ends_with("gallery");
         if let (Some(name), Some(started)) =
             (step.sections.iter().find(apart), started(root, step)?)

@@ -12,9 +12,9 @@ use crate::mask_rule::MaskRule;
 /// Key of the settings of `data` that only truth is read by.
 const TRUTH: &str = "truth";
 
-/// What not every step of its section reads: a section, keys of it, and what they are called as a section of their own. What only turns
-/// results into masks must not cost a trained network either, what only the report shows no score, and how much may be left out
-/// changes nothing that is made.
+/// Keys that only some readers of a section depend on: the section, the keys, and their name as a section of their own. A key
+/// that only turns results into masks must not cost a trained network, one that only the report shows must not cost a score,
+/// and how many cases may be left out changes no result.
 const APART: [(&str, &[&str], &str); 4] = [
     ("cams", &["threshold"], "cams.rule"),
     ("segmenter", &MaskRule::KEYS, "segmenter.rule"),

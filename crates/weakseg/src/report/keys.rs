@@ -35,6 +35,11 @@ impl Step {
         )
     }
 
+    /// Whether the step is one of the method that makes masks.
+    pub fn is_method(self) -> bool {
+        matches!(self, Step::Cam | Step::Irn | Step::Segmentation)
+    }
+
     /// The name in tables.
     pub fn title(self) -> &'static str {
         match self {

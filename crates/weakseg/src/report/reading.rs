@@ -6,6 +6,7 @@ use super::keys::{ImageLabels, Metric, Step, Subset};
 use super::plot::Mark;
 use super::rows::{Report, Row};
 use super::standing::{Baselines, Standing};
+use super::table::name_of;
 
 /// One large figure at the head of the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +58,7 @@ pub fn spoken_for(report: &Report) -> Option<(Split, Metric)> {
         let mut pairs = splits.into_iter().flat_map(|s| metrics.map(|m| (s, m)));
         pairs.find(|&pair| {
             report.results().iter().any(|r| {
-                is_method(r.step())
+                r.step().is_method()
                     && (r.split(), r.metric()) == pair
                     && subsets.contains(r.subset())
             })
@@ -68,10 +69,6 @@ pub fn spoken_for(report: &Report) -> Option<(Split, Metric)> {
         LabelSpace::Findings => of_any(&[Subset::Pos]),
     };
     shown.or_else(|| of_any(&[Subset::All, Subset::Pos, Subset::Neg]))
-}
-
-fn is_method(step: Step) -> bool {
-    matches!(step, Step::Cam | Step::Irn | Step::Segmentation)
 }
 
 /// The row of the last step of the method, preferring one that saw no true image labels.
@@ -89,7 +86,7 @@ fn last_step<'a>(
         )
     };
     let rows = report.results().iter().filter(|r| {
-        is_method(r.step()) && (r.split(), r.metric()) == (split, metric) && r.subset() == subset
+        r.step().is_method() && (r.split(), r.metric()) == (split, metric) && r.subset() == subset
     });
     rows.max_by_key(|row| key(row))
 }
@@ -331,18 +328,12 @@ pub fn marks(report: &Report, split: Split, metric: Metric, subset: &Subset) -> 
         .collect();
     rows.sort_by_key(|r| (r.step(), r.image_labels()));
     rows.into_iter()
-        .map(|row| {
-            let label = match row.image_labels() {
-                ImageLabels::None => row.step().title().to_owned(),
-                labels => format!("{}, {}", row.step().title(), labels.remark()),
-            };
-            Mark {
-                label,
-                value: row.value(),
-                ci95: row.ci95(),
-                baseline: row.step().is_baseline(),
-                standing: baselines.standing(row),
-            }
+        .map(|row| Mark {
+            label: name_of(row.step(), row.image_labels()),
+            value: row.value(),
+            ci95: row.ci95(),
+            baseline: row.step().is_baseline(),
+            standing: baselines.standing(row),
         })
         .collect()
 }

@@ -89,10 +89,9 @@ impl<'a> Baselines<'a> {
     /// could be above.
     pub fn standing(&self, row: &Row) -> Standing {
         use Metric::{Auroc, Sensitivity, Specificity};
-        let method = matches!(row.step(), Step::Cam | Step::Irn | Step::Segmentation);
         let one_sided = *row.subset() == Subset::Neg
             || matches!(row.metric(), Auroc | Sensitivity | Specificity);
-        if !method || one_sided {
+        if !row.step().is_method() || one_sided {
             return Standing::Alone;
         }
         let Some(&(step, best)) = self.best.get(&(row.split(), row.subset(), row.metric())) else {

@@ -265,7 +265,8 @@ fn classifier(split: Split, rows: &[&Row]) -> Option<Table> {
     )
 }
 
-fn name_of(step: Step, labels: ImageLabels) -> String {
+/// The name of a step in tables, with what its maps were told.
+pub(super) fn name_of(step: Step, labels: ImageLabels) -> String {
     match labels.remark() {
         "" => step.title().to_owned(),
         remark => format!("{}, {remark}", step.title()),

@@ -12,7 +12,7 @@ use super::batches::{batches, drawn, open_batches};
 use super::checkpoint::{self, CheckpointError, Course, Kind};
 use super::loader::{Closing, Loader};
 use super::replica::{FurtherDevice, Replicas, check_shares};
-use super::step::{Clock, placed, rate, step};
+use super::step::{EpochLength, placed, rate, step};
 use super::{Lesson, MetricLine, MetricLog, Monitor, Place, Select, Standstill, TrainError};
 use crate::config::{LoaderConfig, Training};
 use crate::optim::{Optimizer, ScheduleKind};
@@ -94,7 +94,7 @@ fn train<'scope, L: Lesson + 'scope>(
             why: format!("{} has an empty training split", plan.name),
         });
     }
-    let clock = Clock {
+    let length = EpochLength {
         batches,
         steps: batches.div_ceil(plan.training.accumulate),
     };
@@ -122,7 +122,7 @@ fn train<'scope, L: Lesson + 'scope>(
             // Fewer only if it is to stop; a step is taken whole or not at all.
             let whole = samples.len() == group.len();
             if whole {
-                course = step(lesson, course, &replicas, group, samples, &clock, plan)?;
+                course = step(lesson, course, &replicas, group, samples, &length, plan)?;
             }
             let stop = !whole || plan.stop.asked();
             if stop || saved.elapsed() > BETWEEN_CHECKPOINTS {
@@ -138,7 +138,7 @@ fn train<'scope, L: Lesson + 'scope>(
             }
         }
         let waited = [loader.waited(), begun.elapsed()];
-        let improved = end_epoch(lesson, &mut course, &clock, waited, &log, plan)?;
+        let improved = end_epoch(lesson, &mut course, &length, waited, &log, plan)?;
         let every = plan.training.keep_every;
         let kept = every > 0 && course.state.place.epoch.is_multiple_of(every);
         // Before the one to go on from, which speaks of the best one.
@@ -164,7 +164,7 @@ fn check_start(checkpoints: &Path, plan: &Fit<'_>) -> Result<(), CheckpointError
     if checkpoint::is_there(checkpoints)? {
         return Ok(());
     }
-    let log = MetricLog::read(&plan.folder.join("metrics.jsonl"))?;
+    let log = MetricLog::read(&plan.folder.join(MetricLog::FILE))?;
     if let Some(epochs) = log.iter().map(|line| line.epoch).max() {
         // The log of an epoch is written before its checkpoint, so that of the first one alone may be what a kill left.
         if epochs > 1 {
@@ -196,7 +196,7 @@ fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
 fn end_epoch<L: Lesson>(
     lesson: &mut L,
     course: &mut Course<L::Network>,
-    clock: &Clock,
+    length: &EpochLength,
     waited: [Duration; 2],
     log: &MetricLog,
     plan: &Fit<'_>,
@@ -206,7 +206,7 @@ fn end_epoch<L: Lesson>(
     let epoch = state.place.epoch + 1;
     let line = |split: &str, name: &str, value: f64| MetricLine {
         epoch,
-        step: epoch * clock.steps,
+        step: epoch * length.steps,
         split: split.to_owned(),
         name: name.to_owned(),
         value,
@@ -214,10 +214,10 @@ fn end_epoch<L: Lesson>(
     let mut lines: Vec<MetricLine> = state
         .sums
         .iter()
-        .map(|(name, sum)| line("train", name, sum / clock.batches as f64))
+        .map(|(name, sum)| line("train", name, sum / length.batches as f64))
         .collect();
     let loss = lines[0].value;
-    let lr = rate(training, epoch * clock.steps - 1, epoch - 1, clock) * state.plateau.factor;
+    let lr = rate(training, epoch * length.steps - 1, epoch - 1, length) * state.plateau.factor;
     lines.push(line("train", "lr", lr));
     let figures = match &course.average {
         Some(average) => lesson.validate(average),
@@ -241,7 +241,11 @@ fn end_epoch<L: Lesson>(
         waited[0].as_secs_f64(),
         waited[1].as_secs_f64(),
     ));
-    lines.push(line("train", "grad_norm", state.norms / clock.steps as f64));
+    lines.push(line(
+        "train",
+        "grad_norm",
+        state.norms / length.steps as f64,
+    ));
     log.add(&lines)?;
     let chance = |epoch: usize| {
         let order = lesson.order(epoch - 1);

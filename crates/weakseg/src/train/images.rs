@@ -15,8 +15,8 @@ use crate::config::LoaderConfig;
 
 /// The images of a set at one size, each decoded on first use and then kept (one byte a value) until the memory for it is used up.
 ///
-/// What was kept first stays: every epoch asks for all images once, so of any that make room for others none would be there
-/// when it is asked for again.
+/// Images that were kept first stay: an epoch asks for every image once, so a cache that evicts the oldest would have evicted
+/// each before it is asked for again.
 pub struct ImageStore {
     size: usize,
     /// Whether images are kept at their own size, and brought to the store's whenever they are asked for.

@@ -34,12 +34,15 @@ pub struct MetricLog {
 }
 
 impl MetricLog {
+    /// The file in a step's folder.
+    pub(crate) const FILE: &str = "metrics.jsonl";
+
     /// Opens the log of `folder` and drops every line after `epochs` finished epochs, which a resumed run writes again.
     ///
     /// # Errors
     /// When a file cannot be read or written.
     pub fn open(folder: &Path, epochs: usize) -> Result<Self, DataError> {
-        let path = folder.join("metrics.jsonl");
+        let path = folder.join(Self::FILE);
         let kept: Vec<MetricLine> = Self::read(&path)?
             .into_iter()
             .filter(|l| l.epoch <= epochs)

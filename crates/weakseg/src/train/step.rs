@@ -14,14 +14,19 @@ use super::{Draw, Lesson, Place, TrainError};
 use crate::config::Training;
 
 /// How many batches and optimizer steps an epoch has.
-pub(super) struct Clock {
+pub(super) struct EpochLength {
     pub(super) batches: usize,
     pub(super) steps: usize,
 }
 
 /// Base learning rate of an optimizer step without what `plateau` makes of it.
-pub(super) fn rate(training: &Training, iteration: usize, epoch: usize, clock: &Clock) -> f64 {
-    let (epochs, all) = (training.epochs, training.epochs * clock.steps);
+pub(super) fn rate(
+    training: &Training,
+    iteration: usize,
+    epoch: usize,
+    length: &EpochLength,
+) -> f64 {
+    let (epochs, all) = (training.epochs, training.epochs * length.steps);
     training.optimizer.lr * training.schedule.factor(iteration, all, epoch, epochs)
 }
 
@@ -51,7 +56,7 @@ struct At<'a> {
     /// Where it began.
     begun: Place,
     lr: f64,
-    clock: &'a Clock,
+    length: &'a EpochLength,
     plan: &'a Fit<'a>,
 }
 
@@ -79,15 +84,15 @@ pub(super) fn step<L: Lesson>(
     replicas: &Replicas<'_, L>,
     group: &[(Place, Vec<usize>)],
     samples: Vec<Vec<<L::Draw as Draw>::Sample>>,
-    clock: &Clock,
+    length: &EpochLength,
     plan: &Fit<'_>,
 ) -> Result<Course<L::Network>, TrainError> {
     let begun = course.state.place;
-    let iteration = begun.epoch * clock.steps + begun.step / plan.training.accumulate;
+    let iteration = begun.epoch * length.steps + begun.step / plan.training.accumulate;
     let at = At {
         begun,
-        lr: rate(plan.training, iteration, begun.epoch, clock) * course.state.plateau.factor,
-        clock,
+        lr: rate(plan.training, iteration, begun.epoch, length) * course.state.plateau.factor,
+        length,
         plan,
     };
     let mut samples: Vec<_> = samples.into_iter().map(Some).collect();
@@ -143,7 +148,7 @@ fn add_loss(
     state.place.step += 1;
     let Place { epoch, step } = state.place;
     at.plan.progress.at(
-        (epoch * at.clock.batches + step) as u64,
+        (epoch * at.length.batches + step) as u64,
         &format!(
             "epoch {}/{} loss {reading:.4}",
             epoch + 1,
@@ -161,12 +166,12 @@ fn update<M: Module>(
     cases: impl FnOnce() -> String,
 ) -> Result<Course<M>, TrainError> {
     let (training, state) = (at.plan.training, &mut course.state);
-    let length = norm(&course.network, &gradients).map_err(|why| at.gave_up(why))?;
-    if !length.is_finite() {
+    let gradient_norm = norm(&course.network, &gradients).map_err(|why| at.gave_up(why))?;
+    if !gradient_norm.is_finite() {
         return Err(TrainError::NotFinite {
             step: at.plan.name.to_owned(),
             what: "norm of the gradient",
-            value: length,
+            value: gradient_norm,
             place: at.begun,
             lr: at.lr,
             norm: state.last_norm,
@@ -174,10 +179,10 @@ fn update<M: Module>(
         });
     }
     if let Some(limit) = training.clip {
-        gradients = clipped(&course.network, gradients, length, limit);
+        gradients = clipped(&course.network, gradients, gradient_norm, limit);
     }
-    state.norms += length;
-    state.last_norm = Some(length);
+    state.norms += gradient_norm;
+    state.last_norm = Some(gradient_norm);
     course.network = course.optimizer.step(course.network, gradients, at.lr);
     if let Some(decay) = training.ema {
         course.average = Some(averaged(course.average, &course.network, decay));

@@ -13,7 +13,7 @@ use super::cuts::Cuts;
 use super::document::Stage;
 use super::error::TuneError;
 use super::material::Measured;
-use crate::irn::propagate::scaled;
+use crate::irn::masks::scaled;
 use crate::metrics::MetricError;
 use crate::pipeline::finished_folder;
 use crate::pipeline::steps::ClassMaps;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cam::Threshold;
-use crate::irn::propagate::{self, MaskRule};
+use crate::irn::masks::{self, MapRule};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use weakseg_data::Classes;
@@ -188,13 +188,13 @@ fn one_cluster_gives_the_pseudo_label() {
             space,
         };
         let threshold = 0.6f32;
-        let rule = MaskRule {
+        let rule = MapRule {
             threshold: Threshold::Fixed(f64::from(threshold)),
             min_area: 0.0,
             min_confidence: 0.0,
         };
         let size = [40, 61];
-        let mask = propagate::mask(&classes, &[0, 1], &walked, size, &rule).planes;
+        let mask = masks::mask(&classes, &[0, 1], &walked, size, &rule).planes;
         let evidence = Evidence {
             keys: &[0, 1],
             maps: &maps,

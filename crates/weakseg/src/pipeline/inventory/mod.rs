@@ -17,9 +17,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use weakseg_data::{Cases, DataError, Split, Truth, View, atomic, counted};
 
+use super::StepError;
 use super::run_error::RunError;
 use super::run_record::parse;
-use super::{StepError, data_digest};
+use crate::digest::digest;
 use crate::digest::digest_file;
 use crate::progress::{Progress, Stop};
 use fingerprint::{Fingerprints, fingerprints};
@@ -258,4 +259,15 @@ fn some(names: &[&String], what: &str) -> Vec<String> {
         _ => String::new(),
     };
     vec![format!("{what} {}{more}", shown.join(", "))]
+}
+
+/// Digest of what a set is: every id, label and split, but not the folder it lies in.
+pub(in crate::pipeline) fn data_digest(cases: &Cases) -> String {
+    let listing: Vec<(&str, &[bool], Split)> = cases
+        .cases
+        .iter()
+        .map(|c| (c.id.as_str(), c.labels.as_slice(), c.split))
+        .collect();
+    let text = serde_json::to_string(&listing).expect("plain fields");
+    digest(text.as_bytes())
 }

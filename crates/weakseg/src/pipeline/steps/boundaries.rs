@@ -8,7 +8,7 @@ use weakseg_data::{Plane, Stack};
 use weakseg_models::{Irnet, Normalisation};
 
 use super::MODEL;
-use crate::cam::multi_scale::{Sampling, unmirror};
+use crate::cam::{Sampling, unmirror};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, StepError};
 use crate::train::to_tensor;

@@ -49,7 +49,7 @@ fn labelled<'a>(cases: impl Iterator<Item = &'a Case>) -> Vec<usize> {
 pub(super) fn standstill(bench: &Bench<'_>) -> Result<Option<String>, StepError> {
     const STEP: &str = "train-classifier";
     let config = bench.config.classifier;
-    let log = MetricLog::read(&bench.run.folder(STEP).join("metrics.jsonl"))?;
+    let log = MetricLog::read(&bench.run.folder(STEP).join(MetricLog::FILE))?;
     let visits = Visits::new(bench)?;
     let loss = image_loss(config, bench.cases)?;
     let chance = |epoch: usize| {

@@ -6,7 +6,7 @@ use weakseg_data::{Split, Truth};
 
 use super::scoring::{bootstrap, map_rows, write_rows};
 use super::{ClassMaps, indices};
-use crate::irn::propagate::{self, MaskRule};
+use crate::irn::masks::{self, MapRule};
 use crate::metrics::{LabelScores, mean};
 use crate::pipeline::baselines::{PriorMask, baseline_rows};
 use crate::pipeline::rows::Who;
@@ -31,7 +31,7 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usiz
         rows.extend(classifier_rows(bench, &cams, split)?);
     }
     let threshold = bench.config.cams.threshold;
-    let rule = MaskRule {
+    let rule = MapRule {
         threshold,
         min_area: 0.0,
         min_confidence: 0.0,
@@ -45,7 +45,7 @@ pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usiz
         threshold,
         |_, maps, size, allowed| {
             let (keys, planes) = maps.select(allowed);
-            Ok(propagate::mask(classes, &keys, &planes, size, &rule))
+            Ok(masks::mask(classes, &keys, &planes, size, &rule))
         },
     )?);
     write_rows(folder, &rows)?;

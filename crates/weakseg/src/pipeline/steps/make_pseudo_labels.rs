@@ -14,7 +14,7 @@ use super::make_instances::make_instances;
 use super::maps::upsample;
 use super::{ClassMaps, indices, per_batch};
 use crate::cam::Threshold;
-use crate::irn::propagate;
+use crate::irn::masks;
 use crate::irn::refine::refine;
 use crate::irn::thin::thin;
 use crate::pipeline::scores::ScoreError;
@@ -161,18 +161,18 @@ pub(crate) fn mask_of(
     let config = bench.config.pseudo_labels;
     let classes = &bench.cases.classes;
     let (keys, planes) = maps.select(allowed);
-    let rule = propagate::MaskRule {
+    let rule = masks::MapRule {
         threshold: Threshold::Fixed(config.threshold.into()),
         min_area: config.min_area,
         min_confidence: config.min_confidence,
     };
     let Some(crf) = config.crf.as_ref().filter(|_| !keys.is_empty()) else {
-        return Ok(propagate::mask(classes, &keys, &planes, size, &rule));
+        return Ok(masks::mask(classes, &keys, &planes, size, &rule));
     };
     let side = bench.config.image.size;
     let image = case.read_image(&Limits::default())?;
     let image = resize_u8(&image, side, side, Filter::Area);
-    let planes = propagate::scaled(classes.space, upsample(&planes, side, side));
+    let planes = masks::scaled(classes.space, upsample(&planes, side, side));
     let refined =
         refine(&image, &planes, classes.space, config.threshold, crf).map_err(|source| {
             ScoreError::Crf {
@@ -182,9 +182,9 @@ pub(crate) fn mask_of(
         })?;
     let refined = resize_f32(&refined, size[0], size[1]);
     // What it gives back is above one half where a class is likelier than background.
-    let rule = propagate::MaskRule {
+    let rule = masks::MapRule {
         threshold: Threshold::Fixed(0.5),
         ..rule
     };
-    Ok(propagate::cut(classes, &keys, &refined, &rule))
+    Ok(masks::cut(classes, &keys, &refined, &rule))
 }

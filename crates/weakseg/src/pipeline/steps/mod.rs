@@ -69,7 +69,7 @@ pub(crate) fn indices(bench: &Bench<'_>, split: Split) -> Vec<usize> {
 }
 
 /// How one of the trainings runs.
-pub(crate) fn plan<'a>(
+pub(crate) fn fit_settings<'a>(
     bench: &'a Bench<'a>,
     folder: &'a Path,
     name: &'a str,

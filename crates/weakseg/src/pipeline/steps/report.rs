@@ -8,6 +8,7 @@ use weakseg_data::{Cases, Limits, Plane, Split, Stack, Truth, VOID, counted, lab
 
 use super::classifier_chance;
 use super::image_notes;
+use super::learner::Learner;
 use super::make_instances::noise;
 use super::make_pseudo_labels::SCORES;
 use super::scoring::read_rows;
@@ -22,6 +23,7 @@ use crate::report::gallery::{CasePictures, CaseScore, GalleryRow, choose};
 use crate::report::{
     Counts, Curve, DataSummary, Report, ReportInput, RunInfo, Skipped, Table, Timing,
 };
+use crate::train::MetricLog;
 use crate::tuning::{self, Tuning};
 
 /// Writes `report.json` and `report.html` into the run's folder.
@@ -72,8 +74,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     let file = bench.run.root().join(CONFIG);
     let config_toml = std::fs::read_to_string(&file).map_err(io(&file, "read"))?;
     let mut curves = Vec::new();
-    for step in ["train-classifier", "train-irn", "train-segmenter"] {
-        let log = bench.run.folder(step).join("metrics.jsonl");
+    for step in Learner::ALL.map(Learner::step) {
+        let log = bench.run.folder(step).join(MetricLog::FILE);
         if log.exists() {
             curves.extend(Curve::read(&log, step)?);
         }

@@ -13,7 +13,7 @@ use weakseg_models::{Classifier, DropNoise, Normalisation};
 use super::classifier_chance::chance;
 use super::image_loss::image_loss;
 use super::learner::Learner;
-use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
+use super::{MODEL, fit_settings, indices, optimizer, training_images, training_seed};
 use crate::config::ClassifierStep;
 use crate::loss::ImageLoss;
 use crate::metrics::LabelScores;
@@ -40,7 +40,7 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepE
     let visits = Visits::new(bench)?;
     let loss = image_loss(config, bench.cases)?;
     let seed = visits.seed;
-    let mut lesson = ImageLabels {
+    let mut lesson = ClassifierLesson {
         bench,
         config,
         loss,
@@ -58,8 +58,8 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepE
         seed,
     };
     let optimizer = optimizer(&config.training, &HEAD);
-    let plan = plan(bench, folder, "train-classifier", &config.training, &meta);
-    let network = fit(&mut lesson, network, optimizer, &plan)?;
+    let settings = fit_settings(bench, folder, "train-classifier", &config.training, &meta);
+    let network = fit(&mut lesson, network, optimizer, &settings)?;
     save_safetensors(&network.valid(), &folder.join(MODEL), &meta)?;
     Ok(lesson.visits.cases.len())
 }
@@ -103,7 +103,7 @@ impl Visits {
 }
 
 #[derive(Clone)]
-struct ImageLabels<'a> {
+struct ClassifierLesson<'a> {
     bench: &'a Bench<'a>,
     config: &'a ClassifierStep,
     loss: ImageLoss,
@@ -115,7 +115,7 @@ struct ImageLabels<'a> {
     seed: u64,
 }
 
-impl ImageLabels<'_> {
+impl ClassifierLesson<'_> {
     /// [B, C], 0 or 1.
     fn labels(&self, batch: &[usize], device: &Device) -> Tensor<2> {
         let classes = self.bench.cases.classes.len();
@@ -132,7 +132,7 @@ impl ImageLabels<'_> {
     }
 }
 
-impl Lesson for ImageLabels<'_> {
+impl Lesson for ClassifierLesson<'_> {
     type Network = Classifier;
     type Draw = Pictures;
 

@@ -12,7 +12,7 @@ use weakseg_models::weights::save_safetensors;
 use weakseg_models::{Irnet, IrnetHeads, Normalisation};
 
 use super::learner::Learner;
-use super::{MODEL, optimizer, plan, training_images, training_seed};
+use super::{MODEL, fit_settings, optimizer, training_images, training_seed};
 use crate::irn::{irn_loss, pair_labels};
 use crate::networks::{self, ModelCard};
 use crate::pipeline::{Bench, StepError};
@@ -43,7 +43,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     }
     let card = bench.card("train-irn", ModelCard::irnet);
     let seed = training_seed(bench, purpose::IRN);
-    let mut lesson = Boundaries {
+    let mut lesson = IrnLesson {
         bench,
         sampler: Learner::Irn.sampler(bench.config, bench.cases)?,
         pictures: Arc::new(Pictures {
@@ -61,8 +61,8 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     };
     let meta = card.metadata();
     let optimizer = optimizer(&config.training, &["displacement"]);
-    let plan = plan(bench, folder, "train-irn", &config.training, &meta);
-    let heads = fit(&mut lesson, irnet.heads.clone(), optimizer, &plan)?;
+    let settings = fit_settings(bench, folder, "train-irn", &config.training, &meta);
+    let heads = fit(&mut lesson, irnet.heads.clone(), optimizer, &settings)?;
     let mut trained = irnet.valid();
     trained.heads = heads.valid();
     trained.set_mean_shift(lesson.mean_displacement(&trained)?);
@@ -71,7 +71,7 @@ pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
 }
 
 #[derive(Clone)]
-struct Boundaries<'a> {
+struct IrnLesson<'a> {
     bench: &'a Bench<'a>,
     /// Images and IR labels.
     pictures: Arc<Pictures>,
@@ -83,7 +83,7 @@ struct Boundaries<'a> {
     seed: u64,
 }
 
-impl Boundaries<'_> {
+impl IrnLesson<'_> {
     /// Mean displacement over the training images, to be subtracted at inference (reference §4.1, mean shift).
     ///
     /// Departs from IRNet, which averages the means of whole batches over a list of its own, images cut to 512 pixels or filled up
@@ -111,7 +111,7 @@ impl Boundaries<'_> {
     }
 }
 
-impl Lesson for Boundaries<'_> {
+impl Lesson for IrnLesson<'_> {
     type Network = IrnetHeads;
     type Draw = Pictures;
 

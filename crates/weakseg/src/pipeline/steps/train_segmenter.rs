@@ -14,7 +14,7 @@ use weakseg_models::{DropNoise, Normalisation, Segmenter};
 
 use super::agreement::Agreement;
 use super::learner::Learner;
-use super::{MODEL, indices, optimizer, plan, training_images, training_seed};
+use super::{MODEL, fit_settings, indices, optimizer, training_images, training_seed};
 use crate::config::{PosWeight, PosWeightRule};
 use crate::loss::{PixelBatch, PixelTargets, logits_by_weight, pixel_loss, pos_weights};
 use crate::networks::{self, ModelCard};
@@ -46,7 +46,7 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
     let mut masks = Vec::with_capacity(train.len());
     for &index in &train {
         let mask = store.read(&cases[index].id)?;
-        masks.push(shrink(&mask.planes, side));
+        masks.push(to_grid(&mask.planes, side));
     }
     let images = Arc::new(training_images(bench, &config.training));
     let card = bench.card("train-segmenter", ModelCard::segmenter);
@@ -73,11 +73,11 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
     let (learned, mut watched) = (train.len(), train);
     for index in indices(bench, Split::Val) {
         let mask = store.read(&cases[index].id)?;
-        masks.push(shrink(&mask.planes, side));
+        masks.push(to_grid(&mask.planes, side));
         watched.push(index);
     }
     let seed = training_seed(bench, purpose::SEGMENTER);
-    let mut lesson = Masks {
+    let mut lesson = SegmenterLesson {
         bench,
         pictures: Arc::new(Pictures {
             images,
@@ -100,15 +100,16 @@ pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepEr
         Segmenter::DeeplabV3(_) | Segmenter::DeeplabV3Plus(_) => &["classifier"],
     };
     let optimizer = optimizer(&config.training, head);
-    let plan = plan(bench, folder, "train-segmenter", &config.training, &meta);
-    let network = fit(&mut lesson, network, optimizer, &plan)?;
+    let settings = fit_settings(bench, folder, "train-segmenter", &config.training, &meta);
+    let network = fit(&mut lesson, network, optimizer, &settings)?;
     let taken_back: Vec<f32> = lesson.by_weight.iter().map(|by| -by).collect();
     let network = network.valid().with_logits_moved(&taken_back);
     save_safetensors(&network, &folder.join(MODEL), &meta)?;
     Ok(lesson.train)
 }
 
-fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
+/// Brings planes to the network's grid by nearest neighbours.
+fn to_grid(planes: &Stack<u8>, side: usize) -> Stack<u8> {
     let planes: Vec<Plane<u8>> = (0..planes.channels())
         .map(|c| resize_nearest(&planes.to_plane(c), side, side))
         .collect();
@@ -116,7 +117,7 @@ fn shrink(planes: &Stack<u8>, side: usize) -> Stack<u8> {
 }
 
 #[derive(Clone)]
-struct Masks<'a> {
+struct SegmenterLesson<'a> {
     bench: &'a Bench<'a>,
     /// Images and pseudo-labels of the cases that are learned from, then of those of the validation split.
     pictures: Arc<Pictures>,
@@ -132,7 +133,7 @@ struct Masks<'a> {
     seed: u64,
 }
 
-impl Lesson for Masks<'_> {
+impl Lesson for SegmenterLesson<'_> {
     type Network = Segmenter;
     type Draw = Pictures;
 
@@ -221,7 +222,7 @@ impl Lesson for Masks<'_> {
     }
 }
 
-impl Masks<'_> {
+impl SegmenterLesson<'_> {
     /// The terms of the loss of a batch's logits against its masks and the images they were made from.
     fn terms(
         &self,

@@ -8,7 +8,7 @@ use crate::cam::{Threshold, binarise};
 
 /// How maps become masks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MaskRule {
+pub struct MapRule {
     /// After division by the maximum: the value of the background (exclusive classes) or the threshold of a finding.
     pub threshold: Threshold,
     /// Regions smaller than this share of the image are removed.
@@ -39,7 +39,7 @@ pub fn mask(
     keys: &[usize],
     maps: &Stack<f32>,
     size: [usize; 2],
-    rule: &MaskRule,
+    rule: &MapRule,
 ) -> Mask {
     assert_eq!(keys.len(), maps.channels(), "one map a class");
     if keys.is_empty() {
@@ -70,7 +70,7 @@ pub fn scaled(space: LabelSpace, mut maps: Stack<f32>) -> Stack<f32> {
 ///
 /// # Panics
 /// If there are not as many planes as keys, or a key is no class.
-pub fn cut(classes: &Classes, keys: &[usize], maps: &Stack<f32>, rule: &MaskRule) -> Mask {
+pub fn cut(classes: &Classes, keys: &[usize], maps: &Stack<f32>, rule: &MapRule) -> Mask {
     assert_eq!(keys.len(), maps.channels(), "one map a class");
     assert!(keys.iter().all(|&k| k < classes.len()), "keys are classes");
     let mut mask = empty(classes, [maps.height(), maps.width()]);
@@ -97,7 +97,7 @@ fn empty(classes: &Classes, [height, width]: [usize; 2]) -> Mask {
     }
 }
 
-fn exclusive(keys: &[usize], maps: &Stack<f32>, rule: &MaskRule) -> Plane<u8> {
+fn exclusive(keys: &[usize], maps: &Stack<f32>, rule: &MapRule) -> Plane<u8> {
     let mut places = binarise::with_background(maps, rule.threshold.of_greatest(maps));
     if rule.min_area > 0.0 || rule.min_confidence > 0.0 {
         for place in 0..keys.len() {
@@ -129,7 +129,7 @@ fn exclusive(keys: &[usize], maps: &Stack<f32>, rule: &MaskRule) -> Plane<u8> {
 mod tests {
     use super::*;
 
-    const RULE: MaskRule = MaskRule {
+    const RULE: MapRule = MapRule {
         threshold: Threshold::Fixed(0.25),
         min_area: 0.0,
         min_confidence: 0.0,
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn otsu_cuts_every_map_by_itself() {
-        let rule = MaskRule {
+        let rule = MapRule {
             threshold: Threshold::OTSU,
             ..RULE
         };
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn weak_regions_become_background() {
-        let rule = MaskRule {
+        let rule = MapRule {
             min_area: 0.3,
             ..RULE
         };
