@@ -8,10 +8,10 @@
 //! | [`pipeline`] | the table of steps, the run's folder, one module a step |
 //! | [`config`] | everything that decides a run, as data |
 //! | [`cam`] | class activation maps |
-//! | [`irn`] | labels, loss and propagation of IRNet |
+//! | [`irn`] | labels and loss of IRNet, and the masks of its walked maps |
 //! | [`instance`] | objects of one class told apart, by IRNet's displacements |
 //! | [`loss`], [`optim`], [`train`] | training |
-//! | [`metrics`], [`report`] | figures that cannot flatter |
+//! | [`metrics`], [`scoring`], [`report`] | figures that cannot flatter: what they are, whose they are, how they are told |
 //! | [`predict`], [`finding_rule`], [`networks`] | trained models on new images |
 //! | [`tuning`] | what a few masks buy: thresholds, gate and triplet rule chosen by them |
 //! | [`pretrained`] | the trunks that real data starts from |
@@ -35,6 +35,7 @@ pub mod predict;
 pub mod pretrained;
 pub mod progress;
 pub mod report;
+pub mod scoring;
 pub mod train;
 pub mod tuning;
 mod versions;

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use weakseg::instance::{Instance, Region};
 use weakseg::metrics::{Bootstrap, InstanceScores, TrueInstance};
-use weakseg::pipeline::precision_of;
 use weakseg::report::{ImageLabels, InstanceFigures};
+use weakseg::scoring::precision_of;
 use weakseg_data::coco::{CocoCategory, CocoFile, CocoHead, CocoImage, CocoInstance};
 use weakseg_data::{Limits, Split};
 

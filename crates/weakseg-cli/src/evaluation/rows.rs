@@ -1,8 +1,8 @@
 //! From the counts of images to rows of the report.
 
 use weakseg::metrics::{BinaryCounts, Bootstrap, Confusion, Overlap};
-use weakseg::pipeline::{Who, class_rows, finding_rows, mean_iou_row};
 use weakseg::report::{ImageLabels, ReportError, Row, Step};
+use weakseg::scoring::{Who, class_rows, finding_rows, mean_iou_row};
 use weakseg_data::Split;
 
 /// Somebody's masks: they saw no image labels that we know of, and count as held out.

@@ -7,7 +7,6 @@
 //! [`Work::Score`] step is handed the [`Truth`] as well. Only [`run`] opens the truth, only where a step of the latter kind is
 //! asked for, and hands it to no other.
 
-mod baselines;
 mod bench;
 mod checks;
 mod claim;
@@ -16,12 +15,10 @@ mod memory;
 mod outputs;
 mod plan;
 mod prepare;
-mod rows;
 mod run_dir;
 mod run_error;
 mod run_reader;
 mod run_record;
-mod scores;
 mod sections;
 mod start_weights;
 mod step_error;
@@ -40,11 +37,9 @@ pub(crate) use prepare::choose_precision;
 use prepare::{Prepared, prepare};
 
 pub use crate::files::relative;
-pub use baselines::{PriorMask, baseline_rows};
 pub use bench::Bench;
 pub use claim::Claim;
 pub use inventory::Inventory;
-pub use rows::{Who, class_rows, finding_rows, mean_iou_row, precision_of};
 pub use run_dir::RunDir;
 pub use run_error::RunError;
 pub use run_reader::RunReader;
@@ -52,7 +47,6 @@ pub(crate) use run_reader::cases_of;
 use run_record::step_of;
 pub(crate) use run_record::{CONFIG, finished_folder, finished_outputs};
 pub use run_record::{Manifest, RunRecord, StepRecord};
-pub use scores::{ScoreError, score_boxes, score_masks};
 pub(crate) use sections::rule_digest;
 pub use step_error::StepError;
 

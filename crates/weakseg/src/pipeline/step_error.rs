@@ -3,9 +3,10 @@
 use weakseg_data::DataError;
 use weakseg_models::weights::WeightsError;
 
-use super::{RunError, ScoreError};
+use super::RunError;
 use crate::pretrained::FetchError;
 use crate::report::ReportError;
+use crate::scoring::ScoreError;
 use crate::train::TrainError;
 
 /// Why a step did not finish.

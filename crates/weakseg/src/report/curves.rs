@@ -1,11 +1,8 @@
-//! Training curves from the `metrics.jsonl` of a step.
+//! Training curves of a step.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
-use super::error::ReportError;
+use crate::train::MetricLine;
 
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,15 +22,6 @@ pub struct Curve {
     pub series: Vec<Series>,
 }
 
-/// One line of a `metrics.jsonl`; a `null` value is a figure that was not finite.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-struct Sample {
-    epoch: u64,
-    split: String,
-    name: String,
-    value: Option<f64>,
-}
-
 /// A chart has at most so many lines, by name.
 const MAX_SERIES: usize = 6;
 
@@ -41,67 +29,30 @@ const MAX_SERIES: usize = 6;
 const MAX_POINTS: usize = 400;
 
 impl Curve {
-    /// The charts of one step: losses, metrics, learning rates and gradient norms, one point an epoch (the mean of
-    /// the epoch's samples).
-    ///
-    /// A last line cut off by a stop is passed over, for the run may still be going.
-    ///
-    /// # Errors
-    /// [`ReportError::File`] or [`ReportError::MetricLine`].
-    pub fn read(path: &Path, step: &str) -> Result<Vec<Self>, ReportError> {
-        let file = |source| ReportError::File {
-            path: path.to_owned(),
-            source,
-        };
-        Self::parse(&std::fs::read_to_string(path).map_err(file)?, path, step)
-    }
-
-    fn parse(text: &str, path: &Path, step: &str) -> Result<Vec<Self>, ReportError> {
-        let mut epochs = Samples::new();
-        let whole = text.ends_with('\n');
-        let mut lines = text.lines().enumerate().peekable();
-        while let Some((index, line)) = lines.next() {
-            if line.trim().is_empty() {
-                continue;
-            }
-            let sample: Sample = match serde_json::from_str(line) {
-                Ok(sample) => sample,
-                Err(_) if lines.peek().is_none() && !whole => break,
-                Err(source) => {
-                    let path = path.to_owned();
-                    return Err(ReportError::MetricLine {
-                        path,
-                        line: index + 1,
-                        source,
-                    });
-                }
-            };
-            let Some(value) = sample.value.filter(|v| v.is_finite()) else {
-                continue;
-            };
-            let key = (Chart::of(&sample.name), sample.name, sample.split);
-            let sum = epochs
-                .entry(key)
-                .or_default()
-                .entry(sample.epoch)
-                .or_default();
-            *sum = (sum.0 + value, sum.1 + 1);
+    /// The charts of one step: losses, metrics, learning rates and gradient norms, one point an epoch.
+    pub fn of(lines: &[MetricLine], step: &str) -> Vec<Self> {
+        let mut figures = Figures::new();
+        for line in lines {
+            let key = (Chart::of(&line.name), line.name.clone(), line.split.clone());
+            let epochs = figures.entry(key).or_default();
+            epochs.insert(line.epoch, line.value);
         }
-        Ok([
+        let charts = [
             Chart::Loss,
             Chart::Share,
             Chart::Metric,
             Chart::Rate,
             Chart::Norm,
-        ]
-        .into_iter()
-        .filter_map(|chart| chart.curve(step, &epochs))
-        .collect())
+        ];
+        let curves = charts.into_iter();
+        curves
+            .filter_map(|chart| chart.curve(step, &figures))
+            .collect()
     }
 }
 
-/// Sum and number of the values of each epoch, by (chart, name, split).
-type Samples = BTreeMap<(Chart, String, String), BTreeMap<u64, (f64, u64)>>;
+/// The value of each epoch, by (chart, name, split).
+type Figures = BTreeMap<(Chart, String, String), BTreeMap<usize, f64>>;
 
 /// Which chart a figure belongs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,21 +83,21 @@ impl Chart {
         }
     }
 
-    fn curve(self, step: &str, epochs: &Samples) -> Option<Curve> {
-        let mine = || epochs.iter().filter(|((chart, ..), _)| *chart == self);
+    fn curve(self, step: &str, figures: &Figures) -> Option<Curve> {
+        let mine = || figures.iter().filter(|((chart, ..), _)| *chart == self);
         let first = mine().next().map(|((_, name, _), _)| name.clone())?;
         let one_name = mine().all(|((_, name, _), _)| *name == first);
         let one_split = mine()
             .map(|((_, _, split), _)| split)
-            .collect::<std::collections::BTreeSet<_>>()
+            .collect::<BTreeSet<_>>()
             .len()
             == 1;
         let series = mine()
             .take(MAX_SERIES)
-            .map(|((_, name, split), means)| {
-                let points: Vec<[f64; 2]> = means
+            .map(|((_, name, split), epochs)| {
+                let points: Vec<[f64; 2]> = epochs
                     .iter()
-                    .map(|(&epoch, &(sum, n))| [epoch as f64, sum / n as f64])
+                    .map(|(&epoch, &value)| [epoch as f64, value])
                     .collect();
                 let name = match (one_name, one_split) {
                     (true, _) => split.clone(),
@@ -193,28 +144,31 @@ fn thin(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
 mod tests {
     use super::*;
 
-    fn line(epoch: u64, split: &str, name: &str, value: &str) -> String {
-        format!(
-            r#"{{"epoch":{epoch},"step":{epoch},"split":"{split}","name":"{name}","value":{value}}}"#
-        )
+    fn line(epoch: usize, split: &str, name: &str, value: f64) -> MetricLine {
+        MetricLine {
+            epoch,
+            step: 10 * epoch,
+            split: split.to_owned(),
+            name: name.to_owned(),
+            value,
+        }
     }
 
-    fn parse(text: &str) -> Result<Vec<Curve>, ReportError> {
-        Curve::parse(text, Path::new("metrics.jsonl"), "train-classifier")
+    fn curves(lines: &[MetricLine]) -> Vec<Curve> {
+        Curve::of(lines, "train-classifier")
     }
 
     #[test]
-    fn charts_by_kind_and_means_by_epoch() {
+    fn charts_by_kind() {
         let lines = [
-            line(1, "train", "loss", "1.0"),
-            line(1, "train", "loss", "0.5"),
-            line(1, "val", "loss", "0.9"),
-            line(1, "train", "lr", "0.001"),
-            line(2, "train", "loss", "null"),
-            line(2, "val", "f1", "0.8"),
-            line(2, "train", "grad_norm", "31.0"),
+            line(1, "train", "loss", 0.75),
+            line(1, "val", "loss", 0.9),
+            line(1, "train", "lr", 0.001),
+            line(2, "train", "loss", 0.5),
+            line(2, "val", "f1", 0.8),
+            line(2, "train", "grad_norm", 31.0),
         ];
-        let curves = parse(&(lines.join("\n") + "\n")).expect("metrics");
+        let curves = curves(&lines);
         let titles: Vec<&str> = curves.iter().map(|c| c.title.as_str()).collect();
         assert_eq!(
             titles,
@@ -225,11 +179,7 @@ mod tests {
                 "train-classifier: norm of the gradient"
             ]
         );
-        assert_eq!(
-            curves[0].series[0].points,
-            [[1.0, 0.75]],
-            "mean; null passed over"
-        );
+        assert_eq!(curves[0].series[0].points, [[1.0, 0.75], [2.0, 0.5]]);
         let names: Vec<&str> = curves[0].series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["train", "val"]);
     }
@@ -237,17 +187,14 @@ mod tests {
     #[test]
     fn shares_of_a_loss_have_a_chart_of_their_own_that_says_what_it_leaves_out() {
         let shares = ["a", "b", "c", "d"].map(|kind| format!("loss/{kind}"));
-        let of = |split: &'static str| shares.iter().map(move |name| line(1, split, name, "0.1"));
-        let lines = [
-            line(1, "train", "loss", "0.4"),
-            line(1, "val", "loss", "0.5"),
-        ];
-        let lines: Vec<String> = lines
+        let of = |split: &'static str| shares.iter().map(move |name| line(1, split, name, 0.1));
+        let lines = [line(1, "train", "loss", 0.4), line(1, "val", "loss", 0.5)];
+        let lines: Vec<MetricLine> = lines
             .into_iter()
             .chain(of("train"))
             .chain(of("val"))
             .collect();
-        let curves = parse(&(lines.join("\n") + "\n")).expect("metrics");
+        let curves = curves(&lines);
         let charts = curves.iter().map(|c| (c.title.as_str(), c.series.len()));
         assert_eq!(
             charts.collect::<Vec<_>>(),
@@ -258,18 +205,6 @@ mod tests {
                     6
                 )
             ]
-        );
-    }
-
-    #[test]
-    fn a_torn_last_line_is_passed_over_and_a_bad_one_named() {
-        let good = line(1, "train", "loss", "1.0");
-        assert_eq!(parse(&format!("{good}\n{{\"epo")).expect("torn").len(), 1);
-        assert_eq!(parse("").expect("nothing yet"), []);
-        let error = parse(&format!("{good}\nnonsense\n{good}\n")).expect_err("a bad line");
-        assert!(
-            error.to_string().starts_with("metrics.jsonl, line 2: "),
-            "{error}"
         );
     }
 

@@ -81,18 +81,6 @@ pub enum ReportError {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// A line of a `metrics.jsonl` is not a metric.
-    #[error(
-        "{path}, line {line}: {source}; expected {{\"epoch\", \"step\", \"split\", \"name\", \"value\"}}"
-    )]
-    MetricLine {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// Why.
-        source: serde_json::Error,
-    },
     /// The file could not be read.
     #[error("{path}: {source}")]
     File {

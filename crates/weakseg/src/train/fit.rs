@@ -12,6 +12,7 @@ use super::batches::{batches, drawn, open_batches};
 use super::checkpoint::{self, CheckpointError, Course, Kind};
 use super::loader::{Closing, Loader};
 use super::replica::{FurtherDevice, Replicas, check_shares};
+use super::state::State;
 use super::step::{EpochLength, placed, rate, step};
 use super::{Lesson, MetricLine, MetricLog, Monitor, Place, Select, Standstill, TrainError};
 use crate::config::{LoaderConfig, Training};
@@ -202,60 +203,19 @@ fn end_epoch<L: Lesson>(
     plan: &Fit<'_>,
 ) -> Result<bool, TrainError> {
     let training = plan.training;
-    let state = &mut course.state;
-    let epoch = state.place.epoch + 1;
-    let line = |split: &str, name: &str, value: f64| MetricLine {
-        epoch,
-        step: epoch * length.steps,
-        split: split.to_owned(),
-        name: name.to_owned(),
-        value,
-    };
-    let mut lines: Vec<MetricLine> = state
-        .sums
-        .iter()
-        .map(|(name, sum)| line("train", name, sum / length.batches as f64))
-        .collect();
-    let loss = lines[0].value;
-    let lr = rate(training, epoch * length.steps - 1, epoch - 1, length) * state.plateau.factor;
-    lines.push(line("train", "lr", lr));
+    let epoch = course.state.place.epoch + 1;
     let figures = match &course.average {
         Some(average) => lesson.validate(average),
         None => lesson.validate(&course.network.valid()),
     };
     let place = format!("in the validation after epoch {epoch}");
     let figures = figures.map_err(placed(&place, plan))?;
-    for &(name, value) in &figures {
-        lines.push(line("val", name, value));
-    }
-    let reading = |l: &MetricLine| match l.name.as_str() {
-        "lr" => format!("lr {:.1e}", l.value),
-        name => format!("{} {name} {:.4}", l.split, l.value),
-    };
-    let readings: Vec<String> = lines.iter().map(reading).collect();
-    plan.progress.note(&format!(
-        "{} epoch {epoch}/{}: {}, waited for images {:.1} of {:.1} s",
-        plan.name,
-        training.epochs,
-        readings.join(", "),
-        waited[0].as_secs_f64(),
-        waited[1].as_secs_f64(),
-    ));
-    lines.push(line(
-        "train",
-        "grad_norm",
-        state.norms / length.steps as f64,
-    ));
+    let state = &mut course.state;
+    let lines = metric_lines(epoch, state, &figures, length, training);
+    let loss = lines[0].value;
+    tell(epoch, &lines, waited, plan);
     log.add(&lines)?;
-    let chance = |epoch: usize| {
-        let order = lesson.order(epoch - 1);
-        lesson.chance(drawn(&order, training.batch))
-    };
-    if let Some(standstill) = Standstill::begun(&log.lines()?, training, chance) {
-        let warning = format!("warning: {}: {standstill}", plan.name);
-        plan.progress.warn(&warning);
-    }
-
+    warn_of_standstill(lesson, log, plan)?;
     if epoch == 1 && figures.is_empty() && training.monitor != Monitor::Loss {
         plan.progress.note(&format!(
             "{} has no validation cases: the training loss is monitored in place of {}",
@@ -272,6 +232,71 @@ fn end_epoch<L: Lesson>(
     state.sums.clear();
     state.norms = 0.0;
     Ok(improved)
+}
+
+/// What is logged of an epoch: the terms of the loss, the learning rate, the figures of the validation, the gradient's norm.
+fn metric_lines(
+    epoch: usize,
+    state: &State,
+    figures: &[(&'static str, f64)],
+    length: &EpochLength,
+    training: &Training,
+) -> Vec<MetricLine> {
+    let line = |split: &str, name: &str, value: f64| MetricLine {
+        epoch,
+        step: epoch * length.steps,
+        split: split.to_owned(),
+        name: name.to_owned(),
+        value,
+    };
+    let sums = state.sums.iter();
+    let terms = sums.map(|(name, sum)| line("train", name, sum / length.batches as f64));
+    let lr = rate(training, epoch * length.steps - 1, epoch - 1, length) * state.plateau.factor;
+    let norm = state.norms / length.steps as f64;
+    terms
+        .chain([line("train", "lr", lr)])
+        .chain(
+            figures
+                .iter()
+                .map(|&(name, value)| line("val", name, value)),
+        )
+        .chain([line("train", "grad_norm", norm)])
+        .collect()
+}
+
+/// Tells how an epoch went.
+fn tell(epoch: usize, lines: &[MetricLine], waited: [Duration; 2], plan: &Fit<'_>) {
+    let reading = |line: &MetricLine| match line.name.as_str() {
+        // For whoever sets `clip`, who finds it in the report.
+        "grad_norm" => None,
+        "lr" => Some(format!("lr {:.1e}", line.value)),
+        name => Some(format!("{} {name} {:.4}", line.split, line.value)),
+    };
+    let readings: Vec<String> = lines.iter().filter_map(reading).collect();
+    plan.progress.note(&format!(
+        "{} epoch {epoch}/{}: {}, waited for images {:.1} of {:.1} s",
+        plan.name,
+        plan.training.epochs,
+        readings.join(", "),
+        waited[0].as_secs_f64(),
+        waited[1].as_secs_f64(),
+    ));
+}
+
+fn warn_of_standstill<L: Lesson>(
+    lesson: &L,
+    log: &MetricLog,
+    plan: &Fit<'_>,
+) -> Result<(), TrainError> {
+    let chance = |epoch: usize| {
+        let order = lesson.order(epoch - 1);
+        lesson.chance(drawn(&order, plan.training.batch))
+    };
+    if let Some(standstill) = Standstill::begun(&log.lines()?, plan.training, chance) {
+        let warning = format!("warning: {}: {standstill}", plan.name);
+        plan.progress.warn(&warning);
+    }
+    Ok(())
 }
 
 /// The network that a finished training gives.

@@ -8,10 +8,10 @@ use super::scoring::{bootstrap, map_rows, write_rows};
 use super::{ClassMaps, indices};
 use crate::irn::masks::{self, MapRule};
 use crate::metrics::{LabelScores, mean};
-use crate::pipeline::baselines::{PriorMask, baseline_rows};
-use crate::pipeline::rows::Who;
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Metric, Row, Step, Subset};
+use crate::scoring::Who;
+use crate::scoring::{PriorMask, baseline_rows};
 
 /// Writes `rows.json`: the baselines, the classifier, and the maps as masks.
 pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize, StepError> {

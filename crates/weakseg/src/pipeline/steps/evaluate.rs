@@ -8,11 +8,11 @@ use weakseg_data::{DataError, LabelSpace, Limits, Split, Stack, Truth};
 use super::scoring::{bootstrap, write_rows};
 use super::{ClassMaps, held_out, per_batch};
 use crate::cam::Threshold;
-use crate::pipeline::rows::Who;
-use crate::pipeline::scores::{score_boxes, score_masks};
 use crate::pipeline::{Bench, StepError};
 use crate::predict::{Prediction, Predictor};
 use crate::report::{ImageLabels, Step};
+use crate::scoring::Who;
+use crate::scoring::{score_boxes, score_masks};
 
 /// Folder of the score maps of cases with boxes, at the image's own size, of the classes that the gate lets through.
 const MAPS: &str = "maps";

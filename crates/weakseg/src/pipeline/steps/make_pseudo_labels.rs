@@ -17,8 +17,8 @@ use crate::cam::Threshold;
 use crate::irn::masks;
 use crate::irn::refine::refine;
 use crate::irn::thin::thin;
-use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, StepError};
+use crate::scoring::ScoreError;
 
 /// Folder of the walked maps in the step's folder.
 pub(crate) const SCORES: &str = "scores";

@@ -75,10 +75,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     let config_toml = std::fs::read_to_string(&file).map_err(io(&file, "read"))?;
     let mut curves = Vec::new();
     for step in Learner::ALL.map(Learner::step) {
-        let log = bench.run.folder(step).join(MetricLog::FILE);
-        if log.exists() {
-            curves.extend(Curve::read(&log, step)?);
-        }
+        let log = MetricLog::read(&bench.run.folder(step).join(MetricLog::FILE))?;
+        curves.extend(Curve::of(&log, step));
     }
     let input = ReportInput {
         title: bench.config.title.to_owned(),

@@ -9,11 +9,11 @@ use super::make_instances::read_instances;
 use super::scoring::bootstrap;
 use crate::files;
 use crate::metrics::{ImageScores, InstanceScores};
-use crate::pipeline::rows::precision_of;
 use crate::pipeline::run_record::folder_of;
-use crate::pipeline::scores::ScoreError;
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, InstanceFigures, SplitPrecision};
+use crate::scoring::ScoreError;
+use crate::scoring::precision_of;
 
 /// Figures of instances, in the folder of the scoring step.
 const FIGURES: &str = "instances.json";

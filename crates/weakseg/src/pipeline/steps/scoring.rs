@@ -9,10 +9,10 @@ use super::maps::{predicted, upsample};
 use crate::cam::Threshold;
 use crate::files;
 use crate::metrics::Bootstrap;
-use crate::pipeline::rows::Who;
-use crate::pipeline::scores::{ScoreError, score_boxes, score_masks};
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Row, Step};
+use crate::scoring::Who;
+use crate::scoring::{ScoreError, score_boxes, score_masks};
 
 /// Rows of a scoring step, in its folder.
 pub(crate) const ROWS: &str = "rows.json";
