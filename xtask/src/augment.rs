@@ -1,6 +1,8 @@
-//! `cargo xtask bench augment`: the scope `pneumothorax` beside albumentations with the same operations, in alternation.
+//! `cargo xtask bench augment`: the scope `pneumothorax` beside albumentations with the same operations, in
+//! alternation.
 //!
-//! A pair is one run of each program, one after the other, the first changing from pair to pair; a ratio is of the same pair.
+//! A pair is one run of each program, one after the other, the first changing from pair to pair; a ratio is of the same
+//! pair.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench loader`: how long a device waits for its images as it comes near the rate at which they are made.
 //!
-//! The device computes nothing: it takes a fixed time for each batch, by the loader's own rate, which each round measures first.
+//! The device computes nothing: it takes a fixed time for each batch, by the loader's own rate, which each round
+//! measures first.
 
 use std::path::Path;
 use std::process::Command;

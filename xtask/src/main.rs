@@ -3,17 +3,17 @@
 //! * `cargo xtask ci`: what must hold before a change lands (`.ci/run`).
 //! * `cargo xtask shared [DIR]`: the checks that need real data and recorded peer outputs (default `../shared`): every
 //!   ignored test of the workspace, in release.
-//! * `cargo xtask gpu [vulkan|wgpu] [NAME…]`: kernels, PyTorch's parity and each network beside itself on the CPU, on a GPU
-//!   (default `vulkan`); with names, the tests whose names hold one: `gpu vulkan devices` is the table of networks. The
-//!   tests that compute in f64 beside it need a GPU that does.
-//! * `cargo xtask swiftshader DRIVER [run|NAME…]`: the table of networks, a run in small, or the tests of these names, on
-//!   SwiftShader; see [`swiftshader`].
+//! * `cargo xtask gpu [vulkan|wgpu] [NAME…]`: kernels, PyTorch's parity and each network beside itself on the CPU, on a
+//!   GPU (default `vulkan`); with names, the tests whose names hold one: `gpu vulkan devices` is the table of networks.
+//!   The tests that compute in f64 beside it need a GPU that does.
+//! * `cargo xtask swiftshader DRIVER [run|NAME…]`: the table of networks, a run in small, or the tests of these names,
+//!   on SwiftShader; see [`swiftshader`].
 //! * `cargo xtask fixtures PYTHON [NAME…]`: runs the scripts that record the oracles beside the tests, all or those of
 //!   these names, with a Python that has the packages named in them.
 //! * `cargo xtask interop PYTHON`: takes networks of torchvision, timm and segmentation_models_pytorch through `weakseg
 //!   weights` and back, in release, and records what came of it in `crates/weakseg-models/tests/oracle/interop.txt`.
-//! * `cargo xtask made-dicom PYTHON`: pydicom and highdicom read the DICOM files that `weakseg predict` makes; records what came
-//!   of it in `crates/weakseg-data/tests/oracle/made_dicom.txt`.
+//! * `cargo xtask made-dicom PYTHON`: pydicom and highdicom read the DICOM files that `weakseg predict` makes; records
+//!   what came of it in `crates/weakseg-data/tests/oracle/made_dicom.txt`.
 //! * `cargo xtask siim-twin SHARED OUT`: a set of the form of SIIM-ACR whose truth is known; see [`twin`].
 //! * `cargo xtask bench peers PYTHON …`: the program beside PyTorch, in alternation; see [`peers`].
 //! * `cargo xtask bench augment PYTHON …`: augmentation beside albumentations, in alternation; see [`augment`].
@@ -129,8 +129,9 @@ const GPU_TESTS: [&str; 13] = [
     "devices",
 ];
 
-/// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each other's. One
-/// that fails keeps no other from running, but a driver that crashes takes the rest of its crate's with it.
+/// Tests find their device through `WEAKSEG_TEST_DEVICE`. One at a time: they would choose kernels by timing each
+/// other's. One that fails keeps no other from running, but a driver that crashes takes the rest of its crate's with
+/// it.
 fn gpu(root: &Path, device: &str, names: &[&str]) -> bool {
     run(&mut gpu_tests(device, names), root)
 }
@@ -212,8 +213,9 @@ fn made_dicom(root: &Path, python: &str) -> bool {
     }))
 }
 
-/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but those that [`interop`] and [`made_dicom`] run.
-/// Each runs in its own folder; what it prints is its oracle, `NAME.json` beside it, and what it writes itself stays where it is.
+/// Every `tests/oracle/*.py` of the workspace's crates, in order of name, but those that [`interop`] and [`made_dicom`]
+/// run. Each runs in its own folder; what it prints is its oracle, `NAME.json` beside it, and what it writes itself
+/// stays where it is.
 fn fixtures(root: &Path, python: &str, names: &[&str]) -> bool {
     let mut scripts: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(root.join("crates"))

@@ -1,10 +1,10 @@
 //! `cargo xtask bench methods`: the dense CRF, the random walk and the pair affinities beside their peers, in
 //! alternation.
 //!
-//! A pair is one run of ours and one of the peer's, one process after the other; the first changes from pair to pair. CRF and
-//! affinities are the best of a process's repetitions, a walk is done once. `--shared` names the folder with the peers' scripts
-//! (`peers`) and images with label maps (`fixtures/crf`); affinities need none. A ratio is the peer's seconds over ours, the
-//! times that ours is faster.
+//! A pair is one run of ours and one of the peer's, one process after the other; the first changes from pair to pair.
+//! CRF and affinities are the best of a process's repetitions, a walk is done once. `--shared` names the folder with
+//! the peers' scripts (`peers`) and images with label maps (`fixtures/crf`); affinities need none. A ratio is the
+//! peer's seconds over ours, the times that ours is faster.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

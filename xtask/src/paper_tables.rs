@@ -1,7 +1,8 @@
 //! `cargo xtask paper-tables RUN…`: the paper's Tables 1 to 4 in Markdown, its figures beside those of runs.
 //!
-//! A cell is a figure with its 95 % interval and the number of images; it is empty where the run has no such figure, as a run on X-rays
-//! has none for a table on VOC. The empty mask stands in every table of masks, with a figure or without one.
+//! A cell is a figure with its 95 % interval and the number of images; it is empty where the run has no such figure, as
+//! a run on X-rays has none for a table on VOC. The empty mask stands in every table of masks, with a figure or without
+//! one.
 
 use std::path::Path;
 

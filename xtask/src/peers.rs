@@ -1,12 +1,12 @@
 //! `cargo xtask bench peers`: `weakseg bench step` beside PyTorch, in alternation.
 //!
-//! For each network a pair is one run of weakseg and one of each of PyTorch's layouts (two in fp32, channels last in bf16), one
-//! process after the other, so that what else the machine does falls on all of them; the ratio of a pair is weakseg's time over the faster
-//! layout's. The first of a pair changes from pair to pair. Peak memory is the process's greatest resident set, PyTorch's
-//! with what the interpreter and its libraries take.
+//! For each network a pair is one run of weakseg and one of each of PyTorch's layouts (two in fp32, channels last in
+//! bf16), one process after the other, so that what else the machine does falls on all of them; the ratio of a pair is
+//! weakseg's time over the faster layout's. The first of a pair changes from pair to pair. Peak memory is the process's
+//! greatest resident set, PyTorch's with what the interpreter and its libraries take.
 //!
-//! With `--device vulkan` (or another GPU) PyTorch runs on its `cuda` device, and peak memory is left out: neither program's
-//! is the process's. `--program` names a program built elsewhere, for machines that have a GPU and no Rust.
+//! With `--device vulkan` (or another GPU) PyTorch runs on its `cuda` device, and peak memory is left out: neither
+//! program's is the process's. `--program` names a program built elsewhere, for machines that have a GPU and no Rust.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

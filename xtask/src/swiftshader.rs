@@ -1,10 +1,10 @@
-//! `cargo xtask swiftshader DRIVER`: tests on SwiftShader, Vulkan in software, where there is no GPU; `cargo xtask swiftshader
-//! DRIVER run`: all steps of `configs/tiny.toml` there.
+//! `cargo xtask swiftshader DRIVER`: tests on SwiftShader, Vulkan in software, where there is no GPU; `cargo xtask
+//! swiftshader DRIVER run`: all steps of `configs/tiny.toml` there.
 //!
 //! DRIVER is its library (`libvk_swiftshader.so`, as it comes with Chromium). In front of it stands a driver of ours,
-//! `xtask/driver/shared_memory.c`, which corrects a fault in CubeCL's shaders that only drivers like this one meet; the file
-//! says which. It takes a C compiler (`cc`) and Vulkan's loader, and stays for other programs: they use it with the
-//! `VK_DRIVER_FILES` that is printed.
+//! `xtask/driver/shared_memory.c`, which corrects a fault in CubeCL's shaders that only drivers like this one meet; the
+//! file says which. It takes a C compiler (`cc`) and Vulkan's loader, and stays for other programs: they use it with
+//! the `VK_DRIVER_FILES` that is printed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,8 +57,8 @@ pub fn tiny_run(root: &Path, library: &Path) -> Result<(), String> {
     }
 }
 
-/// The driver of `manifest` for a command. Every kernel that is tried is compiled for seconds here: few are, and what was chosen is
-/// kept apart from a GPU's.
+/// The driver of `manifest` for a command. Every kernel that is tried is compiled for seconds here: few are, and what
+/// was chosen is kept apart from a GPU's.
 fn on_driver<'a>(command: &'a mut Command, manifest: &Path) -> &'a mut Command {
     eprintln!("VK_DRIVER_FILES={}", manifest.display());
     command

@@ -33,8 +33,8 @@ pub enum Filtering {
     /// Approximately, on the permutohedral lattice: O(N) for a given spread of the features.
     #[default]
     Lattice,
-    /// Exactly, over all pairs of pixels: O(N²), for tiny images and as a reference. With many labels the weights of pairs are
-    /// computed once for every 16 of them.
+    /// Exactly, over all pairs of pixels: O(N²), for tiny images and as a reference. With many labels the weights of
+    /// pairs are computed once for every 16 of them.
     Exact,
 }
 

@@ -52,8 +52,8 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// Where networks run: auto, cpu, cuda[:N], vulkan[:N], metal or wgpu. Never falls back in silence. `weakseg run` trains on
-    /// several with --devices.
+    /// Where networks run: auto, cpu, cuda[:N], vulkan[:N], metal or wgpu. Never falls back in silence. `weakseg run`
+    /// trains on several with --devices.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Choice,
     /// Threads of the CPU; all by default. Results do not depend on it.
@@ -62,8 +62,8 @@ pub struct Globals {
     /// Most pixels of an image that is read, height times width; larger ones are refused before they take memory.
     #[arg(long, global = true, value_name = "N", default_value_t = Limits::default().max_pixels)]
     pub max_pixels: u64,
-    /// Seed of trainings, resampling and what else is drawn; wins over the configuration's `seed`. How a set is divided has a seed of
-    /// its own, `data.split_seed`, which --seed sets for `data split` alone.
+    /// Seed of trainings, resampling and what else is drawn; wins over the configuration's `seed`. How a set is divided
+    /// has a seed of its own, `data.split_seed`, which --seed sets for `data split` alone.
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
     /// Print one JSON document, or one JSON line per item, on stdout and nothing else there.

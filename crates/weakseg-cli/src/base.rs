@@ -1,13 +1,13 @@
-//! The folder that relative paths of a run's configuration start from, as `run.json` notes it, so that a run can be opened by its
-//! own folder alone.
+//! The folder that relative paths of a run's configuration start from, as `run.json` notes it, so that a run can be
+//! opened by its own folder alone.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use weakseg::pipeline::RunRecord;
 
-/// The folder that relative paths of a configuration file start from: its own, or for `config.toml` in a run's folder the one that
-/// was noted for the run.
+/// The folder that relative paths of a configuration file start from: its own, or for `config.toml` in a run's folder
+/// the one that was noted for the run.
 ///
 /// # Errors
 /// When the run's record cannot be read.

@@ -90,8 +90,8 @@ impl Choice {
     /// The device, and its name. A GPU has given one right result by then.
     ///
     /// # Errors
-    /// [`crate::exit::Usage`] if this build cannot use it; another error if this machine has none, or if it computes wrong
-    /// results.
+    /// [`crate::exit::Usage`] if this build cannot use it; another error if this machine has none, or if it computes
+    /// wrong results.
     pub fn open(self) -> Result<(Device, String)> {
         match self {
             Self::Cpu => return Ok((Device::flex(), "cpu".to_owned())),

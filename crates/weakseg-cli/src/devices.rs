@@ -11,15 +11,15 @@ use crate::exit::usage;
 /// What `--devices` asks for; nothing if it is not given.
 #[derive(Debug, Default, Args)]
 pub struct Devices {
-    /// Devices of one kind that share the batches of every optimizer step, such as vulkan:0,vulkan:1, in place of --device.
-    /// All else runs on the first. accumulate of each training must be a multiple of their number.
+    /// Devices of one kind that share the batches of every optimizer step, such as vulkan:0,vulkan:1, in place of
+    /// --device. All else runs on the first. accumulate of each training must be a multiple of their number.
     #[arg(long, value_name = "DEVICE,DEVICE", value_delimiter = ',')]
     devices: Vec<Choice>,
 }
 
 impl Devices {
-    /// The device where networks run, its name, and the devices that trainings run on too: the ones that `--devices` names or,
-    /// without it, the one of `--device`.
+    /// The device where networks run, its name, and the devices that trainings run on too: the ones that `--devices`
+    /// names or, without it, the one of `--device`.
     ///
     /// # Errors
     /// [`crate::exit::Usage`] if they do not go together, or with `--device`; those of [`Choice::open`].

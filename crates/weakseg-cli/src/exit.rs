@@ -1,7 +1,7 @@
 //! How the program ends: exit codes, and errors in words.
 //!
-//! 0 done, 1 failed, 2 usage or configuration, 3 finished but more cases were left out than allowed, 130 interrupted (the
-//! same command goes on from there). `serve` ends with 0 when it is interrupted, for that is its end.
+//! 0 done, 1 failed, 2 usage or configuration, 3 finished but more cases were left out than allowed, 130 interrupted
+//! (the same command goes on from there). `serve` ends with 0 when it is interrupted, for that is its end.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal};
@@ -106,8 +106,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
     1
 }
 
-/// The error and its causes in one line. Many errors tell their cause themselves; such a cause is not told twice. Of a full disk
-/// all have one remedy, whoever was writing.
+/// The error and its causes in one line. Many errors tell their cause themselves; such a cause is not told twice. Of a
+/// full disk all have one remedy, whoever was writing.
 fn words(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {

@@ -40,8 +40,8 @@ fn main() -> ExitCode {
         .num_threads(threads)
         .stack_size(STACK)
         .build_global();
-    // On a worker: from any other thread every parallel loop, and a training step has a thousand, would begin with waking
-    // a worker and end with being woken.
+    // On a worker: from any other thread every parallel loop, and a training step has a thousand, would begin with
+    // waking a worker and end with being woken.
     exit::code(match pool.context("cannot start the threads") {
         // It waits for requests, and a worker that waits is one less to predict with.
         Ok(()) if matches!(cli.command, Command::Serve(_)) => run(cli),

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether nobody reads stdout any more, as in `weakseg … | head`. Printing has ended then; work that is worth more than its lines
-/// goes on, and ends as it would have.
+/// Whether nobody reads stdout any more, as in `weakseg … | head`. Printing has ended then; work that is worth more
+/// than its lines goes on, and ends as it would have.
 pub fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }

@@ -1,8 +1,8 @@
 //! Images a second of the scope `pneumothorax`, from 1024 to 512 pixels, one channel, on all threads; one JSON line, as
 //! `xtask/peers/augment.py` prints it of albumentations. Both are run by `cargo xtask bench augment`.
 //!
-//! `resize_first`: each image is brought to 512 pixels and changed there. `cached`: it is at 512 pixels already, as in every epoch
-//! of a training whose images fit the memory. Arguments: images a measurement (400).
+//! `resize_first`: each image is brought to 512 pixels and changed there. `cached`: it is at 512 pixels already, as in
+//! every epoch of a training whose images fit the memory. Arguments: images a measurement (400).
 
 use std::hint::black_box;
 use std::time::Instant;

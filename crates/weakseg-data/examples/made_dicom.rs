@@ -1,7 +1,9 @@
-//! Makes the DICOM files that `weakseg predict` makes of an image, with masks that are given: for `tests/oracle/made_dicom.py`.
+//! Makes the DICOM files that `weakseg predict` makes of an image, with masks that are given: for
+//! `tests/oracle/made_dicom.py`.
 //!
-//! `made_dicom IMAGE FRAME OUT MASK…` writes OUT/seg.dcm and OUT/sc.dcm; FRAME is 0 where none is named, a mask is the PNG of a
-//! finding that is called as its file. An image that is not DICOM has no segmentation, and this fails after the other file.
+//! `made_dicom IMAGE FRAME OUT MASK…` writes OUT/seg.dcm and OUT/sc.dcm; FRAME is 0 where none is named, a mask is the
+//! PNG of a finding that is called as its file. An image that is not DICOM has no segmentation, and this fails after
+//! the other file.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};

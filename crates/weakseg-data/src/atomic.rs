@@ -13,8 +13,8 @@ use crate::DataError;
 /// Writes `bytes` to `path`, making its folder if there is none. A link is followed: what it leads to is replaced.
 ///
 /// # Errors
-/// [`DataError::Io`] if the folder cannot be made or the file not written, and if `path` is a device, a pipe or a socket, which a
-/// file would take the place of; `path` is then as before.
+/// [`DataError::Io`] if the folder cannot be made or the file not written, and if `path` is a device, a pipe or a
+/// socket, which a file would take the place of; `path` is then as before.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     write_with(path, |file| file.write_all(bytes))
 }
@@ -38,7 +38,8 @@ pub fn write_with(
     replace(path, false, content)
 }
 
-/// Whether a file could be written at `path`, for work that ends in one: tried beside it, the folder being made if there is none.
+/// Whether a file could be written at `path`, for work that ends in one: tried beside it, the folder being made if
+/// there is none.
 ///
 /// # Errors
 /// As [`write()`], and if `path` is a folder.

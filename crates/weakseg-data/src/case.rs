@@ -169,7 +169,8 @@ pub struct Cases {
     pub classes: Classes,
     /// The cases, in the order of the set's table or list.
     pub cases: Vec<Case>,
-    /// Ids of the table that are no cases, having no image that can be read, each with the reason: they count as left out.
+    /// Ids of the table that are no cases, having no image that can be read, each with the reason: they count as left
+    /// out.
     pub left_out: Vec<(String, String)>,
     /// What is not as it should be though the set can be used, for the user's eyes.
     pub warnings: Vec<String>,

@@ -8,8 +8,8 @@ use crate::{Classes, DataError, LabelSpace, unsafe_id};
 /// Words of the rows of a report that mean no class.
 const SUBSETS: [&str; 3] = ["all", "pos", "neg"];
 
-/// What lies beside the folders of findings, in the folders of a run's steps and of predictions: what is added there is added
-/// here.
+/// What lies beside the folders of findings, in the folders of a run's steps and of predictions: what is added there is
+/// added here.
 const FILES: [&str; 17] = [
     "displacements",
     "edges",
@@ -30,8 +30,8 @@ const FILES: [&str; 17] = [
     "started.json",
 ];
 
-/// Why a class cannot have a name that is safe, or `None` if it can. `several` says that there are other findings: then each
-/// has a folder of its name.
+/// Why a class cannot have a name that is safe, or `None` if it can. `several` says that there are other findings: then
+/// each has a folder of its name.
 fn taken(name: &str, space: LabelSpace, several: bool) -> Option<&'static str> {
     if SUBSETS.contains(&name) {
         return Some("a report means images with and without findings by `all`, `pos` and `neg`");

@@ -44,8 +44,9 @@ impl DataConfig {
         self.list(base)?.into_cases()
     }
 
-    /// As [`open_cases`](Self::open_cases), once it is known which images cannot be read: `unreadable` has the reasons by the ids of
-    /// their cases, which are [`Cases::left_out`] too. All others are in the splits that they would be in with these.
+    /// As [`open_cases`](Self::open_cases), once it is known which images cannot be read: `unreadable` has the reasons
+    /// by the ids of their cases, which are [`Cases::left_out`] too. All others are in the splits that they would be in
+    /// with these.
     ///
     /// # Errors
     /// Those of [`open_cases`](Self::open_cases), for what is left.
@@ -64,8 +65,8 @@ impl DataConfig {
     /// Opens what a scoring step compares with: the masks, objects and boxes of `cases`.
     ///
     /// # Errors
-    /// If a folder of masks, a table of boxes or a document of objects that was named does not exist, the table cannot be
-    /// understood, or one of its boxes leaves its image. The document is read when objects are first asked for.
+    /// If a folder of masks, a table of boxes or a document of objects that was named does not exist, the table cannot
+    /// be understood, or one of its boxes leaves its image. The document is read when objects are first asked for.
     pub fn open_truth(&self, base: &Path, cases: &Cases) -> Result<Truth, DataError> {
         let places = self.truth_places(base)?;
         let (mut boxes, mut faults) = (None, Vec::new());
@@ -90,8 +91,9 @@ impl DataConfig {
         Ok(truth)
     }
 
-    /// The same set without what only truth is read by: masks, objects, boxes, and what is done about masks of another size.
-    /// What [`open_cases`](Self::open_cases) gives does not depend on them, but for the division of a table by boxes.
+    /// The same set without what only truth is read by: masks, objects, boxes, and what is done about masks of another
+    /// size. What [`open_cases`](Self::open_cases) gives does not depend on them, but for the division of a table by
+    /// boxes.
     #[must_use]
     pub fn without_truth(&self) -> Self {
         match self.clone() {

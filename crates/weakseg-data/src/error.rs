@@ -245,8 +245,8 @@ impl DataError {
         }
     }
 
-    /// What is wrong with what the file at `path` holds, and what to do about it, without its name; `None` where the system did not
-    /// give the file, which may be whole.
+    /// What is wrong with what the file at `path` holds, and what to do about it, without its name; `None` where the
+    /// system did not give the file, which may be whole.
     #[must_use]
     pub fn of_content(&self, path: &Path) -> Option<String> {
         if let Self::Io { .. } = self {

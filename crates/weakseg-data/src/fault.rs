@@ -45,8 +45,8 @@ pub enum Rule {
     TwoClasses,
     /// Every class is seen in training, and of findings cases without it too.
     ClassInTraining,
-    /// Every split that is scored has something to find, a mask of it where there are masks, and of findings cases without
-    /// it too.
+    /// Every split that is scored has something to find, a mask of it where there are masks, and of findings cases
+    /// without it too.
     ClassInScoring,
     /// No patient is in two splits, and none fills one.
     PatientInOneSplit,

@@ -11,24 +11,24 @@ use crate::{DataError, Limits, Stack, View, jpeg, png};
 /// Reads a PNG, JPEG or DICOM file as 1×H×W grey or 3×H×W RGB.
 ///
 /// 16-bit PNGs are scaled to 8 bits, palettes resolved, transparency dropped. An orientation noted in EXIF data is not
-/// applied. Grey DICOM images are brought to 8 bits by [`Tone::Window`](crate::Tone::Window). The format is told by the content, not by the
-/// name.
+/// applied. Grey DICOM images are brought to 8 bits by [`Tone::Window`](crate::Tone::Window). The format is told by the
+/// content, not by the name.
 ///
 /// # Errors
 /// [`DataError::TooLarge`] before anything is allocated; [`DataError::Unreadable`] for another format, a CMYK JPEG, a
-/// DICOM file in a transfer syntax that this build does not read, or a file that is cut off (never a partly filled image);
-/// [`DataError::MultiFrame`] for a DICOM file of several frames; [`DataError::NoImage`] for one that holds none;
-/// [`DataError::Io`].
+/// DICOM file in a transfer syntax that this build does not read, or a file that is cut off (never a partly filled
+/// image); [`DataError::MultiFrame`] for a DICOM file of several frames; [`DataError::NoImage`] for one that holds
+/// none; [`DataError::Io`].
 pub fn read_image(path: &Path, limits: &Limits) -> Result<Stack<u8>, DataError> {
     read_picture(path, limits, View::default()).map(|picture| picture.pixels)
 }
 
-/// As [`read_image`], with a choice of how grey DICOM images become 8 bits and of the frame, and with what was odd about the
-/// file. Of several frames only the one is unpacked.
+/// As [`read_image`], with a choice of how grey DICOM images become 8 bits and of the frame, and with what was odd
+/// about the file. Of several frames only the one is unpacked.
 ///
 /// # Errors
-/// Those of [`read_image`]; [`DataError::Unreadable`] with [`Tone::Raw`](crate::Tone::Raw) for values that do not fit into 8
-/// bits; [`DataError::FrameRange`] if there is no such frame.
+/// Those of [`read_image`]; [`DataError::Unreadable`] with [`Tone::Raw`](crate::Tone::Raw) for values that do not fit
+/// into 8 bits; [`DataError::FrameRange`] if there is no such frame.
 pub fn read_picture(
     path: &Path,
     limits: &Limits,
@@ -80,9 +80,9 @@ fn is_constant(pixels: &Stack<u8>) -> bool {
     planes.all(|plane| plane.iter().all(|value| *value == plane[0]))
 }
 
-/// Reads the values that a PNG, JPEG or DICOM file stores, C×H×W: of a PNG in all their bits, of a palette the indices; of a DICOM
-/// file, or the frame of it that is named, neither LUT nor window nor inversion, as in pydicom's `pixel_array`. Of JPEGs they are
-/// what the decoder gives. Transparency is dropped.
+/// Reads the values that a PNG, JPEG or DICOM file stores, C×H×W: of a PNG in all their bits, of a palette the indices;
+/// of a DICOM file, or the frame of it that is named, neither LUT nor window nor inversion, as in pydicom's
+/// `pixel_array`. Of JPEGs they are what the decoder gives. Transparency is dropped.
 ///
 /// # Errors
 /// Those of [`read_picture`].

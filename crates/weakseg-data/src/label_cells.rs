@@ -23,8 +23,8 @@ impl<'a> LabelCells<'a> {
         }
     }
 
-    /// The labels of a row; `None` if one cell is blank, NaN or anything else than 0 or 1: an unknown label is not an absent
-    /// one.
+    /// The labels of a row; `None` if one cell is blank, NaN or anything else than 0 or 1: an unknown label is not an
+    /// absent one.
     pub(crate) fn read(
         &mut self,
         line: u64,

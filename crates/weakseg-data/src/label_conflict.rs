@@ -3,9 +3,9 @@
 use crate::fault::some_of;
 use crate::{Case, Classes, LabelSpace, Mask, VOID};
 
-/// Classes that a mask shows and the labels deny, or the other way round, in words; nothing if they agree. A class that is void
-/// anywhere is not said to be absent, but where classes are exclusive and a mask has background and white alone: white is void there,
-/// and was most likely meant to be the class.
+/// Classes that a mask shows and the labels deny, or the other way round, in words; nothing if they agree. A class that
+/// is void anywhere is not said to be absent, but where classes are exclusive and a mask has background and white
+/// alone: white is void there, and was most likely meant to be the class.
 #[must_use]
 pub fn label_conflict(case: &Case, classes: &Classes, mask: &Mask) -> Option<String> {
     let present = mask.present(classes.space, classes.len());

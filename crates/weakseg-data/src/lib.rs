@@ -1,9 +1,9 @@
 //! Everything that reads, makes, checks or writes a case of a weakly supervised segmentation run.
 //!
 //! A set is described by a [`DataConfig`] and opened twice: [`DataConfig::open_cases`] gives the images and image-level
-//! labels a training step may see ([`Cases`]), [`DataConfig::open_truth`] the masks, objects and boxes a scoring step compares
-//! with ([`Truth`]). Nothing leads from the first to the second. [`DataConfig::verify`] lists every fault of a set at
-//! once. Pixels change hands as [`Plane`] (H×W) and [`Stack`] (C×H×W); random decisions depend on nothing but
+//! labels a training step may see ([`Cases`]), [`DataConfig::open_truth`] the masks, objects and boxes a scoring step
+//! compares with ([`Truth`]). Nothing leads from the first to the second. [`DataConfig::verify`] lists every fault of a
+//! set at once. Pixels change hands as [`Plane`] (H×W) and [`Stack`] (C×H×W); random decisions depend on nothing but
 //! (seed, epoch, index). No part of this crate needs a network, a GPU or Burn.
 #![forbid(unsafe_code)]
 

@@ -13,7 +13,8 @@ static MAX_PIXELS: AtomicU64 = AtomicU64::new(1 << 26);
 /// What a file may ask for at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels (height times width) of one image; by default 2^26, an 8192×8192 image, or as [`Limits::set_max_pixels`] has it.
+    /// Most pixels (height times width) of one image; by default 2^26, an 8192×8192 image, or as
+    /// [`Limits::set_max_pixels`] has it.
     pub max_pixels: u64,
     /// Most bytes of one file on disk, or of one array once unpacked; by default 2^30.
     pub max_bytes: u64,
@@ -29,8 +30,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Makes another number of pixels the default of this process: how large an image may be is for its user to say, once and for
-    /// all that is read.
+    /// Makes another number of pixels the default of this process: how large an image may be is for its user to say,
+    /// once and for all that is read.
     pub fn set_max_pixels(pixels: u64) {
         MAX_PIXELS.store(pixels, Ordering::Relaxed);
     }

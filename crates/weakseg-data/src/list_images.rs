@@ -26,8 +26,8 @@ pub struct ImageList {
 /// are links, are not followed, nor are folders of runs, whose pictures were made from images.
 ///
 /// # Errors
-/// If there is no image at all, what is wrong with the first input; [`DataError::Set`] if two images would give one id (and
-/// so write one output).
+/// If there is no image at all, what is wrong with the first input; [`DataError::Set`] if two images would give one id
+/// (and so write one output).
 pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     let mut list = ImageList::default();
     for input in inputs {

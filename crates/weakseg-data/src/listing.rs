@@ -14,7 +14,8 @@ pub(crate) struct Listing {
     pub(crate) classes: Classes,
     pub(crate) cases: Vec<Case>,
     pub(crate) faults: Vec<Fault>,
-    /// Ids that are no cases though the set can be used without them, each with the reason; a warning tells of them too.
+    /// Ids that are no cases though the set can be used without them, each with the reason; a warning tells of them
+    /// too.
     pub(crate) left_out: Vec<(String, String)>,
     /// Whether a test split was asked for.
     pub(crate) test_wanted: bool,
@@ -49,8 +50,8 @@ impl Listing {
         })
     }
 
-    /// Leaves out the cases whose image cannot be read, by their ids with the reasons, and returns them. Others stay in the splits
-    /// that they are in.
+    /// Leaves out the cases whose image cannot be read, by their ids with the reasons, and returns them. Others stay in
+    /// the splits that they are in.
     pub(crate) fn leave_out(&mut self, unreadable: &BTreeMap<String, String>) -> Vec<Case> {
         let cases = std::mem::take(&mut self.cases).into_iter();
         let (left_out, kept): (Vec<Case>, Vec<Case>) =

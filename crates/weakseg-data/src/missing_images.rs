@@ -8,8 +8,8 @@ use crate::list_images::search;
 use crate::listing::id_of;
 use crate::{DataError, ImageList};
 
-/// A warning of rows that are left out because they have no image below `folder`: the line of each, and the image as it is
-/// named there.
+/// A warning of rows that are left out because they have no image below `folder`: the line of each, and the image as it
+/// is named there.
 pub(crate) fn without_image(listed: &Path, folder: &Path, rows: &[(u64, String)]) -> Option<Fault> {
     if rows.is_empty() {
         return None;

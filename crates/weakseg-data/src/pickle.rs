@@ -1,7 +1,7 @@
 //! Python's pickles as plain values: nothing in them is looked up, called or executed.
 //!
-//! Protocols 2 to 5, as far as dictionaries, sequences, numbers, texts and NumPy arrays need them. What a pickle would build by a
-//! call comes back as the call itself ([`Value::Call`]).
+//! Protocols 2 to 5, as far as dictionaries, sequences, numbers, texts and NumPy arrays need them. What a pickle would
+//! build by a call comes back as the call itself ([`Value::Call`]).
 
 use std::collections::HashMap;
 

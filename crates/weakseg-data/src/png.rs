@@ -26,11 +26,12 @@ pub(crate) fn size(
     Ok((info.height as usize, info.width as usize))
 }
 
-/// Below a quarter of what 16 bits hold an image was most likely stored with 14 bits or fewer, and few greys are left of it.
+/// Below a quarter of what 16 bits hold an image was most likely stored with 14 bits or fewer, and few greys are left
+/// of it.
 const DARK: u16 = 1 << 14;
 
-/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped with a note. With
-/// [`Tone::Percentile`] grey values of 16 bits are shown as those of DICOM are, between two percentiles.
+/// Decodes a PNG to 1×H×W grey or 3×H×W RGB: 16 bits scaled to 8, palettes resolved, transparency dropped with a note.
+/// With [`Tone::Percentile`] grey values of 16 bits are shown as those of DICOM are, between two percentiles.
 pub(crate) fn decode(
     path: &Path,
     bytes: &[u8],
@@ -124,7 +125,8 @@ pub(crate) fn stored(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Stack
 /// Reads the *indices* of a palette PNG, or the values of a grey one: class numbers, never the luminance of a colour.
 ///
 /// Grey values of 1, 2 and 4 bits are taken as stored, not stretched to 255. A colour PNG is read if its three
-/// channels agree everywhere, and one with an alpha channel if that is opaque everywhere: else the shape may be in either of the two.
+/// channels agree everywhere, and one with an alpha channel if that is opaque everywhere: else the shape may be in
+/// either of the two.
 ///
 /// # Errors
 /// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] if the file is no PNG (a JPEG changes class

@@ -1,8 +1,8 @@
 //! Images, masks and maps to another size.
 //!
 //! Every filter is separable: along each axis, an output value is a weighted mean of a few neighbouring input values.
-//! Pixel centres lie at `i + 0.5`, so an output pixel looks at `(i + 0.5) * input / output`. Nothing here depends on the
-//! number of threads.
+//! Pixel centres lie at `i + 0.5`, so an output pixel looks at `(i + 0.5) * input / output`. Nothing here depends on
+//! the number of threads.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -8,8 +8,8 @@
 //! | [`Form::Absolute`] (Kaggle) | pairs of a first pixel, counted from 1, and a length; nothing if empty |
 //! | [`coco`] | lengths of absent and present pixels in turn, as numbers or packed into a string |
 //!
-//! Runs come out maximal, in order, and without empty ones, so encoding what was decoded gives the very text back that a
-//! tidy writer wrote.
+//! Runs come out maximal, in order, and without empty ones, so encoding what was decoded gives the very text back that
+//! a tidy writer wrote.
 
 pub mod coco;
 

@@ -1,4 +1,5 @@
-//! [`RunRows`]: the rows of a table of run lengths by their id, and what is wrong with them, whatever size the images have.
+//! [`RunRows`]: the rows of a table of run lengths by their id, and what is wrong with them, whatever size the images
+//! have.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -40,8 +41,8 @@ impl RunRow {
 pub(crate) struct RunRows {
     /// In the order in which the table names them first.
     pub(crate) rows: Vec<RunRow>,
-    /// Rows without their cells, ids that can name no file, are another one in other letters or are written in two ways, and
-    /// ids that are said to have a mask and none. Cells that cannot be understood are not among them.
+    /// Rows without their cells, ids that can name no file, are another one in other letters or are written in two
+    /// ways, and ids that are said to have a mask and none. Cells that cannot be understood are not among them.
     pub(crate) faults: Vec<Fault>,
 }
 

@@ -14,7 +14,8 @@ use crate::{DataError, Limits, Plane, atomic, read_index_png};
 /// How the cells of a table are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableForm {
-    /// As in SIIM-ACR: [`Form::Relative`], with a blank before runs and none before `-1`, as the published table has them.
+    /// As in SIIM-ACR: [`Form::Relative`], with a blank before runs and none before `-1`, as the published table has
+    /// them.
     Siim,
     /// As in other Kaggle challenges: [`Form::Absolute`].
     Kaggle,
@@ -67,9 +68,9 @@ impl RunTable {
     /// looked at when a mask is asked for.
     ///
     /// # Errors
-    /// [`DataError::Row`] for a row without its cells, an id with a mask in one row and none in another, or two names of one
-    /// id (`a/1.png` and `b/1`, of which only `1` names the file); [`DataError::Set`] for ids that cannot name a file;
-    /// [`DataError::DuplicateId`] for ids that differ in capitals alone; all of them with the number of others.
+    /// [`DataError::Row`] for a row without its cells, an id with a mask in one row and none in another, or two names
+    /// of one id (`a/1.png` and `b/1`, of which only `1` names the file); [`DataError::Set`] for ids that cannot name a
+    /// file; [`DataError::DuplicateId`] for ids that differ in capitals alone; all of them with the number of others.
     /// [`DataError::Columns`], [`DataError::Unreadable`], [`DataError::TooLarge`], [`DataError::Io`].
     pub fn read(path: &Path, form: TableForm) -> Result<Self, DataError> {
         let rows = RunRows::read(path, form)?;
@@ -158,8 +159,8 @@ impl RunTable {
 }
 
 /// Writes the masks of a folder (`ID.png`, 0/1 or 0/255) as a table, one row a mask in the order of their ids: for
-/// SIIM-ACR this is a submission. Its subfolders are not looked into: `weakseg predict` puts overlays there. Returns the
-/// number of rows.
+/// SIIM-ACR this is a submission. Its subfolders are not looked into: `weakseg predict` puts overlays there. Returns
+/// the number of rows.
 ///
 /// # Errors
 /// [`DataError::Set`] if there is no PNG, or if two of them have one id; those of [`read_index_png`];
@@ -202,7 +203,8 @@ impl EncodedMasks {
         self.rows.keys().map(String::as_str)
     }
 
-    /// Writes the table, `ImageId` and `EncodedPixels`, one row a mask in the order of their ids. Returns the number of rows.
+    /// Writes the table, `ImageId` and `EncodedPixels`, one row a mask in the order of their ids. Returns the number of
+    /// rows.
     ///
     /// # Errors
     /// [`DataError::Io`]; `path` is then as before.

@@ -111,8 +111,8 @@ impl Sampler {
         Self::scheduled(cases, share, share, 1)
     }
 
-    /// Draws positives with a share that goes from one to another over the first `epochs` epochs, as challenge winners on SIIM-ACR
-    /// did it: many to begin with, as many as there are in the end.
+    /// Draws positives with a share that goes from one to another over the first `epochs` epochs, as challenge winners
+    /// on SIIM-ACR did it: many to begin with, as many as there are in the end.
     ///
     /// # Errors
     /// As [`Sampler::share`].

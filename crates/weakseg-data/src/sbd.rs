@@ -1,7 +1,8 @@
 //! The Semantic Boundaries Dataset: index maps in MAT-files, `dataset/cls/ID.mat` and `dataset/inst/ID.mat`.
 //!
-//! Each holds one structure (`GTcls` or `GTinst`) whose field `Segmentation` is a matrix of bytes; its boundaries and lists
-//! beside it are passed over (Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011, the README of its data).
+//! Each holds one structure (`GTcls` or `GTinst`) whose field `Segmentation` is a matrix of bytes; its boundaries and
+//! lists beside it are passed over (Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011, the README
+//! of its data).
 
 use std::path::Path;
 
@@ -39,14 +40,14 @@ impl SbdMap {
 /// Reads a map of the Semantic Boundaries Dataset, H×W. The dataset marks no void.
 ///
 /// # Errors
-/// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] if the file is no MAT-file of version 5, is cut off or
-/// damaged (with the byte), or holds the other kind of map.
+/// [`DataError::Io`], [`DataError::TooLarge`]; [`DataError::Unreadable`] if the file is no MAT-file of version 5, is
+/// cut off or damaged (with the byte), or holds the other kind of map.
 pub fn read_sbd(path: &Path, map: SbdMap, limits: &Limits) -> Result<Plane<u8>, DataError> {
     decode(path, &limits.read(path)?, map, limits)
 }
 
-/// Reads an index map: a PNG as [`read_index_png`](crate::read_index_png) does, or the class numbers of a `.mat` file of the
-/// Semantic Boundaries Dataset. The format is told by the content.
+/// Reads an index map: a PNG as [`read_index_png`](crate::read_index_png) does, or the class numbers of a `.mat` file
+/// of the Semantic Boundaries Dataset. The format is told by the content.
 ///
 /// # Errors
 /// Those of [`read_index_png`](crate::read_index_png) and of [`read_sbd`].

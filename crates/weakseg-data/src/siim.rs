@@ -1,7 +1,7 @@
 //! SIIM-ACR Pneumothorax as it is downloaded: DICOM files in nested folders, and a CSV of masks as run lengths.
 //!
-//! The CSV is read twice. [`SiimConfig::list`] takes from it whether an image has any mask, and nothing else: that is the
-//! image-level label. [`SiimConfig::runs`] takes the masks, for [`Truth`](crate::Truth) alone.
+//! The CSV is read twice. [`SiimConfig::list`] takes from it whether an image has any mask, and nothing else: that is
+//! the image-level label. [`SiimConfig::runs`] takes the masks, for [`Truth`](crate::Truth) alone.
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU32;
@@ -38,8 +38,8 @@ pub struct SiimConfig {
     pub images: PathBuf,
     /// The name of the finding.
     pub finding: String,
-    /// A CSV with columns `image` and `split` (train/val/test), as `weakseg data split` writes. If not given, `split.csv`
-    /// is used where it exists; else the cases are divided by the keys below.
+    /// A CSV with columns `image` and `split` (train/val/test), as `weakseg data split` writes. If not given,
+    /// `split.csv` is used where it exists; else the cases are divided by the keys below.
     pub split: Option<PathBuf>,
     /// Share of the cases held out for validation, by patient where the files name one.
     pub val_fraction: f64,
@@ -51,8 +51,8 @@ pub struct SiimConfig {
     pub test_counts: Option<[usize; 2]>,
     /// Seed of the division.
     pub split_seed: u64,
-    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
-    /// `raw` as they are stored, as the published code reads them.
+    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it
+    /// says, `raw` as they are stored, as the published code reads them.
     pub tone: Tone,
     /// Which frame of DICOM files of several, counted from 1; where it is not said, such files are refused.
     #[serde(skip_serializing_if = "Option::is_none")]

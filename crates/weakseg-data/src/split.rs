@@ -38,8 +38,8 @@ pub(crate) fn check_shares(val_fraction: f64, test_fraction: f64) -> Result<(), 
 ///
 /// Groups (patients) are taken from large to small, chance deciding among equals, and each goes where it brings the
 /// number of positives of each class and of cases without any class nearest to the split's share: the split with the
-/// least sum over these strata of (count - share)^2 / total. Groups held out go to [`Split::Val`] first. No split with a
-/// share stays empty while another can spare a group.
+/// least sum over these strata of (count - share)^2 / total. Groups held out go to [`Split::Val`] first. No split with
+/// a share stays empty while another can spare a group.
 pub(crate) fn by_group(
     candidates: &[Candidate<'_>],
     val_fraction: f64,
@@ -245,8 +245,8 @@ mod tests {
         by_group(&candidates, 0.2, 0.1, seed)
     }
 
-    /// The paper's division of SIIM-ACR, §4.1: 2379 and 8296 to train on, 145 and 541 in each half of what is held out; every
-    /// seventh patient has several images.
+    /// The paper's division of SIIM-ACR, §4.1: 2379 and 8296 to train on, 145 and 541 in each half of what is held out;
+    /// every seventh patient has several images.
     #[test]
     fn the_papers_counts_are_met_and_no_patient_crosses() {
         let positives = 2379 + 2 * 145;

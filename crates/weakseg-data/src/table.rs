@@ -27,23 +27,24 @@ use crate::{Case, Classes, DataError, LabelSpace, MaskResize, Split, Tone, View}
 pub struct TableConfig {
     /// The set's folder; the paths below are relative to it, itself to the configuration file.
     pub root: PathBuf,
-    /// The table: a column `image` (file name, with or without ending; `name` in the published code's lists), optionally `patient` and
-    /// `split` (train/val/test), and one 0/1 column per finding.
+    /// The table: a column `image` (file name, with or without ending; `name` in the published code's lists),
+    /// optionally `patient` and `split` (train/val/test), and one 0/1 column per finding.
     pub csv: PathBuf,
     /// The folder of the images.
     pub images: PathBuf,
     /// The folder of the masks, for scoring only: `ID.png`, or `FINDING/ID.png` if there are several findings.
     /// If not given, `masks` is used where it exists.
     pub masks: Option<PathBuf>,
-    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said, they are
-    /// errors.
+    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said,
+    /// they are errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize_masks: Option<MaskResize>,
     /// The CSV of boxes `image,label,x,y,width,height` in pixels of the image, for scoring only.
     /// If not given, `boxes.csv` is used where it exists.
     pub boxes: Option<PathBuf>,
-    /// The COCO document with run lengths that tells the objects of one finding apart, for scoring only: its `file_name`s are
-    /// the images', its categories the findings. `none` for none. If not given, `instances.json` is used where it exists.
+    /// The COCO document with run lengths that tells the objects of one finding apart, for scoring only: its
+    /// `file_name`s are the images', its categories the findings. `none` for none. If not given, `instances.json` is
+    /// used where it exists.
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<PathBuf>,
@@ -58,8 +59,8 @@ pub struct TableConfig {
     /// Puts every patient with a box into the validation split, so that localisation is scored on unseen patients.
     /// Not used if there is a `split` column. Only which images have boxes is looked at.
     pub boxed_patients_held_out: bool,
-    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it says,
-    /// `raw` as they are stored, as the published code reads them.
+    /// How the stored values of grey DICOM images become 8 bits: `window` as the file says, `percentile` whatever it
+    /// says, `raw` as they are stored, as the published code reads them.
     pub tone: Tone,
     /// Which frame of DICOM files of several, counted from 1; where it is not said, such files are refused.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,8 @@ pub struct TrueInstance {
 /// How a set tells the objects of one class apart.
 #[derive(Debug)]
 pub(crate) enum Objects {
-    /// By index PNGs in a folder, `ID.png`: 0 background, 1 to 254 objects, 255 void (PASCAL VOC's `SegmentationObject`).
+    /// By index PNGs in a folder, `ID.png`: 0 background, 1 to 254 objects, 255 void (PASCAL VOC's
+    /// `SegmentationObject`).
     Folder(PathBuf),
     /// By a COCO document.
     Document(CocoObjects),
@@ -25,11 +26,13 @@ pub(crate) enum Objects {
     One,
 }
 
-/// The objects of an object map, in the order of their numbers. Each has the class that the class map has on its pixels:
-/// on more than half of them, for the two maps come from one outline. Void pixels of the object map count in no object.
+/// The objects of an object map, in the order of their numbers. Each has the class that the class map has on its
+/// pixels: on more than half of them, for the two maps come from one outline. Void pixels of the object map count in no
+/// object.
 ///
 /// # Errors
-/// [`DataError::ObjectClass`] for an object of no class or of several, [`DataError::TooLarge`] if all masks together are.
+/// [`DataError::ObjectClass`] for an object of no class or of several, [`DataError::TooLarge`] if all masks together
+/// are.
 pub(crate) fn of_map(
     path: &Path,
     objects: &Plane<u8>,

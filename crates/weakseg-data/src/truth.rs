@@ -124,8 +124,8 @@ impl Truth {
     ///
     /// # Errors
     /// [`DataError::MaskSize`] if its file is not of the image's size and masks are not to be resized,
-    /// [`DataError::MaskValues`] if it holds values that stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C` and
-    /// 255), [`DataError::Row`] for run lengths that are no mask, and those of [`read_index_map`].
+    /// [`DataError::MaskValues`] if it holds values that stand for nothing (findings: 0/1 or 0/255; index maps: `0..=C`
+    /// and 255), [`DataError::Row`] for run lengths that are no mask, and those of [`read_index_map`].
     pub fn mask(&self, id: &str) -> Result<Option<Mask>, DataError> {
         let (Some(masks), Some(known)) = (&self.masks, self.known.get(id)) else {
             return Ok(None);
@@ -160,8 +160,8 @@ impl Truth {
         }))
     }
 
-    /// The objects of a case, of its image's size; `None` if the set does not tell them apart, or not those of this case,
-    /// or has no such case.
+    /// The objects of a case, of its image's size; `None` if the set does not tell them apart, or not those of this
+    /// case, or has no such case.
     ///
     /// Where they come from is the set's: PASCAL VOC's `SegmentationObject/ID.png` (each object has the class that the
     /// class map has on most of its pixels; without a class map it has none, and the case no known objects), a table's

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::fault::{Fault, Rule, counted, first_of};
 use crate::{Case, DataError};
 
-/// A warning of cases of the set `listed` that are left out because their image cannot be read, by their ids for the reasons `why`:
-/// the file of each, with the reason.
+/// A warning of cases of the set `listed` that are left out because their image cannot be read, by their ids for the
+/// reasons `why`: the file of each, with the reason.
 pub(crate) fn unreadable_images(
     listed: &Path,
     left_out: &[Case],

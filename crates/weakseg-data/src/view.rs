@@ -12,7 +12,8 @@ use crate::{DataError, Tone};
 pub struct View {
     /// How the stored values of a grey image become 8 bits.
     pub tone: Tone,
-    /// Which frame, counted from 1 as DICOM does. A file of several must have one named, and other files have frame 1 alone.
+    /// Which frame, counted from 1 as DICOM does. A file of several must have one named, and other files have frame 1
+    /// alone.
     pub frame: Option<NonZeroU32>,
 }
 
@@ -25,7 +26,8 @@ impl From<Tone> for View {
 /// The place of the frame that is asked for among `frames`, counted from 0.
 ///
 /// # Errors
-/// [`DataError::MultiFrame`] if there are several and none is named, [`DataError::FrameRange`] if there is no such frame.
+/// [`DataError::MultiFrame`] if there are several and none is named, [`DataError::FrameRange`] if there is no such
+/// frame.
 pub(crate) fn chosen(
     path: &Path,
     frames: u32,

@@ -54,16 +54,16 @@ pub struct VocConfig {
     /// The list to test on, if any.
     pub test: Option<String>,
     /// Image labels: a CSV with a column `image` and one 0/1 column per class, or a `.npy` of a dictionary as IRNet's
-    /// `cls_labels.npy`. If not given, `image_labels.csv` is used where it exists, else `cls_labels.npy`, else the object
-    /// names in `Annotations/*.xml`.
+    /// `cls_labels.npy`. If not given, `image_labels.csv` is used where it exists, else `cls_labels.npy`, else the
+    /// object names in `Annotations/*.xml`.
     pub labels: Option<PathBuf>,
-    /// The folder of the index maps, for scoring: `ID.png`, or `ID.mat` as the Semantic Boundaries Dataset has them in its
-    /// `dataset/cls`; where both are there the PNG is read. Such as `SegmentationClassAug`, the PNGs that the augmented lists have
-    /// from that dataset. If not given, `SegmentationClass` is used where it exists. Objects are those of
-    /// `SegmentationObject`, where it exists.
+    /// The folder of the index maps, for scoring: `ID.png`, or `ID.mat` as the Semantic Boundaries Dataset has them in
+    /// its `dataset/cls`; where both are there the PNG is read. Such as `SegmentationClassAug`, the PNGs that the
+    /// augmented lists have from that dataset. If not given, `SegmentationClass` is used where it exists. Objects are
+    /// those of `SegmentationObject`, where it exists.
     pub masks: Option<PathBuf>,
-    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said, they are
-    /// errors.
+    /// What is done about masks of another size than their image: `nearest` brings them to it; where it is not said,
+    /// they are errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize_masks: Option<MaskResize>,
     /// The classes, in the order of their numbers in the masks.

@@ -1,5 +1,6 @@
-//! Seconds of IRNet's losses of all pairs of pixels, forward and backward: one JSON line, as `cargo xtask bench methods` reads
-//! it. Every map's label is a disc of one class in an unsure ring on background, as in `xtask/peers/affinity.py`.
+//! Seconds of IRNet's losses of all pairs of pixels, forward and backward: one JSON line, as `cargo xtask bench
+//! methods` reads it. Every map's label is a disc of one class in an unsure ring on background, as in
+//! `xtask/peers/affinity.py`.
 //!
 //! `cargo run --release --workspace --example affinity_speed -- [BATCH] [RADIUS] [SIZE] [REPEAT]`; 8, 10, 128 and 3 by
 //! default.

@@ -1,8 +1,8 @@
 //! GFLOP/s of the three passes of convolutions, as the networks call them.
 //!
-//! `cargo run --release --workspace --example conv_speed -- [FILTER] [bf16] [vulkan] [N]`; a filter is part of a row's name, with
-//! `bf16` the operands are rounded, `vulkan` is the first such GPU (build with `--features weakseg-kernels/vulkan`), N is
-//! the number of images (4).
+//! `cargo run --release --workspace --example conv_speed -- [FILTER] [bf16] [vulkan] [N]`; a filter is part of a row's
+//! name, with `bf16` the operands are rounded, `vulkan` is the first such GPU (build with `--features
+//! weakseg-kernels/vulkan`), N is the number of images (4).
 
 use std::time::Instant;
 

@@ -60,7 +60,8 @@ impl Pool {
         Some(kept)
     }
 
-    /// Counts a new buffer of `length` values as used; the kept ones to let go so that all stay within what may be kept.
+    /// Counts a new buffer of `length` values as used; the kept ones to let go so that all stay within what may be
+    /// kept.
     fn make_room(&mut self, length: usize) -> Vec<Vec<f32>> {
         self.count(length);
         let most = self.most_used_values + self.most_used_values / SPARE;
@@ -292,8 +293,8 @@ mod tests {
         given_back(&mut pool, longer);
     }
 
-    /// A forward pass keeps its outputs and a backward pass frees them; each has buffers for the time of a layer. With the
-    /// lengths of a network whose maps shrink as its channels grow, only the first step makes new ones.
+    /// A forward pass keeps its outputs and a backward pass frees them; each has buffers for the time of a layer. With
+    /// the lengths of a network whose maps shrink as its channels grow, only the first step makes new ones.
     #[test]
     fn equal_steps_find_their_buffers_again() {
         const OUTPUTS: [usize; 8] = [1024, 1024, 512, 512, 256, 256, 128, 128];

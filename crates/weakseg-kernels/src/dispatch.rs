@@ -15,8 +15,8 @@ use crate::pool::PoolOptions;
 /// `[B, O, OH, OW]` with the size of [`ConvOptions::output_size`]. Differentiable in all three:
 /// a gradient nobody asked for (frozen weights, the image itself) is not computed.
 ///
-/// On the CPU the result does not depend on the number of threads. There a weight that no graph will change is held with what was made
-/// of it for the next call, until a later call with another one finds that nobody else holds it.
+/// On the CPU the result does not depend on the number of threads. There a weight that no graph will change is held
+/// with what was made of it for the next call, until a later call with another one finds that nobody else holds it.
 ///
 /// # Panics
 ///
@@ -89,8 +89,8 @@ pub fn conv2d_affine(
     ))
 }
 
-/// [`channel_affine_add_relu`] of a [`conv2d`] without bias, see [`conv2d_affine`]: the end of a residual block. Behind sums by
-/// Winograd's method map and shortcut take a second pass.
+/// [`channel_affine_add_relu`] of a [`conv2d`] without bias, see [`conv2d_affine`]: the end of a residual block. Behind
+/// sums by Winograd's method map and shortcut take a second pass.
 ///
 /// # Panics
 ///
@@ -126,19 +126,21 @@ pub fn conv2d_affine_add_relu(
     ))
 }
 
-/// The sums that IRNet's losses are made of (Ahn et al. 2019, eq. 3 to 7), each over all pairs of pixels of one kind in a batch:
+/// The sums that IRNet's losses are made of (Ahn et al. 2019, eq. 3 to 7), each over all pairs of pixels of one kind in
+/// a batch:
 ///
-/// 0. −log(a + ε) over background pairs, a being the pair's affinity, one minus the largest edge on its path, and ε 1e-5,
+/// 0. −log(a + ε) over background pairs, a being the pair's affinity, one minus the largest edge on its path, and ε
+///    1e-5,
 /// 1. the same over foreground pairs,
 /// 2. −log(1 + ε − a) over negative pairs,
 /// 3. |D(source) − D(destination) − (dy, dx)|, both axes, over foreground pairs,
 /// 4. |D(source) − D(destination)|, both axes, over background pairs.
 ///
-/// `edge` is `[B, H, W]`, probabilities from 0 to 1; `displacement` D `[B, 2, H, W]`, (dy, dx) in cells; the result is `[5]`.
-/// Differentiable in both; the gradient of an affinity goes to the first cell of its path, from the destination on, that holds the
-/// largest edge. On the CPU no value of a pair is ever written, and the result does not depend on the number of threads; elsewhere
-/// it is what a backend makes of its tensors. A value that is no number, as an infinite edge, makes the sums of its pairs
-/// none; unsure pairs do not count.
+/// `edge` is `[B, H, W]`, probabilities from 0 to 1; `displacement` D `[B, 2, H, W]`, (dy, dx) in cells; the result is
+/// `[5]`. Differentiable in both; the gradient of an affinity goes to the first cell of its path, from the destination
+/// on, that holds the largest edge. On the CPU no value of a pair is ever written, and the result does not depend on
+/// the number of threads; elsewhere it is what a backend makes of its tensors. A value that is no number, as an
+/// infinite edge, makes the sums of its pairs none; unsure pairs do not count.
 ///
 /// # Panics
 ///

@@ -131,8 +131,8 @@ pub trait NetworkOps: Backend {
 /// Forward and gradient kernels of one backend, without a graph. The default bodies are made of
 /// the backend's own operations and are right on every backend.
 pub trait Kernels: Backend {
-    /// Says that a convolution with so many groups is about to read a weight which no graph will change: it will most likely be
-    /// read again, and what a backend makes of it may be kept.
+    /// Says that a convolution with so many groups is about to read a weight which no graph will change: it will most
+    /// likely be read again, and what a backend makes of it may be kept.
     fn keep_weight(_weight: &FloatTensor<Self>, _groups: usize) {}
 
     /// Says that a graph reads a weight: it will most likely change before it is read again.

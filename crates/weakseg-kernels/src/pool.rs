@@ -46,7 +46,8 @@ impl PoolOptions {
         std::array::from_fn(|axis| {
             let padded = input[axis] + 2 * self.padding[axis];
             if padded < self.kernel[axis] {
-                // With `ceil`, PyTorch has a first window that does not fit whole, but none that is short of more than a stride.
+                // With `ceil`, PyTorch has a first window that does not fit whole, but none that is short of more than
+                // a stride.
                 let short = self.kernel[axis] - padded;
                 return usize::from(self.ceil && short < self.stride[axis] && input[axis] > 0);
             }

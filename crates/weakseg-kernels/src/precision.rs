@@ -19,8 +19,8 @@ pub enum NoBf16 {
 
 /// Chooses the arithmetic of this process's convolutions on the CPU, or on all GPUs, whichever `device` is: operands
 /// rounded to bf16 with sums in f32, or f32 throughout, which is the default. Tensors are f32 either way.
-/// Convolutions for which bf16 does not pay stay f32: on the CPU those of few channels, groups or far dilations, on GPUs those
-/// of groups.
+/// Convolutions for which bf16 does not pay stay f32: on the CPU those of few channels, groups or far dilations, on
+/// GPUs those of groups.
 ///
 /// On GPUs the result of a rounded convolution is rounded once more on its way out of the kernel.
 ///

@@ -28,8 +28,9 @@ const WAYS: f64 = 735_471.0;
 const TOLERANCE: f32 = 1e-3;
 
 /// Lets `device` compute one sum whose result is known. Burn's connectionist temporal classification is the operation
-/// that keeps its values in the memory that a workgroup shares, as matrix products do, and of which there is one kernel:
-/// nothing is tried and timed before. Where every class is as likely, each path has the probability `CLASSES`^-`STEPS`.
+/// that keeps its values in the memory that a workgroup shares, as matrix products do, and of which there is one
+/// kernel: nothing is tried and timed before. Where every class is as likely, each path has the probability
+/// `CLASSES`^-`STEPS`.
 ///
 /// It takes the time of compiling one small kernel. A device that passes may be wrong in other kernels.
 ///

@@ -80,8 +80,8 @@ const GREATEST: f32 = 1e30;
 
 /// Walks `maps` [classes, height, width] over `edges` [height, width]; returns maps of the same shape.
 ///
-/// The affinity of two pixels is (1 − greatest edge on the path between them)^beta, of a pixel with itself 1; affinities
-/// are divided by their column sums, so that each new value is a convex average of old ones. What walks is
+/// The affinity of two pixels is (1 − greatest edge on the path between them)^beta, of a pixel with itself 1;
+/// affinities are divided by their column sums, so that each new value is a convex average of old ones. What walks is
 /// maps · (1 − edges). Every value of `edges` lies in 0..=1. Deterministic, whatever the number of threads.
 ///
 /// # Errors
@@ -200,7 +200,8 @@ struct Stencil {
     offsets: Vec<usize>,
     /// One plane a direction; 0 where the pixel or the neighbour lies outside.
     affinities: Vec<Vec<f32>>,
-    /// Column sums, 1 outside. In f64, and divided by in f64: their rounding would add up over the steps, always the same way.
+    /// Column sums, 1 outside. In f64, and divided by in f64: their rounding would add up over the steps, always the
+    /// same way.
     sums: Vec<f64>,
 }
 
@@ -498,7 +499,8 @@ mod tests {
         assert!(walked.iter().all(|v| *v == 0.0));
     }
 
-    /// Every step takes means: what starts alike stays so whatever the edges, and nothing grows beyond where it started.
+    /// Every step takes means: what starts alike stays so whatever the edges, and nothing grows beyond where it
+    /// started.
     #[test]
     fn walks_take_means() {
         // 64 steps, a few roundings each: they go one way where a pixel's divisor is rounded.

@@ -1,8 +1,8 @@
 //! Who may ask, and what browsers are told about every answer.
 //!
-//! A page of another site can make a browser send requests here. It cannot read the answers as long as its host is another one, which is
-//! why names that anybody can point at this machine are refused (DNS rebinding), and it cannot change anything, for what is sent here must
-//! come from a page of ours.
+//! A page of another site can make a browser send requests here. It cannot read the answers as long as its host is
+//! another one, which is why names that anybody can point at this machine are refused (DNS rebinding), and it cannot
+//! change anything, for what is sent here must come from a page of ours.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -14,7 +14,8 @@ pub(crate) struct Layer {
     /// For people.
     title: &'static str,
     kind: Kind,
-    /// Colour of each class, `#rrggbb`; of a mask. Where there is a single class the layers differ in colour, else the classes.
+    /// Colour of each class, `#rrggbb`; of a mask. Where there is a single class the layers differ in colour, else the
+    /// classes.
     colours: Vec<String>,
     planes: Vec<ClassPlane>,
 }

@@ -41,9 +41,11 @@ impl Queue {
         }
     }
 
-    /// What `work` returns, once it was its turn. A panic in it is a refusal, and what comes next is worked on as if nothing had been.
+    /// What `work` returns, once it was its turn. A panic in it is a refusal, and what comes next is worked on as if
+    /// nothing had been.
     ///
-    /// A client that goes away leaves its place while it waits; work that has begun comes to its end, and nothing else begins before.
+    /// A client that goes away leaves its place while it waits; work that has begun comes to its end, and nothing else
+    /// begins before.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         place: Place,

@@ -93,8 +93,8 @@ impl Server {
         !self.address.ip().is_loopback()
     }
 
-    /// Serves until it is asked to stop, and then for the time that [`Bounds::grace`] leaves to requests under way. A prediction that takes
-    /// longer is left to itself: it ends with the process.
+    /// Serves until it is asked to stop, and then for the time that [`Bounds::grace`] leaves to requests under way. A
+    /// prediction that takes longer is left to itself: it ends with the process.
     ///
     /// Not to be called on a thread of rayon's pool, on which predictions run.
     ///

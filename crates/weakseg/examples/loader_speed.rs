@@ -1,13 +1,13 @@
-//! How long a device waits for its images as it comes near the rate at which they are made: one JSON line, as `cargo xtask bench
-//! loader` reads it.
+//! How long a device waits for its images as it comes near the rate at which they are made: one JSON line, as `cargo
+//! xtask bench loader` reads it.
 //!
-//! The device is the thread that takes the batches: for each it sleeps for a fixed time, as one does that a GPU works for. A device
-//! without such a time finds the loader's own rate; those that follow take a share of it. Images are phantoms of 1024 pixels,
-//! written into a temporary folder and changed by the scope `pneumothorax` at 512. `decoded`: each is decoded whenever it is asked
-//! for; `kept`: all are in memory, as they are from the second epoch on.
+//! The device is the thread that takes the batches: for each it sleeps for a fixed time, as one does that a GPU works
+//! for. A device without such a time finds the loader's own rate; those that follow take a share of it. Images are
+//! phantoms of 1024 pixels, written into a temporary folder and changed by the scope `pneumothorax` at 512. `decoded`:
+//! each is decoded whenever it is asked for; `kept`: all are in memory, as they are from the second epoch on.
 //!
-//! `cargo run --release --workspace --example loader_speed -- [ROUNDS] [BATCHES] [WORKERS] [AHEAD]`; 3, 20, 2 and as many ahead as
-//! where nothing is said.
+//! `cargo run --release --workspace --example loader_speed -- [ROUNDS] [BATCHES] [WORKERS] [AHEAD]`; 3, 20, 2 and as
+//! many ahead as where nothing is said.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -133,7 +133,8 @@ impl Waiting {
     }
 }
 
-/// An epoch that begins with nothing made yet, and `later` ones after it, on a device that is `busy` for so long with each batch.
+/// An epoch that begins with nothing made yet, and `later` ones after it, on a device that is `busy` for so long with
+/// each batch.
 fn train(
     pictures: &Pictures,
     later: usize,

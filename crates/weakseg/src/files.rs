@@ -28,8 +28,8 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), DataError> {
     std::fs::create_dir_all(path).map_err(io(path, "make the folder"))
 }
 
-/// When a file was last written and, on Unix, last changed in any way, which no program can set: a file that is put in the
-/// place of another, with its length and its time of writing, is told from it.
+/// When a file was last written and, on Unix, last changed in any way, which no program can set: a file that is put in
+/// the place of another, with its length and its time of writing, is told from it.
 pub(crate) fn times(found: &Metadata) -> [i64; 2] {
     let written = found
         .modified()

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Crf, SegmenterStep, Triplet};
 
-/// The settings of `[segmenter]` that are read where masks are made, and by no training: to change one, the segmentation network is used again.
+/// The settings of `[segmenter]` that are read where masks are made, and by no training: to change one, the
+/// segmentation network is used again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaskRule {
     /// Probability above which a pixel belongs to a finding.

@@ -76,8 +76,8 @@ pub struct ModelCard {
     /// How a segmentation network's masks are made, as it was set when the network was trained.
     #[serde(flatten)]
     pub rule: MaskRule,
-    /// Digest of the settings, the data and the steps that it was trained from, as in `run.json` of its run; none of earlier
-    /// versions.
+    /// Digest of the settings, the data and the steps that it was trained from, as in `run.json` of its run; none of
+    /// earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<String>,
 }
@@ -178,8 +178,8 @@ impl ModelCard {
     /// Reads the card of a file that weakseg wrote.
     ///
     /// # Errors
-    /// When the file is no safetensors file or holds no card, or one that no run wrote: the file's digest is of its numbers
-    /// alone.
+    /// When the file is no safetensors file or holds no card, or one that no run wrote: the file's digest is of its
+    /// numbers alone.
     pub fn read(path: &Path) -> Result<Self, NetworkError> {
         let metadata = read_metadata(path)?;
         let text = metadata.extra.get(CARD);

@@ -1,7 +1,7 @@
 //! A pneumothorax drawn into a healthy X-ray: air where a mask is.
 //!
-//! Air between lung and chest wall is darker than lung and has no vessels in it; the lung's edge shows as a thin bright line on
-//! the side of the heart.
+//! Air between lung and chest wall is darker than lung and has no vessels in it; the lung's edge shows as a thin bright
+//! line on the side of the heart.
 
 use weakseg_data::Plane;
 

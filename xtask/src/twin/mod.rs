@@ -1,8 +1,9 @@
 //! `cargo xtask siim-twin SHARED OUT`: a set of the form of SIIM-ACR whose truth is known.
 //!
-//! X-rays without a finding (`SHARED/data/nih_pneumonia`) are wrapped as JPEG-baseline DICOM in nested folders; every other one gets
-//! a pneumothorax of the shape of a real annotation (`SHARED/data/siim_rle`) drawn where the lungs are. What comes out is one folder with
-//! `dicom-images-train/STUDY/SERIES/IMAGE.dcm` and `train-rle.csv`, and nothing of it belongs into the repository.
+//! X-rays without a finding (`SHARED/data/nih_pneumonia`) are wrapped as JPEG-baseline DICOM in nested folders; every
+//! other one gets a pneumothorax of the shape of a real annotation (`SHARED/data/siim_rle`) drawn where the lungs are.
+//! What comes out is one folder with `dicom-images-train/STUDY/SERIES/IMAGE.dcm` and `train-rle.csv`, and nothing of it
+//! belongs into the repository.
 
 mod dicom_file;
 mod lesion;

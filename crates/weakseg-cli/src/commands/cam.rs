@@ -20,8 +20,8 @@ use crate::output;
 
 /// Show where a classifier looks: activation maps of an image.
 ///
-/// Writes the map over the image as PREFIX.png and the map itself, f32 [H,W] at the image's own size and in the method's
-/// own units, as PREFIX.npy. Several methods write PREFIX.METHOD.png and PREFIX.METHOD.npy.
+/// Writes the map over the image as PREFIX.png and the map itself, f32 [H,W] at the image's own size and in the
+/// method's own units, as PREFIX.npy. Several methods write PREFIX.METHOD.png and PREFIX.METHOD.npy.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,8 +49,8 @@ pub struct Cam {
     /// The class that is looked for; the likeliest by default.
     #[arg(long, value_name = "C")]
     class: Option<String>,
-    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by default as in the run that
-    /// is named as the model.
+    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by
+    /// default as in the run that is named as the model.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
     /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.

@@ -44,9 +44,9 @@ pub struct Show {
 
 /// Take over a YAML file of the published code (WSMIS), as a layer over a preset.
 ///
-/// Each of its values is taken over or listed with the reason, above the layer and on stderr. Such a file sets one step; the set's
-/// folder and the other steps come from elsewhere. Keys that the published settings do not have end it with exit code 1, for they may be
-/// misspelt.
+/// Each of its values is taken over or listed with the reason, above the layer and on stderr. Such a file sets one
+/// step; the set's folder and the other steps come from elsewhere. Keys that the published settings do not have end it
+/// with exit code 1, for they may be misspelt.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

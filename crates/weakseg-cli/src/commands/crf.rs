@@ -32,8 +32,8 @@ pub struct Crf {
     /// The image: PNG, JPEG or DICOM.
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
-    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says; also for grey PNGs of 16 bits), raw (as
-    /// stored).
+    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says; also for grey
+    /// PNGs of 16 bits), raw (as stored).
     #[arg(long, value_name = "TONE", default_value = "window")]
     tone: Tone,
     /// The frame of a DICOM file of several, counted from 1.

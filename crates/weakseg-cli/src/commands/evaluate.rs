@@ -20,12 +20,12 @@ use crate::output;
 
 /// Score masks that anybody made, beside the trivial baselines; or instances.
 ///
-/// Compares the index PNGs of two folders that have one name. Masks of one class may be 0/1 or 0/255. Where the truth has a folder
-/// for each of several findings, these are scored together and one by one. An empty prediction of an empty truth counts as 1 in
-/// per-image figures; intervals are 95 % bootstraps over images.
+/// Compares the index PNGs of two folders that have one name. Masks of one class may be 0/1 or 0/255. Where the truth
+/// has a folder for each of several findings, these are scored together and one by one. An empty prediction of an empty
+/// truth counts as 1 in per-image figures; intervals are 95 % bootstraps over images.
 ///
-/// Instances in COCO's JSON, their masks as run lengths, are scored by average precision at an intersection over union of
-/// 0.5: the area below the curve, equal scores being one point of it.
+/// Instances in COCO's JSON, their masks as run lengths, are scored by average precision at an intersection over union
+/// of 0.5: the area below the curve, equal scores being one point of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,12 +41,13 @@ pub struct Evaluate {
     /// The masks to judge: NAME.png, or FINDING/NAME.png of several findings, as in predict's OUT.
     #[arg(long, value_name = "DIR")]
     pred: Option<PathBuf>,
-    /// The true masks: NAME.png or FINDING/NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries Dataset.
+    /// The true masks: NAME.png or FINDING/NAME.png, or NAME.mat as in `dataset/cls` of the Semantic Boundaries
+    /// Dataset.
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
-    /// default as many as the masks hold. Several exclude each other; findings, which may overlap, have a folder each, and those
-    /// that are named are scored.
+    /// default as many as the masks hold. Several exclude each other; findings, which may overlap, have a folder each,
+    /// and those that are named are scored.
     #[arg(long, value_name = "N|NAMES")]
     classes: Option<ClassList>,
     /// Value of true pixels that are not scored, or none. [default: 255, unless masks are black and white]
@@ -58,8 +59,8 @@ pub struct Evaluate {
     /// Bring predictions of another size to that of their truth, for boxes too: nearest. By default they are an error.
     #[arg(long, value_name = "HOW", requires = "truth")]
     resize_masks: Option<MaskResize>,
-    /// Score instances instead of masks: a list of COCO's results, told by ids of images and categories, or a document with
-    /// scores, told by the names of both.
+    /// Score instances instead of masks: a list of COCO's results, told by ids of images and categories, or a document
+    /// with scores, told by the names of both.
     #[arg(
         long,
         value_name = "FILE",

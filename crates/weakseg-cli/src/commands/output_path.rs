@@ -25,8 +25,8 @@ pub fn check_distinct(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a folder to write that is a folder to read or lies in one, for what is written would be read the next time, and one
-/// that belongs to a run.
+/// Refuses a folder to write that is a folder to read or lies in one, for what is written would be read the next time,
+/// and one that belongs to a run.
 ///
 /// # Errors
 /// [`crate::exit::Usage`].

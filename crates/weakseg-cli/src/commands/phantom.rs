@@ -15,8 +15,8 @@ use crate::output;
 
 /// Write chest X-rays made from a seed, with labels to train on and masks to score with.
 ///
-/// Some show a pneumothorax: a crescent without vessels beyond a thin pleural line. The folder is a `table` set: images/,
-/// labels.csv, masks/. The same options give the same pixels; --seed gives other ones.
+/// Some show a pneumothorax: a crescent without vessels beyond a thin pleural line. The folder is a `table` set:
+/// images/, labels.csv, masks/. The same options give the same pixels; --seed gives other ones.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -16,8 +16,8 @@ use crate::output;
 
 /// Write the pixels of an image as numbers, as the program sees them.
 ///
-/// f32 of 0 to 255, after LUTs, window and the inversion of negatives: [H,W] for grey, [3,H,W] for colour. With --raw the
-/// values that the file stores as i32, before all of that: 16 bits of a PNG that has them, indices of a palette.
+/// f32 of 0 to 255, after LUTs, window and the inversion of negatives: [H,W] for grey, [3,H,W] for colour. With --raw
+/// the values that the file stores as i32, before all of that: 16 bits of a PNG that has them, indices of a palette.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,8 +34,8 @@ pub struct Pixels {
     /// The values that the file stores.
     #[arg(long, conflicts_with = "tone")]
     raw: bool,
-    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says; also for grey PNGs of 16 bits), raw (as
-    /// stored).
+    /// How a grey DICOM image becomes 8 bits: window (as the file says), percentile (whatever it says; also for grey
+    /// PNGs of 16 bits), raw (as stored).
     #[arg(long, value_name = "TONE", default_value = "window")]
     tone: Tone,
     /// The frame of a DICOM file of several, counted from 1.

@@ -26,7 +26,8 @@ pub enum Rle {
 /// How run lengths are written; all of them go column by column.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// Pairs of a gap since the run before and a length, written behind a blank as in the published table; -1 for an empty mask.
+    /// Pairs of a gap since the run before and a length, written behind a blank as in the published table; -1 for an
+    /// empty mask.
     Siim,
     /// Pairs of a first pixel, counted from 1, and a length.
     Kaggle,
@@ -87,8 +88,8 @@ pub struct ToMasks {
 
 /// Write a folder of masks as a table of run lengths, ImageId and EncodedPixels, one row a mask.
 ///
-/// Masks are PNGs of 0 and 255, or of 0 and 1, as `weakseg predict` writes them for one finding: DIR/ID.png. Folders inside
-/// DIR, such as the overlays of predict, are not looked into.
+/// Masks are PNGs of 0 and 255, or of 0 and 1, as `weakseg predict` writes them for one finding: DIR/ID.png. Folders
+/// inside DIR, such as the overlays of predict, are not looked into.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -37,7 +37,8 @@ Examples:
   weakseg run config.toml --instances                                    06-make-pseudo-labels/instances.json too
   weakseg config show --preset demo > config.toml                        a file to start from")]
 pub struct Run {
-    /// The configuration; paths in it start from its folder, or for RUN/config.toml from the folder that they did in that run.
+    /// The configuration; paths in it start from its folder, or for RUN/config.toml from the folder that they did in
+    /// that run.
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
     /// The run's folder; runs/NAME by default, NAME being the configuration's, and for RUN/config.toml that run.
@@ -45,11 +46,12 @@ pub struct Run {
     out: Option<PathBuf>,
     #[command(flatten)]
     layers: Layers,
-    /// What the trunk starts from: auto, none, a name of `weakseg weights list`, or a file; wins over classifier.weights.
+    /// What the trunk starts from: auto, none, a name of `weakseg weights list`, or a file; wins over
+    /// classifier.weights.
     #[arg(long, value_name = "none|NAME|FILE")]
     weights: Option<WeightsChoice>,
-    /// Tell objects of one class apart and write the pseudo-labels' instances too, as COCO annotations; the settings are those
-    /// of pseudo_labels.instances.
+    /// Tell objects of one class apart and write the pseudo-labels' instances too, as COCO annotations; the settings
+    /// are those of pseudo_labels.instances.
     #[arg(long)]
     instances: bool,
     /// Do this step and all after it, again where they are finished.

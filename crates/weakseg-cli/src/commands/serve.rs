@@ -20,9 +20,10 @@ use crate::{base, interrupt, output};
 
 /// Look at a run's cases, and try its model on images, in the browser.
 ///
-/// Of a run's folder the page lists the cases, and shows each with the class map, the walked map, the pseudo-label, the prediction
-/// and the truth, as far as the run has them. An image that is dropped on the page is predicted where train-segmenter is finished, or
-/// a model file was given, and kept in memory only. The run is neither changed nor locked, and may go on meanwhile.
+/// Of a run's folder the page lists the cases, and shows each with the class map, the walked map, the pseudo-label, the
+/// prediction and the truth, as far as the run has them. An image that is dropped on the page is predicted where
+/// train-segmenter is finished, or a model file was given, and kept in memory only. The run is neither changed nor
+/// locked, and may go on meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,8 +36,8 @@ password and no encryption: with --host, whoever reaches this machine sees the i
 On the page: drag = window and level, wheel = zoom, right or middle drag = pan, i = invert,
 r = reset, up and down = cases, 1 to 9 = layers.")]
 pub struct Serve {
-    /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
-    /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
+    /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings
+    /// gate masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
     #[arg(value_name = "RUN_OR_MODEL")]
     served: PathBuf,
     /// Address to listen on, or a name that this machine has. Any but this machine's own lets others in.
@@ -48,8 +49,8 @@ pub struct Serve {
     /// Largest image file that is taken, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = default_upload())]
     max_upload: NonZeroUsize,
-    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, that are sent become 8 bits: window, percentile or raw; by default as in
-    /// the run.
+    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, that are sent become 8 bits: window, percentile
+    /// or raw; by default as in the run.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
     /// Which frame of DICOM files of several, counted from 1; by default as in the run.

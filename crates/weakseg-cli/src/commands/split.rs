@@ -18,7 +18,8 @@ use crate::output;
 /// Write how a data set is divided: a CSV of image, patient and split.
 ///
 /// Patients are never divided. A siim set reads the file back from split.csv in its folder, so the division stays the
-/// same whatever becomes of the set or the seed. A table set has a column `split` for it: copy that of the file into it.
+/// same whatever becomes of the set or the seed. A table set has a column `split` for it: copy that of the file into
+/// it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +35,8 @@ pub struct DataSplit {
     /// The CSV to write.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
-    /// Ids without an image that may be left out before the program ends with exit code 3; the configuration's by default.
+    /// Ids without an image that may be left out before the program ends with exit code 3; the configuration's by
+    /// default.
     #[arg(long, value_name = "N")]
     allow_skips: Option<usize>,
 }

@@ -17,11 +17,11 @@ use crate::{base, interrupt, output};
 
 /// Choose thresholds of a finished run by a few masks, and tell what these buy.
 ///
-/// Maps and probabilities become masks by a rule: a threshold, a gate of the classifier that keeps healthy images empty, and for the
-/// segmentation network a triplet rule. Here masks of a few val cases, drawn several times over, choose the rule, and the test split
-/// scores it (or the val cases that were not drawn, where test has no masks; never those of drawn patients), beside the rule as it is
-/// set and beside Otsu's threshold, which needs no mask. Networks are not trained and the run is not changed; RUN/tuning.json tells
-/// all of it.
+/// Maps and probabilities become masks by a rule: a threshold, a gate of the classifier that keeps healthy images
+/// empty, and for the segmentation network a triplet rule. Here masks of a few val cases, drawn several times over,
+/// choose the rule, and the test split scores it (or the val cases that were not drawn, where test has no masks; never
+/// those of drawn patients), beside the rule as it is set and beside Otsu's threshold, which needs no mask. Networks
+/// are not trained and the run is not changed; RUN/tuning.json tells all of it.
 ///
 /// Reads what make-cams has written and, if the run came so far, train-segmenter. For findings; not for VOC's classes.
 #[derive(Debug, Args)]

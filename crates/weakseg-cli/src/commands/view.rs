@@ -7,8 +7,8 @@ use anyhow::Result;
 use weakseg::config;
 use weakseg_data::{Tone, View};
 
-/// The tone and the frame given, else those of the run's configuration, else the usual ones: a file of weights alone says nothing
-/// of them.
+/// The tone and the frame given, else those of the run's configuration, else the usual ones: a file of weights alone
+/// says nothing of them.
 pub fn of_model(model: &Path, tone: Option<Tone>, frame: Option<NonZeroU32>) -> Result<View> {
     let file = model.join("config.toml");
     let usual = if file.is_file() {

@@ -43,8 +43,8 @@ pub struct BoxScores {
 
 /// Rows of `hit_rate` and `box_iou` over the findings that have boxes.
 ///
-/// A prediction of another size than its truth is brought to it as masks are, if `truths` are there and `resize` says how:
-/// boxes are in pixels of the image, whose size the truth has.
+/// A prediction of another size than its truth is brought to it as masks are, if `truths` are there and `resize` says
+/// how: boxes are in pixels of the image, whose size the truth has.
 ///
 /// A mask's peak is any of its pixels, so its hit is the share of them inside the boxes. The full mask points at the
 /// image's centre. Where the prediction is empty both figures are 0.

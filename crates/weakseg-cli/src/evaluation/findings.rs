@@ -10,10 +10,11 @@ use weakseg_data::MaskResize;
 use super::reading::{ClassList, Reading, Void};
 use super::{Counts, Pairs, Scores, count, rows};
 
-/// Scores the pairs of each finding, by its name: together as a run scores findings, and each over the images that show it.
+/// Scores the pairs of each finding, by its name: together as a run scores findings, and each over the images that show
+/// it.
 ///
-/// A finding is read for itself: masks of one may be 0/1 and those of another 0/255. An image without a true mask of a finding is
-/// in no figure of it.
+/// A finding is read for itself: masks of one may be 0/1 and those of another 0/255. An image without a true mask of a
+/// finding is in no figure of it.
 ///
 /// # Errors
 /// Those of [`Reading::settle`] and [`count`], with the finding.

@@ -26,9 +26,9 @@ pub struct Scores {
 
 /// Scores the instances of one file by those of another.
 ///
-/// Images and categories of a document are told by their names, as their numbers are each document's own; those of a list
-/// of results by their numbers, as it has nothing else. An image that a document lists without an instance is one where
-/// nothing was found; a list of results has nothing found in every image that it does not mention.
+/// Images and categories of a document are told by their names, as their numbers are each document's own; those of a
+/// list of results by their numbers, as it has nothing else. An image that a document lists without an instance is one
+/// where nothing was found; a list of results has nothing found in every image that it does not mention.
 ///
 /// # Errors
 /// With the path, when a file cannot be read, the two have no image in common, or an instance has no score, a category

@@ -88,8 +88,8 @@ impl Counts {
 /// and the best mask that has not seen the image ([`prior`]).
 ///
 /// # Errors
-/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no way is
-/// given to bring the prediction to that of the truth; when all truth is void.
+/// With the path, when a file cannot be read, holds a value that is no class, or two of a pair differ in size and no
+/// way is given to bring the prediction to that of the truth; when all truth is void.
 fn count(
     pairs: &[Pair],
     reading: &Reading,

@@ -31,11 +31,12 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Matches the masks of two folders by stem: PNGs, and of the truth `.mat` files of the Semantic Boundaries Dataset too, where
-    /// there is no PNG of their name.
+    /// Matches the masks of two folders by stem: PNGs, and of the truth `.mat` files of the Semantic Boundaries Dataset
+    /// too, where there is no PNG of their name.
     ///
     /// # Errors
-    /// When a folder cannot be listed, holds no mask or two of one kind and stem, or the two folders have no stem in common.
+    /// When a folder cannot be listed, holds no mask or two of one kind and stem, or the two folders have no stem in
+    /// common.
     pub fn find(pred: &Path, truth: &Path) -> Result<Self> {
         let mut preds = png_stems(pred)?;
         let truths = stems(truth, &MASKS)?;

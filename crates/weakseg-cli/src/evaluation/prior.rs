@@ -1,8 +1,8 @@
 //! The strongest mask that has not seen the image: where each class lies in the *other* images.
 //!
 //! A run draws its prior from its training masks. Here there are none, so each image is judged by the mean of the other
-//! images' true masks, cut at that of ten heights which overlaps them best. Where cuts of several classes overlap the first class
-//! wins, as in a run.
+//! images' true masks, cut at that of ten heights which overlaps them best. Where cuts of several classes overlap the
+//! first class wins, as in a run.
 
 use anyhow::Result;
 use weakseg::metrics::Confusion;

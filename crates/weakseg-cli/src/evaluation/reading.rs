@@ -219,7 +219,8 @@ impl Reading {
     }
 }
 
-/// Refuses masks of several classes that hold 0 and 255 alone: white would count as void, and no pixel of a finding be scored.
+/// Refuses masks of several classes that hold 0 and 255 alone: white would count as void, and no pixel of a finding be
+/// scored.
 ///
 /// Reads no further than to the first mask that holds a class.
 fn refuse_white(pairs: &[Pair], classes: &ClassList) -> Result<()> {

@@ -36,8 +36,8 @@ pub fn of_masks(
     Ok(rows)
 }
 
-/// Rows of one step for findings, as a run has them. `findings` holds the counts of the images of each, all the same ones in the
-/// same order, and none for an image whose truth of that finding is not there or void everywhere.
+/// Rows of one step for findings, as a run has them. `findings` holds the counts of the images of each, all the same
+/// ones in the same order, and none for an image whose truth of that finding is not there or void everywhere.
 ///
 /// # Errors
 /// When a finding has the name of a subset.

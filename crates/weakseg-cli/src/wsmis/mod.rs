@@ -1,7 +1,7 @@
 //! Settings of the published code (WSMIS), YAML, as ours.
 //!
-//! Such a file sets one step; what comes out is a layer that goes over a preset. Each of its leaves ends in one of two lists: taken over,
-//! or not, with the reason. What its keys mean is reference §10 and §17; none of that code is here.
+//! Such a file sets one step; what comes out is a layer that goes over a preset. Each of its leaves ends in one of two
+//! lists: taken over, or not, with the reason. What its keys mean is reference §10 and §17; none of that code is here.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -112,7 +112,8 @@ impl Layer {
 /// Takes over the text of a YAML file.
 ///
 /// # Errors
-/// [`ImportError`] for what is no YAML, or has a task, network, loss, optimizer or number that is none of those that code has.
+/// [`ImportError`] for what is no YAML, or has a task, network, loss, optimizer or number that is none of those that
+/// code has.
 pub fn import(text: &str) -> Result<Import> {
     let mut leaves = Leaves::read(text)?;
     let task = leaves.text("task")?.unwrap_or_default();

@@ -96,7 +96,8 @@ fn classifier(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> 
     dropblock(leaves, layer, arch)
 }
 
-/// DropBlock as that code has it, where the network has it; the two published classifiers do not, though their files name it.
+/// DropBlock as that code has it, where the network has it; the two published classifiers do not, though their files
+/// name it.
 fn dropblock(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
     let [drop, block] =
         ["drop_prob", "block_size"].map(|key| format!("model.regularize.parameters.{key}"));

@@ -87,7 +87,8 @@ fn grey_counts_as_rgb() {
     assert_eq!(read("grey.npy"), read("rgb.npy"));
 }
 
-/// Three grey levels ten apart are near each other to the bilateral term; from the 0.5th to the 99.5th percentile they are not.
+/// Three grey levels ten apart are near each other to the bilateral term; from the 0.5th to the 99.5th percentile they
+/// are not.
 #[test]
 fn the_tone_of_a_dicom_image_can_be_chosen() {
     let program = Program::new();

@@ -121,8 +121,8 @@ fn the_prior_has_every_class() {
     let json = program
         .ok(&["evaluate", "--pred", "pred", "--truth", "truth", "--json"])
         .json();
-    // Of d the others say [1, 0, 0, 2]; of the three a cut at the height that fits most keeps what two have, and drops what d has:
-    // each class has 3 pixels right, 1 too many, 1 missed.
+    // Of d the others say [1, 0, 0, 2]; of the three a cut at the height that fits most keeps what two have, and drops
+    // what d has: each class has 3 pixels right, 1 too many, 1 missed.
     for class in ["class 1", "class 2"] {
         close(value(&json, "baseline-prior", class, "iou"), 3.0 / 5.0);
     }
@@ -461,7 +461,8 @@ fn boxes_are_hit_by_the_share_of_the_mask_inside() {
     close(value(&json, "baseline-empty", "pos", "hit_rate"), 0.0);
     close(value(&json, "baseline-full", "pos", "box_iou"), 1.0 / 16.0);
 
-    // A mask of the whole image is hit by the share of it inside, as the full mask that stands beside it is for its centre.
+    // A mask of the whole image is hit by the share of it inside, as the full mask that stands beside it is for its
+    // centre.
     write_index_png(&program.path("whole/a.png"), &Plane::filled(4, 4, 1)).expect("a mask");
     program.write(
         "most.csv",

@@ -64,8 +64,8 @@ fn timeless(run: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// What a full disk does, without one: no file may be longer than so many blocks of 512 bytes, and what is written beyond ends in the
-/// midst of a write. With every limit the run comes a little further.
+/// What a full disk does, without one: no file may be longer than so many blocks of 512 bytes, and what is written
+/// beyond ends in the midst of a write. With every limit the run comes a little further.
 #[test]
 #[cfg(unix)]
 fn a_run_that_may_not_write_more_says_where_and_goes_on() {

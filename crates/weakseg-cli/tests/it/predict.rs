@@ -232,7 +232,8 @@ fn tells_shares_and_probabilities(program: &Program, model: &[u8]) {
     );
     let files = "images: 1, files: text/NAME.png, text/overlays/NAME.png";
     assert_eq!(last, files);
-    // No classifier of a run as small is so sure. What the run is set to counts, not what its network was trained beside.
+    // No classifier of a run as small is so sure. What the run is set to counts, not what its network was trained
+    // beside.
     let file = "runs/tiny/08-train-segmenter/model.safetensors";
     program.write(file, &gated(model, b'8'));
     let config = std::fs::read_to_string(program.path("runs/tiny/config.toml")).expect("settings");

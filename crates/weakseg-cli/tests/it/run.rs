@@ -72,7 +72,8 @@ fn numbers(file: &[u8]) -> Vec<u8> {
     rest[u64::from_le_bytes(*length) as usize..].to_vec()
 }
 
-/// What makes a recipe small enough to be tried: its networks, optimizers, groups, losses, samplers and augmentation stay.
+/// What makes a recipe small enough to be tried: its networks, optimizers, groups, losses, samplers and augmentation
+/// stay.
 const SMALL: &str = r#"
 [data]
 kind = "phantom"
@@ -387,8 +388,8 @@ fn broken_images_are_skips_that_can_be_allowed() {
     assert!(!told.contains("exit code"), "{told}");
 }
 
-/// The step's COCO document holds every case of the splits that are learnt from, and its numbers lead somewhere. What the
-/// hardly trained networks find is anybody's guess, but something is: the maximum of a map is above any threshold.
+/// The step's COCO document holds every case of the splits that are learnt from, and its numbers lead somewhere. What
+/// the hardly trained networks find is anybody's guess, but something is: the maximum of a map is above any threshold.
 fn lists_instances(program: &Program) {
     let folder = "runs/tiny/06-make-pseudo-labels";
     let text = std::fs::read_to_string(program.path(&format!("{folder}/instances.json")));
@@ -426,8 +427,8 @@ fn lists_instances(program: &Program) {
     assert!(!fields.is_empty() && fields.iter().all(|(shape, _)| *shape == [2, 8, 8]));
 }
 
-/// The instances are scored by the phantoms' masks, each of which is one object, in a document of their own and in the report;
-/// with the true masks for instances nothing is missed.
+/// The instances are scored by the phantoms' masks, each of which is one object, in a document of their own and in the
+/// report; with the true masks for instances nothing is missed.
 fn scores_instances(program: &Program) {
     let scores = || {
         let path = program.path("runs/tiny/07-eval-pseudo-labels/instances.json");

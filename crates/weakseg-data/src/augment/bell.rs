@@ -10,8 +10,8 @@ pub(super) fn bell(sigma: f64, radius: usize) -> Vec<f32> {
     weights.iter().map(|weight| (weight / sum) as f32).collect()
 }
 
-/// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all taps at a
-/// time, so that its sums stay in registers.
+/// Sums of `line(tap)` times the weight of the tap, for as many values as `out` has. A block of them is summed over all
+/// taps at a time, so that its sums stay in registers.
 #[inline(always)]
 pub(super) fn weigh<'a>(out: &mut [f32], weights: &[f32], line: impl Fn(usize) -> &'a [f32]) {
     const BLOCK: usize = 64;

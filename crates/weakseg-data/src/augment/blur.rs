@@ -11,8 +11,8 @@ use crate::chance::between;
 use crate::vectorized::vectorized;
 use crate::{DataError, Stack};
 
-/// A Gaussian blur. The paper names a blur for X-rays and no strength: up to 1.2 pixels softens an image of 256 and leaves its
-/// findings in place.
+/// A Gaussian blur. The paper names a blur for X-rays and no strength: up to 1.2 pixels softens an image of 256 and
+/// leaves its findings in place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GaussianBlur {

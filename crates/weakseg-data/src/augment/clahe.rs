@@ -54,10 +54,11 @@ pub(super) fn equalise(image: &mut Stack<u8>, clip: f64, tiles: usize) {
     }
 }
 
-/// Each tile has a table from its clipped histogram; a pixel is mapped by those of the four nearest tiles, in proportion.
+/// Each tile has a table from its clipped histogram; a pixel is mapped by those of the four nearest tiles, in
+/// proportion.
 fn clahe(plane: &[u8], height: usize, width: usize, clip: f64, tiles: usize) -> Vec<u8> {
-    // OpenCV pads an image that does not fall into equal tiles, below and to the right, with its mirror image; an axis that would
-    // do by itself then grows by a whole tile's worth of rows.
+    // OpenCV pads an image that does not fall into equal tiles, below and to the right, with its mirror image; an axis
+    // that would do by itself then grows by a whole tile's worth of rows.
     let whole = height.is_multiple_of(tiles) && width.is_multiple_of(tiles);
     let [tile_height, tile_width] = [height, width].map(|side| match whole {
         true => side / tiles,

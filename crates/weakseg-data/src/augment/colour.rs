@@ -8,8 +8,8 @@ use super::operation::within;
 use crate::chance::between;
 use crate::{DataError, Stack};
 
-/// A number of its own added to each colour (albumentations' `RGBShift`). An image of one channel has one colour, and takes that of
-/// red.
+/// A number of its own added to each colour (albumentations' `RGBShift`). An image of one channel has one colour, and
+/// takes that of red.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RgbShift {
@@ -43,8 +43,8 @@ impl RgbShift {
     }
 }
 
-/// Another hue, saturation and value (albumentations' `HueSaturationValue`), in its units. An image of one channel has a value
-/// alone.
+/// Another hue, saturation and value (albumentations' `HueSaturationValue`), in its units. An image of one channel has
+/// a value alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HueSaturationValue {
@@ -103,7 +103,8 @@ pub(super) fn shift_channels(image: &mut Stack<u8>, shift: [f64; 3]) {
 
 /// Changes hue, saturation and value of a colour image, the values of any other.
 ///
-/// Departs from OpenCV's 8-bit conversion, which rounds the hue to steps of two degrees, in between: because nothing needs it.
+/// Departs from OpenCV's 8-bit conversion, which rounds the hue to steps of two degrees, in between: because nothing
+/// needs it.
 pub(super) fn change_colour(image: &mut Stack<u8>, shift: HsvShift) {
     if image.channels() != 3 {
         return shift_channels(image, [f64::from(shift.value); 3]);

@@ -11,10 +11,10 @@ use crate::chance::{below, between};
 
 /// The image at a random scale, and a random part of it of the size it had (IRNet's random scale and random crop).
 ///
-/// Where the scaled image is smaller than its old size it lies at a random place in padding: ImageNet's mean colour, which the
-/// normalisation `imagenet` makes 0 (with `binary` it would be foreground, and is refused), and void in the mask. IRNet's
-/// classifier brings the longer side to 320 to 640 pixels and cuts 512: that is `scale = [0.625, 1.25]` here; its boundary
-/// network uses `[0.5, 1.5]`.
+/// Where the scaled image is smaller than its old size it lies at a random place in padding: ImageNet's mean colour,
+/// which the normalisation `imagenet` makes 0 (with `binary` it would be foreground, and is refused), and void in the
+/// mask. IRNet's classifier brings the longer side to 320 to 640 pixels and cuts 512: that is `scale = [0.625, 1.25]`
+/// here; its boundary network uses `[0.5, 1.5]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomCrop {
@@ -47,7 +47,8 @@ impl RandomCrop {
     }
 }
 
-/// The middle of the image, brought to the size that the image has (as after torchvision's `CenterCrop`, which leaves it smaller).
+/// The middle of the image, brought to the size that the image has (as after torchvision's `CenterCrop`, which leaves
+/// it smaller).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CenterCrop {

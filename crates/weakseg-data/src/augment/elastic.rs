@@ -16,12 +16,13 @@ use crate::vectorized::vectorized;
 /// A random affine map, then a smooth random displacement of every pixel (Simard et al. 2003; albumentations'
 /// `ElasticTransform`): noise between -1 and 1, blurred with `sigma`, times `alpha`.
 ///
-/// Lengths are pixels of an image whose longer side has `side` pixels, and shrink or grow with it (`alpha` with the square, for
-/// the blurred noise of a finer grid is weaker). So an image is bent alike whether it is changed at full size or at the
-/// network's, where it costs a fraction. `side = 0` takes lengths as pixels of whatever image comes.
+/// Lengths are pixels of an image whose longer side has `side` pixels, and shrink or grow with it (`alpha` with the
+/// square, for the blurred noise of a finer grid is weaker). So an image is bent alike whether it is changed at full
+/// size or at the network's, where it costs a fraction. `side = 0` takes lengths as pixels of whatever image comes.
 ///
-/// The reference's two uses: `alpha = 120, sigma = 6, affine = 3.6` on X-rays of 1024 pixels, where a pixel wanders 3.3 pixels in
-/// the mean square, and `alpha = 1, sigma = 50, affine = 50` on photographs of 500, where all of it is the affine map.
+/// The reference's two uses: `alpha = 120, sigma = 6, affine = 3.6` on X-rays of 1024 pixels, where a pixel wanders 3.3
+/// pixels in the mean square, and `alpha = 1, sigma = 50, affine = 50` on photographs of 500, where all of it is the
+/// affine map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Elastic {
@@ -29,8 +30,8 @@ pub struct Elastic {
     pub alpha: f64,
     /// Standard deviation of the blur.
     pub sigma: f64,
-    /// How far three points about the centre may move along each axis; never more than 0.4 of their distance to it along an axis, so
-    /// that the map can be undone.
+    /// How far three points about the centre may move along each axis; never more than 0.4 of their distance to it
+    /// along an axis, so that the map can be undone.
     pub affine: f64,
     /// Longer side of the images that these lengths are meant for; 0 for all.
     pub side: f64,
@@ -77,7 +78,8 @@ impl Elastic {
     }
 }
 
-/// The affine map that moves the corners (+s, +s), (+s, -s) and (-s, -s) about the centre, (x, y), by up to `reach` along each axis.
+/// The affine map that moves the corners (+s, +s), (+s, -s) and (-s, -s) about the centre, (x, y), by up to `reach`
+/// along each axis.
 fn wobble(rng: &mut ChaCha8Rng, reach: f64, s: f64) -> Motion {
     let reach = reach.min(0.4 * s);
     // (y, x) each.
@@ -102,14 +104,15 @@ fn wobble(rng: &mut ChaCha8Rng, reach: f64, s: f64) -> Motion {
     Motion::back(inverse, shift)
 }
 
-/// Nodes of the displacement's grid for each standard deviation of its blur: between two of them a straight line is within a
-/// few hundredths of the curve.
+/// Nodes of the displacement's grid for each standard deviation of its blur: between two of them a straight line is
+/// within a few hundredths of the curve.
 const NODES: f64 = 2.0;
 
 /// A smooth random displacement on a grid of nodes, straight between them.
 ///
-/// Departs from the library, which blurs noise of every pixel: because what is left after the blur has no detail finer than
-/// `sigma`, and nodes at `sigma / 2` carry it at a quarter of the arithmetic and less. Nodes have the variance that the pixels had.
+/// Departs from the library, which blurs noise of every pixel: because what is left after the blur has no detail finer
+/// than `sigma`, and nodes at `sigma / 2` carry it at a quarter of the arithmetic and less. Nodes have the variance
+/// that the pixels had.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     columns: usize,
@@ -291,7 +294,8 @@ mod tests {
             }
             let expected = alpha / sigma / (12.0 * std::f64::consts::PI).sqrt();
             let got = deviation(&values);
-            // 4 · 160² pixels hold some 4 · 160² / (4 π σ²) independent values, 226 at least; lines between nodes take 2 %.
+            // 4 · 160² pixels hold some 4 · 160² / (4 π σ²) independent values, 226 at least; lines between nodes take
+            // 2 %.
             assert!(
                 (got / expected - 1.0).abs() < 0.08,
                 "{sigma}: {got} {expected}"

@@ -57,8 +57,8 @@ static ENCODED: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// Replaces the lightness of a colour image by what `change` makes of its plane of values 0..=255, H×W; a and b stay.
 ///
-/// Lab of a pixel is (f(X), f(Y), f(Z)) in other coordinates, L that of Y alone: another L adds one number to all three. A pixel
-/// whose L stays is not touched.
+/// Lab of a pixel is (f(X), f(Y), f(Z)) in other coordinates, L that of Y alone: another L adds one number to all
+/// three. A pixel whose L stays is not touched.
 pub(super) fn change_lightness(image: &mut Stack<u8>, change: impl Fn(&[u8]) -> Vec<u8>) {
     let size = image.height() * image.width();
     let [red, green, blue] = [0, 1, 2].map(|channel| image.plane(channel).to_vec());

@@ -1,26 +1,29 @@
 //! Random changes to an image and its mask while training.
 //!
-//! An [`Augment`] says what may happen, by the name of a [`Scope`], as a list of [`AugmentStep`]s or by a few keys for the most
-//! common. Chances are drawn first. Then all geometry, however many operations it takes, moves image and mask once, together;
-//! then tone, noise, blur and colour change the image, in the order of the list. What happens depends on (seed, epoch, index)
-//! and nothing else.
+//! An [`Augment`] says what may happen, by the name of a [`Scope`], as a list of [`AugmentStep`]s or by a few keys for
+//! the most common. Chances are drawn first. Then all geometry, however many operations it takes, moves image and mask
+//! once, together; then tone, noise, blur and colour change the image, in the order of the list. What happens depends
+//! on (seed, epoch, index) and nothing else.
 //!
-//! Departs from the reference, whose lists mix the two: because a pixel read once is sharper and cheaper. A change of single grey
-//! values (brightness, contrast, gamma, a shift of a colour) gives nearly the same before a move as after it; noise, blur, median,
-//! sharpening and CLAHE look at neighbours or scatter, and then act on the moved image and not on the one that is moved.
+//! Departs from the reference, whose lists mix the two: because a pixel read once is sharper and cheaper. A change of
+//! single grey values (brightness, contrast, gamma, a shift of a colour) gives nearly the same before a move as after
+//! it; noise, blur, median, sharpening and CLAHE look at neighbours or scatter, and then act on the moved image and not
+//! on the one that is moved.
 //!
-//! Departs from the reference, which changes images at their original resolution and then resizes ([`Augment::apply_then_resize`], on
-//! demand): because images are kept in memory at the network's size, and a change of a quarter of the pixels takes a quarter of the
-//! time. So lengths in pixels that are not
-//! those of an image of a stated size (the sides of `median-blur`, `sigma` of `gaussian-blur`, the 3×3 neighbourhood of `sharpen`,
-//! the grain of `gauss-noise`) are those of the smaller image, and reach further over the body than the same numbers in the
+//! Departs from the reference, which changes images at their original resolution and then resizes
+//! ([`Augment::apply_then_resize`], on demand): because images are kept in memory at the network's size, and a change
+//! of a quarter of the pixels takes a quarter of the time. So lengths in pixels that are not those of an image of a
+//! stated size (the sides of `median-blur`, `sigma` of `gaussian-blur`, the 3×3 neighbourhood of `sharpen`, the grain
+//! of `gauss-noise`) are those of the smaller image, and reach further over the body than the same numbers in the
 //! reference.
 //!
-//! Departs from the reference, whose grey images are loaded as three channels with noise of their own each: because a grey image
-//! has one channel here until it is normalised. Its noise is common to all three inputs of the network, as a detector's is.
+//! Departs from the reference, whose grey images are loaded as three channels with noise of their own each: because a
+//! grey image has one channel here until it is normalised. Its noise is common to all three inputs of the network, as a
+//! detector's is.
 //!
-//! Departs from IRNet, whose `random-crop` pads the normalised image with 0: because images are 8-bit here until they are normalised.
-//! The padding is ImageNet's mean colour, which is 0 after the normalisation `imagenet` (up to rounding) and not after another.
+//! Departs from IRNet, whose `random-crop` pads the normalised image with 0: because images are 8-bit here until they
+//! are normalised. The padding is ImageNet's mean colour, which is 0 after the normalisation `imagenet` (up to
+//! rounding) and not after another.
 
 mod affine;
 mod bell;
@@ -182,7 +185,8 @@ impl Augment {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for the first value that is out of its range, and for two ways at once of saying what may happen.
+    /// [`DataError::Setting`] for the first value that is out of its range, and for two ways at once of saying what may
+    /// happen.
     pub fn check(&self) -> Result<(), DataError> {
         let keys = Self {
             scope: None,
@@ -279,9 +283,9 @@ impl Augment {
         Ok((image, moved))
     }
 
-    /// As [`Augment::apply`], of an image at its own size, which is brought to `size` × `size` afterwards: the image by area
-    /// averaging, its mask by nearest. The mask may be of another size than the image, as one at the network's is: it is brought to
-    /// the image's first.
+    /// As [`Augment::apply`], of an image at its own size, which is brought to `size` × `size` afterwards: the image by
+    /// area averaging, its mask by nearest. The mask may be of another size than the image, as one at the network's is:
+    /// it is brought to the image's first.
     ///
     /// # Shapes
     /// Image C×H×W → C×size×size; mask P×h×w → P×size×size.

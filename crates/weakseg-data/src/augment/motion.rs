@@ -24,8 +24,8 @@ impl Motion {
         offset: [0.0; 2],
     };
 
-    /// Scales by `scale` and rotates by `angle` (radians, counter-clockwise on the screen) about the centre, then shifts by
-    /// `shift` pixels, (y, x).
+    /// Scales by `scale` and rotates by `angle` (radians, counter-clockwise on the screen) about the centre, then
+    /// shifts by `shift` pixels, (y, x).
     pub(super) fn new(scale: f64, angle: f64, shift: [f64; 2]) -> Self {
         // The inverse of the motion, since every output pixel asks where it comes from. With y downwards, a
         // counter-clockwise turn of the picture sends (x, y) to (x cos + y sin, -x sin + y cos).

@@ -51,8 +51,8 @@ const BITS: u32 = 16;
 
 /// Adds independent normal noise to every value, rounded and clamped.
 ///
-/// A whole grey value plus normal noise, rounded, is that grey value plus rounded noise; so whole numbers are drawn with the
-/// chances of rounded noise, which a table of 2^16 entries has to 1 in 65,536.
+/// A whole grey value plus normal noise, rounded, is that grey value plus rounded noise; so whole numbers are drawn
+/// with the chances of rounded noise, which a table of 2^16 entries has to 1 in 65,536.
 pub(super) fn add_noise(noise: &Noise, values: &mut [u8]) {
     let table = rounded_normal(noise.deviation);
     let mut rng = ChaCha8Rng::from_seed(noise.key);

@@ -10,8 +10,8 @@ use crate::chance::between;
 
 /// A radial distortion, barrel or cushion (albumentations' `OpticalDistortion`, OpenCV's camera model with k1 = k2).
 ///
-/// Departs from the reference's library, which also shifts the centre by up to half a pixel, rounded to whole ones: that is
-/// always 0 (reference §7).
+/// Departs from the reference's library, which also shifts the centre by up to half a pixel, rounded to whole ones:
+/// that is always 0 (reference §7).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpticalDistortion {

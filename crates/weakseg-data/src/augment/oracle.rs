@@ -69,8 +69,9 @@ fn clahe_is_opencvs() {
     for (clip, tiles, expected) in &oracle.clahe_colour {
         let mut got = image.map(|value| value / 2 + 64);
         equalise(&mut got, *clip, *tiles);
-        // OpenCV rounds a and b to whole numbers on the way (half a step of b is two grey values of blue), and its L by tables: a
-        // value next to one half falls into the next bin. Few tiles, for in one of a dozen pixels a bin is 21 grey values.
+        // OpenCV rounds a and b to whole numbers on the way (half a step of b is two grey values of blue), and its L by
+        // tables: a value next to one half falls into the next bin. Few tiles, for in one of a dozen pixels a bin is 21
+        // grey values.
         let (most, mean) = difference(&got, expected);
         assert!(
             most <= 6 && mean < 1.2,
@@ -115,7 +116,8 @@ fn colours_are_albumentations() {
             value,
         };
         change_colour(&mut got, shift);
-        // Its hue is in steps of two degrees: half a step of a saturated colour is 255 / 60 = 4.25 grey values of one channel.
+        // Its hue is in steps of two degrees: half a step of a saturated colour is 255 / 60 = 4.25 grey values of one
+        // channel.
         let (most, mean) = difference(&got, expected);
         assert!(
             most <= 6 && mean < 1.5,
@@ -180,7 +182,8 @@ fn elastic_displacements_are_as_long_as_scipys() {
             }
         }
         let got = (squares / f64::from(count)).sqrt();
-        // Some 600 independent displacements along each axis here, so 2 % of chance; straight lines between nodes take 2 %.
+        // Some 600 independent displacements along each axis here, so 2 % of chance; straight lines between nodes take
+        // 2 %.
         assert!(
             (got / expected - 1.0).abs() < 0.08,
             "{alpha} {sigma}: {got} {expected}"

@@ -28,7 +28,8 @@ pub enum Scope {
     /// The same by its other name (reference, `horizontal_flip`).
     #[serde(alias = "horizontal_flip")]
     HorizontalFlip,
-    /// For photographs (reference, `strong`): flip, scale and turn, elastic, noise, one of five changes of tone, one of two of colour.
+    /// For photographs (reference, `strong`): flip, scale and turn, elastic, noise, one of five changes of tone, one of
+    /// two of colour.
     Strong,
     /// For X-rays (reference, `pneumothorax`): flip, one of two changes of tone, one of two distortions.
     Pneumothorax,
@@ -112,8 +113,9 @@ impl Scope {
                     ],
                 },
             ],
-            // The paper states no chances or ranges: those of the reference where it has the operation; frontal X-rays are taken
-            // upright and fill the picture, hence small turns and scales, each half of the time, and a blur more seldom.
+            // The paper states no chances or ranges: those of the reference where it has the operation; frontal X-rays
+            // are taken upright and fill the picture, hence small turns and scales, each half of the time, and a blur
+            // more seldom.
             Self::PaperXray => vec![
                 flip(),
                 AugmentStep::of(

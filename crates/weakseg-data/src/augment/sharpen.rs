@@ -9,8 +9,8 @@ use super::operation::range;
 use crate::chance::between;
 use crate::{DataError, Stack};
 
-/// The image mixed with nine times itself less its neighbours (albumentations' `Sharpen`): a share `alpha` of `(8 + lightness) *
-/// value - sum of the eight around it`, and the rest the image.
+/// The image mixed with nine times itself less its neighbours (albumentations' `Sharpen`): a share `alpha` of `(8 +
+/// lightness) * value - sum of the eight around it`, and the rest the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sharpen {

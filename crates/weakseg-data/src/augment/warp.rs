@@ -1,13 +1,14 @@
 //! [`Warp`]: all geometry of an image at once, for it and its mask.
 //!
-//! However many operations move an image, its pixels are read once, between the four nearest (the mask's once, the nearest, so
-//! no new class numbers arise). What lies outside is the image mirrored at its border without repeating the border (OpenCV's
-//! `BORDER_REFLECT_101`), or padding where a crop asks for it.
+//! However many operations move an image, its pixels are read once, between the four nearest (the mask's once, the
+//! nearest, so no new class numbers arise). What lies outside is the image mirrored at its border without repeating the
+//! border (OpenCV's `BORDER_REFLECT_101`), or padding where a crop asks for it.
 //!
 //! Departs from a chain of warps, which mirrors and rounds after each: because one reading is sharper, and cheaper.
 //!
-//! Departs from IRNet, which rescales training images by Pillow's bicubic filter, widened where it makes them smaller: because one
-//! reading of four pixels serves all geometry alike. Images that are made smaller keep more of their noise here.
+//! Departs from IRNet, which rescales training images by Pillow's bicubic filter, widened where it makes them smaller:
+//! because one reading of four pixels serves all geometry alike. Images that are made smaller keep more of their noise
+//! here.
 
 use super::change::Change;
 use super::elastic::Field;
@@ -110,7 +111,8 @@ impl<'a> Warp<'a> {
         })
     }
 
-    /// Works row by row: `values` gets a channel, the places that a row of it comes from, the channel's number and the row.
+    /// Works row by row: `values` gets a channel, the places that a row of it comes from, the channel's number and the
+    /// row.
     fn resample(
         &self,
         image: &Stack<u8>,
@@ -157,7 +159,8 @@ vectorized! {
 }
 
 vectorized! {
-    /// Mixes the four nearest pixels of each place, a byte each: those above in the low ones, the left before the right.
+    /// Mixes the four nearest pixels of each place, a byte each: those above in the low ones, the left before the
+    /// right.
     fn mix<'a>(corners: &'a [u32], ys: &'a [f32], xs: &'a [f32], out: &'a mut [u8]) {
         let shares = ys.iter().zip(xs);
         for ((corners, (fy, fx)), out) in corners.iter().zip(shares).zip(out) {
@@ -170,8 +173,8 @@ vectorized! {
     }
 }
 
-/// A pixel in the low byte and the one after it above. The last of all stands for both: only a single column asks for it, and takes
-/// nothing of the other.
+/// A pixel in the low byte and the one after it above. The last of all stands for both: only a single column asks for
+/// it, and takes nothing of the other.
 #[inline(always)]
 fn pair(pixels: &[u8], at: usize) -> u32 {
     let pair = match pixels[at..].first_chunk() {

@@ -1,5 +1,5 @@
-//! Whole numbers of coordinates and grey values, without the casts of the language: those look for what does not fit, at each value,
-//! and no vectors do that.
+//! Whole numbers of coordinates and grey values, without the casts of the language: those look for what does not fit,
+//! at each value, and no vectors do that.
 
 /// 3 * 2^22: adding it to a number from -1/2 to below 2^22 leaves the nearest whole one in the low bits.
 const WHOLE: f32 = 12_582_912.0;

@@ -70,9 +70,9 @@ impl CocoFile {
     /// Reads a file of either kind.
     ///
     /// # Errors
-    /// [`DataError::Unreadable`] for what is not of this form, for polygons, crowds, masks without a pixel or of another
-    /// size than their image, and ids and names that occur twice or nowhere; [`DataError::TooLarge`] for a file of more than
-    /// 2^27 bytes, or of more than `limits` allow, [`DataError::Io`].
+    /// [`DataError::Unreadable`] for what is not of this form, for polygons, crowds, masks without a pixel or of
+    /// another size than their image, and ids and names that occur twice or nowhere; [`DataError::TooLarge`] for a file
+    /// of more than 2^27 bytes, or of more than `limits` allow, [`DataError::Io`].
     pub fn read(path: &Path, limits: &Limits) -> Result<Self, DataError> {
         let reading = Reading(path);
         let limits = Limits {

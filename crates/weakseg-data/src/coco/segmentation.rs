@@ -1,7 +1,7 @@
 //! [`Segmentation`]: a mask as it is written.
 //!
-//! Read by visitors, not as serde's untagged enums: those keep everything that is inside of one in memory, at more than thirty
-//! bytes a number, before they look at it.
+//! Read by visitors, not as serde's untagged enums: those keep everything that is inside of one in memory, at more than
+//! thirty bytes a number, before they look at it.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! [`CocoTruth`]: the true objects of a set by a document beside it; and [`CocoObjects`], one that is read when it is needed.
+//! [`CocoTruth`]: the true objects of a set by a document beside it; and [`CocoObjects`], one that is read when it is
+//! needed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use crate::{Classes, DataError, Limits, MaskResize, TrueInstance};
 /// What to do about a document that has nothing to do with the set.
 const OTHER: &str = "`data.instances` names another document, or `none`";
 
-/// A document of objects, read when somebody first asks for them: most scores ask for none, and are not to end because of it.
+/// A document of objects, read when somebody first asks for them: most scores ask for none, and are not to end because
+/// of it.
 #[derive(Debug)]
 pub(crate) struct CocoObjects {
     path: PathBuf,
@@ -26,8 +28,8 @@ impl CocoObjects {
         }
     }
 
-    /// What it says, with the classes of the set, which are those of every call. Who asks at the same time waits for the one
-    /// that reads.
+    /// What it says, with the classes of the set, which are those of every call. Who asks at the same time waits for
+    /// the one that reads.
     ///
     /// # Errors
     /// Those of [`CocoTruth::read`].
@@ -97,12 +99,12 @@ impl CocoTruth {
         self.of.keys().map(String::as_str)
     }
 
-    /// The objects of the image of a case, `height` by `width`; none if the document does not speak of it. Masks of another
-    /// size are brought to it if `resize` says how; an object may lose all its pixels by that.
+    /// The objects of the image of a case, `height` by `width`; none if the document does not speak of it. Masks of
+    /// another size are brought to it if `resize` says how; an object may lose all its pixels by that.
     ///
     /// # Errors
-    /// [`DataError::MaskSize`] if the document has another size and they are not to be resized, [`DataError::TooLarge`] if all
-    /// masks together are.
+    /// [`DataError::MaskSize`] if the document has another size and they are not to be resized, [`DataError::TooLarge`]
+    /// if all masks together are.
     pub(crate) fn instances(
         &self,
         id: &str,

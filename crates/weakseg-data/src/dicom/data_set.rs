@@ -1,9 +1,9 @@
 //! Bytes to a data set, after a look at what they declare.
 //!
 //! dicom-rs makes room for a value as long as its element says, goes down into sequences by recursion, and makes an
-//! object of every element, item and string however small. So the elements are walked once without their values: one that
-//! is longer than the file, or nested without end, and a data set of too many parts are refused before anything is made
-//! for them. Deflated data sets are inflated here, up to what the largest image needs.
+//! object of every element, item and string however small. So the elements are walked once without their values: one
+//! that is longer than the file, or nested without end, and a data set of too many parts are refused before anything is
+//! made for them. Deflated data sets are inflated here, up to what the largest image needs.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -89,8 +89,8 @@ pub(crate) fn read(
     Ok(object.with_exact_meta(meta))
 }
 
-/// The elements before `until`, from the beginning of a file. `None` if they do not end in these bytes, or cannot be read
-/// without all of the file.
+/// The elements before `until`, from the beginning of a file. `None` if they do not end in these bytes, or cannot be
+/// read without all of the file.
 pub(crate) fn beginning(path: &Path, bytes: &[u8], until: Tag) -> Option<DataSet> {
     let bytes = &bytes[begin(bytes)?..];
     let (meta, body) = meta(path, bytes).ok()?;
@@ -327,7 +327,8 @@ fn is_text(vr: VR) -> bool {
     )
 }
 
-/// Inflates a deflated data set, refusing one that grows beyond the limit: no image needs more than three bytes a pixel.
+/// Inflates a deflated data set, refusing one that grows beyond the limit: no image needs more than three bytes a
+/// pixel.
 fn inflate(path: &Path, body: &[u8], limits: &Limits) -> Result<Vec<u8>, DataError> {
     let pixels = limits.max_pixels.saturating_mul(3);
     let most = pixels.saturating_add(BESIDE_PIXELS).min(limits.max_bytes);

@@ -24,8 +24,8 @@ pub(crate) struct Frame {
     pub(crate) planar: bool,
 }
 
-/// Unpacks frame `number`, counted from 0 and below the header's number of frames. What comes back has the length that the
-/// header asks for.
+/// Unpacks frame `number`, counted from 0 and below the header's number of frames. What comes back has the length that
+/// the header asks for.
 pub(crate) fn read(
     path: &Path,
     object: &DataSet,
@@ -104,8 +104,9 @@ fn fragments<'a>(
     })
 }
 
-/// Which fragments are those of frame `number` of `frames` (PS3.5 A.4): all of a single frame; one each where there are as many;
-/// else those from the frame's offset to the next one's. Offsets count from the first fragment's tag, of 8 bytes like every other.
+/// Which fragments are those of frame `number` of `frames` (PS3.5 A.4): all of a single frame; one each where there are
+/// as many; else those from the frame's offset to the next one's. Offsets count from the first fragment's tag, of 8
+/// bytes like every other.
 fn own_fragments(
     offsets: &[u32],
     lengths: &[usize],

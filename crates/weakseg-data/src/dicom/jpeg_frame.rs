@@ -1,8 +1,8 @@
 //! JPEG inside DICOM: baseline and extended of 8 bits, lossless of 2 to 16.
 //!
-//! The frame header is read before the decoder runs, and the coded data are followed to their end: a JPEG of another size
-//! than its data set says, or one that lacks a part, must be an error, and neither a picture filled up with black nor a
-//! panic.
+//! The frame header is read before the decoder runs, and the coded data are followed to their end: a JPEG of another
+//! size than its data set says, or one that lacks a part, must be an error, and neither a picture filled up with black
+//! nor a panic.
 
 use std::path::Path;
 

@@ -70,9 +70,9 @@ impl Lut {
         [entries().min().unwrap_or(0), entries().max().unwrap_or(0)]
     }
 
-    /// The value of an entry that is white. Tables are about that declare more bits than their entries have (12 in 16, of
-    /// Agfa CR), and by their word the image would be nearly black; so the greatest entry says how many bits they have,
-    /// at least 8. Told in `notes` where that is fewer than declared.
+    /// The value of an entry that is white. Tables are about that declare more bits than their entries have (12 in 16,
+    /// of Agfa CR), and by their word the image would be nearly black; so the greatest entry says how many bits they
+    /// have, at least 8. Told in `notes` where that is fewer than declared.
     pub(crate) fn white(&self, notes: &mut Vec<String>) -> f64 {
         let [_, greatest] = self.range();
         let used = (16 - greatest.leading_zeros()).max(8);

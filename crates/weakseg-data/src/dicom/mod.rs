@@ -130,8 +130,8 @@ pub(crate) fn decode(
     Ok(Picture { pixels, notes })
 }
 
-/// The stored values of a file, or of the frame that is named, C×H×W: colours as they are stored (palette indices; of JPEG files
-/// RGB).
+/// The stored values of a file, or of the frame that is named, C×H×W: colours as they are stored (palette indices; of
+/// JPEG files RGB).
 pub(crate) fn stored_values(
     path: &Path,
     bytes: &[u8],

@@ -150,11 +150,11 @@ impl Origin {
         found.map(|(_, text)| text.as_str())
     }
 
-    /// The elements that every file of a kind made from it begins with: patient, study, a series of its own, equipment, and the
-    /// UIDs that go with its `content`.
+    /// The elements that every file of a kind made from it begins with: patient, study, a series of its own, equipment,
+    /// and the UIDs that go with its `content`.
     ///
-    /// Departs from DICOM PS3.3 C.7.6.16, whose content date is the moment of computing: because the same input would then give
-    /// other bytes under the same UID. It is the image's own.
+    /// Departs from DICOM PS3.3 C.7.6.16, whose content date is the moment of computing: because the same input would
+    /// then give other bytes under the same UID. It is the image's own.
     pub(super) fn elements(&self, class: &str, content: &[u8]) -> Elements {
         let frame = self.reference.as_ref().and_then(|image| image.frame);
         let frame = frame.map_or(0, NonZeroU32::get).to_le_bytes();
@@ -235,9 +235,9 @@ fn is_uid(text: &str) -> bool {
 
 /// The text of an element; none if it has no value.
 ///
-/// Where a text changes its character set on the way (ISO 2022: East Asian names), what stands behind the change is not decoded, and in a
-/// file of UTF-8 it would be noise. Of a name those ways to write it stay that have no such change, as a rule the Latin one; any
-/// other such text is left out.
+/// Where a text changes its character set on the way (ISO 2022: East Asian names), what stands behind the change is not
+/// decoded, and in a file of UTF-8 it would be noise. Of a name those ways to write it stay that have no such change,
+/// as a rule the Latin one; any other such text is left out.
 fn text(object: &DataSet, tag: Tag) -> Option<String> {
     const ESCAPE: char = '\x1b';
     let element = object.get(tag)?;

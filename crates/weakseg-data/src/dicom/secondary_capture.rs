@@ -7,15 +7,16 @@ use dicom_dictionary_std::{tags, uids};
 use super::origin::{NAME, Origin, VERSION};
 use crate::{DataError, Stack};
 
-/// Writes a colour picture, 3×H×W, that was made from an image: 8-bit RGB, in the image's study and a series of its own. A DICOM
-/// image is referred to; one of another kind gives neither patient nor date, and a study that is known by the file's digest.
+/// Writes a colour picture, 3×H×W, that was made from an image: 8-bit RGB, in the image's study and a series of its
+/// own. A DICOM image is referred to; one of another kind gives neither patient nor date, and a study that is known by
+/// the file's digest.
 ///
-/// `colours` says what is seen in it, such as `pneumothorax #e8914a`; it stands in Image Comments, cut after the 10240 characters
-/// that these take.
+/// `colours` says what is seen in it, such as `pneumothorax #e8914a`; it stands in Image Comments, cut after the 10240
+/// characters that these take.
 ///
 /// # Errors
-/// [`DataError::Shape`] for another number of channels or a side of more than 65535 pixels; [`DataError::Io`], and `path` is then
-/// as before.
+/// [`DataError::Shape`] for another number of channels or a side of more than 65535 pixels; [`DataError::Io`], and
+/// `path` is then as before.
 pub fn write_secondary_capture(
     path: &Path,
     origin: &Origin,

@@ -10,15 +10,16 @@ use super::secondary_capture::side;
 use super::uid::uid;
 use crate::{Classes, DataError, Mask, Plane};
 
-/// Writes the mask of a DICOM image: one segment a class, numbered from 1 in the order of the classes, and a frame of one bit a
-/// pixel for each that is present. Where none is, the first segment has a frame of zeros, for a file must have one.
+/// Writes the mask of a DICOM image: one segment a class, numbered from 1 in the order of the classes, and a frame of
+/// one bit a pixel for each that is present. Where none is, the first segment has a frame of zeros, for a file must
+/// have one.
 ///
-/// Void pixels are not in a segment. Findings have no code in anybody's catalogue, but one of this file's own (`99WEAKSEG`) with
-/// their name as meaning, cut after 64 characters.
+/// Void pixels are not in a segment. Findings have no code in anybody's catalogue, but one of this file's own
+/// (`99WEAKSEG`) with their name as meaning, cut after 64 characters.
 ///
 /// # Errors
-/// [`DataError::Unreadable`] for an image that is not DICOM, or has no UIDs to refer to; [`DataError::Shape`] for a side of more
-/// than 65535 pixels; [`DataError::Io`], and `path` is then as before.
+/// [`DataError::Unreadable`] for an image that is not DICOM, or has no UIDs to refer to; [`DataError::Shape`] for a
+/// side of more than 65535 pixels; [`DataError::Io`], and `path` is then as before.
 pub fn write_segmentation(
     path: &Path,
     origin: &Origin,
@@ -130,8 +131,9 @@ fn by_segment(dimensions: &str) -> Elements {
         .text(tags::DIMENSION_DESCRIPTION_LABEL, "Segment Number")
 }
 
-/// What is told of a frame: its segment, and the image that it was derived from. A radiograph has no frame of reference, so its
-/// place in the patient is told by that image alone. It is the same for all frames and told with each, where highdicom looks for it.
+/// What is told of a frame: its segment, and the image that it was derived from. A radiograph has no frame of
+/// reference, so its place in the patient is told by that image alone. It is the same for all frames and told with
+/// each, where highdicom looks for it.
 fn of_frame(number: u16, image: &Reference) -> Elements {
     const SEGMENTED: [&str; 3] = ["113076", "DCM", "Segmentation"];
     let content = Elements::new().long(tags::DIMENSION_INDEX_VALUES, number.into());

@@ -14,8 +14,8 @@ use super::modality::Modality;
 use super::voi::Voi;
 use crate::{DataError, Stack};
 
-/// How the stored values of a grey DICOM image become 8 bits. Of PNGs with 16 bits of grey, `percentile` does what it does of DICOM; else
-/// they are divided by 257.
+/// How the stored values of a grey DICOM image become 8 bits. Of PNGs with 16 bits of grey, `percentile` does what it
+/// does of DICOM; else they are divided by 257.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tone {

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// The UID of what is made of some parts, the same for the same parts: the beginning of their SHA-256 as a UUID of version 8
-/// (RFC 9562), written as a whole number below `2.25` (DICOM PS3.5 B.2).
+/// The UID of what is made of some parts, the same for the same parts: the beginning of their SHA-256 as a UUID of
+/// version 8 (RFC 9562), written as a whole number below `2.25` (DICOM PS3.5 B.2).
 pub(super) fn uid(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -71,8 +71,8 @@ impl Voi {
 
 /// Whether the first input value of a VOI LUT has a sign (PS3.3 C.11.2.1.1).
 ///
-/// SS says so itself; but dicom-rs calls it SS in every image of signed pixels, whatever the file has. Behind a Modality
-/// LUT values have no sign. Else it has the one with which it lies among the values that come in.
+/// SS says so itself; but dicom-rs calls it SS in every image of signed pixels, whatever the file has. Behind a
+/// Modality LUT values have no sign. Else it has the one with which it lies among the values that come in.
 fn is_signed(kind: VR, first: u16, header: &Header, modality: &Modality) -> bool {
     if kind == VR::SS && !header.signed {
         return true;

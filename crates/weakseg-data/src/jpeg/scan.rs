@@ -1,8 +1,8 @@
 //! Whether the coded data of a JPEG lead to the end of its image.
 //!
 //! Decoders make up what is missing: they read zeros behind the last bit, and an image whose middle was lost comes out
-//! whole, the rest in grey or constant rows. So the codes are followed once without making pixels of them, in sequential
-//! and progressive scans (ISO 10918-1 annex F and G) and in those by prediction (annex H).
+//! whole, the rest in grey or constant rows. So the codes are followed once without making pixels of them, in
+//! sequential and progressive scans (ISO 10918-1 annex F and G) and in those by prediction (annex H).
 
 use super::huffman::{Bits, Fault, Table};
 use super::segments::Segments;
@@ -16,7 +16,8 @@ struct Component {
     /// Samples of it across and down in one unit of the scan that interleaves all.
     across: usize,
     down: usize,
-    /// By block, from the upper left: which of its 64 coefficients were coded as other than 0 so far (progressive only).
+    /// By block, from the upper left: which of its 64 coefficients were coded as other than 0 so far (progressive
+    /// only).
     coded: Vec<u64>,
     /// Whether a scan held its first coefficients, or its samples.
     begun: bool,

@@ -1,9 +1,9 @@
-//! MATLAB's MAT-files of version 5, as far as the Semantic Boundaries Dataset needs them: a variable by its name, a field of
-//! it, and a matrix of bytes (MathWorks, "MAT-File Format", level 5).
+//! MATLAB's MAT-files of version 5, as far as the Semantic Boundaries Dataset needs them: a variable by its name, a
+//! field of it, and a matrix of bytes (MathWorks, "MAT-File Format", level 5).
 //!
-//! Nothing is walked into but the way to what is asked for: everything beside it is passed over by its length, so neither
-//! depth nor number of arrays costs anything. Lengths are compared with the bytes that are there before they are used, and an
-//! unpacked element has the length that its own tag declares, which the caller limits.
+//! Nothing is walked into but the way to what is asked for: everything beside it is passed over by its length, so
+//! neither depth nor number of arrays costs anything. Lengths are compared with the bytes that are there before they
+//! are used, and an unpacked element has the length that its own tag declares, which the caller limits.
 
 mod element;
 mod error;

@@ -7,8 +7,9 @@ use flate2::read::ZlibDecoder;
 use super::MatError;
 use super::element::{ByteOrder, Element};
 
-/// The unpacked element, with its tag and without the bytes that fill it up: at most `most` bytes. It says itself how long it
-/// is; no room is made for more, and what comes out must be so long (up to the filling) and end there, with the right checksum.
+/// The unpacked element, with its tag and without the bytes that fill it up: at most `most` bytes. It says itself how
+/// long it is; no room is made for more, and what comes out must be so long (up to the filling) and end there, with the
+/// right checksum.
 pub(super) fn unpack(
     packed: &Element<'_>,
     order: ByteOrder,

@@ -62,13 +62,14 @@ pub fn case_id(index: usize) -> String {
 ///
 /// The folder then holds `images/ID.png` (grey), `masks/ID.png` (1 in the crescent, all 0 for a healthy case),
 /// `labels.csv` (`image,patient,pneumothorax`) and the record `phantom.json` (version, configuration and what each case
-/// shows). A folder whose record agrees is left as it is, but for files that are missing (of masks, where their folder is there); one whose record speaks of
-/// another set, or of one that was not finished, is made anew. Pictures of an earlier, larger set are removed, other files
-/// are not touched.
+/// shows). A folder whose record agrees is left as it is, but for files that are missing (of masks, where their folder
+/// is there); one whose record speaks of another set, or of one that was not finished, is made anew. Pictures of an
+/// earlier, larger set are removed, other files are not touched.
 ///
 /// # Errors
-/// [`DataError::Config`] for a value out of range, [`DataError::Io`] if a file cannot be written, [`DataError::Set`] for a
-/// folder that holds something and has no record, or another table of labels than its record: it is somebody's own set.
+/// [`DataError::Config`] for a value out of range, [`DataError::Io`] if a file cannot be written, [`DataError::Set`]
+/// for a folder that holds something and has no record, or another table of labels than its record: it is somebody's
+/// own set.
 pub fn write_set(dir: &Path, config: &PhantomConfig) -> Result<bool, DataError> {
     let phantom = Phantom::new(config)?;
     let path = dir.join(RECORD);
@@ -128,8 +129,8 @@ pub fn write_set(dir: &Path, config: &PhantomConfig) -> Result<bool, DataError> 
     Ok(true)
 }
 
-/// Makes what is missing of a finished set, and tells whether anything was. Where there is no folder of masks at all, somebody
-/// wants a set without.
+/// Makes what is missing of a finished set, and tells whether anything was. Where there is no folder of masks at all,
+/// somebody wants a set without.
 fn complete(dir: &Path, phantom: &Phantom, record: &Record) -> Result<bool, DataError> {
     let masked = dir.join(FOLDERS[1]).is_dir();
     let missing: Vec<(usize, [bool; 2])> = (0..record.cases.len())

@@ -142,7 +142,8 @@ fn look_at_image(case: &Case) -> Result<Image, DataError> {
 
 /// What a look at one case's files of truth brought to light.
 struct Look {
-    /// Of a case with a mask that could be read: whether a file or a run length told it, or that the case has no finding.
+    /// Of a case with a mask that could be read: whether a file or a run length told it, or that the case has no
+    /// finding.
     mask: Option<bool>,
     /// An object map without a class map.
     unclassed: Option<PathBuf>,

@@ -57,7 +57,8 @@ impl VerifyReport {
         self.errors().next().is_none() && (!strict || self.faults.is_empty())
     }
 
-    /// Makes rows without an image, and images that cannot be read, errors if more ids are left out than are allowed, else warnings.
+    /// Makes rows without an image, and images that cannot be read, errors if more ids are left out than are allowed,
+    /// else warnings.
     pub fn allow_skips(&mut self, allowed: usize) {
         let severity = match self.left_out > allowed {
             true => Severity::Error,

@@ -1,5 +1,6 @@
-//! Every reader of a data set on inputs that are nearly right ([`crate::mutate`]): none panics, none gives more than its input
-//! can hold, and what is read comes back from what is written of it. DICOM files and JPEGs have such tests of their own.
+//! Every reader of a data set on inputs that are nearly right ([`crate::mutate`]): none panics, none gives more than
+//! its input can hold, and what is read comes back from what is written of it. DICOM files and JPEGs have such tests of
+//! their own.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

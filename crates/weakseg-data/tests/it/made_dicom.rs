@@ -1,5 +1,5 @@
-//! DICOM files made from a mask: what stands in them, and that every pixel comes back. What pydicom and highdicom say of such
-//! files, `tests/oracle/made_dicom.py` checks.
+//! DICOM files made from a mask: what stands in them, and that every pixel comes back. What pydicom and highdicom say
+//! of such files, `tests/oracle/made_dicom.py` checks.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Inputs that are nearly right: valid ones with bits flipped, parts cut, doubled, moved or taken from another one, and other
-//! numbers in their places. Tests of other crates take this file as their own.
+//! Inputs that are nearly right: valid ones with bits flipped, parts cut, doubled, moved or taken from another one, and
+//! other numbers in their places. Tests of other crates take this file as their own.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -34,12 +34,12 @@ const WORDS: [u64; 8] = [0, 1, 0x7f, 0x80, 0xffff, 0x7fff_ffff, 0x8000_0000, u64
 /// What stands between the parts of a text.
 const BETWEEN: &[u8] = b"\n,; \t\":";
 
-/// Hands `count` changed copies of the `seeds` to a reader, the same ones each time. It may refuse them, in a sentence; what it
-/// panics on is printed as a byte string, to be put among its seeds.
+/// Hands `count` changed copies of the `seeds` to a reader, the same ones each time. It may refuse them, in a sentence;
+/// what it panics on is printed as a byte string, to be put among its seeds.
 ///
 /// # Panics
-/// If the reader does, if what it says of an input is longer than a sentence about it, or if it reads or refuses all of them,
-/// for then little was tried.
+/// If the reader does, if what it says of an input is longer than a sentence about it, or if it reads or refuses all of
+/// them, for then little was tried.
 pub fn each(seeds: &[&[u8]], count: usize, read: impl Fn(&[u8]) -> Result<(), String>) {
     let mut chance = ChaCha8Rng::seed_from_u64(1);
     let (mut taken, mut refused) = (0, 0);
@@ -64,7 +64,8 @@ pub fn each(seeds: &[&[u8]], count: usize, read: impl Fn(&[u8]) -> Result<(), St
     assert!(taken > 0 && refused > 0, "{taken} read, {refused} refused");
 }
 
-/// Writes an input to a file of its own: one that is cut to nothing and written again waits for the disk on some systems.
+/// Writes an input to a file of its own: one that is cut to nothing and written again waits for the disk on some
+/// systems.
 pub fn put(path: &Path, input: &[u8]) {
     let _ = fs::remove_file(path);
     fs::write(path, input).expect("an input");

@@ -451,8 +451,8 @@ fn objects_of_a_document_are_resized_with_the_masks() {
         ..config
     };
     let found = truth(&set, &nearest).instances("p0_0").unwrap().unwrap();
-    // Of eight columns the centres 3/16, 9/16, 15/16 | 21/16, 27/16 | 33/16, 39/16, 45/16 lie in three; of six rows three
-    // in the upper half.
+    // Of eight columns the centres 3/16, 9/16, 15/16 | 21/16, 27/16 | 33/16, 39/16, 45/16 lie in three; of six rows
+    // three in the upper half.
     let of = |inside: fn(usize, usize) -> bool| TrueInstance {
         class: 0,
         mask: Plane::from_fn(6, 8, |y, x| u8::from(inside(y, x))),

@@ -1,8 +1,8 @@
 //! Operations that are done again in the backward pass, on a device with gradient checkpointing.
 //!
-//! What a convolution reads in its backward pass is most often the output of something cheap: batch norm, a resized map beside
-//! another. Such an output need not be kept from the forward pass if what it was made of is kept anyway. Elsewhere, without gradient checkpointing,
-//! Burn keeps it as any other.
+//! What a convolution reads in its backward pass is most often the output of something cheap: batch norm, a resized map
+//! beside another. Such an output need not be kept from the forward pass if what it was made of is kept anyway.
+//! Elsewhere, without gradient checkpointing, Burn keeps it as any other.
 
 use std::fmt::{self, Debug, Formatter};
 

@@ -21,7 +21,8 @@ pub(super) fn rectify<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::rectify`]. The state is the output: the next layer keeps it anyway, the input nobody.
+/// Backward of [`crate::ops::NetworkOps::rectify`]. The state is the output: the next layer keeps it anyway, the input
+/// nobody.
 #[derive(Debug)]
 struct ReluBackward;
 

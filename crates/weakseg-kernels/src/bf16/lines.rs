@@ -29,7 +29,8 @@ impl Lines<'_> {
         (image * self.channels + channel) * self.pixels + pixel
     }
 
-    /// Asserts that all lines lie in the planes of the tensor, and their values no further apart than offsets of 32 bits reach.
+    /// Asserts that all lines lie in the planes of the tensor, and their values no further apart than offsets of 32
+    /// bits reach.
     pub fn assert_inside(&self, channels: impl IntoIterator<Item = usize>) {
         assert!(self.step < 1 << 24);
         assert!(channels.into_iter().all(|channel| channel < self.channels));

@@ -26,8 +26,8 @@ pub(crate) const SIDE: usize = 2 * HALF;
 /// Summands of a step.
 pub(crate) const STEP: usize = 2 * HALF;
 
-/// `N` blocks of 16 rows (two or three) by the same 32 columns, `out[n][r, l] = Σ a[n][r, k] · b[k, l]`. Strides are in bytes, as the
-/// instructions want them, but `out`'s.
+/// `N` blocks of 16 rows (two or three) by the same 32 columns, `out[n][r, l] = Σ a[n][r, k] · b[k, l]`. Strides are in
+/// bytes, as the instructions want them, but `out`'s.
 pub(crate) struct Product<const N: usize> {
     /// Steps of [`STEP`] summands.
     pub steps: usize,
@@ -36,7 +36,8 @@ pub(crate) struct Product<const N: usize> {
     /// From one row to the next, and where each step begins.
     pub a_stride: usize,
     pub a_steps: *const usize,
-    /// Columns 0 to 15 and 16 to 31, of each step 16 rows of 16 pairs one behind the other: row `p` has pair `p` of each column.
+    /// Columns 0 to 15 and 16 to 31, of each step 16 rows of 16 pairs one behind the other: row `p` has pair `p` of
+    /// each column.
     pub b: [*const u8; 2],
     /// From one step to the next.
     pub b_step: usize,
@@ -84,8 +85,8 @@ pub fn bf16_instruction_set() -> Option<&'static str> {
     Bf16::detect().map(Bf16::name)
 }
 
-/// Whether the CPU's convolutions of this process multiply in bf16, from now on; false, and no change, where bf16 was asked for
-/// and the processor has no instructions for it.
+/// Whether the CPU's convolutions of this process multiply in bf16, from now on; false, and no change, where bf16 was
+/// asked for and the processor has no instructions for it.
 pub(crate) fn choose(enabled: bool) -> bool {
     let possible = !enabled || Bf16::detect().is_some();
     if possible {
@@ -140,8 +141,8 @@ impl Bf16 {
     ///
     /// # Safety
     ///
-    /// `body` must neither call this nor wait for the thread pool, which may begin another task on this thread: the end of
-    /// the inner call would leave the tiles of the outer one released.
+    /// `body` must neither call this nor wait for the thread pool, which may begin another task on this thread: the end
+    /// of the inner call would leave the tiles of the outer one released.
     pub unsafe fn with_multiplier<R>(self, body: impl FnOnce(&Multiplier) -> R) -> R {
         #[cfg(target_arch = "x86_64")]
         let _tiles = (self.0 == Set::Amx).then(|| {
@@ -154,8 +155,8 @@ impl Bf16 {
         })
     }
 
-    /// Writes some lines of 32 neighbouring planes, the values of a place side by side: `to[at, channel]`, zeros where a line has no
-    /// source and for the planes behind the tensor's last.
+    /// Writes some lines of 32 neighbouring planes, the values of a place side by side: `to[at, channel]`, zeros where
+    /// a line has no source and for the planes behind the tensor's last.
     ///
     /// # Safety
     ///
@@ -225,7 +226,8 @@ impl Bf16 {
     }
 }
 
-/// The permission of one thread to multiply, lent for the time of [`Bf16::with_multiplier`]: AMX has to be set up on each.
+/// The permission of one thread to multiply, lent for the time of [`Bf16::with_multiplier`]: AMX has to be set up on
+/// each.
 pub(crate) struct Multiplier {
     set: Set,
     /// Not to be sent to another thread.
@@ -237,8 +239,8 @@ impl Multiplier {
     ///
     /// # Safety
     ///
-    /// All that a [`Product`] says of its operands must be readable, and [`SIDE`] values in each of [`HALF`] rows of every
-    /// destination writable, by nobody else; readable too to be added to.
+    /// All that a [`Product`] says of its operands must be readable, and [`SIDE`] values in each of [`HALF`] rows of
+    /// every destination writable, by nobody else; readable too to be added to.
     #[inline]
     pub unsafe fn multiply<const N: usize>(&self, product: &Product<N>) {
         const { assert!(N == 2 || N == 3) };

@@ -1,5 +1,5 @@
-//! The kernels in plain Rust: what those with vector instructions are compared with. Subnormal sums, which those take for zero,
-//! stay as they are.
+//! The kernels in plain Rust: what those with vector instructions are compared with. Subnormal sums, which those take
+//! for zero, stay as they are.
 #![allow(unsafe_code)] // Implements the raw-pointer contracts of `Bf16` and `Multiplier`.
 
 use super::{HALF, Lines, Product, SIDE, STEP, Tile};

@@ -237,8 +237,8 @@ impl Task<'_> {
     ///
     /// # Safety
     ///
-    /// `source` must hold its channels as the division says, a run of each line readable at every tap's offset, and `sums`
-    /// be writable for each line of each row of the blocks, by nobody else.
+    /// `source` must hold its channels as the division says, a run of each line readable at every tap's offset, and
+    /// `sums` be writable for each line of each row of the blocks, by nobody else.
     unsafe fn add_products(&self, source: &Source, blocks: Range<usize>, sums: &Sums) {
         let steps = source.steps(sums.run);
         for (at, step) in steps.iter().enumerate() {

@@ -12,8 +12,8 @@ const SOURCE_VALUES: usize = 128 * 1024;
 const DEPTH: usize = 768;
 /// Values of one task's output.
 const OUTPUT_VALUES: usize = 192 * 1024;
-/// Values of a page of memory. Planes of whole pages (32x32, 64x64, 128x128) have their pixels in the same sets of a cache, which
-/// holds a run of a few channels only: they are copied, and then lie one behind the other.
+/// Values of a page of memory. Planes of whole pages (32x32, 64x64, 128x128) have their pixels in the same sets of a
+/// cache, which holds a run of a few channels only: they are copied, and then lie one behind the other.
 const PAGE: usize = 1024;
 /// Tasks wanted at least, so that a few threads share small batches evenly. Fixed, so that the
 /// division of work does not depend on their number.

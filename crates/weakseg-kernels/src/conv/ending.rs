@@ -7,11 +7,11 @@ use crate::elementwise::{grain, update_plane, zip_update_plane};
 use crate::instructions::Instructions;
 use crate::norm::ChannelMap;
 
-/// What becomes of a convolution's sums: a bias is added, the channel's map applied, a shortcut added before the map's floor.
-/// The values are those of passes of their own, byte for byte.
+/// What becomes of a convolution's sums: a bias is added, the channel's map applied, a shortcut added before the map's
+/// floor. The values are those of passes of their own, byte for byte.
 ///
-/// All of it happens while the sums are in the cache, but behind Winograd's sums if there is a shortcut: then map and shortcut
-/// follow in a second pass ([`follow_all`](Self::follow_all)).
+/// All of it happens while the sums are in the cache, but behind Winograd's sums if there is a shortcut: then map and
+/// shortcut follow in a second pass ([`follow_all`](Self::follow_all)).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ending<'a> {
     /// One value for each output channel.

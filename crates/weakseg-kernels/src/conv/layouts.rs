@@ -25,8 +25,8 @@ impl<'a> Weight<'a> {
     }
 }
 
-/// The layouts of one weight in convolutions with one number of groups, each made by the first pass that reads it and as long as
-/// the weight.
+/// The layouts of one weight in convolutions with one number of groups, each made by the first pass that reads it and
+/// as long as the weight.
 #[derive(Default)]
 pub(crate) struct Layouts {
     pub(super) columns: OnceLock<WeightColumns>,

@@ -12,7 +12,8 @@
 //! | other kernels: small maps of many channels | [`panels`] | [`mod@weight_gradient`] |
 //! | all else: stems, strides, groups | [`direct`] | [`mod@weight_gradient`] |
 //!
-//! Before any of these but the strided 1x1, [`mod@bf16`] takes what it serves if the process has chosen that arithmetic.
+//! Before any of these but the strided 1x1, [`mod@bf16`] takes what it serves if the process has chosen that
+//! arithmetic.
 //!
 //! All but Winograd's and the depthwise are sums over taps of shifted products ([`lattice`]),
 //! computed by the table-driven kernel of [`crate::tile`] over packed weights ([`planes`]); taps

@@ -51,7 +51,8 @@ pub(crate) struct WeightColumns {
     taps: usize,
 }
 
-/// Copies a column. The usual ones have a length that the compiler knows: a call for each would cost more than the copy.
+/// Copies a column. The usual ones have a length that the compiler knows: a call for each would cost more than the
+/// copy.
 #[inline(always)]
 fn copy_column(from: &[f32], to: &mut [f32]) {
     if let (Some(from), Some(to)) = (from.as_array::<8>(), to.as_mut_array::<8>()) {

@@ -1,5 +1,5 @@
-//! The definition of a convolution and its gradients in f64, and shapes to try it on; what follows a convolution, value by
-//! value.
+//! The definition of a convolution and its gradients in f64, and shapes to try it on; what follows a convolution, value
+//! by value.
 
 use super::{ConvOptions, ConvShape, Ending};
 use crate::bf16::Bf16;

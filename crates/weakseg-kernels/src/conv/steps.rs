@@ -23,8 +23,8 @@ pub(super) struct Step {
 }
 
 impl Source {
-    /// Planes that are read where they lie are far apart, and a run of each comes slowly: pieces of some channels stay in the
-    /// first-level cache while all blocks use them. Copied rows meet one block after the other.
+    /// Planes that are read where they lie are far apart, and a run of each comes slowly: pieces of some channels stay
+    /// in the first-level cache while all blocks use them. Copied rows meet one block after the other.
     pub fn steps(&self, run: usize) -> Vec<Step> {
         let channels = self.channels.len();
         let (piece, depth) = match self.in_place {

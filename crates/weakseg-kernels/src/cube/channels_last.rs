@@ -1,9 +1,9 @@
 //! What is done to each channel, in the order `[B, H, W, C]`.
 //!
 //! Burn joins neighbouring operations into one kernel, and what is called here is written for that:
-//! - What concerns channels alone is done on `[C]` vectors, and these are reshaped before the pixels' turn: a reshape between
-//!   two operations keeps them apart. Together, every pixel would write the vector's results, all to the same few places,
-//!   which takes longer than the pixels.
+//! - What concerns channels alone is done on `[C]` vectors, and these are reshaped before the pixels' turn: a reshape
+//!   between two operations keeps them apart. Together, every pixel would write the vector's results, all to the same
+//!   few places, which takes longer than the pixels.
 //! - Pixels are `[pixels, C]`: each further axis costs every vector that is read two divisions.
 
 use burn::backend::tensor::FloatTensor;

@@ -1,7 +1,7 @@
 //! Forward passes of f32 convolutions.
 //!
-//! Without matrix units for f32, all that Burn has for the forward pass of a kernel larger than one pixel multiplies value
-//! by value, far slower than its matrix products. So such a convolution becomes a matrix product here.
+//! Without matrix units for f32, all that Burn has for the forward pass of a kernel larger than one pixel multiplies
+//! value by value, far slower than its matrix products. So such a convolution becomes a matrix product here.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DType, FloatDType, Shape, Slice, TensorMetadata};
@@ -12,8 +12,8 @@ use crate::default;
 /// Values that an unfolded input may have at a time: 1 GiB of f32.
 const MOST_UNFOLDED: usize = 1 << 28;
 
-/// From so many channels on it pays: unfolding the 3 channels of a stem of 7 x 7 pixels takes longer than the convolution value by
-/// value.
+/// From so many channels on it pays: unfolding the 3 channels of a stem of 7 x 7 pixels takes longer than the
+/// convolution value by value.
 const FEWEST_INPUTS: usize = 16;
 
 /// Convolution without bias.

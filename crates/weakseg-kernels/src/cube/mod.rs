@@ -1,11 +1,11 @@
-//! CubeCL devices (Vulkan, Metal, wgpu, CUDA): the default bodies, made of the backend's own operations, but where those
-//! read a tensor more often than they need to, or do not exist.
+//! CubeCL devices (Vulkan, Metal, wgpu, CUDA): the default bodies, made of the backend's own operations, but where
+//! those read a tensor more often than they need to, or do not exist.
 //!
-//! Burn's convolutions leave a `[B, C, H, W]` tensor in memory as `[B, H, W, C]`. What is done to each channel is done in
-//! that order; in the tensor's own it would begin with a copy.
+//! Burn's convolutions leave a `[B, C, H, W]` tensor in memory as `[B, H, W, C]`. What is done to each channel is done
+//! in that order; in the tensor's own it would begin with a copy.
 //!
-//! What is there without the feature too is written for any backend, and tested on the CPU's. The rest are kernels in CubeCL, tested on a
-//! device.
+//! What is there without the feature too is written for any backend, and tested on the CPU's. The rest are kernels in
+//! CubeCL, tested on a device.
 
 #[cfg(feature = "cube")]
 mod backend;

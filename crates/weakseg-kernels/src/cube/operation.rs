@@ -19,8 +19,8 @@ use cubecl::prelude::*;
 type Handles =
     HandleContainer<<<CubeBackend as FusionBackend>::FusionRuntime as FusionRuntime>::FusionHandle>;
 
-/// f32 tensors of these shapes that `compute` makes of `inputs`, later. Burn remembers what it has done with the operations around by
-/// names and shapes, but always runs the `compute` that was given.
+/// f32 tensors of these shapes that `compute` makes of `inputs`, later. Burn remembers what it has done with the
+/// operations around by names and shapes, but always runs the `compute` that was given.
 pub fn defer<const N: usize, const M: usize>(
     name: &'static str,
     inputs: [FloatTensor<Cube>; N],

@@ -1,8 +1,8 @@
 //! Sums over pairs: on the CPU.
 //!
-//! Edges and displacements are small, a quarter of the image's height and width, and their pairs many: as a device's own operations
-//! each path of each direction takes a dozen, for hundreds of kernels a step that wait for one another. The CPU's kernels take less than that
-//! waiting, and are what the tests hold to the definition.
+//! Edges and displacements are small, a quarter of the image's height and width, and their pairs many: as a device's
+//! own operations each path of each direction takes a dozen, for hundreds of kernels a step that wait for one another.
+//! The CPU's kernels take less than that waiting, and are what the tests hold to the definition.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;

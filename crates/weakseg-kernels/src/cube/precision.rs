@@ -11,8 +11,8 @@ use crate::conv::ConvOptions;
 
 static BF16: AtomicBool = AtomicBool::new(false);
 
-/// Whether the convolutions of this process on these devices round their operands, from now on; false, and no change, where it
-/// was asked for and the device cannot.
+/// Whether the convolutions of this process on these devices round their operands, from now on; false, and no change,
+/// where it was asked for and the device cannot.
 pub fn choose_bf16(enabled: bool, device: &Device) -> bool {
     let usage = Dispatch::dtype_usage(device.as_dispatch(), DType::BF16);
     let possible = !enabled || usage.is_superset(DTypeUsage::Storage | DTypeUsage::Accelerated);
@@ -22,8 +22,8 @@ pub fn choose_bf16(enabled: bool, device: &Device) -> bool {
     possible
 }
 
-/// Whether such a convolution is one of them, where [`super::product`] does not take it. Grouped ones are not: Burn's kernels for
-/// them multiply value by value, which gains nothing and is not offered for bf16 by Vulkan.
+/// Whether such a convolution is one of them, where [`super::product`] does not take it. Grouped ones are not: Burn's
+/// kernels for them multiply value by value, which gains nothing and is not offered for bf16 by Vulkan.
 pub fn serves(options: ConvOptions) -> bool {
     BF16.load(Ordering::Relaxed) && options.groups == 1
 }

@@ -1,7 +1,8 @@
-//! Weights that do not change, of networks that infer and of frozen layers, with what was made of them, for the next batch.
+//! Weights that do not change, of networks that infer and of frozen layers, with what was made of them, for the next
+//! batch.
 //!
-//! A weight is known by where its values lie. It is held here as long as what was made of it: nobody writes over a tensor that
-//! somebody else holds, nor is its memory given to another, so what lies there stays this weight.
+//! A weight is known by where its values lie. It is held here as long as what was made of it: nobody writes over a
+//! tensor that somebody else holds, nor is its memory given to another, so what lies there stays this weight.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

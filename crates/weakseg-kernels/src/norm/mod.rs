@@ -47,8 +47,9 @@ impl Statistics {
     /// Of the planes of one channel.
     #[inline(always)]
     fn of<'a>(planes: impl Iterator<Item = &'a [f32]> + Clone, count: usize) -> Self {
-        // Deviations from the channel's first value: that of equal values is exactly zero, and little cancels in the variance. Squares
-        // are f32, so where the first value lies D from the mean of the others, whose deviation is s, it is off by 1e-7·(D/s)².
+        // Deviations from the channel's first value: that of equal values is exactly zero, and little cancels in the
+        // variance. Squares are f32, so where the first value lies D from the mean of the others, whose deviation is s,
+        // it is off by 1e-7·(D/s)².
         let origin = planes.clone().next().map_or(0.0, |plane| plane[0]);
         let mut sums = PairSums::new();
         for plane in planes {

@@ -26,8 +26,8 @@ pub(super) fn forward<B: Backend>(edge: FloatTensor<B>, paths: &PathIndex) -> Fl
     B::float_mask_fill(affinity, none, f64::NAN.into())
 }
 
-/// Gradient with respect to the edges. Each pair's goes to the first cell of its path, from the destination on, that holds the
-/// largest edge.
+/// Gradient with respect to the edges. Each pair's goes to the first cell of its path, from the destination on, that
+/// holds the largest edge.
 pub(super) fn backward<B: Backend>(
     edge: FloatTensor<B>,
     paths: &PathIndex,

@@ -113,7 +113,8 @@ impl<B: Backend> Pairs<B> {
         ]
     }
 
-    /// Values `[B, D, S]`, 0 for pairs of another kind. (Not by multiplication: what is no number of others would stay none.)
+    /// Values `[B, D, S]`, 0 for pairs of another kind. (Not by multiplication: what is no number of others would stay
+    /// none.)
     fn of_kind(&self, kind: usize, values: FloatTensor<B>) -> FloatTensor<B> {
         B::float_mask_fill(values, self.others[kind].clone(), 0.0.into())
     }

@@ -1,5 +1,5 @@
-//! What pairs of nearby pixels teach (IRNet, Ahn et al. 2019, eq. 3 to 7), summed without writing a value for each pair down: at radius
-//! 10 a map of 128 x 128 has two million pairs.
+//! What pairs of nearby pixels teach (IRNet, Ahn et al. 2019, eq. 3 to 7), summed without writing a value for each pair
+//! down: at radius 10 a map of 128 x 128 has two million pairs.
 
 mod affinity;
 pub(crate) mod default;

@@ -1,7 +1,7 @@
 //! The sums over all pairs and their gradient on the CPU: pairs are walked side by side, and nothing is kept of them.
 //!
-//! A task is some directions of an image. Its sums, or its part of the gradient, are added to the others' in order, so that the
-//! number of threads changes nothing.
+//! A task is some directions of an image. Its sums, or its part of the gradient, are added to the others' in order, so
+//! that the number of threads changes nothing.
 
 use rayon::prelude::*;
 
@@ -155,8 +155,8 @@ impl Pairs<'_> {
 
 /// Lanes of the sums.
 struct Sums {
-    /// Products of affinities of background and foreground pairs, and of what negative pairs have left to 1, since the last
-    /// logarithm.
+    /// Products of affinities of background and foreground pairs, and of what negative pairs have left to 1, since the
+    /// last logarithm.
     products: [[f64; WIDE]; 3],
     factors: usize,
     /// −log of the products before.

@@ -55,7 +55,8 @@ pub(crate) unsafe trait Vector: Copy {
 ///
 /// # Safety
 ///
-/// As `Tiles::run`, with `width = VECTORS * LANES`, and as [`Vector::splat`]; `first` is null or readable for `ROWS` values.
+/// As `Tiles::run`, with `width = VECTORS * LANES`, and as [`Vector::splat`]; `first` is null or readable for `ROWS`
+/// values.
 #[inline(always)]
 pub(super) unsafe fn block<V: Vector, const ROWS: usize, const VECTORS: usize>(
     block: &Block,

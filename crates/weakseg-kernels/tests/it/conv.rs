@@ -214,8 +214,8 @@ fn channels_must_fit() {
     let _ = conv2d(x, weight, None, &ConvOptions::default());
 }
 
-/// An inference keeps what it makes of a weight: neither what an optimizer makes of the weight nor another weight in the same memory
-/// may meet it.
+/// An inference keeps what it makes of a weight: neither what an optimizer makes of the weight nor another weight in
+/// the same memory may meet it.
 #[test]
 fn an_inference_sees_what_became_of_its_weight() {
     let device = crate::device();

@@ -1,5 +1,5 @@
-//! Convolutions and what follows them, joined: against the same one after the other, and against Burn's own convolution and
-//! primitive operations.
+//! Convolutions and what follows them, joined: against the same one after the other, and against Burn's own convolution
+//! and primitive operations.
 
 use burn::tensor::module::conv2d as burn_conv2d;
 use burn::tensor::{Device, Tensor, TensorData};

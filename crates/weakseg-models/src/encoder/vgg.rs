@@ -121,8 +121,8 @@ impl Vgg {
     /// having been multiplied alike: every feature stays what it was up to one factor per layer, because ReLU and max
     /// pooling pass positive factors through (Krähenbühl et al. 2016, "Data-dependent initializations", §3.2).
     ///
-    /// Without it the features of the original Caffe weights meet in a U-Net's decoder, where those of the last block, which
-    /// knows the classes, are far smaller than those of the blocks before and are not heard.
+    /// Without it the features of the original Caffe weights meet in a U-Net's decoder, where those of the last block,
+    /// which knows the classes, are far smaller than those of the blocks before and are not heard.
     ///
     /// With batch norm there is nothing to do: the network is given back as it is.
     ///

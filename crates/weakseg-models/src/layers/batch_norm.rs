@@ -21,8 +21,8 @@ const MOMENTUM: f64 = 0.1;
 /// because PyTorch's running variance is the unbiased one (Σ(x − mean)² / (n − 1)), Burn's the
 /// biased.
 ///
-/// Training steps belong on one thread: Burn averages what several threads have noted of the running statistics, instead of
-/// taking their steps one after the other.
+/// Training steps belong on one thread: Burn averages what several threads have noted of the running statistics,
+/// instead of taking their steps one after the other.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     /// Scale γ, `[C]`.
@@ -68,8 +68,8 @@ impl BatchNorm {
         conv.forward_affine(x, scale, shift, relu)
     }
 
-    /// max([`forward`](Self::forward) of a convolution of x + shortcut, 0), the end of a residual block; with the running
-    /// statistics by [`Conv2d::forward_affine_add_relu`].
+    /// max([`forward`](Self::forward) of a convolution of x + shortcut, 0), the end of a residual block; with the
+    /// running statistics by [`Conv2d::forward_affine_add_relu`].
     ///
     /// # Shapes
     /// `[B, I, H, W]`, `[B, C, H', W']` → `[B, C, H', W']`

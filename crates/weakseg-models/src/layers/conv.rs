@@ -189,8 +189,8 @@ impl Conv2d {
         }
     }
 
-    /// [`forward`](Self::forward)·scale + shift of each channel, then ReLU if asked for, by [`conv2d_affine`]. (A bias goes into
-    /// the shift, so that the values differ in their last bits.)
+    /// [`forward`](Self::forward)·scale + shift of each channel, then ReLU if asked for, by [`conv2d_affine`]. (A bias
+    /// goes into the shift, so that the values differ in their last bits.)
     ///
     /// # Shapes
     /// As there; scale and shift `[outputs]`.

@@ -176,8 +176,8 @@ impl Segmenter {
     }
 
     /// Brings the features of a U-Net's encoder without batch norm to unit scale, see
-    /// [`Vgg::to_unit_scale`](crate::encoder::Vgg::to_unit_scale); any other network is given back as it is. To be called on fresh
-    /// or pretrained weights, before training.
+    /// [`Vgg::to_unit_scale`](crate::encoder::Vgg::to_unit_scale); any other network is given back as it is. To be
+    /// called on fresh or pretrained weights, before training.
     ///
     /// # Shapes
     /// `images` is `[B, 3, H, W]`, normalised.

@@ -1,6 +1,7 @@
 //! The zip file that `torch.save` writes: what it holds, and whether each entry has its checksum.
 //!
-//! PyTorch itself does not compare the checksums, and the reader below us only those of tensors that fill their storage.
+//! PyTorch itself does not compare the checksums, and the reader below us only those of tensors that fill their
+//! storage.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -33,8 +34,8 @@ impl Entry {
     }
 }
 
-/// Every entry. Refuses what `torch.save` never writes: compression (which lets a small file claim any size), encryption,
-/// and entries that overlap or reach out of the file.
+/// Every entry. Refuses what `torch.save` never writes: compression (which lets a small file claim any size),
+/// encryption, and entries that overlap or reach out of the file.
 pub(super) fn entries(file: &File) -> Result<Vec<Entry>, String> {
     let length = file.metadata().map_err(|e| e.to_string())?.len();
     let reader = file.try_clone().map_err(|e| e.to_string())?;

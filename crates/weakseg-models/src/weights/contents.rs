@@ -45,8 +45,8 @@ impl WeightsFormat {
 
 /// A file of weights, read and checked: every tensor f32 and finite, under the key it has in our networks.
 ///
-/// Reads safetensors and what `torch.save` writes; which of them a file is, its first bytes tell, not its name. The state
-/// dict may lie under `state_dict`, `model_state_dict`, `model` or `net`, its keys may carry `module.` in front
+/// Reads safetensors and what `torch.save` writes; which of them a file is, its first bytes tell, not its name. The
+/// state dict may lie under `state_dict`, `model_state_dict`, `model` or `net`, its keys may carry `module.` in front
 /// (`DataParallel`); [`notes`](Self::notes) say what was found. f16, bf16 and f64 become f32. PyTorch's counters
 /// `num_batches_tracked` and the auxiliary head of torchvision's DeepLabv3 are left out, other integers are an error.
 #[derive(Debug)]
@@ -158,7 +158,8 @@ pub(super) fn detect(path: &Path) -> Result<WeightsFormat, WeightsError> {
                 .chars()
                 .map(|c| if c.is_control() { '.' } else { c })
                 .collect();
-            // Old pickles and hostile ones may be plain text; but not all plain text is one that names something of Python's.
+            // Old pickles and hostile ones may be plain text; but not all plain text is one that names something of
+            // Python's.
             let name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
             if let Err(super::pickle::Refusal::Global(global)) = super::pickle::scan(head)
                 && global.chars().all(name)

@@ -12,8 +12,8 @@ use super::naming::{Names, to_theirs};
 use super::{LoadReport, Metadata, WeightsError, stored};
 
 /// Writes a network's parameters and buffers as f32, atomically: into a temporary sibling, synced,
-/// then renamed, and the folder synced. The same weights and metadata give the same bytes. The header holds the SHA-256 of
-/// the numbers, which reading compares.
+/// then renamed, and the folder synced. The same weights and metadata give the same bytes. The header holds the SHA-256
+/// of the numbers, which reading compares.
 ///
 /// # Errors
 /// [`WeightsError::Diverged`] if a value is not finite, [`WeightsError::Write`].

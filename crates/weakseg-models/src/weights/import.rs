@@ -35,8 +35,8 @@ pub enum ChannelOrder {
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] if a key of the trunk is missing, of another shape, or the file has
-/// trunk keys the network lacks (VGG16-BN into VGG16; but `layer4` is left out where the network ends before it); otherwise as
-/// [`WeightsFile::read`].
+/// trunk keys the network lacks (VGG16-BN into VGG16; but `layer4` is left out where the network ends before it);
+/// otherwise as [`WeightsFile::read`].
 pub fn import_trunk<M: Module>(
     module: M,
     path: &Path,

@@ -1,8 +1,8 @@
 //! One network, several libraries: from their names to ours and back.
 //!
-//! Our names are torchvision's for whole classifiers and for DeepLabv3, and segmentation_models_pytorch's for U-Net. timm
-//! differs in VGG's head: it keeps the first two linear layers as convolutions, `pre_logits.fc1` `[4096, 512, 7, 7]` where
-//! torchvision has `classifier.0` `[4096, 25088]`, and calls the last one `head.fc`.
+//! Our names are torchvision's for whole classifiers and for DeepLabv3, and segmentation_models_pytorch's for U-Net.
+//! timm differs in VGG's head: it keeps the first two linear layers as convolutions, `pre_logits.fc1` `[4096, 512, 7,
+//! 7]` where torchvision has `classifier.0` `[4096, 25088]`, and calls the last one `head.fc`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -23,8 +23,8 @@ const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "net"];
 /// The most bytes from the start of an old checkpoint in which its description must end.
 const DESCRIPTION: u64 = 64 << 20;
 
-/// Bytes that tensors may need for each byte of the file: tied weights share one storage, but a few bytes that claim to be
-/// repeated a million times are no weights.
+/// Bytes that tensors may need for each byte of the file: tied weights share one storage, but a few bytes that claim to
+/// be repeated a million times are no weights.
 const GROWTH: u64 = 4;
 
 /// Reads a zip file of `torch.save`.

@@ -1,7 +1,7 @@
 //! The bytes of a safetensors file: reading, writing, and the digest of its numbers.
 //!
-//! The format has no checksum. Files that we write carry the SHA-256 of their data section in the header, inside the JSON
-//! under our one metadata key, and it is compared when such a file is read.
+//! The format has no checksum. Files that we write carry the SHA-256 of their data section in the header, inside the
+//! JSON under our one metadata key, and it is compared when such a file is read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

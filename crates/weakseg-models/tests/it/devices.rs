@@ -1,13 +1,13 @@
 //! Each network on a GPU against itself on the CPU, in small: the outputs in inference and in training, the gradient of
 //! every parameter, and batch norm's running statistics. Each test prints a row of `cargo xtask gpu`'s table.
 //!
-//! A difference is the greatest one over a tensor's values, relative to the greatest magnitude among them on the CPU. Of
-//! gradients that magnitude counts as no less than a thousandth of the network's greatest: what is left where sums cancel (a
-//! bias before batch norm has a gradient of zero) is rounding alone.
+//! A difference is the greatest one over a tensor's values, relative to the greatest magnitude among them on the CPU.
+//! Of gradients that magnitude counts as no less than a thousandth of the network's greatest: what is left where sums
+//! cancel (a bias before batch norm has a gradient of zero) is rounding alone.
 //!
-//! How far rounding alone moves a network's gradients is asked of the CPU, by images whose values are off by as much as the products
-//! of a GPU's matrix units lose: where batch norm divides by the deviation of a few values that is 1e-3 of a gradient and more, and
-//! twice as much is allowed.
+//! How far rounding alone moves a network's gradients is asked of the CPU, by images whose values are off by as much as
+//! the products of a GPU's matrix units lose: where batch norm divides by the deviation of a few values that is 1e-3 of
+//! a gradient and more, and twice as much is allowed.
 
 use std::collections::BTreeMap;
 use std::sync::Once;
@@ -24,8 +24,8 @@ use super::{WIDTH, values};
 /// Both sides are f32, sums in another order, and batch norm divides by the deviation of as few as 8 values a channel.
 const TOLERANCE: f64 = 1e-3;
 
-/// Eight times what three of the four products of values in two parts of bf16 lose: they do so in each of some fifty convolutions,
-/// and not on the images alone.
+/// Eight times what three of the four products of values in two parts of bf16 lose: they do so in each of some fifty
+/// convolutions, and not on the images alone.
 const LOST: f32 = 1.0 / (1 << 14) as f32;
 
 /// Names of noise on images.
@@ -88,8 +88,8 @@ fn by_name(outputs: &[Seen]) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-/// The greatest difference among tensors of the same names, and the name of the tensor that has it; none if there is no value
-/// to compare. Infinite where a difference is no number.
+/// The greatest difference among tensors of the same names, and the name of the tensor that has it; none if there is no
+/// value to compare. Infinite where a difference is no number.
 fn worst(
     found: &BTreeMap<String, Vec<f32>>,
     expected: &BTreeMap<String, Vec<f32>>,

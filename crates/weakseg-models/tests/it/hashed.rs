@@ -1,4 +1,5 @@
-//! Weights and images that are a hash of name and position (see `tests/oracle/networks.py`): the same wherever they are made.
+//! Weights and images that are a hash of name and position (see `tests/oracle/networks.py`): the same wherever they are
+//! made.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};

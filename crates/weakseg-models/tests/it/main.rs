@@ -36,7 +36,8 @@ fn device() -> Device {
     }
 }
 
-/// A sixteenth of the channels: narrow, but the last stages still have enough for convolutions that run as matrix products.
+/// A sixteenth of the channels: narrow, but the last stages still have enough for convolutions that run as matrix
+/// products.
 const WIDTH: f64 = 0.0625;
 
 /// The CAM network of IRNet (Ahn, Cho and Kwak 2019): ResNet50 at output stride 16 without

@@ -91,7 +91,8 @@ impl ModuleVisitor for Named<'_> {
     }
 }
 
-/// The values of every parameter and buffer. Of a network in training: running statistics as its last forward pass has left them.
+/// The values of every parameter and buffer. Of a network in training: running statistics as its last forward pass has
+/// left them.
 pub fn values_by_name(network: &impl Module) -> BTreeMap<String, Vec<f32>> {
     // `valid` settles the statistics that the forward pass has left pending.
     Named::read(&network.valid(), None)

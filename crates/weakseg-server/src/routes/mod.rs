@@ -1,4 +1,5 @@
-//! All that can be asked for, one file a route. Nothing else is answered, and no path of a request ever becomes one of a file.
+//! All that can be asked for, one file a route. Nothing else is answered, and no path of a request ever becomes one of
+//! a file.
 //!
 //! | route | answers |
 //! |---|---|

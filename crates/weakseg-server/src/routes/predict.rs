@@ -1,6 +1,7 @@
 //! `POST /predict`: what the model says of the image that is sent, a PNG, JPEG or DICOM file as the body.
 //!
-//! The image is kept in memory until it is answered, and nowhere else. Nothing of a DICOM file is sent back but its pixels.
+//! The image is kept in memory until it is answered, and nowhere else. Nothing of a DICOM file is sent back but its
+//! pixels.
 
 use std::path::Path;
 use std::sync::Arc;

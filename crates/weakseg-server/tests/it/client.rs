@@ -103,8 +103,8 @@ impl Client {
         let _ = self.0.write_all(bytes);
     }
 
-    /// Sends the head of a prediction with a body of so many bytes, and waits until the server wants to read it: then it has its place in
-    /// the queue.
+    /// Sends the head of a prediction with a body of so many bytes, and waits until the server wants to read it: then
+    /// it has its place in the queue.
     pub fn announce(&mut self, serving: &Serving, length: usize) {
         self.say(&serving.head("Expect: 100-continue\r\n", length));
         let mut invitation = [0; 25];

@@ -1,4 +1,5 @@
-//! The server as clients meet it, well-meaning ones and others. Runs are shown in the program's own tests, which have one.
+//! The server as clients meet it, well-meaning ones and others. Runs are shown in the program's own tests, which have
+//! one.
 
 mod client;
 mod model;

@@ -38,8 +38,8 @@ pub fn cams(
 /// As [`cams`], from the activation `[B, K, h, w]` of the layer. The part of the network behind it runs anew for each
 /// class, so memory does not grow with the number of classes.
 ///
-/// [`CamMethod::Cam`] is defined at the last layer alone, where its weights are; elsewhere it is given as Grad-CAM times
-/// the number of pixels, which agrees with it at the last layer.
+/// [`CamMethod::Cam`] is defined at the last layer alone, where its weights are; elsewhere it is given as Grad-CAM
+/// times the number of pixels, which agrees with it at the last layer.
 ///
 /// # Errors
 /// [`ModelError::UnknownLayer`].
@@ -101,8 +101,8 @@ fn combine(method: &CamMethod, a: Tensor<4>, s: Tensor<4>, logits: Tensor<2>) ->
             over_pixels(guarded(positive, denominator)) * a
         }
         CamMethod::GradCamPlusPlusWsmis => {
-            // g = e^S·s; alpha·relu(g) = g³/(2g² + Σg³A + ε) for g > 0. With m = max |s| of the channel and r = s/m this
-            // is r³/(2r²e^−L + Σr³A + εe^−3L), L = S + ln m: no exponential of a large logit.
+            // g = e^S·s; alpha·relu(g) = g³/(2g² + Σg³A + ε) for g > 0. With m = max |s| of the channel and r = s/m
+            // this is r³/(2r²e^−L + Σr³A + εe^−3L), L = S + ln m: no exponential of a large logit.
             let most = s.clone().abs().max_dim(3).max_dim(2);
             let log = most.clone().log() + logits.reshape([batch, 1, 1, 1]);
             let r = guarded(s, most.expand(a.dims()));

@@ -1,7 +1,7 @@
 //! Activation maps of a network that ends in global average pooling and a linear layer, without a backward pass.
 //!
-//! There the gradient of class c's logit with respect to map k is w_kc / Z at every one of the Z pixels, so every method
-//! reduces to weights of the maps, for all classes of all images in one matrix product (reference §2.4).
+//! There the gradient of class c's logit with respect to map k is w_kc / Z at every one of the Z pixels, so every
+//! method reduces to weights of the maps, for all classes of all images in one matrix product (reference §2.4).
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -10,9 +10,9 @@ use super::CamMethod;
 
 /// Activation maps of all classes at once.
 ///
-/// `maps` is `[B, K, h, w]`, what the pooling averages (ReLU'd, so not below 0); `class_weights` is `[C, K]`, `logits` is
-/// `[B, C]` and matters to `grad-cam++-wsmis` alone. Returns `[B, C, h, w]`; finite for any finite input, logits of ±200
-/// included. `cam`, `grad-cam` and `grad-cam++-wsmis` are signed.
+/// `maps` is `[B, K, h, w]`, what the pooling averages (ReLU'd, so not below 0); `class_weights` is `[C, K]`, `logits`
+/// is `[B, C]` and matters to `grad-cam++-wsmis` alone. Returns `[B, C, h, w]`; finite for any finite input, logits of
+/// ±200 included. `cam`, `grad-cam` and `grad-cam++-wsmis` are signed.
 pub fn cams(
     method: &CamMethod,
     maps: Tensor<4>,

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum CamMethod {
     /// Σ_k w_k·A_k with the linear layer's weights w (Zhou et al. 2016, eq. 2). Signed.
     Cam,
-    /// Σ_k mean(s_k)·A_k (Selvaraju et al. 2017, eq. 1 and 2, before the ReLU). Signed. Behind global average pooling it
-    /// is the CAM divided by the number of map pixels.
+    /// Σ_k mean(s_k)·A_k (Selvaraju et al. 2017, eq. 1 and 2, before the ReLU). Signed. Behind global average pooling
+    /// it is the CAM divided by the number of map pixels.
     GradCam,
     /// Grad-CAM++ as published (Chattopadhyay et al. 2018, eq. 19): weights Σ_ij relu(s)/(2 + s·ΣA), then ReLU.
     #[default]
@@ -24,7 +24,8 @@ pub enum CamMethod {
     /// its indices, there is an epsilon of 1e-8 and no final ReLU (reference §2.4).
     #[serde(rename = "grad-cam++-wsmis")]
     GradCamPlusPlusWsmis,
-    /// Grad-CAM++ as the Python package pytorch-grad-cam has it: an epsilon of 1e-6 in the denominator, ReLU at the end.
+    /// Grad-CAM++ as the Python package pytorch-grad-cam has it: an epsilon of 1e-6 in the denominator, ReLU at the
+    /// end.
     #[serde(rename = "grad-cam++-pytorch-grad-cam")]
     GradCamPlusPlusPytorch,
     /// relu(Σ_k relu(s)·A), pixel by pixel (Jiang et al. 2021, eq. 5 and 6).
@@ -47,8 +48,9 @@ impl CamMethod {
         matches!(self, Self::Cam | Self::GradCam | Self::GradCamPlusPlusWsmis)
     }
 
-    /// Whether values of its maps shrink as the number of map cells grows. Behind global average pooling the gradient is a
-    /// class weight divided by that number: Grad-CAM and LayerCAM keep the factor, the quotient of Grad-CAM++ cancels it.
+    /// Whether values of its maps shrink as the number of map cells grows. Behind global average pooling the gradient
+    /// is a class weight divided by that number: Grad-CAM and LayerCAM keep the factor, the quotient of Grad-CAM++
+    /// cancels it.
     pub const fn falls_with_cells(self) -> bool {
         matches!(self, Self::GradCam | Self::LayerCam)
     }

@@ -5,8 +5,8 @@
 //! named layer, at one backward pass a class. [`multi_scale`] adds the maps of several scales and of the mirror image,
 //! [`Normalise`] brings them to a common range, [`binarise`] makes masks of them above a [`Threshold`].
 //!
-//! `cam`, `grad-cam` and `grad-cam++-wsmis` are signed, as published before the final ReLU: negative values are evidence
-//! against the class. [`multi_scale`] cuts them at 0.
+//! `cam`, `grad-cam` and `grad-cam++-wsmis` are signed, as published before the final ReLU: negative values are
+//! evidence against the class. [`multi_scale`] cuts them at 0.
 
 pub mod autograd;
 pub mod binarise;

@@ -11,15 +11,16 @@ use crate::networks::stacks;
 
 /// A network that looks at a batch of images, at one size after another and in a mirror.
 ///
-/// It is asked for maps only after the classes that are wanted are known, so that those which take a backward pass a class
-/// need not be made of the others.
+/// It is asked for maps only after the classes that are wanted are known, so that those which take a backward pass a
+/// class need not be made of the others.
 pub trait Views {
     /// What maps are made of, kept until they are asked for.
     type Seen;
     /// Why it cannot look.
     type Error;
 
-    /// Looks at the images at `[height, width]`, mirrored or as they are. Beside what it has seen it gives the logits `[B, C]`.
+    /// Looks at the images at `[height, width]`, mirrored or as they are. Beside what it has seen it gives the logits
+    /// `[B, C]`.
     ///
     /// # Errors
     /// The network's own.
@@ -50,8 +51,9 @@ pub struct Cams {
     pub probabilities: Vec<Vec<f32>>,
 }
 
-/// Class maps of a batch of images of one size (reference §2.5): for each scale, relu(map) plus relu(map of the mirrored
-/// image, mirrored back), resized bilinearly to IRNet's grid and added up; then scaled class by class and image by image.
+/// Class maps of a batch of images of one size (reference §2.5): for each scale, relu(map) plus relu(map of the
+/// mirrored image, mirrored back), resized bilinearly to IRNet's grid and added up; then scaled class by class and
+/// image by image.
 ///
 /// Maps of methods whose weights are means over the cells of the last map, and so fall with their number
 /// ([`CamMethod::falls_with_cells`](super::CamMethod::falls_with_cells)), are multiplied by it, relative to the first
@@ -223,7 +225,8 @@ mod tests {
         }
     }
 
-    /// A "network" of stride 8 that gives the mean of each 8 × 8 square of an image whose pixel (y, x) is `image(y, x)`.
+    /// A "network" of stride 8 that gives the mean of each 8 × 8 square of an image whose pixel (y, x) is `image(y,
+    /// x)`.
     fn squares(
         image: impl Fn(f64, f64) -> f32,
         [height, width]: [usize; 2],
@@ -267,7 +270,8 @@ mod tests {
         );
     }
 
-    /// The same network sees the same at every scale: a class weight of 1, and with Grad-CAM divided by the number of cells.
+    /// The same network sees the same at every scale: a class weight of 1, and with Grad-CAM divided by the number of
+    /// cells.
     #[test]
     fn scales_weigh_alike_whatever_the_method() {
         let of = |method: CamMethod, scales: &[f64]| {

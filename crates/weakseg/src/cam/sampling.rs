@@ -11,8 +11,8 @@ pub enum Sampling {
     /// to cells, exactly where s divides the width.
     #[default]
     Pooled,
-    /// Cell i looks at pixel s·i + o (padded strided convolutions, as ResNet): mirroring shifts by W − 1 − s·(w − 1) − 2·o
-    /// pixels, w being the number of cells.
+    /// Cell i looks at pixel s·i + o (padded strided convolutions, as ResNet): mirroring shifts by W − 1 − s·(w − 1) −
+    /// 2·o pixels, w being the number of cells.
     Strided {
         /// The stride s in pixels.
         stride: usize,
@@ -22,8 +22,8 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// That of a layer of a classifier with so many `stages`, by its name; of a name that no stage of the trunk has, as `extra` or none at
-    /// all, the last stage's.
+    /// That of a layer of a classifier with so many `stages`, by its name; of a name that no stage of the trunk has, as
+    /// `extra` or none at all, the last stage's.
     pub fn of(arch: ClassifierArch, stages: usize, layer: Option<&str>) -> Self {
         let backbone = arch.backbone();
         // SE-ResNeXt's pool has no padding: its windows begin where they look, and its cells lie two pixels on.
@@ -58,7 +58,8 @@ pub fn unmirror(maps: Tensor<4>, image_width: usize, sampling: Sampling) -> Tens
     let Sampling::Strided { stride, offset } = sampling else {
         return back;
     };
-    // Cell i of the mirror looked at pixel W − 1 − s·(w − 1 − i) − o = s·i + o + shift: shift/s of a cell too far right.
+    // Cell i of the mirror looked at pixel W − 1 − s·(w − 1 − i) − o = s·i + o + shift: shift/s of a cell too far
+    // right.
     let shift = image_width
         .saturating_sub(1)
         .saturating_sub(stride * (width - 1) + 2 * offset);

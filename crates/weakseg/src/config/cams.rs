@@ -12,9 +12,10 @@ use crate::cam::{CamMethod, Normalise, Threshold};
 pub struct CamStep {
     /// Activation map.
     pub method: CamMethod,
-    /// Layer whose activations are weighted: `block1` to `block5` of VGG16, `stem`, `layer1` to `layer4` of the others, and
-    /// `extra` where the head has extra convolutions. The last where nothing is said: it is the method's, and its maps come
-    /// without a backward pass. An earlier one has finer cells and sees less around each, at one backward pass a class and image.
+    /// Layer whose activations are weighted: `block1` to `block5` of VGG16, `stem`, `layer1` to `layer4` of the others,
+    /// and `extra` where the head has extra convolutions. The last where nothing is said: it is the method's, and its
+    /// maps come without a backward pass. An earlier one has finer cells and sees less around each, at one backward
+    /// pass a class and image.
     pub layer: Option<String>,
     /// Scales of the input that are summed.
     pub scales: Vec<f64>,
@@ -24,8 +25,8 @@ pub struct CamStep {
     pub normalise: Normalise,
     /// Probability above which a class counts as predicted.
     pub gate: f64,
-    /// Where a map ends when it is scored as a mask: the constant background of the exclusive kind, the threshold of findings. A
-    /// number, or `"otsu"` for Otsu's threshold of each map, which needs none.
+    /// Where a map ends when it is scored as a mask: the constant background of the exclusive kind, the threshold of
+    /// findings. A number, or `"otsu"` for Otsu's threshold of each map, which needs none.
     pub threshold: Threshold,
 }
 

@@ -5,8 +5,8 @@ use super::ranges::{scale, share};
 use crate::networks::ModelCard;
 
 impl ModelCard {
-    /// Whether images can be brought to its size and masks be made by its rules; its network is built by others. In words that
-    /// name the field, the value and the range where they cannot.
+    /// Whether images can be brought to its size and masks be made by its rules; its network is built by others. In
+    /// words that name the field, the value and the range where they cannot.
     pub(crate) fn check(&self) -> Result<(), String> {
         let image = ImageConfig {
             size: self.size,

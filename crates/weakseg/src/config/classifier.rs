@@ -23,23 +23,24 @@ pub struct ClassifierStep {
     pub stages: usize,
     /// Factor on every channel count; 1 is the published network.
     pub width: f64,
-    /// What the trunk starts from: `"auto"`, the pretrained weights of the trunk, but none for phantoms and where `width`
-    /// is not 1; `"none"`, noise; a name of `weakseg weights list`; or a file with torchvision's names, safetensors or
-    /// PyTorch's, relative to the configuration file.
+    /// What the trunk starts from: `"auto"`, the pretrained weights of the trunk, but none for phantoms and where
+    /// `width` is not 1; `"none"`, noise; a name of `weakseg weights list`; or a file with torchvision's names,
+    /// safetensors or PyTorch's, relative to the configuration file.
     #[schemars(with = "String")]
     pub weights: WeightsChoice,
     /// Order of the colours that the weights of a file were trained on.
     pub weights_channels: ChannelOrder,
     /// Blocks at the start of the trunk that stay as loaded.
     pub frozen_blocks: usize,
-    /// Batch norm keeps the running statistics it is loaded with, as in IRNet's CAM network. For pretrained weights only.
+    /// Batch norm keeps the running statistics it is loaded with, as in IRNet's CAM network. For pretrained weights
+    /// only.
     pub fixed_statistics: bool,
     /// DropBlock; probability 0 switches it off.
     pub dropblock: DropBlockStep,
     /// What is minimised.
     pub loss: ClassifierLoss,
-    /// Weight of positive labels in `bce` and `soft-margin`; 1 where nothing is said. Above 1 the classifier calls more images positive,
-    /// so `cams.gate` and `segmenter.gate` let more through.
+    /// Weight of positive labels in `bce` and `soft-margin`; 1 where nothing is said. Above 1 the classifier calls more
+    /// images positive, so `cams.gate` and `segmenter.gate` let more through.
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pos_weight: Option<LabelWeight>,
@@ -100,7 +101,8 @@ impl ClassifierStep {
     }
 }
 
-/// Weight of positive labels: `"from-labels"`, a number above 0 for all classes, or a list of one a class (reference §1.3).
+/// Weight of positive labels: `"from-labels"`, a number above 0 for all classes, or a list of one a class (reference
+/// §1.3).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -135,8 +137,8 @@ pub struct DropBlockStep {
     pub form: DropBlockForm,
     /// Before the head, or where the reference code has it.
     pub place: DropBlockPlace,
-    /// Epochs over which the probability rises in equal steps, from 0 in the first to `probability` in the last of them; 0 or 1
-    /// for the whole probability from the first epoch on.
+    /// Epochs over which the probability rises in equal steps, from 0 in the first to `probability` in the last of
+    /// them; 0 or 1 for the whole probability from the first epoch on.
     pub ramp_epochs: usize,
 }
 
@@ -154,10 +156,11 @@ impl Default for DropBlockStep {
 }
 
 impl DropBlockStep {
-    /// The probability of an epoch, counted from 0: the values of `linspace(0, probability, ramp_epochs)`, then the last of them.
+    /// The probability of an epoch, counted from 0: the values of `linspace(0, probability, ramp_epochs)`, then the
+    /// last of them.
     ///
-    /// Departs from the reference, which takes a step every forward pass, those of validation too (reference §1.2): because its
-    /// ramp is over after ten batches, before the head has learned anything.
+    /// Departs from the reference, which takes a step every forward pass, those of validation too (reference §1.2):
+    /// because its ramp is over after ten batches, before the head has learned anything.
     pub fn probability_at(&self, epoch: usize) -> f64 {
         match self.ramp_epochs.saturating_sub(1) {
             0 => self.probability,

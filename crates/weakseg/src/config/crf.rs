@@ -18,8 +18,8 @@ pub struct Crf {
     pub iterations: usize,
     /// Standard deviation in pixels and weight of the Gaussian term.
     pub gaussian: [f32; 2],
-    /// Standard deviation in pixels, in levels of colour, and weight of the bilateral term. A grey image counts as three equal channels,
-    /// as in the reference code.
+    /// Standard deviation in pixels, in levels of colour, and weight of the bilateral term. A grey image counts as
+    /// three equal channels, as in the reference code.
     pub bilateral: [f32; 3],
 }
 
@@ -34,12 +34,12 @@ impl Default for Crf {
 }
 
 impl Crf {
-    /// The CRF of `labels` labels on a grid of height × width, over an image of that size, 1 or 3 × H × W in 0..=255. Lengths are
-    /// divided by `scale`, the factor by which the image was made smaller.
+    /// The CRF of `labels` labels on a grid of height × width, over an image of that size, 1 or 3 × H × W in 0..=255.
+    /// Lengths are divided by `scale`, the factor by which the image was made smaller.
     ///
-    /// Departs from the reference code, which hands a grey image over as three equal channels: because colours are then √3 times as far
-    /// apart, and one channel with a deviation √3 times as small has the same kernel, on a lattice of three dimensions instead of
-    /// five.
+    /// Departs from the reference code, which hands a grey image over as three equal channels: because colours are then
+    /// √3 times as far apart, and one channel with a deviation √3 times as small has the same kernel, on a lattice of
+    /// three dimensions instead of five.
     ///
     /// # Errors
     /// If the image has another size or a number is out of range.

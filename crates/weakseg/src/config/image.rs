@@ -43,7 +43,8 @@ pub enum NormalisationName {
     Imagenet,
     /// Caffe's: 0..=255 minus 123.68/116.779/103.939, not divided. For the original VGG16 weights.
     Caffe,
-    /// Mean .490, standard deviation .230 of values in 0..=1: the reference's for chest X-rays, which none of its runs uses.
+    /// Mean .490, standard deviation .230 of values in 0..=1: the reference's for chest X-rays, which none of its runs
+    /// uses.
     Pneumothorax,
     /// 0..=255 divided by 255.
     Float,

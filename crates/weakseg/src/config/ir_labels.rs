@@ -22,8 +22,8 @@ pub struct IrLabelStep {
     pub iterations: usize,
     /// Standard deviation in pixels and weight of the Gaussian term.
     pub gaussian: [f32; 2],
-    /// Standard deviation in pixels, in levels of colour, and weight of the bilateral term. A grey image counts as three equal channels,
-    /// as in the reference code.
+    /// Standard deviation in pixels, in levels of colour, and weight of the bilateral term. A grey image counts as
+    /// three equal channels, as in the reference code.
     pub bilateral: [f32; 3],
 }
 

@@ -13,8 +13,8 @@ use crate::optim::OptimConfig;
 pub struct IrnStep {
     /// Search radius of the pairs, in cells of the stride-4 grid.
     pub radius: usize,
-    /// How training runs; `head_lr_factor` multiplies the displacement head (reference: 10), which `groups` call `head`, and
-    /// the boundary head is their `trunk`: the trunk of the network does not learn here.
+    /// How training runs; `head_lr_factor` multiplies the displacement head (reference: 10), which `groups` call
+    /// `head`, and the boundary head is their `trunk`: the trunk of the network does not learn here.
     pub training: Training,
 }
 

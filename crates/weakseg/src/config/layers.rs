@@ -10,7 +10,8 @@ use super::keys::check_keys;
 use super::presets::preset;
 use super::{Config, ConfigError};
 
-/// Reads `path` over the defaults and `preset_name`, then applies each of `sets` (`a.b=VALUE`, VALUE in TOML, a bare word is a string).
+/// Reads `path` over the defaults and `preset_name`, then applies each of `sets` (`a.b=VALUE`, VALUE in TOML, a bare
+/// word is a string).
 ///
 /// # Errors
 /// See [`ConfigError`]; every error names the layer it comes from.
@@ -107,8 +108,8 @@ fn blamed(message: &str, sets: &[String]) -> Option<String> {
     Some(format!("--set {text}"))
 }
 
-/// Adds the key to a parser's message that ends in `data`, which serde does not name because the keys depend on the kind. The
-/// key at fault is the one without which the message changes.
+/// Adds the key to a parser's message that ends in `data`, which serde does not name because the keys depend on the
+/// kind. The key at fault is the one without which the message changes.
 fn within_data(data: &Value, message: String) -> String {
     let (Some(words), Some(table)) = (message.strip_suffix("in `data`"), data.as_table()) else {
         return message;
@@ -149,7 +150,8 @@ pub fn schema() -> Json {
     serde_json::to_value(schemars::schema_for!(Config)).expect("a schema is JSON")
 }
 
-/// The configuration as TOML with every value spelled out. Keys without one, which TOML cannot write, are named at its end.
+/// The configuration as TOML with every value spelled out. Keys without one, which TOML cannot write, are named at its
+/// end.
 pub fn to_toml(config: &Config) -> String {
     let mut text =
         toml::to_string_pretty(config).expect("a configuration has only TOML's kinds of value");
@@ -187,8 +189,8 @@ fn defaults() -> Table {
     table
 }
 
-/// `over` wins, key by key, with exceptions in which it replaces a whole table: `data` and `optimizer` of another kind, whose
-/// keys or learning rates belong to that kind, and `augment` given as a scope or as steps.
+/// `over` wins, key by key, with exceptions in which it replaces a whole table: `data` and `optimizer` of another kind,
+/// whose keys or learning rates belong to that kind, and `augment` given as a scope or as steps.
 fn merge(under: &mut Table, over: Table) {
     merge_unless(under, over, &|key, under, over| match key {
         "data" | "optimizer" => over.contains_key("kind") && under.get("kind") != over.get("kind"),

@@ -11,15 +11,17 @@ use super::ranges::at_most;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
-    /// Threads that read, decode and change images, beside those that the program computes with; 0 for as many as those, so that
-    /// there are twice as many in all.
+    /// Threads that read, decode and change images, beside those that the program computes with; 0 for as many as
+    /// those, so that there are twice as many in all.
     pub workers: usize,
     /// Batches that are made before they are asked for, at least 1.
     pub ahead: usize,
-    /// Decoded images at the network's size that are kept in memory, in MiB; what does not fit is decoded again when it is asked for.
+    /// Decoded images at the network's size that are kept in memory, in MiB; what does not fit is decoded again when it
+    /// is asked for.
     pub memory: usize,
-    /// Folder for decoded images at the network's size, kept from run to run, relative to the configuration file; none where
-    /// nothing is said. An image whose file has changed is decoded again, and all are by another version of the program.
+    /// Folder for decoded images at the network's size, kept from run to run, relative to the configuration file; none
+    /// where nothing is said. An image whose file has changed is decoded again, and all are by another version of the
+    /// program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<PathBuf>,
 }

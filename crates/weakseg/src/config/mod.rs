@@ -61,8 +61,8 @@ pub struct Config {
     /// Arithmetic of the convolutions on the CPU.
     #[serde(default)]
     pub precision: Precision,
-    /// Whether a training step keeps less from its forward pass and does cheap operations again in the backward pass. No result depends on
-    /// it, so that it may change while a run is under way.
+    /// Whether a training step keeps less from its forward pass and does cheap operations again in the backward pass.
+    /// No result depends on it, so that it may change while a run is under way.
     #[serde(default)]
     pub gradient_checkpointing: bool,
     /// Where the images and their image-level labels are.

@@ -8,7 +8,8 @@ use super::ranges::{at_most, positive, radius, share};
 use crate::instance::InstanceRule;
 use crate::instance::coco::MaskForm;
 
-/// Most steps of a walk, and of a way along displacements: forty times the published number and more, and still an end to it.
+/// Most steps of a walk, and of a way along displacements: forty times the published number and more, and still an end
+/// to it.
 pub const MOST_STEPS: usize = 10_000;
 
 /// `make-pseudo-labels` (reference §5).
@@ -31,8 +32,8 @@ pub struct PseudoLabelStep {
     pub min_area: f32,
     /// Regions whose mean score is below this are removed, 0 to 1.
     pub min_confidence: f32,
-    /// Tell the objects of a class apart and write them as COCO annotations too; not done where nothing is said. The empty
-    /// table will do.
+    /// Tell the objects of a class apart and write them as COCO annotations too; not done where nothing is said. The
+    /// empty table will do.
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<InstanceStep>,
@@ -73,15 +74,15 @@ impl PseudoLabelStep {
     }
 }
 
-/// Instances of the pseudo-labels (reference §5.6): IRNet's displacements gather cells around centres, and the class maps
-/// walk from each gathering alone, as far as the pseudo-labels' do and over the same boundaries.
+/// Instances of the pseudo-labels (reference §5.6): IRNet's displacements gather cells around centres, and the class
+/// maps walk from each gathering alone, as far as the pseudo-labels' do and over the same boundaries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InstanceStep {
     /// Greatest number of steps along the displacement field, at most 10000.
     pub centroid_steps: usize,
-    /// Displacements shorter than this mark centres, in cells of the stride-4 grid. The published one suits images of 512
-    /// pixels; smaller images need a smaller one.
+    /// Displacements shorter than this mark centres, in cells of the stride-4 grid. The published one suits images of
+    /// 512 pixels; smaller images need a smaller one.
     pub weak_displacement: f32,
     /// Value of the background after division by the maximum.
     pub threshold: f32,

@@ -22,12 +22,14 @@ pub struct SegmenterStep {
     pub attention: bool,
     /// Separable convolutions in the head of DeepLabv3+.
     pub separable: bool,
-    /// Factors on the image's size whose greatest logits are taken, in training and use; `[1.0]` is the network as published.
+    /// Factors on the image's size whose greatest logits are taken, in training and use; `[1.0]` is the network as
+    /// published.
     pub scales: Vec<f64>,
     /// What the encoder starts from.
     pub encoder: EncoderStart,
-    /// The file of `encoder = "weights"`, written as `classifier.weights` is: `"auto"`, the pretrained weights of the encoder's
-    /// own trunk, a name or a file. By default those that the classifier started from. Not read with another `encoder`.
+    /// The file of `encoder = "weights"`, written as `classifier.weights` is: `"auto"`, the pretrained weights of the
+    /// encoder's own trunk, a name or a file. By default those that the classifier started from. Not read with another
+    /// `encoder`.
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -38,24 +40,26 @@ pub struct SegmenterStep {
     pub weights_channels: ChannelOrder,
     /// Losses whose weighted sum is minimised, at least one. With several, the log shows each one's share of the sum.
     pub losses: Vec<SegmentationLoss>,
-    /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest. Where these are the
-    /// only losses, it is taken back from the finished network's logits, so that `threshold` is a probability without it.
+    /// Weight of positive pixels in binary cross-entropies: of findings, or in `bce` of classes against the rest. Where
+    /// these are the only losses, it is taken back from the finished network's logits, so that `threshold` is a
+    /// probability without it.
     pub pos_weight: PosWeight,
     /// Probability above which a pixel belongs to a finding.
     pub threshold: f64,
-    /// Triplet rule: a finding that is nowhere sure gets an empty mask; not asked where nothing is said. For findings alone. The
-    /// empty table will do.
+    /// Triplet rule: a finding that is nowhere sure gets an empty mask; not asked where nothing is said. For findings
+    /// alone. The empty table will do.
     // Left out where there is none: runs that were made before there was such a key stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub triplet: Option<Triplet>,
     /// Predicted regions smaller than this share of the image are removed. For findings alone.
     pub min_area: f64,
-    /// Classifier probability that a class must exceed to be in the mask of an image; 0 asks the segmentation network alone.
+    /// Classifier probability that a class must exceed to be in the mask of an image; 0 asks the segmentation network
+    /// alone.
     pub gate: f64,
     /// Average over the mirrored image when predicting.
     pub flip: bool,
-    /// Dense CRF over the probabilities when predicting, on the network's grid; none where nothing is said, and the empty table will do.
-    /// Lengths are pixels of the network's input.
+    /// Dense CRF over the probabilities when predicting, on the network's grid; none where nothing is said, and the
+    /// empty table will do. Lengths are pixels of the network's input.
     // Left out where there is none, as `triplet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crf: Option<Crf>,
@@ -146,6 +150,7 @@ pub enum PosWeight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PosWeightRule {
-    /// Square root of negative over positive pixels, per finding or class: the full ratio trades too many false alarms for overlap.
+    /// Square root of negative over positive pixels, per finding or class: the full ratio trades too many false alarms
+    /// for overlap.
     FromPixels,
 }

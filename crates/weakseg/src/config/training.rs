@@ -38,29 +38,30 @@ pub enum SamplerKind {
 pub struct Training {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Images a batch. What is left of an epoch below a whole batch is not learned from in it; a run whose epoch draws fewer cases
-    /// than that is refused.
+    /// Images a batch. What is left of an epoch below a whole batch is not learned from in it; a run whose epoch draws
+    /// fewer cases than that is refused.
     pub batch: usize,
     /// Batches an optimizer step: it is taken on the mean of their gradients. The last step of an epoch may have fewer.
     pub accumulate: usize,
     /// Optimizer and its base learning rate.
     pub optimizer: OptimConfig,
-    /// Factor on the learning rate of the part that starts from noise (extra convolutions, heads, decoder). Not read where
-    /// `groups` are given.
+    /// Factor on the learning rate of the part that starts from noise (extra convolutions, heads, decoder). Not read
+    /// where `groups` are given.
     pub head_lr_factor: f64,
-    /// Parts with learning rates of their own, in place of `head_lr_factor`. A parameter belongs to the first group that
-    /// holds it; what none holds has `optimizer.lr`.
+    /// Parts with learning rates of their own, in place of `head_lr_factor`. A parameter belongs to the first group
+    /// that holds it; what none holds has `optimizer.lr`.
     pub groups: Vec<GroupConfig>,
     /// How the learning rate falls.
     pub schedule: ScheduleConfig,
-    /// Greatest L2 norm of the gradient of all parameters together; a greater one is scaled down to it. None where nothing
-    /// is said.
+    /// Greatest L2 norm of the gradient of all parameters together; a greater one is scaled down to it. None where
+    /// nothing is said.
     pub clip: Option<f64>,
-    /// Decay of a moving average of the weights, such as 0.999; it is what is validated and kept as the step's network. None
-    /// where nothing is said.
+    /// Decay of a moving average of the weights, such as 0.999; it is what is validated and kept as the step's network.
+    /// None where nothing is said.
     pub ema: Option<f64>,
-    /// Figure of the validation split by which epochs are compared: `loss`, for the classifier also `auroc` and `f1`, for the segmentation
-    /// network `dice` and `miou` against pseudo-labels. A step without such figures compares by its training loss.
+    /// Figure of the validation split by which epochs are compared: `loss`, for the classifier also `auroc` and `f1`,
+    /// for the segmentation network `dice` and `miou` against pseudo-labels. A step without such figures compares by
+    /// its training loss.
     pub monitor: Monitor,
     /// The step's network is that of the `last` epoch or of the `best` by `monitor`.
     pub select: Select,
@@ -73,8 +74,8 @@ pub struct Training {
     pub sampler: SamplerKind,
     /// Random changes to each training image: a `scope` by name, a list of `steps`, or the keys after them.
     pub augment: Augment,
-    /// Whether images are changed at their own size and brought to the network's afterwards, as the reference does. They are then
-    /// kept and changed at their own size, which takes the memory and the time of as many pixels.
+    /// Whether images are changed at their own size and brought to the network's afterwards, as the reference does.
+    /// They are then kept and changed at their own size, which takes the memory and the time of as many pixels.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub augment_first: bool,
 }

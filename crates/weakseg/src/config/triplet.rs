@@ -7,8 +7,8 @@ use weakseg_data::DataConfig;
 use super::Config;
 use super::ranges::share;
 
-/// The triplet rule of the winners of SIIM-ACR Pneumothorax: where enough of an image lies above a high threshold, the mask is
-/// what lies above a low one, `segmenter.threshold`; elsewhere it is empty, and the image counts as healthy.
+/// The triplet rule of the winners of SIIM-ACR Pneumothorax: where enough of an image lies above a high threshold, the
+/// mask is what lies above a low one, `segmenter.threshold`; elsewhere it is empty, and the image counts as healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Triplet {

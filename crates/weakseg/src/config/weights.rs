@@ -26,7 +26,8 @@ impl Config {
         };
     }
 
-    /// Whether the input that the configuration makes is the one that the weights expect. Of a file only its owner knows.
+    /// Whether the input that the configuration makes is the one that the weights expect. Of a file only its owner
+    /// knows.
     pub(super) fn check_weights(&self) -> Result<(), String> {
         self.check_encoder_weights()?;
         let encoder =

@@ -7,9 +7,9 @@ use super::{InstanceError, check_field};
 
 /// The cell `[row, column]` at which each cell's way along the displacement field ends, H × W.
 ///
-/// `field` is 2 × H × W, displacements down and to the right in cells. The way begins at the cell itself; each of at most
-/// `steps` steps (IRNet: 300) adds the displacement at the place reached, bilinear between cells, and stays on the grid.
-/// The end is rounded to the nearest cell (reference §5.6, 1).
+/// `field` is 2 × H × W, displacements down and to the right in cells. The way begins at the cell itself; each of at
+/// most `steps` steps (IRNet: 300) adds the displacement at the place reached, bilinear between cells, and stays on the
+/// grid. The end is rounded to the nearest cell (reference §5.6, 1).
 ///
 /// Departs from IRNet in effort alone: because a way that a step does not move at all will never move again, it ends
 /// there. Places are kept in f64, so that "not at all" means the displacement is lost beside the place.

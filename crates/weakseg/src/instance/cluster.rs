@@ -18,11 +18,11 @@ pub struct Clusters {
 /// Clusters of the cells of a displacement field (2 × H × W, in cells).
 ///
 /// Where displacements are shorter than `weak` cells (IRNet: 2.5) lie centres: each 4-connected region of such cells is
-/// one. The cells whose ways end in it ([`centroids`], at most `steps` steps) are its cluster; centres where no way ends
-/// have none. Clusters are numbered in the order in which rows meet their centres (reference §5.6, 2).
+/// one. The cells whose ways end in it ([`centroids`], at most `steps` steps) are its cluster; centres where no way
+/// ends have none. Clusters are numbered in the order in which rows meet their centres (reference §5.6, 2).
 ///
-/// Departs from IRNet's code, where all cells whose ways end outside every centre are one more cluster: because they have
-/// no centre in common, and that cluster was found as an object, the background as a rule.
+/// Departs from IRNet's code, where all cells whose ways end outside every centre are one more cluster: because they
+/// have no centre in common, and that cluster was found as an object, the background as a rule.
 ///
 /// # Errors
 /// Those of [`centroids`]; [`InstanceError::Option`] if `weak` is not above 0.

@@ -5,8 +5,8 @@ use weakseg_data::components::{Connectivity, label};
 
 use super::{Instance, Region};
 
-/// The connected regions of the pixels that are 1 in a class's mask, by sides and corners, in the order in which rows meet them. A
-/// region's score is the mean of `probabilities` (of the mask's size) over its pixels.
+/// The connected regions of the pixels that are 1 in a class's mask, by sides and corners, in the order in which rows
+/// meet them. A region's score is the mean of `probabilities` (of the mask's size) over its pixels.
 pub fn connected(class: usize, mask: &Plane<u8>, probabilities: &Plane<f32>) -> Vec<Instance> {
     let present = mask.map(|&value| u8::from(value == 1));
     let (labels, components) = label(&present, Connectivity::Eight);

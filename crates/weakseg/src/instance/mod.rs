@@ -1,11 +1,11 @@
 //! Instances, IRNet's own task (Ahn, Cho and Kwak 2019, §4; reference §5.6): which pixels belong to one and the same
 //! object.
 //!
-//! IRNet's displacement field says for each cell where the centre of its object lies. [`centroid`] follows it to the end,
-//! [`cluster`] gathers the cells that end at one place, and [`detect()`] lets each class map walk from each cluster and cuts
-//! the result into instances. Where there are no displacements, each [`connected()`] region is one. [`coco`] writes them for others to
-//! read, their masks as run lengths or as [`polygon`]s.
-//! How good they are, `metrics::average_precision` says.
+//! IRNet's displacement field says for each cell where the centre of its object lies. [`centroid`] follows it to the
+//! end, [`cluster`] gathers the cells that end at one place, and [`detect()`] lets each class map walk from each
+//! cluster and cuts the result into instances. Where there are no displacements, each [`connected()`] region is one.
+//! [`coco`] writes them for others to read, their masks as run lengths or as [`polygon`]s. How good they are,
+//! `metrics::average_precision` says.
 
 pub mod centroid;
 pub mod cluster;
@@ -27,9 +27,9 @@ use weakseg_kernels::walk::WalkError;
 pub struct Instance {
     /// Index of its class.
     pub class: usize,
-    /// The greatest value of its walked map, above 0 and at most 1. It ranks the instances of one image: maps are divided by
-    /// their greatest value, so the best instance of every image (of every finding in it) has 1, and scores of two images
-    /// cannot be compared. Of a [`connected()`] region it is the mean probability of its pixels.
+    /// The greatest value of its walked map, above 0 and at most 1. It ranks the instances of one image: maps are
+    /// divided by their greatest value, so the best instance of every image (of every finding in it) has 1, and scores
+    /// of two images cannot be compared. Of a [`connected()`] region it is the mean probability of its pixels.
     pub score: f32,
     /// Its pixels.
     pub region: Region,

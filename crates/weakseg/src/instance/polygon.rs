@@ -9,11 +9,12 @@ pub type Polygon = Vec<[usize; 2]>;
 
 /// The polygons that together cover exactly the pixels of a mask that are not 0.
 ///
-/// Each 4-connected part is a polygon without tolerance, which may touch itself at corners. A part with holes is cut along
-/// rows into parts without: COCO's polygons know no holes, and whoever fills one by its outline alone fills the holes too.
+/// Each 4-connected part is a polygon without tolerance, which may touch itself at corners. A part with holes is cut
+/// along rows into parts without: COCO's polygons know no holes, and whoever fills one by its outline alone fills the
+/// holes too.
 ///
-/// Departs from IRNet's code, which traces contours halfway between pixel centres: because these give back other pixels,
-/// and holes filled.
+/// Departs from IRNet's code, which traces contours halfway between pixel centres: because these give back other
+/// pixels, and holes filled.
 pub fn polygons(mask: &Plane<u8>) -> Vec<Polygon> {
     let mut found = Vec::new();
     // Parts still to outline, with the row and column of their first pixel.

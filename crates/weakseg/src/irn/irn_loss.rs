@@ -22,7 +22,8 @@ pub struct IrnLoss {
     pub positive_foreground: Tensor<1>,
     /// Mean of −log (1 − affinity) over pairs of two classes.
     pub negative: Tensor<1>,
-    /// Mean of |D(source) − D(destination) − (dy, dx)| over pairs of one class: pixels of an object point to one centre.
+    /// Mean of |D(source) − D(destination) − (dy, dx)| over pairs of one class: pixels of an object point to one
+    /// centre.
     pub displacement_foreground: Tensor<1>,
     /// Mean of |D(source) − D(destination)| over background pairs: the background moves as one.
     pub displacement_background: Tensor<1>,
@@ -31,8 +32,8 @@ pub struct IrnLoss {
 /// The loss of a batch.
 ///
 /// `edge` is `[B, 1, h, w]`, *logits* of a class boundary; `displacement` is `[B, 2, h, w]`, (dy, dx) in cells; `pairs`
-/// are the labels of the same grid. Every mean is over the pairs of the whole batch, with 1e-5 beside their number, so a
-/// kind of pair that does not occur costs 0.
+/// are the labels of the same grid. Every mean is over the pairs of the whole batch, with 1e-5 beside their number, so
+/// a kind of pair that does not occur costs 0.
 ///
 /// # Panics
 /// If `pairs` was made for another grid.
@@ -110,8 +111,8 @@ mod tests {
             tensor(&field, [1, 2, 2, 3]),
             &pairs,
         );
-        // Affinities are one minus the greatest edge of a path; a diagonal of radius 2 has all four cells of its square.
-        // right: cells .1 .3 -> .7; below: .1 .2 -> .8; below right: .1 .3 .2 .6 -> .4
+        // Affinities are one minus the greatest edge of a path; a diagonal of radius 2 has all four cells of its
+        // square. right: cells .1 .3 -> .7; below: .1 .2 -> .8; below right: .1 .3 .2 .6 -> .4
         let eps = 1e-5f32;
         let foreground = (-(0.7 + eps).ln() - (0.8 + eps).ln()) / (2.0 + eps);
         let negative = -(1.0 + eps - 0.4f32).ln() / (1.0 + eps);

@@ -49,8 +49,8 @@ pub fn mask(
     cut(classes, keys, &maps, rule)
 }
 
-/// Divides maps by their maximum: by that of all of them for exclusive classes, each by its own for findings. Maps without
-/// a positive value stay as they are.
+/// Divides maps by their maximum: by that of all of them for exclusive classes, each by its own for findings. Maps
+/// without a positive value stay as they are.
 pub fn scaled(space: LabelSpace, mut maps: Stack<f32>) -> Stack<f32> {
     let plane = maps.height() * maps.width();
     let together = match space {
@@ -179,7 +179,8 @@ mod tests {
             threshold: Threshold::OTSU,
             ..RULE
         };
-        // Divided by 10 and 4: 0, .04, .9, 1 and .5, .5, .52, 1. Each is cut between its heaps, where .25 takes all of the second.
+        // Divided by 10 and 4: 0, .04, .9, 1 and .5, .5, .52, 1. Each is cut between its heaps, where .25 takes all of
+        // the second.
         let maps = Stack::new(2, 1, 4, vec![0.0, 0.4, 9.0, 10.0, 2.0, 2.0, 2.08, 4.0]).unwrap();
         let findings = mask(
             &classes(LabelSpace::Findings),

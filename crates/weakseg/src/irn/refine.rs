@@ -13,9 +13,9 @@ use crate::config::Crf;
 ///
 /// Exclusive classes compete with each other and the background, findings each with the background alone.
 ///
-/// Source: the dense CRF that AffinityNet (Ahn and Kwak 2018, §4) puts after its random walk. Departs from IRNet, which cuts
-/// the walked maps as they are: because on small images the walk's grid of stride 4 leaves borders that the image knows
-/// better.
+/// Source: the dense CRF that AffinityNet (Ahn and Kwak 2018, §4) puts after its random walk. Departs from IRNet, which
+/// cuts the walked maps as they are: because on small images the walk's grid of stride 4 leaves borders that the image
+/// knows better.
 ///
 /// # Errors
 /// If sizes do not agree or the CRF refuses its parameters.

@@ -2,9 +2,9 @@
 
 use weakseg_data::Plane;
 
-/// Keeps the ridges of a boundary map: the cells at least as high as both horizontal neighbours, or at least as high as both
-/// vertical ones (non-maximum suppression, as Canny 1986, §VII, along the two axes). All others become 0. A boundary of the very
-/// same height all along its course stays as wide as it is.
+/// Keeps the ridges of a boundary map: the cells at least as high as both horizontal neighbours, or at least as high as
+/// both vertical ones (non-maximum suppression, as Canny 1986, §VII, along the two axes). All others become 0. A
+/// boundary of the very same height all along its course stays as wide as it is.
 ///
 /// Departs from IRNet, which walks along its boundary map as it is: because on the grid of a small image the learned
 /// boundaries are several cells wide, a good part of a small object, and no score reaches a cell of a boundary.

@@ -6,12 +6,12 @@ use burn::tensor::activation::log_sigmoid;
 use super::ClassReduction;
 use super::total::total;
 
-/// Binary cross-entropy of pixels, one independent decision an output: the mean over all counted pixels of all outputs, or
-/// the sum over the outputs of the mean over each one's counted pixels.
+/// Binary cross-entropy of pixels, one independent decision an output: the mean over all counted pixels of all outputs,
+/// or the sum over the outputs of the mean over each one's counted pixels.
 ///
-/// `logits` is `[B, C, H, W]`; `targets` likewise holds 0, 1 or 255 (void). Outputs are findings, or exclusive classes each
-/// against the rest ([`PixelTargets::planes`](super::PixelTargets::planes)). `pos_weight`, one number an output, multiplies
-/// the loss of positive pixels; the mean still divides by the number of counted pixels, as PyTorch's
+/// `logits` is `[B, C, H, W]`; `targets` likewise holds 0, 1 or 255 (void). Outputs are findings, or exclusive classes
+/// each against the rest ([`PixelTargets::planes`](super::PixelTargets::planes)). `pos_weight`, one number an output,
+/// multiplies the loss of positive pixels; the mean still divides by the number of counted pixels, as PyTorch's
 /// `binary_cross_entropy_with_logits` does. Returns `[1]`.
 ///
 /// # Panics

@@ -62,8 +62,9 @@ impl ImageLoss {
         bce_with_logits(logits, targets, self.pos_weight.as_deref(), over_classes)
     }
 
-    /// The loss of the best answer that is the same for every image, where of each label a share of the images has it, one of
-    /// `shares` in 0..=1. None of integral attention, where it depends on how the labels are spread over the batches.
+    /// The loss of the best answer that is the same for every image, where of each label a share of the images has it,
+    /// one of `shares` in 0..=1. None of integral attention, where it depends on how the labels are spread over the
+    /// batches.
     pub fn of_best_constant(&self, shares: &[f64]) -> Option<f64> {
         let weight = |class: usize| {
             self.pos_weight
@@ -89,8 +90,8 @@ fn entropy(share: f64) -> f64 {
     term(share) + term(1.0 - share)
 }
 
-/// A loss of the segmentation network, told apart by `kind`, and its factor in the sum, `weight`. Void pixels (255) do not
-/// count, except in `crf-constrained`, which reads no labels.
+/// A loss of the segmentation network, told apart by `kind`, and its factor in the sum, `weight`. Void pixels (255) do
+/// not count, except in `crf-constrained`, which reads no labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SegmentationLoss {
@@ -233,8 +234,8 @@ pub struct CrfConstraint {
     pub iterations: usize,
     /// Standard deviation in pixels and weight of the Gaussian term.
     pub gaussian: [f32; 2],
-    /// Standard deviation in pixels, in levels of colour, and weight of the bilateral term. A grey image counts as three equal channels,
-    /// as in the reference code.
+    /// Standard deviation in pixels, in levels of colour, and weight of the bilateral term. A grey image counts as
+    /// three equal channels, as in the reference code.
     pub bilateral: [f32; 3],
 }
 

@@ -22,17 +22,17 @@ pub struct CrfLossError {
     pub source: CrfError,
 }
 
-/// CRF-constrained loss (reference §6.6): the mean over pixels of KL(Q ‖ p), where p are the network's probabilities on a
-/// grid coarser by `scale_factor` and Q what a dense CRF makes of p and the image on that grid. This is the
-/// constrain-to-boundary loss of SEC (Kolesnikov and Lampert 2016, "Seed, Expand and Constrain", §3.4). Q is a target: the
-/// gradient goes through p alone.
+/// CRF-constrained loss (reference §6.6): the mean over pixels of KL(Q ‖ p), where p are the network's probabilities on
+/// a grid coarser by `scale_factor` and Q what a dense CRF makes of p and the image on that grid. This is the
+/// constrain-to-boundary loss of SEC (Kolesnikov and Lampert 2016, "Seed, Expand and Constrain", §3.4). Q is a target:
+/// the gradient goes through p alone.
 ///
 /// A finding is a CRF of two labels of its own. Labels of pixels are not read, so void pixels count like others: to say
 /// something about pixels without a label is what the loss is for. Logits that are not finite give a loss that is not
 /// finite.
 ///
-/// `logits` is `[B, K, H, W]` or `[B, C, H, W]` as `space` says; `images` are the B images that the network saw, 1 or 3 × H × W,
-/// before normalisation. Returns `[1]`, the same for any number of threads.
+/// `logits` is `[B, K, H, W]` or `[B, C, H, W]` as `space` says; `images` are the B images that the network saw, 1 or 3
+/// × H × W, before normalisation. Returns `[1]`, the same for any number of threads.
 ///
 /// # Errors
 /// If the CRF refuses an image of another size, or parameters out of range.
@@ -70,8 +70,8 @@ fn mean_divergence(q: Tensor<4>, log_p: Tensor<4>) -> Tensor<1> {
     total(divergence(q, log_p)) / (decisions * height * width).max(1) as f64
 }
 
-/// Logarithms of the mean probabilities of `scale` × `scale` pixels, from log-probabilities `[N, K, H, W]`. Written with
-/// the largest of each square taken out, so that no mean becomes 0.
+/// Logarithms of the mean probabilities of `scale` × `scale` pixels, from log-probabilities `[N, K, H, W]`. Written
+/// with the largest of each square taken out, so that no mean becomes 0.
 fn coarse(log_p: Tensor<4>, scale: usize) -> Tensor<4> {
     let [decisions, labels, height, width] = log_p.dims();
     let (h, w) = (height / scale, width / scale);
@@ -84,8 +84,8 @@ fn coarse(log_p: Tensor<4>, scale: usize) -> Tensor<4> {
     (sum - ((scale * scale) as f64).ln()).reshape([decisions, labels, h, w])
 }
 
-/// Marginals of the dense CRFs, `[N, K, h, w]`, from the network's probabilities of that `shape`; N is a multiple of the
-/// number of images.
+/// Marginals of the dense CRFs, `[N, K, h, w]`, from the network's probabilities of that `shape`; N is a multiple of
+/// the number of images.
 fn constrained(
     probabilities: &[f32],
     shape: [usize; 4],
@@ -143,8 +143,8 @@ mod tests {
     use super::*;
     use crate::loss::oracle::{check, floats, integers, record, tensor, value_and_gradient};
 
-    /// Marginals, and the loss where they enter, agree with pydensecrf to this: both are float32 on the same lattice, and
-    /// differ in the order of additions (see `densecrf`'s own comparison).
+    /// Marginals, and the loss where they enter, agree with pydensecrf to this: both are float32 on the same lattice,
+    /// and differ in the order of additions (see `densecrf`'s own comparison).
     const CRF_TOLERANCE: f32 = 5e-5;
 
     fn of(space: LabelSpace) -> (Value, Tensor<4>, Vec<Stack<u8>>) {

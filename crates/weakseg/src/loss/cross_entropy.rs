@@ -22,8 +22,8 @@ pub fn cross_entropy(logits: Tensor<4>, labels: Tensor<3, Int>) -> Tensor<1> {
 
 /// Cross-entropy of pixels against shares, −Σₖ tₖ·log pₖ: the mean over the counted pixels, of all findings together.
 ///
-/// `logits` is `[B, K, H, W]` or `[B, C, H, W]`. `pos_weight`, one number a finding, multiplies the share that is present,
-/// as PyTorch's `binary_cross_entropy_with_logits` does; exclusive classes take none. Returns `[1]`.
+/// `logits` is `[B, K, H, W]` or `[B, C, H, W]`. `pos_weight`, one number a finding, multiplies the share that is
+/// present, as PyTorch's `binary_cross_entropy_with_logits` does; exclusive classes take none. Returns `[1]`.
 ///
 /// # Panics
 /// If `pos_weight` is given and the classes are exclusive, or has not `C` elements.

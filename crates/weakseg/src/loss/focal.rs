@@ -8,14 +8,15 @@ use super::targets::{counted_mean, log_probabilities};
 /// Far below every log-probability, and finite.
 const NEVER: f32 = -1e30;
 
-/// Focal loss, −αₜ·(1 − pₜ)^γ·log pₜ with pₜ the probability of the label (Lin et al. 2017, "Focal Loss for Dense Object
-/// Detection", eq. 5): the mean over the counted pixels, of all findings together. Pixels that the network is sure of weigh
-/// little.
+/// Focal loss, −αₜ·(1 − pₜ)^γ·log pₜ with pₜ the probability of the label (Lin et al. 2017, "Focal Loss for Dense
+/// Object Detection", eq. 5): the mean over the counted pixels, of all findings together. Pixels that the network is
+/// sure of weigh little.
 ///
 /// αₜ is `alpha` for pixels with a finding or class, 1 − `alpha` for those without a finding or of the background.
 ///
 /// Departs from the paper: because there is no assignment of anchors here, the mean is over pixels instead of over
-/// positives; and exclusive classes go through a softmax, which for one class beside the background is the paper's sigmoid.
+/// positives; and exclusive classes go through a softmax, which for one class beside the background is the paper's
+/// sigmoid.
 ///
 /// `logits` is `[B, K, H, W]` or `[B, C, H, W]`; `targets` are not smoothed; `gamma` is 0 or more, `alpha` in 0..=1.
 /// Returns `[1]`.

@@ -11,8 +11,8 @@ const EPSILON: f64 = 1e-8;
 /// Binary cross-entropy of image-level labels, averaged over the images; over the classes as `over_classes` says. The
 /// reference sums over them; their mean is the multi-label soft margin loss of IRNet's classifier.
 ///
-/// `logits` and `targets` are `[B, C]`, targets in `0.0..=1.0`. `pos_weight`, one number a class, multiplies the loss of
-/// positive labels, as in PyTorch's `binary_cross_entropy_with_logits`. Returns `[1]`.
+/// `logits` and `targets` are `[B, C]`, targets in `0.0..=1.0`. `pos_weight`, one number a class, multiplies the loss
+/// of positive labels, as in PyTorch's `binary_cross_entropy_with_logits`. Returns `[1]`.
 ///
 /// # Panics
 /// If `pos_weight` is given and has not `C` elements.
@@ -39,12 +39,12 @@ pub fn bce_with_logits(
     -(positive + negative).sum() / divisor.max(1) as f64
 }
 
-/// Integral attention learning (Jiang et al. 2019, "Integral Object Mining via Online Attention Accumulation"; reference
-/// §1.3): the mean of −t·log(σ(z) + 1e-8) where t > 0, plus the mean of log(1 + eᶻ) where t = 0. A kind that does not occur
-/// costs 0.
+/// Integral attention learning (Jiang et al. 2019, "Integral Object Mining via Online Attention Accumulation";
+/// reference §1.3): the mean of −t·log(σ(z) + 1e-8) where t > 0, plus the mean of log(1 + eᶻ) where t = 0. A kind that
+/// does not occur costs 0.
 ///
-/// The two means make present and absent labels weigh the same however many there are. Far below z = −18 a present label
-/// has next to no gradient: the 1e-8 bounds its loss.
+/// The two means make present and absent labels weigh the same however many there are. Far below z = −18 a present
+/// label has next to no gradient: the 1e-8 bounds its loss.
 ///
 /// `logits` and `targets` are `[B, C]`, targets in `0.0..=1.0`. Returns `[1]`.
 pub fn integral_attention(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {

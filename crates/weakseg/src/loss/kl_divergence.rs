@@ -8,8 +8,8 @@ use super::targets::{counted_mean, log_probabilities};
 /// KL(t ‖ p) = Σₖ tₖ·(log tₖ − log pₖ) of the labels' shares t and the network's probabilities p: the mean over the
 /// counted pixels, of all findings together. 0 where the network says the shares.
 ///
-/// The gradient is that of [`soft_cross_entropy`](super::soft_cross_entropy), and for labels that are not smoothed so is
-/// the value.
+/// The gradient is that of [`soft_cross_entropy`](super::soft_cross_entropy), and for labels that are not smoothed so
+/// is the value.
 ///
 /// `logits` is `[B, K, H, W]` or `[B, C, H, W]`. Returns `[1]`.
 pub fn kl_divergence(logits: Tensor<4>, targets: &SoftTargets) -> Tensor<1> {

@@ -16,11 +16,12 @@
 //!
 //! # Contract
 //! * A loss is a tensor `[1]` of natural logarithms or shares, never a sum over the batch.
-//! * The label space says what a logit means. Exclusive classes: a pixel's K logits, background first, go through a softmax.
-//!   Findings: each logit goes through a sigmoid of its own, which is the softmax of (0, z), so that every loss of a softmax
-//!   has its form for findings.
-//! * Void pixels ([`VOID`]) add neither value nor gradient, and a batch without a single counted pixel has the loss 0, not
-//!   NaN. The dense CRF's loss alone counts them: it reads no labels, and the pixels without one are what it is for.
+//! * The label space says what a logit means. Exclusive classes: a pixel's K logits, background first, go through a
+//!   softmax. Findings: each logit goes through a sigmoid of its own, which is the softmax of (0, z), so that every
+//!   loss of a softmax has its form for findings.
+//! * Void pixels ([`VOID`]) add neither value nor gradient, and a batch without a single counted pixel has the loss 0,
+//!   not NaN. The dense CRF's loss alone counts them: it reads no labels, and the pixels without one are what it is
+//!   for.
 //! * All losses are finite, with finite gradients, for any finite logits.
 
 mod bce;

@@ -10,7 +10,8 @@ use super::SoftTargets;
 /// (I + ε)/(U + ε), with I = Σ p·t and U = Σ (p² + t²) − I over the counted pixels, ε = `smooth` (reference: 1e-6).
 ///
 /// Exclusive classes count with the background among them. A class that an image does not have costs 1 unless its
-/// probabilities are about 0 there (Σ p² against ε). A pair of image and class without a counted pixel is left out of the mean.
+/// probabilities are about 0 there (Σ p² against ε). A pair of image and class without a counted pixel is left out of
+/// the mean.
 ///
 /// `logits` is `[B, K, H, W]` or `[B, C, H, W]`. Returns `[1]`.
 pub fn soft_iou(logits: Tensor<4>, targets: &SoftTargets, smooth: f64) -> Tensor<1> {
@@ -25,9 +26,9 @@ pub fn soft_iou(logits: Tensor<4>, targets: &SoftTargets, smooth: f64) -> Tensor
 /// Dice loss: 1 − the mean over classes of (2·Σ p·t + s)/(Σ p + Σ t + s) over the counted pixels of the whole batch,
 /// s = `smooth` (reference: 1).
 ///
-/// Departs from the reference code: because its `binary_dice` thresholds p at 0.5 and so has no gradient (§12.7), p is the
-/// probability itself here. Sums run over the batch, so that an image without a finding does not count as a whole miss or a
-/// whole hit. A class without a counted pixel is left out of the mean.
+/// Departs from the reference code: because its `binary_dice` thresholds p at 0.5 and so has no gradient (§12.7), p is
+/// the probability itself here. Sums run over the batch, so that an image without a finding does not count as a whole
+/// miss or a whole hit. A class without a counted pixel is left out of the mean.
 ///
 /// `logits` is `[B, K, H, W]` or `[B, C, H, W]`. Returns `[1]`.
 pub fn dice(logits: Tensor<4>, targets: &SoftTargets, smooth: f64) -> Tensor<1> {

@@ -18,8 +18,8 @@ pub fn pos_weight(positive: u64, negative: u64) -> f32 {
 
 /// What a binary cross-entropy with these weights adds to the logits that it would teach without: ln w of each output.
 ///
-/// Where a share p of equal pixels is positive, the weighted loss is least at the probability w·p / (w·p + 1 − p), whose
-/// logit is ln w above that of p.
+/// Where a share p of equal pixels is positive, the weighted loss is least at the probability w·p / (w·p + 1 − p),
+/// whose logit is ln w above that of p.
 pub fn logits_by_weight(pos_weight: &[f32]) -> Vec<f32> {
     pos_weight.iter().map(|weight| weight.ln()).collect()
 }
@@ -31,8 +31,8 @@ pub fn pixel_counts(mask: &[u8]) -> (u64, u64) {
     })
 }
 
-/// [`pos_weight`] of each of the `outputs` of a network, from all pixels of `masks`: of each finding against its absence,
-/// or of each class, background first, against the rest.
+/// [`pos_weight`] of each of the `outputs` of a network, from all pixels of `masks`: of each finding against its
+/// absence, or of each class, background first, against the rest.
 ///
 /// `masks` are as [`LabelSpace`] says: one index map, or one plane a finding.
 ///
@@ -61,8 +61,9 @@ pub fn pos_weights(masks: &[Stack<u8>], space: LabelSpace, outputs: usize) -> Ve
     counts.into_iter().map(|(p, n)| pos_weight(p, n)).collect()
 }
 
-/// Weight of the positive labels of each class: images without it over images with it, so that both kinds weigh the same in a loss
-/// (as PyTorch's documents advise for its `pos_weight`). 1 where a kind does not occur, as there is nothing to balance.
+/// Weight of the positive labels of each class: images without it over images with it, so that both kinds weigh the
+/// same in a loss (as PyTorch's documents advise for its `pos_weight`). 1 where a kind does not occur, as there is
+/// nothing to balance.
 ///
 /// `labels` are one row an image, one value a class.
 pub fn label_weights<'a>(labels: impl Iterator<Item = &'a [bool]>) -> Vec<f32> {

@@ -6,13 +6,13 @@ use burn::tensor::ops::PadMode;
 use super::SoftTargets;
 
 impl SoftTargets {
-    /// Shares after spatially varying label smoothing (Islam and Glocker 2021, "Spatially Varying Label Smoothing: Capturing
-    /// Uncertainty from Expert Annotations"): the mean of the labels of 3 × 3 pixels with Gaussian weights of the standard
-    /// deviation `sigma` in pixels, above 0 (paper: 1), the centre weighing as much as its neighbours together. So labels
-    /// stay as they are inside regions and soften along borders.
+    /// Shares after spatially varying label smoothing (Islam and Glocker 2021, "Spatially Varying Label Smoothing:
+    /// Capturing Uncertainty from Expert Annotations"): the mean of the labels of 3 × 3 pixels with Gaussian weights of
+    /// the standard deviation `sigma` in pixels, above 0 (paper: 1), the centre weighing as much as its neighbours
+    /// together. So labels stay as they are inside regions and soften along borders.
     ///
-    /// The image's edge is replicated. Void pixels stay void, and lend their neighbours nothing: weights are divided by the
-    /// sum of those that count.
+    /// The image's edge is replicated. Void pixels stay void, and lend their neighbours nothing: weights are divided by
+    /// the sum of those that count.
     #[must_use]
     pub fn smoothed(&self, sigma: f64) -> Self {
         let weights = weights(sigma);

@@ -19,8 +19,9 @@ pub struct PixelBatch<'a> {
     pub pos_weight: &'a [f32],
 }
 
-/// The weighted sum of `losses` under the name `loss`; if there are several, then each one's share, its weight times its
-/// value, under the name of its kind. The shares sum to the loss, so those of a kind that occurs twice may be added.
+/// The weighted sum of `losses` under the name `loss`; if there are several, then each one's share, its weight times
+/// its value, under the name of its kind. The shares sum to the loss, so those of a kind that occurs twice may be
+/// added.
 ///
 /// `logits` is `[B, K, H, W]` or `[B, C, H, W]` as the targets' label space says. An empty list is a loss of 0.
 ///

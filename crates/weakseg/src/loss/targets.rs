@@ -25,8 +25,8 @@ impl PixelTargets {
         }
     }
 
-    /// One plane of 0, 1 and 255 (void) for each of the `outputs` of a network, `[B, outputs, H, W]`: a class against the
-    /// rest, or a finding as it is.
+    /// One plane of 0, 1 and 255 (void) for each of the `outputs` of a network, `[B, outputs, H, W]`: a class against
+    /// the rest, or a finding as it is.
     pub fn planes(&self, outputs: usize) -> Tensor<4> {
         match self {
             Self::Exclusive(labels) => {
@@ -72,8 +72,8 @@ pub struct SoftTargets {
 }
 
 impl SoftTargets {
-    /// One distribution a decision: shares `[N, K, H, W]`, and `[N, 1, H, W]` of 1 or 0 (void). For exclusive classes N = B
-    /// and K is the number of classes; for findings N = B·C and K = 2, absent first.
+    /// One distribution a decision: shares `[N, K, H, W]`, and `[N, 1, H, W]` of 1 or 0 (void). For exclusive classes N
+    /// = B and K is the number of classes; for findings N = B·C and K = 2, absent first.
     pub(super) fn decisions(&self) -> (Tensor<4>, Tensor<4>) {
         match self.space {
             LabelSpace::Exclusive => (self.share.clone(), self.counted.clone()),

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-/// Burn's CPU sums so many values and more in an order that depends on the threads (its `ops/reduce.rs`), and a figure that decides which
-/// epoch is best must not.
+/// Burn's CPU sums so many values and more in an order that depends on the threads (its `ops/reduce.rs`), and a figure
+/// that decides which epoch is best must not.
 const AT_ONCE: usize = 4 << 20;
 
 /// The sum of all values, `[B, C, H, W]`: of many row by row.

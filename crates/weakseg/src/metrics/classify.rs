@@ -137,9 +137,9 @@ impl LabelScores {
     }
 }
 
-/// The AUROC that scores without any knowledge rarely exceed: two standard deviations above one half, by the variance of the
-/// Mann-Whitney statistic, `(P + N + 1) / (12 P N)` (Mann and Whitney 1947). Above 1 where there are so few images that any
-/// order may be chance; `None` unless both kinds occur.
+/// The AUROC that scores without any knowledge rarely exceed: two standard deviations above one half, by the variance
+/// of the Mann-Whitney statistic, `(P + N + 1) / (12 P N)` (Mann and Whitney 1947). Above 1 where there are so few
+/// images that any order may be chance; `None` unless both kinds occur.
 pub fn auroc_of_chance(positives: usize, negatives: usize) -> Option<f64> {
     let [p, n] = [positives, negatives].map(|count| count as f64);
     let variance = (p + n + 1.0) / (12.0 * p * n);

@@ -73,8 +73,8 @@ impl Bootstrap {
         })
     }
 
-    /// Interval of the mean of all values of the images, of which one may have several or none: findings of an image go together. Drawn
-    /// are the images with a value.
+    /// Interval of the mean of all values of the images, of which one may have several or none: findings of an image go
+    /// together. Drawn are the images with a value.
     pub fn of_mean(&self, images: &[Vec<f64>]) -> Option<Interval> {
         let sums: Vec<(f64, usize)> = images
             .iter()
@@ -174,7 +174,8 @@ mod tests {
         }
     }
 
-    /// Two equal findings an image say no more than one: as if there were twice the images the interval would be narrower.
+    /// Two equal findings an image say no more than one: as if there were twice the images the interval would be
+    /// narrower.
     #[test]
     fn values_of_an_image_are_drawn_together() {
         let values: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();

@@ -75,8 +75,8 @@ pub fn pointing_hit(
 
 /// IoU of the map's own box with the best fitting of `boxes`.
 ///
-/// The map's box surrounds the largest 8-connected component of the pixels strictly above `threshold`. 0 where no pixel is
-/// above it, `None` where there is no box to compare with.
+/// The map's box surrounds the largest 8-connected component of the pixels strictly above `threshold`. 0 where no pixel
+/// is above it, `None` where there is no box to compare with.
 ///
 /// # Errors
 /// If the map's length is not `height · width` or a value is not finite.

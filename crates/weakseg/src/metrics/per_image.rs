@@ -84,8 +84,8 @@ impl Overlap {
     }
 }
 
-/// The three columns a per-image score is reported in: of each subset the scores of every image, in their order. An image has one score a
-/// finding that is of the subset, and none where no finding is.
+/// The three columns a per-image score is reported in: of each subset the scores of every image, in their order. An
+/// image has one score a finding that is of the subset, and none where no finding is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
     /// Every finding of every image.

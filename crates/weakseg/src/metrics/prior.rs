@@ -32,10 +32,12 @@ pub fn cut(counts: &Plane<u32>, share: f64) -> Plane<u8> {
     counts.map(|&count| u8::from(f64::from(count) > share * f64::from(top)))
 }
 
-/// The counts as a map that is above one half where [`cut`] at this share is 1: the same baseline for scores that cut a map themselves.
+/// The counts as a map that is above one half where [`cut`] at this share is 1: the same baseline for scores that cut a
+/// map themselves.
 pub fn map(counts: &Plane<u32>, share: f64) -> Plane<f32> {
     let top = f64::from(counts.as_slice().iter().copied().max().unwrap_or(0).max(1));
-    // Shares of the largest, moved so that the cut lies at one half; counts are whole, so that nothing but the cut itself is there.
+    // Shares of the largest, moved so that the cut lies at one half; counts are whole, so that nothing but the cut
+    // itself is there.
     counts.map(|&count| (0.5 + (f64::from(count) / top - share) / 2.0) as f32)
 }
 

@@ -10,9 +10,9 @@ pub enum OptimKind {
     /// Stochastic gradient descent with momentum, Nesterov's if asked for, weight decay as an L2 term; equals
     /// `torch.optim.SGD` (no dampening).
     Sgd,
-    /// [`Sgd`](Self::Sgd) as IRNet's reference code runs it by a mistake: its optimizer hands the weight decay on in the
-    /// momentum's place, so that the momentum is the weight decay (1e-4) and `momentum` is not read. Published IRNet numbers
-    /// depend on it (reference §12.1).
+    /// [`Sgd`](Self::Sgd) as IRNet's reference code runs it by a mistake: its optimizer hands the weight decay on in
+    /// the momentum's place, so that the momentum is the weight decay (1e-4) and `momentum` is not read. Published
+    /// IRNet numbers depend on it (reference §12.1).
     SgdReference,
     /// Adam with weight decay as an L2 term; equals `torch.optim.Adam`.
     #[default]
@@ -42,7 +42,8 @@ pub struct OptimConfig {
     pub betas: [f64; 2],
     /// Added to the root of the second moment, used by the Adam family.
     pub epsilon: f64,
-    /// Weight decay: an L2 term in the gradient for `sgd`, `sgd-reference` and `adam`, decoupled for `adamw` and `radam`.
+    /// Weight decay: an L2 term in the gradient for `sgd`, `sgd-reference` and `adam`, decoupled for `adamw` and
+    /// `radam`.
     pub weight_decay: f64,
 }
 

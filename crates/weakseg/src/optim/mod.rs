@@ -2,7 +2,8 @@
 //!
 //! Burn's own optimizers key their state by parameter ids, which a freshly built network draws anew, and its SGD
 //! dampens the momentum by default. [`Optimizer`] keys by the parameter's *path in the module* (for example
-//! `trunk.layer4.2.conv3.weight`), so a network built again and loaded from its weights goes on exactly where it stopped.
+//! `trunk.layer4.2.conv3.weight`), so a network built again and loaded from its weights goes on exactly where it
+//! stopped.
 
 mod config;
 mod curve;

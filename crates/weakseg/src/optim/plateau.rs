@@ -23,7 +23,8 @@ impl Better {
     }
 }
 
-/// What `plateau` remembers between epochs; equals `torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative threshold.
+/// What `plateau` remembers between epochs; equals `torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative
+/// threshold.
 ///
 /// Departs from it in two points: the floor is a share of the base learning rate, as for the other schedules, because
 /// groups have their own; and falls of less than 1e-8 are made too (its `eps`), because they would depend on the group.

@@ -1,4 +1,5 @@
-//! How the learning rate falls: functions of where training stands, so resuming needs no state; `plateau` alone has one.
+//! How the learning rate falls: functions of where training stands, so resuming needs no state; `plateau` alone has
+//! one.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,8 +44,8 @@ pub enum WarmUp {
     /// The schedule runs from the first step on and warm-up multiplies it; PyTorch's `ChainedScheduler`.
     #[default]
     Chained,
-    /// The schedule begins when warm-up is over, with the steps that are left; PyTorch's `SequentialLR`. One that counts
-    /// epochs counts them from the start all the same.
+    /// The schedule begins when warm-up is over, with the steps that are left; PyTorch's `SequentialLR`. One that
+    /// counts epochs counts them from the start all the same.
     Sequential,
 }
 
@@ -121,8 +122,8 @@ impl ScheduleConfig {
     /// whole training, in `epoch` of `epochs`. For `plateau` this is warm-up alone; what it has come down to is
     /// [`Plateau::factor`](super::Plateau).
     ///
-    /// Departs from the paper's poly floor, an absolute learning rate, because groups have their own: here the floor is a
-    /// share of the base.
+    /// Departs from the paper's poly floor, an absolute learning rate, because groups have their own: here the floor is
+    /// a share of the base.
     pub fn factor(&self, iteration: usize, iterations: usize, epoch: usize, epochs: usize) -> f64 {
         let warm = warm_up(iteration, self.warmup_steps);
         let before = match self.warmup {

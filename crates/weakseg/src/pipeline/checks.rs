@@ -67,8 +67,8 @@ pub(super) fn check_place(job: &Job<'_>, cases: &Cases) -> Result<(), StepError>
     }
 }
 
-/// Builds the sampler of every training among `steps`, divides its steps among the devices, and weighs the classes: what cannot draw from these
-/// cases, or be divided, is found before any work.
+/// Builds the sampler of every training among `steps`, divides its steps among the devices, and weighs the classes:
+/// what cannot draw from these cases, or be divided, is found before any work.
 pub(super) fn check_trainings(
     job: &Job<'_>,
     cases: &Cases,
@@ -133,9 +133,9 @@ fn check_batch(
     )))
 }
 
-/// Compares what finished steps wrote with what lies there, where this call trusts it: those of the span that are not done
-/// again, and those that any step that is done is made from, down to its first source. The latter are read to their last byte;
-/// the step reads them too.
+/// Compares what finished steps wrote with what lies there, where this call trusts it: those of the span that are not
+/// done again, and those that any step that is done is made from, down to its first source. The latter are read to
+/// their last byte; the step reads them too.
 pub(super) fn check_outputs(run: &RunDir, span: Span, plan: &Plan) -> Result<(), RunError> {
     let mut sources: Vec<&str> = Vec::new();
     for step in METHOD.iter().rev() {

@@ -122,8 +122,9 @@ fn holder(path: &Path) -> String {
     }
 }
 
-/// Date and time of a moment in seconds since 1970, in UTC. Days are counted from the first of March of the year 0, in eras of
-/// 400 years, so that a leap day is the last of its year (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+/// Date and time of a moment in seconds since 1970, in UTC. Days are counted from the first of March of the year 0, in
+/// eras of 400 years, so that a leap day is the last of its year (Hinnant, "chrono-Compatible Low-Level Date
+/// Algorithms").
 fn date(seconds: u64) -> String {
     let days = seconds / 86_400 + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

@@ -3,9 +3,9 @@
 //! Read [`METHOD`] from top to bottom: that is the paper. Each step is a verb, has a module of its own below
 //! [`steps`], reads the folders of earlier steps and writes its own.
 //!
-//! A [`Work::Learn`] step is handed images and image-level labels, and neither masks nor the settings that they are opened by; a
-//! [`Work::Score`] step is handed the [`Truth`] as well. Only [`run`] opens the truth, only where a step of the latter kind is
-//! asked for, and hands it to no other.
+//! A [`Work::Learn`] step is handed images and image-level labels, and neither masks nor the settings that they are
+//! opened by; a [`Work::Score`] step is handed the [`Truth`] as well. Only [`run`] opens the truth, only where a step
+//! of the latter kind is asked for, and hands it to no other.
 
 mod bench;
 mod checks;
@@ -57,9 +57,10 @@ pub struct Step {
     pub name: &'static str,
     /// What it does, in a line.
     pub does: &'static str,
-    /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that only
-    /// truth is read by (`data.masks`, …) count for every step that scores, and are named nowhere. Keys of `cams`, `segmenter`
-    /// and `evaluate` that only some of their readers read are sections of their own, such as `segmenter.rule` (`sections.rs`).
+    /// Sections of the configuration that it reads. `data` stands for what training may know of the set; settings that
+    /// only truth is read by (`data.masks`, …) count for every step that scores, and are named nowhere. Keys of `cams`,
+    /// `segmenter` and `evaluate` that only some of their readers read are sections of their own, such as
+    /// `segmenter.rule` (`sections.rs`).
     pub sections: &'static [&'static str],
     /// Steps that it is made from: where one of them is another, it is another too.
     pub needs: &'static [&'static str],
@@ -69,7 +70,8 @@ pub struct Step {
     pub work: Work,
 }
 
-/// The work of a step, by what it may see; it writes into the folder that it is given and returns the number of cases worked on.
+/// The work of a step, by what it may see; it writes into the folder that it is given and returns the number of cases
+/// worked on.
 #[derive(Debug)]
 pub enum Work {
     /// Sees images and image-level labels.
@@ -234,8 +236,8 @@ pub struct Job<'a> {
 /// Finished steps are not done again; a step that was stopped goes on.
 ///
 /// # Errors
-/// When the call cannot be done: a run that is there is left as it was. Else the first step that fails, with the folder left so
-/// that the same call goes on.
+/// When the call cannot be done: a run that is there is left as it was. Else the first step that fails, with the folder
+/// left so that the same call goes on.
 pub fn run(job: &Job<'_>) -> Result<Vec<(String, String)>, StepError> {
     let Prepared {
         cases,

@@ -1,9 +1,10 @@
 //! What a finished step has written, as `outputs.json` in its folder, and whether it still lies there.
 //!
-//! Checked are names and lengths of all files each time a step is trusted, and contents of those that a step is about to be
-//! made from. Reading all of a large run to find that nothing is to be done would be the longest part of such a call: with
-//! 10 000 files of 200 kB in the folder of `make-cams`, all in memory, and SHA-256 in hardware, `weakseg run --until make-cams` takes
-//! 0.05 s of processor time to find that all is there, and `--only eval-cams` 2 s to read all of it.
+//! Checked are names and lengths of all files each time a step is trusted, and contents of those that a step is about
+//! to be made from. Reading all of a large run to find that nothing is to be done would be the longest part of such a
+//! call: with 10 000 files of 200 kB in the folder of `make-cams`, all in memory, and SHA-256 in hardware,
+//! `weakseg run --until make-cams` takes 0.05 s of processor time to find that all is there, and `--only eval-cams` 2 s to read all
+//! of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ struct Written {
 pub(super) struct Outputs(BTreeMap<String, Written>);
 
 impl Outputs {
-    /// What lies in a step's folder but for checkpoints and files named in `leave_out`, and the files `above` beside that folder.
+    /// What lies in a step's folder but for checkpoints and files named in `leave_out`, and the files `above` beside
+    /// that folder.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -56,7 +58,8 @@ impl Outputs {
         Ok(Self(written.collect::<Result<_, DataError>>()?))
     }
 
-    /// Digest over names and contents in the step's folder. The report beside it tells of times, which equal runs do not share.
+    /// Digest over names and contents in the step's folder. The report beside it tells of times, which equal runs do
+    /// not share.
     pub(super) fn digest(&self) -> String {
         let inside = self.0.iter().filter(|(name, _)| !name.starts_with(ABOVE));
         let lines: String = inside
@@ -65,8 +68,8 @@ impl Outputs {
         digest(lines.as_bytes())
     }
 
-    /// What lies otherwise in a step's folder than it was written, in words. Contents are compared of what speaks of all cases
-    /// (networks, logs, figures), and with `contents` of what there is of each case too.
+    /// What lies otherwise in a step's folder than it was written, in words. Contents are compared of what speaks of
+    /// all cases (networks, logs, figures), and with `contents` of what there is of each case too.
     ///
     /// # Errors
     /// When a file cannot be read.

@@ -1,4 +1,5 @@
-//! [`Plan`]: which steps a call does, and which it clears for that. It is made before anything in the run's folder is changed.
+//! [`Plan`]: which steps a call does, and which it clears for that. It is made before anything in the run's folder is
+//! changed.
 
 use weakseg_data::{Cases, Truth};
 
@@ -25,14 +26,15 @@ struct Cleared {
 }
 
 impl Plan {
-    /// Clears outdated steps; with `--from` or `--only` the finished steps of the span; every step of the span or after it that
-    /// was made from a cleared one, for it would tell of what is no longer there; and a stale report. A step of the span that
-    /// was begun and not finished goes on, so that the same command takes up a repetition that was stopped. `before` as in
-    /// [`RunDir::outdated`].
+    /// Clears outdated steps; with `--from` or `--only` the finished steps of the span; every step of the span or after
+    /// it that was made from a cleared one, for it would tell of what is no longer there; and a stale report. A step of
+    /// the span that was begun and not finished goes on, so that the same command takes up a repetition that was
+    /// stopped. `before` as in [`RunDir::outdated`].
     ///
     /// # Errors
-    /// See [`RunDir::outdated`]; [`RunError::OtherRun`] too for a step that learns, or makes what is learned from, behind the
-    /// span, if it is outdated and made from nothing that is done again: a training would be lost for a call that is not about it.
+    /// See [`RunDir::outdated`]; [`RunError::OtherRun`] too for a step that learns, or makes what is learned from,
+    /// behind the span, if it is outdated and made from nothing that is done again: a training would be lost for a call
+    /// that is not about it.
     pub(super) fn of(
         run: &RunDir,
         before: Option<&Inventory>,
@@ -100,8 +102,8 @@ impl Plan {
     }
 }
 
-/// Why a finished report is gathered again, which needs seconds and loses nothing: its files were removed, or it tells other
-/// things of the set than the set does now; ids without an image are in no digest.
+/// Why a finished report is gathered again, which needs seconds and loses nothing: its files were removed, or it tells
+/// other things of the set than the set does now; ids without an image are in no digest.
 fn stale_report(run: &RunDir, cases: &Cases, truth: Option<&Truth>) -> Option<String> {
     let missing = run.missing_reports();
     if !missing.is_empty() {

@@ -80,9 +80,9 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Prepared, StepError> {
     })
 }
 
-/// Opens the data without the images that cannot be read, and tells what is odd about them but for what was `told` before. Truth
-/// is what the steps that are asked for score with, none if none of them scores: before any work, so that hours are not spent
-/// before it turns out that a table of boxes cannot be understood.
+/// Opens the data without the images that cannot be read, and tells what is odd about them but for what was `told`
+/// before. Truth is what the steps that are asked for score with, none if none of them scores: before any work, so that
+/// hours are not spent before it turns out that a table of boxes cannot be understood.
 fn open(
     job: &Job<'_>,
     unreadable: &BTreeMap<String, String>,
@@ -110,7 +110,8 @@ fn tell(job: &Job<'_>, warnings: &[String], told: &mut Vec<String>) {
     }
 }
 
-/// A warning of cases that are left out, if they are more than are allowed: now, not after the hours that the steps may take.
+/// A warning of cases that are left out, if they are more than are allowed: now, not after the hours that the steps may
+/// take.
 fn too_many_skips(job: &Job<'_>, cases: &Cases) -> Option<String> {
     let (left_out, allowed) = (cases.left_out.len(), job.allow_skips);
     (left_out > allowed).then(|| {

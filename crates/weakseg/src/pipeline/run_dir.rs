@@ -1,8 +1,8 @@
 //! A run's folder: what is finished, what it was made from, and who works in it now.
 //!
-//! A step is finished only when its `manifest.json` is there, written last and atomically. The manifest holds the digest
-//! of what the step read; a finished step whose inputs are no longer those of the configuration is never reused and never
-//! silently thrown away.
+//! A step is finished only when its `manifest.json` is there, written last and atomically. The manifest holds the
+//! digest of what the step read; a finished step whose inputs are no longer those of the configuration is never reused
+//! and never silently thrown away.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,8 +40,8 @@ pub struct RunDir {
     _claim: Claim,
 }
 
-/// Whether `root` can be opened for `config`, as far as can be told without the data: before any work, and before anything is
-/// made. `from` as in [`RunDir::outdated`].
+/// Whether `root` can be opened for `config`, as far as can be told without the data: before any work, and before
+/// anything is made. `from` as in [`RunDir::outdated`].
 ///
 /// # Errors
 /// See [`RunError`].
@@ -63,8 +63,8 @@ pub(super) fn check(root: &Path, config: &Config, from: usize) -> Result<(), Run
 }
 
 impl RunDir {
-    /// Opens the folder of `claim` for `config`, whose paths start from `base`, and `data`. What lies in it stays as it is until
-    /// [`RunDir::write`].
+    /// Opens the folder of `claim` for `config`, whose paths start from `base`, and `data`. What lies in it stays as it
+    /// is until [`RunDir::write`].
     ///
     /// # Errors
     /// When `base` is not there, or `run.json` cannot be read.
@@ -88,8 +88,9 @@ impl RunDir {
         })
     }
 
-    /// The steps that were begun with other settings or data than those noted `before`, with what differs. Those from number `from`
-    /// on are about to be repeated, earlier ones must fit, but for those that made nothing: they can begin again.
+    /// The steps that were begun with other settings or data than those noted `before`, with what differs. Those from
+    /// number `from` on are about to be repeated, earlier ones must fit, but for those that made nothing: they can
+    /// begin again.
     ///
     /// # Errors
     /// [`RunError::OtherRun`], and when a file about the run cannot be read.
@@ -139,8 +140,8 @@ impl RunDir {
         other_run(&self.root, step, &[changed.to_owned()])
     }
 
-    /// Writes `run.json`, `config.toml` and `data.json`. They go with every step that was begun: the outdated ones are cleared
-    /// before.
+    /// Writes `run.json`, `config.toml` and `data.json`. They go with every step that was begun: the outdated ones are
+    /// cleared before.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -189,8 +190,8 @@ impl RunDir {
         Ok(folder)
     }
 
-    /// Compares what a finished step wrote with what lies there: all names and lengths, contents of what speaks of all cases,
-    /// and with `contents` those of single cases too. Nothing is said of a step that is not finished.
+    /// Compares what a finished step wrote with what lies there: all names and lengths, contents of what speaks of all
+    /// cases, and with `contents` those of single cases too. Nothing is said of a step that is not finished.
     ///
     /// # Errors
     /// [`RunError::OtherOutputs`], and when a file cannot be read.
@@ -331,9 +332,9 @@ impl RunDir {
         finished.filter_map(Result::transpose).collect()
     }
 
-    /// Where the networks of the `finished` steps ran, and what these steps were computed with: several after each other where that
-    /// was not always the same. With a step that is `running`, or where none tells, this process is among them. The report
-    /// computes nothing.
+    /// Where the networks of the `finished` steps ran, and what these steps were computed with: several after each
+    /// other where that was not always the same. With a step that is `running`, or where none tells, this process is
+    /// among them. The report computes nothing.
     pub(super) fn made_with(
         &self,
         finished: &[Manifest],

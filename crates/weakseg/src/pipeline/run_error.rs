@@ -103,8 +103,8 @@ pub enum RunError {
     File(#[from] DataError),
 }
 
-/// How a step is repeated, and those behind it that do not fit either. Scores alone are repeated without the trainings between
-/// them.
+/// How a step is repeated, and those behind it that do not fit either. Scores alone are repeated without the trainings
+/// between them.
 fn repetition(step: &str) -> String {
     match super::step(step).map(|step| &step.work) {
         Some(super::Work::Score(_)) => format!("--only {step}, and then without it"),
@@ -112,8 +112,8 @@ fn repetition(step: &str) -> String {
     }
 }
 
-/// What is to be done about a damaged file: those of the run are written anew by every call, those of a step say what its
-/// files were made from, so that they are worth nothing without.
+/// What is to be done about a damaged file: those of the run are written anew by every call, those of a step say what
+/// its files were made from, so that they are worth nothing without.
 fn remedy(path: &Path) -> String {
     let step = path
         .parent()

@@ -26,8 +26,8 @@ pub struct RunReader {
 }
 
 impl RunReader {
-    /// Opens the run in `root`, made with `config`, whose relative paths start from `base`. Phantoms that are not there any more are made
-    /// again, as whenever their set is opened.
+    /// Opens the run in `root`, made with `config`, whose relative paths start from `base`. Phantoms that are not there
+    /// any more are made again, as whenever their set is opened.
     ///
     /// # Errors
     /// When the folder is no run, when its data cannot be opened, or are others than the run was made from.

@@ -26,7 +26,8 @@ pub struct Manifest {
     pub step: String,
     /// Digest of the settings and steps it was made from.
     pub inputs: String,
-    /// Digest over its files but for checkpoints, which are listed in `outputs.json`; of earlier versions, over all files.
+    /// Digest over its files but for checkpoints, which are listed in `outputs.json`; of earlier versions, over all
+    /// files.
     pub outputs: String,
     /// Seconds of work, over all sittings; what was done between the last stop and a kill is not counted.
     pub seconds: f64,
@@ -73,8 +74,8 @@ pub struct RunRecord {
     pub seed: u64,
     /// Digest of the images' names, labels and splits.
     pub data: String,
-    /// Folder that relative paths of the configuration start from, seen from the run's folder, so that both may be moved
-    /// together; none of earlier versions.
+    /// Folder that relative paths of the configuration start from, seen from the run's folder, so that both may be
+    /// moved together; none of earlier versions.
     #[serde(default)]
     pub base: Option<String>,
     /// Steps in order: `pending`, `running` or `finished`, with digests once finished.
@@ -158,8 +159,8 @@ pub(super) fn started(root: &Path, step: &Step) -> Result<Option<Started>, RunEr
     Ok(Some(parse(&path)?))
 }
 
-/// Whether a step was begun and ended before it made anything, as when its weights are refused: then it can begin again with
-/// other settings.
+/// Whether a step was begun and ended before it made anything, as when its weights are refused: then it can begin again
+/// with other settings.
 pub(super) fn made_nothing(root: &Path, step: &Step) -> Result<bool, RunError> {
     let folder = folder_of(root, step.name);
     let entries = std::fs::read_dir(&folder).map_err(io(&folder, "list"))?;
@@ -171,8 +172,8 @@ pub(super) fn made_nothing(root: &Path, step: &Step) -> Result<bool, RunError> {
     Ok(true)
 }
 
-/// Format of the run in `root`, which it keeps: as `run.json` says or, where it was removed, as its steps have noted what they read; that
-/// of new ones where there is none yet.
+/// Format of the run in `root`, which it keeps: as `run.json` says or, where it was removed, as its steps have noted
+/// what they read; that of new ones where there is none yet.
 pub(super) fn format_in(root: &Path) -> Result<u32, RunError> {
     if root.join(RECORD).exists() {
         return Ok(RunRecord::read(root)?.format);

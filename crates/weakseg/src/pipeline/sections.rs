@@ -12,9 +12,9 @@ use crate::mask_rule::MaskRule;
 /// Key of the settings of `data` that only truth is read by.
 const TRUTH: &str = "truth";
 
-/// Keys that only some readers of a section depend on: the section, the keys, and their name as a section of their own. A key
-/// that only turns results into masks must not cost a trained network, one that only the report shows must not cost a score,
-/// and how many cases may be left out changes no result.
+/// Keys that only some readers of a section depend on: the section, the keys, and their name as a section of their own.
+/// A key that only turns results into masks must not cost a trained network, one that only the report shows must not
+/// cost a score, and how many cases may be left out changes no result.
 const APART: [(&str, &[&str], &str); 4] = [
     ("cams", &["threshold"], "cams.rule"),
     ("segmenter", &MaskRule::KEYS, "segmenter.rule"),
@@ -25,9 +25,9 @@ const APART: [(&str, &[&str], &str); 4] = [
 /// The first format of a run's folder whose digests know of [`APART`].
 const SINCE: u32 = 2;
 
-/// The sections of a configuration by their names. Settings that only truth is read by are taken out of `data`: what is trained
-/// does not depend on them, and to correct one must not cost a trained network. Those that are given are a section of their own, and so
-/// are those that not every step of their section reads.
+/// The sections of a configuration by their names. Settings that only truth is read by are taken out of `data`: what is
+/// trained does not depend on them, and to correct one must not cost a trained network. Those that are given are a
+/// section of their own, and so are those that not every step of their section reads.
 #[derive(Debug)]
 pub(super) struct Sections(BTreeMap<String, Value>);
 
@@ -66,8 +66,8 @@ impl Sections {
         step.sections.iter().copied().chain(truth)
     }
 
-    /// What a step's digest has of them. A section that is not there leaves no trace: digests of runs that were made before
-    /// there was such a section stay the same.
+    /// What a step's digest has of them. A section that is not there leaves no trace: digests of runs that were made
+    /// before there was such a section stay the same.
     pub(super) fn text(&self, step: &Step) -> String {
         let there = Self::names(step).filter_map(|name| self.0.get(name));
         there.map(|section| format!("{section}\n")).collect()

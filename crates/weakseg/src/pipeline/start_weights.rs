@@ -39,8 +39,8 @@ impl StartWeights {
         }
     }
 
-    /// Has those at hand that a step of the plan asks for: before any work, so that hours are not spent before it turns out that
-    /// a server cannot be reached.
+    /// Has those at hand that a step of the plan asks for: before any work, so that hours are not spent before it turns
+    /// out that a server cannot be reached.
     ///
     /// # Errors
     /// When a file is not there, or cannot be fetched.

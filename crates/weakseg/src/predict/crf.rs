@@ -1,15 +1,17 @@
-//! A dense CRF over the probabilities of a segmentation network, which moves the borders of masks to those of the image.
+//! A dense CRF over the probabilities of a segmentation network, which moves the borders of masks to those of the
+//! image.
 
 use densecrf::{CrfError, SoftmaxOptions, Unary};
 use weakseg_data::{LabelSpace, Stack};
 
 use crate::config::Crf;
 
-/// Refines `probabilities`, `[K, H, W]`, on an image of the same size, 1 or 3 × H × W. Given back is the mean field's Q in the same
-/// form: of exclusive classes, background first, all compete with each other; of findings each does with its absence alone.
+/// Refines `probabilities`, `[K, H, W]`, on an image of the same size, 1 or 3 × H × W. Given back is the mean field's Q
+/// in the same form: of exclusive classes, background first, all compete with each other; of findings each does with
+/// its absence alone.
 ///
-/// Source: DeepLab (Chen et al. 2015, §4.2), whose unary term is the negative logarithm of the network's probabilities. The reference has a
-/// CRF in training only (reference §6).
+/// Source: DeepLab (Chen et al. 2015, §4.2), whose unary term is the negative logarithm of the network's probabilities.
+/// The reference has a CRF in training only (reference §6).
 ///
 /// # Errors
 /// If sizes do not agree or the CRF refuses its parameters.

@@ -96,9 +96,9 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Opens a run's folder or a model file. Masks of a run's folder are made as its `config.toml` says now, those of a file as it was set
-    /// when the network was trained. A run whose settings ask for a gate opens its classifier too; a file has none
-    /// ([`Predictor::lost_gate`]).
+    /// Opens a run's folder or a model file. Masks of a run's folder are made as its `config.toml` says now, those of a
+    /// file as it was set when the network was trained. A run whose settings ask for a gate opens its classifier too; a
+    /// file has none ([`Predictor::lost_gate`]).
     ///
     /// # Errors
     /// When there is no model, it is of another kind, or its file is damaged.
@@ -106,8 +106,8 @@ impl Predictor {
         Self::open_asking(path, device, false)
     }
 
-    /// As [`Predictor::open`] of a run's folder, with its classifier even where its settings have no gate, so that predictions
-    /// have probabilities. Masks stay the same.
+    /// As [`Predictor::open`] of a run's folder, with its classifier even where its settings have no gate, so that
+    /// predictions have probabilities. Masks stay the same.
     ///
     /// # Errors
     /// Those of [`Predictor::open`].
@@ -160,7 +160,8 @@ impl Predictor {
         (self.card.rule.gate > 0.0 && self.gate.is_some()).then_some(self.card.rule.gate)
     }
 
-    /// SHA-256 of the files that masks depend on beside [`ModelCard::rule`]: the segmentation network's, and the classifier's where it gates.
+    /// SHA-256 of the files that masks depend on beside [`ModelCard::rule`]: the segmentation network's, and the
+    /// classifier's where it gates.
     ///
     /// # Errors
     /// When a file cannot be read any more.
@@ -173,7 +174,8 @@ impl Predictor {
         ))
     }
 
-    /// The gate of the model's settings, if it is not applied: a model file is opened without the classifier that gates.
+    /// The gate of the model's settings, if it is not applied: a model file is opened without the classifier that
+    /// gates.
     pub fn lost_gate(&self) -> Option<f64> {
         (self.card.rule.gate > 0.0 && self.gate.is_none()).then_some(self.card.rule.gate)
     }

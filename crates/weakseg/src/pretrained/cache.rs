@@ -1,5 +1,5 @@
-//! Where fetched weights lie. A file has its name there only once its digest was compared, and the digest is compared again
-//! each time the file is used.
+//! Where fetched weights lie. A file has its name there only once its digest was compared, and the digest is compared
+//! again each time the file is used.
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
@@ -23,8 +23,9 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The user's: `$WEAKSEG_CACHE`, else `$XDG_CACHE_HOME/weakseg`, else the system's usual place below the home. A server
-    /// in `$WEAKSEG_MIRROR` is asked in place of the publishers'; what it sends is held against the same digests.
+    /// The user's: `$WEAKSEG_CACHE`, else `$XDG_CACHE_HOME/weakseg`, else the system's usual place below the home. A
+    /// server in `$WEAKSEG_MIRROR` is asked in place of the publishers'; what it sends is held against the same
+    /// digests.
     pub fn of_user() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let home = |name, below: &str| set(name).map(|home| Path::new(&home).join(below));

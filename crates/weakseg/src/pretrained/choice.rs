@@ -14,7 +14,8 @@ use crate::progress::{Progress, Stop};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum WeightsChoice {
-    /// The pretrained weights of the trunk where there is data from outside, none for phantoms and for another width than
+    /// The pretrained weights of the trunk where there is data from outside, none for phantoms and for another width
+    /// than
     /// 1. A resolved configuration says which.
     #[default]
     Auto,

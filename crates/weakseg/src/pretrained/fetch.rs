@@ -1,5 +1,5 @@
-//! One file over HTTP: resumed where it broke off, never longer than it is known to be, and under its name only once its
-//! SHA-256 is the known one.
+//! One file over HTTP: resumed where it broke off, never longer than it is known to be, and under its name only once
+//! its SHA-256 is the known one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

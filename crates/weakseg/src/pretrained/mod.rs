@@ -1,7 +1,7 @@
 //! Pretrained trunks: which there are, where a run finds them, and how they come onto this machine.
 //!
-//! Weak supervision lives on a good trunk, so data from outside starts from ImageNet weights unless told otherwise. Each
-//! file is known by its SHA-256 before it is asked for; nothing else is ever taken from a server.
+//! Weak supervision lives on a good trunk, so data from outside starts from ImageNet weights unless told otherwise.
+//! Each file is known by its SHA-256 before it is asked for; nothing else is ever taken from a server.
 //!
 //! | file | what it holds |
 //! |---|---|

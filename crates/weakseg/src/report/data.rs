@@ -37,8 +37,8 @@ impl SplitCounts {
         }
     }
 
-    /// What is to be told of a split whose masks show less of findings than its labels do, `shown` of them being of cases with a
-    /// finding: a healthy case needs no file, and is scored all the same.
+    /// What is to be told of a split whose masks show less of findings than its labels do, `shown` of them being of
+    /// cases with a finding: a healthy case needs no file, and is scored all the same.
     pub fn lacking(self, split: Split, shown: u64) -> Option<String> {
         let (positive, healthy) = (self.positive, self.masks - shown);
         if shown * self.cases >= positive * self.masks {

@@ -1,7 +1,8 @@
 //! RGB pictures: the image, heat maps and masks over it. Those of the report are small, those of `weakseg predict` and
 //! `weakseg cam` of the image's own size.
 //!
-//! Every picture is drawn on its own grid, not scaled down after drawing, so that outlines stay one pixel wide and sharp.
+//! Every picture is drawn on its own grid, not scaled down after drawing, so that outlines stay one pixel wide and
+//! sharp.
 
 use weakseg_data::resize::{Filter, resize_f32, resize_u8};
 use weakseg_data::{Plane, Stack};

@@ -56,8 +56,8 @@ pub struct CaseScore {
     pub predicted: u64,
 }
 
-/// The cases to show, by index into `scores`, `rows` at most and no case twice: as many of the best as of the median, of the
-/// worst, and of the false alarms with the largest area.
+/// The cases to show, by index into `scores`, `rows` at most and no case twice: as many of the best as of the median,
+/// of the worst, and of the false alarms with the largest area.
 ///
 /// The choice depends on the scores and their order alone.
 pub fn choose(scores: &[CaseScore], rows: usize) -> Vec<(usize, Role)> {

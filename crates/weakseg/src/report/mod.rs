@@ -5,7 +5,8 @@
 //! * [`instances`]: average precision of objects told apart, beside them.
 //! * [`table`] and [`mod@text`]: the step table of the paper, as text and Markdown.
 //! * [`curves`] and [`plot`]: training curves and intervals as SVG.
-//! * [`colour`], [`figures`], [`mod@legend`] and [`gallery`]: pictures, what their colours mean, and which cases to show.
+//! * [`colour`], [`figures`], [`mod@legend`] and [`gallery`]: pictures, what their colours mean, and which cases to
+//!   show.
 //! * [`reading`]: the figures in plain words.
 //! * [`html`]: the page that holds all of it.
 

@@ -32,8 +32,8 @@ pub struct Reading {
     pub bad: bool,
 }
 
-/// The split and the overlap metric that speak for a report: test before val before train, but first those in which a finding
-/// can be found; mIoU for exclusive classes, IoU otherwise.
+/// The split and the overlap metric that speak for a report: test before val before train, but first those in which a
+/// finding can be found; mIoU for exclusive classes, IoU otherwise.
 pub fn spoken_for(report: &Report) -> Option<(Split, Metric)> {
     let metrics = match report.data.space {
         LabelSpace::Exclusive => [

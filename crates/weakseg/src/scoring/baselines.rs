@@ -25,8 +25,9 @@ pub struct PriorMask {
 impl PriorMask {
     /// Builds the prior that `rule` names.
     ///
-    /// [`Prior::Masks`] averages the true masks of the training split per class and cuts the mean at that of ten thresholds
-    /// which overlaps them best: the strongest mask that has not seen the image. For a class without such masks, the centre.
+    /// [`Prior::Masks`] averages the true masks of the training split per class and cuts the mean at that of ten
+    /// thresholds which overlaps them best: the strongest mask that has not seen the image. For a class without such
+    /// masks, the centre.
     ///
     /// # Errors
     /// When a mask cannot be read.
@@ -100,8 +101,8 @@ fn training_masks(class: usize, cases: &Cases, truth: &Truth) -> Result<Vec<Plan
     Ok(masks.into_iter().flatten().collect())
 }
 
-/// The value of the full mask of a split: 1, every finding everywhere; of exclusive classes, of which a pixel has one, that
-/// with the most true pixels.
+/// The value of the full mask of a split: 1, every finding everywhere; of exclusive classes, of which a pixel has one,
+/// that with the most true pixels.
 fn full(split: Split, cases: &Cases, truth: &Truth) -> Result<u8, ScoreError> {
     if cases.classes.space == LabelSpace::Findings {
         return Ok(1);
@@ -130,8 +131,9 @@ fn full(split: Split, cases: &Cases, truth: &Truth) -> Result<u8, ScoreError> {
     Ok(pooled.largest_class() as u8)
 }
 
-/// Rows of the three trivial predictions on a split: empty, full (of exclusive classes that with the most true pixels, as
-/// `weakseg evaluate` has it), and the prior. For boxes, full points at the image's centre and its box is the whole image.
+/// Rows of the three trivial predictions on a split: empty, full (of exclusive classes that with the most true pixels,
+/// as `weakseg evaluate` has it), and the prior. For boxes, full points at the image's centre and its box is the whole
+/// image.
 ///
 /// # Errors
 /// When a mask cannot be read.

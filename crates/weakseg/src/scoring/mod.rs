@@ -1,5 +1,5 @@
-//! From masks and maps to the rows of the report: of the steps of a run, of predictions that look at no image, and of what
-//! anybody predicted.
+//! From masks and maps to the rows of the report: of the steps of a run, of predictions that look at no image, and of
+//! what anybody predicted.
 
 mod baselines;
 mod rows;

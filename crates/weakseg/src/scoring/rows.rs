@@ -42,8 +42,8 @@ impl Who {
         )
     }
 
-    /// The mean of all values of some images, of which one may have several or none, with its interval over the images; no row where
-    /// there are no values. Its `n` is that of the values.
+    /// The mean of all values of some images, of which one may have several or none, with its interval over the images;
+    /// no row where there are no values. Its `n` is that of the values.
     ///
     /// # Errors
     /// When a value is no figure.
@@ -80,7 +80,8 @@ pub fn mean_iou_row(
         .map(Some)
 }
 
-/// The IoU of each class of exclusive masks, background first, by pooled pixels; a class that occurs nowhere has no row.
+/// The IoU of each class of exclusive masks, background first, by pooled pixels; a class that occurs nowhere has no
+/// row.
 ///
 /// # Errors
 /// When a class has the name of a subset.
@@ -113,8 +114,8 @@ fn pooled(images: &[Confusion]) -> Option<Confusion> {
     Some(pooled)
 }
 
-/// Rows of findings: `overlaps` holds the images of each finding, all the same ones in the same order, and none for an image
-/// whose truth of that finding is void everywhere; `pixels` has the counts of all their pixels.
+/// Rows of findings: `overlaps` holds the images of each finding, all the same ones in the same order, and none for an
+/// image whose truth of that finding is void everywhere; `pixels` has the counts of all their pixels.
 ///
 /// Per-image IoU and Dice over `all`, `pos` and `neg` (an empty prediction of an empty truth is 1), pooled-pixel F1,
 /// image-level sensitivity and specificity of "the mask is not empty", and per finding the IoU over its positives where
@@ -182,8 +183,8 @@ pub fn finding_rows(
     Ok(rows)
 }
 
-/// The average precision of instances of the classes `names`, with the interval of its mean; none where there is no true
-/// object.
+/// The average precision of instances of the classes `names`, with the interval of its mean; none where there is no
+/// true object.
 pub fn precision_of(
     split: Split,
     image_labels: ImageLabels,

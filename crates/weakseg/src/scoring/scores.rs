@@ -40,11 +40,11 @@ pub enum ScoreError {
 }
 
 /// Scores a mask for every case of the split that has a true one. `predict` gives a mask of the size of the truth it is
-/// handed (for its size alone). A true mask that is void everywhere says nothing of a prediction: it is left out, of findings
-/// each for itself.
+/// handed (for its size alone). A true mask that is void everywhere says nothing of a prediction: it is left out, of
+/// findings each for itself.
 ///
-/// Findings: per-image IoU and Dice over `all`, `pos` and `neg` (an empty prediction of an empty truth is 1), per finding
-/// over its positives, pooled-pixel F1, and image-level sensitivity and specificity of "the mask is not empty".
+/// Findings: per-image IoU and Dice over `all`, `pos` and `neg` (an empty prediction of an empty truth is 1), per
+/// finding over its positives, pooled-pixel F1, and image-level sensitivity and specificity of "the mask is not empty".
 /// Exclusive: mIoU and per-class IoU of the pooled confusion, background included.
 ///
 /// # Errors
@@ -75,8 +75,8 @@ pub fn score_masks(
     }
 }
 
-/// What `count` makes of every prediction and its truth. Both are let go of then: the masks of a split are more than memory
-/// holds.
+/// What `count` makes of every prediction and its truth. Both are let go of then: the masks of a split are more than
+/// memory holds.
 fn counted<T: Send>(
     who: Who,
     cases: &Cases,
@@ -222,7 +222,8 @@ mod tests {
         }
     }
 
-    /// Nobody knows whether the first image shows the second finding: an empty prediction of it is neither right nor wrong.
+    /// Nobody knows whether the first image shows the second finding: an empty prediction of it is neither right nor
+    /// wrong.
     #[test]
     fn a_finding_that_is_void_everywhere_is_in_no_figure() {
         let images = [

@@ -6,8 +6,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use weakseg_models::weights::parameters;
 
-/// The average after one more optimizer step, without autodiff; `average` is none before the first step, whose weights it
-/// then is. Equals `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn(decay)`.
+/// The average after one more optimizer step, without autodiff; `average` is none before the first step, whose weights
+/// it then is. Equals `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn(decay)`.
 ///
 /// Parameters become `decay` · average + (1 − `decay`) · network. Running statistics of batch norm are copied from the
 /// network as they are: they are moving averages already, and PyTorch does the same (`use_buffers=False`).

@@ -58,8 +58,8 @@ const SCRATCH: &str = "tmp";
 /// Ending of a folder that is being removed.
 const DOOMED: &str = "old";
 
-/// Writes a checkpoint under `folder`. One of the kind [`Kind::Last`] then takes the place of the one before the last, and
-/// of the best ones that no checkpoint speaks of any more.
+/// Writes a checkpoint under `folder`. One of the kind [`Kind::Last`] then takes the place of the one before the last,
+/// and of the best ones that no checkpoint speaks of any more.
 ///
 /// # Errors
 /// When a file cannot be written; earlier checkpoints are then as they were.
@@ -113,8 +113,9 @@ fn write<M: Module>(
     Ok(state.write(folder)?)
 }
 
-/// Removes what only a training that is not finished needs: all but the last checkpoint, and the best one that it speaks of.
-/// Where others lie depends on when a training was stopped, or how fast it went, and equal trainings are to leave equal folders.
+/// Removes what only a training that is not finished needs: all but the last checkpoint, and the best one that it
+/// speaks of. Where others lie depends on when a training was stopped, or how fast it went, and equal trainings are to
+/// leave equal folders.
 ///
 /// # Errors
 /// When a checkpoint cannot be removed.
@@ -228,7 +229,8 @@ pub fn resume<M: Module>(
     })
 }
 
-/// The network of a step's best epoch, without autodiff: its moving average where one was kept. `network` gives the form.
+/// The network of a step's best epoch, without autodiff: its moving average where one was kept. `network` gives the
+/// form.
 ///
 /// # Errors
 /// When the checkpoint is gone, damaged or of another network.

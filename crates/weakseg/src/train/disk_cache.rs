@@ -9,9 +9,9 @@ use crate::files::times;
 
 /// Decoded images at a network's size as PNGs, which lose nothing and can be looked at.
 ///
-/// A file's name is the digest of what the image depends on: the program's version, the path, length and times of its source,
-/// the tone, the frame and the size. So a source that changes has another name, and nothing is ever out of date; what is no
-/// longer asked for stays until somebody removes the folder.
+/// A file's name is the digest of what the image depends on: the program's version, the path, length and times of its
+/// source, the tone, the frame and the size. So a source that changes has another name, and nothing is ever out of
+/// date; what is no longer asked for stays until somebody removes the folder.
 pub(super) struct DiskCache {
     folder: PathBuf,
 }
@@ -19,7 +19,8 @@ pub(super) struct DiskCache {
 /// Another version of the program may decode or resize otherwise: its files are left aside.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// To be raised with every change of decoding, tone or resizing between two versions. 1: PNGs of 16 bits by percentiles.
+/// To be raised with every change of decoding, tone or resizing between two versions. 1: PNGs of 16 bits by
+/// percentiles.
 const REVISION: u32 = 1;
 
 impl DiskCache {
@@ -30,8 +31,8 @@ impl DiskCache {
         }
     }
 
-    /// The image of `source`, read with `view`, at `size` × `size` pixels: the one in the folder, or the one that `decode`
-    /// makes, which is then put there.
+    /// The image of `source`, read with `view`, at `size` × `size` pixels: the one in the folder, or the one that
+    /// `decode` makes, which is then put there.
     ///
     /// # Errors
     /// When there is none and the source cannot be decoded, or the folder not be written.

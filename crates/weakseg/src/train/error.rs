@@ -117,8 +117,8 @@ pub enum TrainError {
         /// Batches in a step.
         accumulate: usize,
     },
-    /// The device did not compute what a lesson asked of it: what [`Lesson::validate`](super::Lesson::validate) may return,
-    /// and [`fit`](super::fit()) then names the place of.
+    /// The device did not compute what a lesson asked of it: what [`Lesson::validate`](super::Lesson::validate) may
+    /// return, and [`fit`](super::fit()) then names the place of.
     #[error("the device gave up: {0}")]
     Read(#[from] TensorReadError),
     /// The devices that share the batches of an optimizer step cannot have equally many of them.

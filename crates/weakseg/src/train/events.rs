@@ -1,9 +1,9 @@
 //! `events.out.tfevents.0.weakseg`: the figures of `metrics.jsonl` in the form that TensorBoard reads.
 //!
-//! A file is a row of records (TensorFlow's TFRecord): length in 8 bytes, its check, the bytes, their check. A record is one
-//! protobuf message `Event` (tensorflow/core/util/event.proto); the first names the version of the file, each other has one
-//! scalar of a `Summary`, tagged `SPLIT/NAME`, at its optimizer step. An event's time is its epoch, in seconds since 1970: the
-//! hour of the day would make equal trainings leave unequal folders.
+//! A file is a row of records (TensorFlow's TFRecord): length in 8 bytes, its check, the bytes, their check. A record
+//! is one protobuf message `Event` (tensorflow/core/util/event.proto); the first names the version of the file, each
+//! other has one scalar of a `Summary`, tagged `SPLIT/NAME`, at its optimizer step. An event's time is its epoch, in
+//! seconds since 1970: the hour of the day would make equal trainings leave unequal folders.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Opens the file of `folder`, which holds `lines` then and nothing else. One that does already is left as it is, so that a
-    /// TensorBoard which reads it may go on.
+    /// Opens the file of `folder`, which holds `lines` then and nothing else. One that does already is left as it is,
+    /// so that a TensorBoard which reads it may go on.
     pub(super) fn open(folder: &Path, lines: &[MetricLine]) -> Result<Self, DataError> {
         let path = folder.join(NAME);
         let mut bytes = record(&text(3, b"brain.Event:2"));
@@ -49,7 +49,8 @@ fn records(lines: &[MetricLine]) -> Vec<u8> {
     lines.iter().flat_map(|l| record(&event(l))).collect()
 }
 
-/// `Event { wall_time = 1, step = 2, summary = 5 }` of a `Summary { value = 1 }` of a `Value { tag = 1, simple_value = 2 }`.
+/// `Event { wall_time = 1, step = 2, summary = 5 }` of a `Summary { value = 1 }` of a `Value { tag = 1, simple_value =
+/// 2 }`.
 fn event(line: &MetricLine) -> Vec<u8> {
     let mut value = text(1, format!("{}/{}", line.split, line.name).as_bytes());
     value.push(key(2, FIXED_32));

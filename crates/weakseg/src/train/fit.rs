@@ -45,9 +45,9 @@ pub struct Fit<'a> {
     pub stop: &'a Stop,
 }
 
-/// Trains `network` to the end of the last epoch, or until early stopping, from the newest checkpoint in the step's folder
-/// if there is one. What comes back is without autodiff: the last or the best epoch's network, as the settings say, and
-/// its moving average where one is kept.
+/// Trains `network` to the end of the last epoch, or until early stopping, from the newest checkpoint in the step's
+/// folder if there is one. What comes back is without autodiff: the last or the best epoch's network, as the settings
+/// say, and its moving average where one is kept.
 ///
 /// # Errors
 /// See [`TrainError`]. [`TrainError::Stopped`] leaves a checkpoint from which the same call goes on.
@@ -192,8 +192,9 @@ fn over<M>(course: &Course<M>, plan: &Fit<'_>) -> bool {
         || (patience > 0 && course.state.record.waited >= patience)
 }
 
-/// Validates, logs the epoch and moves on to the next; true if this was the best epoch so far. `waited` is how long batches were
-/// waited for, and how long the epoch took; it is told and not logged, so that equal trainings leave equal folders.
+/// Validates, logs the epoch and moves on to the next; true if this was the best epoch so far. `waited` is how long
+/// batches were waited for, and how long the epoch took; it is told and not logged, so that equal trainings leave equal
+/// folders.
 fn end_epoch<L: Lesson>(
     lesson: &mut L,
     course: &mut Course<L::Network>,
@@ -234,7 +235,8 @@ fn end_epoch<L: Lesson>(
     Ok(improved)
 }
 
-/// What is logged of an epoch: the terms of the loss, the learning rate, the figures of the validation, the gradient's norm.
+/// What is logged of an epoch: the terms of the loss, the learning rate, the figures of the validation, the gradient's
+/// norm.
 fn metric_lines(
     epoch: usize,
     state: &State,

@@ -13,10 +13,11 @@ use weakseg_models::Normalisation;
 use super::disk_cache::DiskCache;
 use crate::config::LoaderConfig;
 
-/// The images of a set at one size, each decoded on first use and then kept (one byte a value) until the memory for it is used up.
+/// The images of a set at one size, each decoded on first use and then kept (one byte a value) until the memory for it
+/// is used up.
 ///
-/// Images that were kept first stay: an epoch asks for every image once, so a cache that evicts the oldest would have evicted
-/// each before it is asked for again.
+/// Images that were kept first stay: an epoch asks for every image once, so a cache that evicts the oldest would have
+/// evicted each before it is asked for again.
 pub struct ImageStore {
     size: usize,
     /// Whether images are kept at their own size, and brought to the store's whenever they are asked for.
@@ -43,7 +44,8 @@ impl ImageStore {
         }
     }
 
-    /// The same, with images kept at their own size; the folder of decoded images, which has them at the network's, is not used.
+    /// The same, with images kept at their own size; the folder of decoded images, which has them at the network's, is
+    /// not used.
     pub fn at_own_size(self) -> Self {
         Self {
             own_size: true,

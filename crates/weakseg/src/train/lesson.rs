@@ -17,14 +17,15 @@ pub trait Lesson: Send + Sized {
     /// What makes the samples of its batches; asked once, before the training.
     fn draw(&self) -> Arc<Self::Draw>;
 
-    /// The same lesson on another device, with autodiff, where [`Lesson::loss`] will be asked of a copy of the network. Asked once for
-    /// each device that shares the batches of a training with the first.
+    /// The same lesson on another device, with autodiff, where [`Lesson::loss`] will be asked of a copy of the network.
+    /// Asked once for each device that shares the batches of a training with the first.
     fn on(&self, device: &Device) -> Self;
 
     /// Indices of the cases of `epoch`, in order; a pure function of the epoch, equally many in each.
     fn order(&self, epoch: usize) -> Vec<usize>;
 
-    /// The terms of the loss for a batch and its samples, the first being the one that is minimised, each a tensor of one value.
+    /// The terms of the loss for a batch and its samples, the first being the one that is minimised, each a tensor of
+    /// one value.
     ///
     /// # Errors
     /// When it cannot be told.
@@ -48,8 +49,9 @@ pub trait Lesson: Send + Sized {
         Ok(Vec::new())
     }
 
-    /// What an answer that is the same for every image would have reached in an epoch that learned from the cases `drawn`, indices
-    /// as in [`Lesson::order`]; none, as by default, where there is no such mark. Who trains is told when a training stays there.
+    /// What an answer that is the same for every image would have reached in an epoch that learned from the cases
+    /// `drawn`, indices as in [`Lesson::order`]; none, as by default, where there is no such mark. Who trains is told
+    /// when a training stays there.
     fn chance(&self, _drawn: &[usize]) -> Option<Chance> {
         None
     }

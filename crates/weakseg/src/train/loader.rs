@@ -1,8 +1,8 @@
 //! [`Loader`]: batches made ahead of the training step.
 //!
-//! Threads of their own take sample after sample of the batches to come, so that the device need not wait for files, decoders and
-//! augmentation. They run ahead of the training by a few batches and no further. Which thread makes a sample, and when, changes
-//! nothing in it; batches are handed out whole and in order.
+//! Threads of their own take sample after sample of the batches to come, so that the device need not wait for files,
+//! decoders and augmentation. They run ahead of the training by a few batches and no further. Which thread makes a
+//! sample, and when, changes nothing in it; batches are handed out whole and in order.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -131,7 +131,8 @@ impl<'a, D: Draw> Loader<'a, D> {
         }
     }
 
-    /// A sample, or an error that names the image if making it panics: one image in thousands is found by its name only.
+    /// A sample, or an error that names the image if making it panics: one image in thousands is found by its name
+    /// only.
     fn sample(&self, case: usize, at: Place, slot: usize) -> Result<D::Sample, DataError> {
         let draw = AssertUnwindSafe(|| self.draw.sample(case, at, slot));
         catch_unwind(draw).unwrap_or_else(|panic| {

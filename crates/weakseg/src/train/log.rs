@@ -1,5 +1,5 @@
-//! `metrics.jsonl`: one JSON line a figure, appended as training goes, cut back to the checkpoint on resuming; and beside it the
-//! same figures for TensorBoard.
+//! `metrics.jsonl`: one JSON line a figure, appended as training goes, cut back to the checkpoint on resuming; and
+//! beside it the same figures for TensorBoard.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

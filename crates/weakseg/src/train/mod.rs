@@ -1,9 +1,10 @@
 //! Training that can be stopped at any time and goes on where it was.
 //!
-//! [`fit`] is the loop that the three training steps share; a [`Lesson`] says what is lost, its [`Draw`] what batches are made of.
-//! They are made ahead by threads of their own. What is drawn at a step is a pure function of (seed, epoch, place in the
-//! epoch), so there is no random state to save: a [`checkpoint`] is the network, the moving average of its weights where one
-//! is kept, the optimizer, a place, and what finished epochs have taught (the best one, what the schedule `plateau` remembers).
+//! [`fit`] is the loop that the three training steps share; a [`Lesson`] says what is lost, its [`Draw`] what batches
+//! are made of. They are made ahead by threads of their own. What is drawn at a step is a pure function of (seed,
+//! epoch, place in the epoch), so there is no random state to save: a [`checkpoint`] is the network, the moving average
+//! of its weights where one is kept, the optimizer, a place, and what finished epochs have taught (the best one, what
+//! the schedule `plateau` remembers).
 
 mod average;
 mod batches;

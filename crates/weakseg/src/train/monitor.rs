@@ -17,11 +17,11 @@ pub enum Monitor {
     Auroc,
     /// Mean F1 score over the classes at a probability of one half; higher is better. For the classifier.
     F1,
-    /// Dice of the pixels of all images, the mean over findings, or over classes without the background; higher is better. For the
-    /// segmentation network, against pseudo-labels.
-    Dice,
-    /// Intersection over union of the pixels of all images, the mean over findings, or over classes with the background; higher is
+    /// Dice of the pixels of all images, the mean over findings, or over classes without the background; higher is
     /// better. For the segmentation network, against pseudo-labels.
+    Dice,
+    /// Intersection over union of the pixels of all images, the mean over findings, or over classes with the
+    /// background; higher is better. For the segmentation network, against pseudo-labels.
     Miou,
 }
 

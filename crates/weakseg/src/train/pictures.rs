@@ -7,8 +7,8 @@ use weakseg_data::{Augment, DataError, Stack};
 
 use super::{Draw, ImageStore, Place, purpose, stream_seed};
 
-/// Images of a set, and a mask with each where there are masks; both changed by one random draw, which is a pure function of
-/// (seed, epoch, step, place in the batch).
+/// Images of a set, and a mask with each where there are masks; both changed by one random draw, which is a pure
+/// function of (seed, epoch, step, place in the batch).
 pub struct Pictures {
     /// The images of all cases, at the network's size or their own.
     pub images: Arc<ImageStore>,
@@ -173,8 +173,8 @@ mod tests {
         );
     }
 
-    /// [`Draw`] must not enter the pool: here every thread of it waits for the samples, as that of a pool of one thread does
-    /// on which a training stands.
+    /// [`Draw`] must not enter the pool: here every thread of it waits for the samples, as that of a pool of one thread
+    /// does on which a training stands.
     #[test]
     fn samples_come_while_no_thread_of_the_pool_is_free() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -6,8 +6,8 @@
 //! | a replica's thread | takes the weights over, computes loss and gradients of its batches one after another, reads the gradients |
 //! | the training's thread | computes the batches of the first device, adds up all gradients in the order of the batches, takes the step |
 //!
-//! So a step is the one that a single device takes with the same settings, whichever thread is ready first. Running statistics of batch
-//! norm go nowhere: those of the first device are the network's.
+//! So a step is the one that a single device takes with the same settings, whichever thread is ready first. Running
+//! statistics of batch norm go nowhere: those of the first device are the network's.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
@@ -128,7 +128,8 @@ impl<L: Lesson> Replicas<'_, L> {
         number % (1 + self.0.len())
     }
 
-    /// Begins an optimizer step: hands out its batches with their samples. What is left of the samples belongs to the first device.
+    /// Begins an optimizer step: hands out its batches with their samples. What is left of the samples belongs to the
+    /// first device.
     ///
     /// # Errors
     /// If the first device cannot give the network's weights.
@@ -163,7 +164,8 @@ impl<L: Lesson> Replicas<'_, L> {
         Ok(())
     }
 
-    /// The part of batch `number` of the step that was begun, which a further device computes. Each is fetched once, in order.
+    /// The part of batch `number` of the step that was begun, which a further device computes. Each is fetched once, in
+    /// order.
     ///
     /// # Errors
     /// The lesson's; [`TrainError::Read`] when the device gives up.
@@ -181,8 +183,8 @@ impl<L: Lesson> Replicas<'_, L> {
 }
 
 impl<L: Lesson> Drop for Replicas<'_, L> {
-    /// Waits for the threads. The end of their scope would do so too, but without lending a hand, and where a training ends with an
-    /// error they are still at work.
+    /// Waits for the threads. The end of their scope would do so too, but without lending a hand, and where a training
+    /// ends with an error they are still at work.
     fn drop(&mut self) {
         let threads: Vec<_> = self.0.drain(..).map(|replica| replica.thread).collect();
         for thread in threads {
@@ -191,8 +193,8 @@ impl<L: Lesson> Drop for Replicas<'_, L> {
     }
 }
 
-/// Looks until something is there. A thread of the pool does the pool's work meanwhile: it may be the only one, and a replica may be
-/// waiting for that work.
+/// Looks until something is there. A thread of the pool does the pool's work meanwhile: it may be the only one, and a
+/// replica may be waiting for that work.
 fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(found) = look() {

@@ -5,8 +5,8 @@ use std::fmt;
 use super::{MetricLine, Select};
 use crate::config::Training;
 
-/// So many epochs in a row must have taught nothing; of trainings that have fewer, all, but never one alone, whose mean loss is
-/// that of its first steps.
+/// So many epochs in a row must have taught nothing; of trainings that have fewer, all, but never one alone, whose mean
+/// loss is that of its first steps.
 const EPOCHS: usize = 3;
 
 /// A loss above this share of chance's is not clearly below it.
@@ -46,8 +46,9 @@ pub struct Standstill {
 }
 
 impl Standstill {
-    /// The one that a training's last epoch in `log` completes; none if there is none, or if an earlier epoch completed one, so that
-    /// it is told once however often the training is gone on with. `chance` is asked by the number of an epoch, from 1.
+    /// The one that a training's last epoch in `log` completes; none if there is none, or if an earlier epoch completed
+    /// one, so that it is told once however often the training is gone on with. `chance` is asked by the number of an
+    /// epoch, from 1.
     pub fn begun(
         log: &[MetricLine],
         training: &Training,
@@ -58,8 +59,8 @@ impl Standstill {
         of(last).filter(|_| (window..last).all(|earlier| of(earlier).is_none()))
     }
 
-    /// The one that a finished training has ended in; none if it has not, or if its network is that of the best epoch and any epoch's
-    /// loss was better.
+    /// The one that a finished training has ended in; none if it has not, or if its network is that of the best epoch
+    /// and any epoch's loss was better.
     pub fn in_the_end(
         log: &[MetricLine],
         training: &Training,

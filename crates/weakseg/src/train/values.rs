@@ -8,8 +8,8 @@ use burn::tensor::{Tensor, TensorData, TensorReadError, Transaction};
 
 /// Numbers of some parameters of a network, in the machine's memory.
 ///
-/// Tensors themselves could go from device to device. But the thread that takes them over would then learn of what went wrong in their
-/// making, a full memory as a rule, by a panic; who reads them where they were made gets an error.
+/// Tensors themselves could go from device to device. But the thread that takes them over would then learn of what went
+/// wrong in their making, a full memory as a rule, by a panic; who reads them where they were made gets an error.
 pub(super) struct Values(HashMap<ParamId, TensorData>);
 
 impl Values {

@@ -19,7 +19,8 @@ pub struct Comparison {
 pub type Figure = fn(&Draw) -> Option<f64>;
 
 impl Comparison {
-    /// Of a rule, or of empty masks, on `cases`. Means over all images are those of a split of which a `share` shows the finding.
+    /// Of a rule, or of empty masks, on `cases`. Means over all images are those of a split of which a `share` shows
+    /// the finding.
     pub fn new(
         rule: Option<Rule>,
         own: &Rule,

@@ -8,8 +8,8 @@ use crate::cam::{Threshold, binarise};
 use crate::irn::filter::remove_weak_regions;
 use crate::metrics::{MetricError, Overlap, VOID};
 
-/// One finding of one case: how many pixels lie above each cut, and how many of them are truth. Every [`Rule`](super::Rule) of
-/// these cuts is scored from it, exactly as if its mask had been made.
+/// One finding of one case: how many pixels lie above each cut, and how many of them are truth. Every
+/// [`Rule`](super::Rule) of these cuts is scored from it, exactly as if its mask had been made.
 #[derive(Debug, Clone)]
 pub struct Curve {
     /// The classifier's probability of the finding.
@@ -49,8 +49,8 @@ pub struct CaseCurves {
 }
 
 impl Curve {
-    /// Of the map or the probabilities of a finding, at the size of its true mask: H × W values in row-major order, 0, 1 and 255
-    /// for void. Regions that cover less than `min_area` of the image, a share, are removed above every cut.
+    /// Of the map or the probabilities of a finding, at the size of its true mask: H × W values in row-major order, 0,
+    /// 1 and 255 for void. Regions that cover less than `min_area` of the image, a share, are removed above every cut.
     ///
     /// # Errors
     /// If the sizes differ or the truth holds another value.

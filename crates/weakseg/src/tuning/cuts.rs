@@ -9,8 +9,8 @@ const STEPS: u32 = 50;
 
 /// Thresholds in ascending order: 0.02, 0.04 … 0.98, and those that a run is set to.
 ///
-/// A finer grid would not be a better one: the best of these lies within a hundredth of any threshold, and which of two closer
-/// ones a few masks prefer is chance.
+/// A finer grid would not be a better one: the best of these lies within a hundredth of any threshold, and which of two
+/// closer ones a few masks prefer is chance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cuts {
     cuts: Vec<f64>,
@@ -38,7 +38,8 @@ impl Cuts {
     }
 
     /// For probabilities, which are compared with the threshold in double precision
-    /// ([`FindingRule`](crate::finding_rule::FindingRule)): v > cut just where v > the greatest single number that is not above it.
+    /// ([`FindingRule`](crate::finding_rule::FindingRule)): v > cut just where v > the greatest single number that is
+    /// not above it.
     pub fn of_scores(own: &[f64]) -> Self {
         Self::new(own, |cut| {
             let nearest = cut as f32;

@@ -29,7 +29,8 @@ pub struct Tuning {
     pub draws: usize,
     /// Digests of what the steps had written that were read, by their names.
     pub inputs: BTreeMap<String, String>,
-    /// Digests of the settings by which the run made masks of it, by the names of their sections; none of earlier versions.
+    /// Digests of the settings by which the run made masks of it, by the names of their sections; none of earlier
+    /// versions.
     #[serde(default)]
     pub rules: BTreeMap<String, String>,
     /// The stages that the run has finished.
@@ -81,7 +82,8 @@ impl Stage {
         }
     }
 
-    /// What there is to be chosen. Every map has its maximum at 1, so that none is surer than another, and no triplet rule.
+    /// What there is to be chosen. Every map has its maximum at 1, so that none is surer than another, and no triplet
+    /// rule.
     pub fn freedoms(self) -> &'static [Freedom] {
         match self {
             Self::Cam => &[Freedom::Threshold, Freedom::Gate],
@@ -99,7 +101,8 @@ pub struct StageTuning {
     pub own: Rule,
     /// Cases that masks were drawn from.
     pub tuned_on: Set,
-    /// Cases that were scored on. Those that were drawn, and others of their patients, are left out of each draw's score.
+    /// Cases that were scored on. Those that were drawn, and others of their patients, are left out of each draw's
+    /// score.
     pub scored_on: Set,
     /// From no masks to many, the bound last.
     pub lines: Vec<Line>,
@@ -128,8 +131,9 @@ pub struct Set {
     // Documents of this format from before there was such a number have none.
     #[serde(default)]
     pub void: usize,
-    /// Share of pairs of image and finding that show the finding, in 0..=1: where masks are drawn, of the whole split by its
-    /// labels; where rules are scored, of the cases here by their masks. Means over all images weigh the two kinds by it.
+    /// Share of pairs of image and finding that show the finding, in 0..=1: where masks are drawn, of the whole split
+    /// by its labels; where rules are scored, of the cases here by their masks. Means over all images weigh the two
+    /// kinds by it.
     pub share: f64,
 }
 
@@ -189,7 +193,8 @@ impl Line {
         self.draws.iter().filter_map(|draw| draw.rule.as_ref())
     }
 
-    /// Whether it scores no better than empty masks on the mean of all images; what is less than rounding leaves is nothing.
+    /// Whether it scores no better than empty masks on the mean of all images; what is less than rounding leaves is
+    /// nothing.
     pub fn is_no_better_than_empty(&self) -> bool {
         self.beyond_empty.is_none_or(|beyond| beyond.mean < 1e-9)
     }
@@ -223,8 +228,9 @@ pub struct Dice {
 pub struct Spread {
     /// Mean.
     pub mean: f64,
-    /// 2.5 and 97.5 % percentiles: of several draws, how much luck there was in which masks were drawn; of a single one, by the
-    /// bootstrap over its images, how much in which images it was scored on. None of an image that stands alone.
+    /// 2.5 and 97.5 % percentiles: of several draws, how much luck there was in which masks were drawn; of a single
+    /// one, by the bootstrap over its images, how much in which images it was scored on. None of an image that stands
+    /// alone.
     pub range: Option<[f64; 2]>,
 }
 

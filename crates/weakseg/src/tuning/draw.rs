@@ -6,8 +6,8 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 /// First word of the streams' keys, so that they are nobody else's.
 const PURPOSE: u64 = 0x7475_6e65;
 
-/// `count` of some cases, as places in ascending order: half of them positive where there are enough of either kind, an odd one
-/// positive; what one kind lacks is drawn from the other. All of them if there are no more.
+/// `count` of some cases, as places in ascending order: half of them positive where there are enough of either kind, an
+/// odd one positive; what one kind lacks is drawn from the other. All of them if there are no more.
 ///
 /// A pure function of the seed, `count` and the draw's number.
 pub fn draw(positive: &[bool], count: usize, seed: u64, number: usize) -> Vec<usize> {

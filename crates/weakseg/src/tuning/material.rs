@@ -21,8 +21,8 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Of the curves of all cases of a split, none of a case without a mask, with `findings` findings each but for those of which
-    /// the mask is void everywhere. A case of which no mask is left is none to draw.
+    /// Of the curves of all cases of a split, none of a case without a mask, with `findings` findings each but for
+    /// those of which the mask is void everywhere. A case of which no mask is left is none to draw.
     pub fn of(cases: Vec<Option<CaseCurves>>, findings: usize) -> Self {
         let all = cases.len();
         let mut curves: Vec<CaseCurves> = cases.into_iter().flatten().collect();
@@ -45,8 +45,8 @@ pub struct Material {
     pub cuts: Cuts,
     /// Cases of the validation split.
     pub tuning: Measured,
-    /// Share of the validation split's pairs of image and finding whose label says that it is there, in 0..=1. Labels tell it,
-    /// without a mask.
+    /// Share of the validation split's pairs of image and finding whose label says that it is there, in 0..=1. Labels
+    /// tell it, without a mask.
     pub labelled: f64,
     /// Cases of the test split; none where that has no masks: then whatever of `tuning` is not drawn is scored on.
     pub scoring: Option<Measured>,
@@ -80,8 +80,8 @@ impl Material {
     /// The draws of `count` masks; all of them can be drawn in one way only.
     ///
     /// # Errors
-    /// A [`Refusal`] if there are not so many, or if after one of the draws no pair of a kind would be left to score on that the
-    /// split has.
+    /// A [`Refusal`] if there are not so many, or if after one of the draws no pair of a kind would be left to score on
+    /// that the split has.
     pub fn draws(&self, count: usize, plan: &Plan) -> Result<Vec<Drawn<'_>>, Refusal> {
         let cases = &self.tuning.curves;
         if count > cases.len() {
@@ -110,7 +110,8 @@ impl Material {
             .collect()
     }
 
-    /// The cases to score on that are none of the drawn ones and of none of their patients, whose other images look like them.
+    /// The cases to score on that are none of the drawn ones and of none of their patients, whose other images look
+    /// like them.
     fn left_by(&self, drawn: &[&CaseCurves]) -> Vec<&CaseCurves> {
         let ids: HashSet<&str> = drawn.iter().map(|case| case.id.as_str()).collect();
         let patients: HashSet<&str> = drawn.iter().filter_map(|c| c.patient.as_deref()).collect();

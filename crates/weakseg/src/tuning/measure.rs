@@ -30,8 +30,8 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Curves of every case of a split that has a mask, at the mask's size, among `cuts`; none of findings whose mask is void
-    /// everywhere, as `evaluate` has no figures of them.
+    /// Curves of every case of a split that has a mask, at the mask's size, among `cuts`; none of findings whose mask
+    /// is void everywhere, as `evaluate` has no figures of them.
     ///
     /// # Errors
     /// When a map, an image or a mask cannot be read, they do not fit, or it was asked to stop.
@@ -47,7 +47,8 @@ impl Source<'_> {
         Ok(Measured::of(curves?, self.cases.classes.len()))
     }
 
-    /// Of class maps as `eval-cams` makes masks of them: each finding that the classifier predicts, divided by its maximum.
+    /// Of class maps as `eval-cams` makes masks of them: each finding that the classifier predicts, divided by its
+    /// maximum.
     fn of_maps(&self, cases: &[&Case], cuts: &Cuts) -> Result<Vec<Option<CaseCurves>>, TuneError> {
         let step = Stage::Cam.step();
         let folder = finished_folder(self.job.run, step).ok_or_else(|| TuneError::Unfinished {

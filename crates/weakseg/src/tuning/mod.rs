@@ -1,9 +1,9 @@
 //! What a few masks buy: thresholds, gate and triplet rule chosen by them, and scored on cases that had no part in it.
 //!
-//! Read from top to bottom: [`measure`] turns the maps of a finished run into a [`Curve`] for each case and finding, from which
-//! every [`Rule`] is scored without the maps; [`draw()`] says which cases get a mask, [`Material`] which are left to score on;
-//! [`search`] tries rules on the drawn ones; [`experiment()`] repeats both and compares what was chosen ([`Comparison`]);
-//! the verdict says what to go on with; [`document`] is `tuning.json`; [`table`] shows it.
+//! Read from top to bottom: [`measure`] turns the maps of a finished run into a [`Curve`] for each case and finding,
+//! from which every [`Rule`] is scored without the maps; [`draw()`] says which cases get a mask, [`Material`] which are
+//! left to score on; [`search`] tries rules on the drawn ones; [`experiment()`] repeats both and compares what was
+//! chosen ([`Comparison`]); the verdict says what to go on with; [`document`] is `tuning.json`; [`table`] shows it.
 //!
 //! Masks choose numbers here, never weights: the networks are those of the run, which saw none.
 
@@ -77,8 +77,8 @@ pub struct Job<'a> {
     pub stop: &'a Stop,
 }
 
-/// Tunes the maps of a run and, where it has one, its segmentation network: rules are chosen on cases of the validation split
-/// and scored on the test split, or on the rest of the validation split where that has no masks.
+/// Tunes the maps of a run and, where it has one, its segmentation network: rules are chosen on cases of the validation
+/// split and scored on the test split, or on the rest of the validation split where that has no masks.
 ///
 /// # Errors
 /// See [`TuneError`].
@@ -160,8 +160,8 @@ fn labelled(cases: &Cases, split: Split) -> f64 {
     present as f64 / labels().count().max(1) as f64
 }
 
-/// The rule that a run is set to, and the lowest gate that can be tried: there are no maps of findings that the classifier gave
-/// no more than `cams.gate`.
+/// The rule that a run is set to, and the lowest gate that can be tried: there are no maps of findings that the
+/// classifier gave no more than `cams.gate`.
 fn own_rule(config: &Config, stage: Stage) -> (Rule, f64) {
     match stage {
         Stage::Cam => {

@@ -90,8 +90,8 @@ impl Tally {
         self.pos.pairs as f64 / pairs.max(1) as f64
     }
 
-    /// The means. That of all is what it would be if a `share` of the pairs showed the finding, so that parts of a split that
-    /// hold either kind in another proportion compare.
+    /// The means. That of all is what it would be if a `share` of the pairs showed the finding, so that parts of a
+    /// split that hold either kind in another proportion compare.
     pub fn scores(&self, share: f64) -> Scores {
         let (pos, neg) = (self.pos.mean(), self.neg.mean());
         let all = match (pos, neg) {
@@ -103,8 +103,8 @@ impl Tally {
         Scores { all, pos, neg }
     }
 
-    /// What a search makes great: the mean of all as [`Tally::scores`] has it, or that of the one kind that is there. None
-    /// without pairs.
+    /// What a search makes great: the mean of all as [`Tally::scores`] has it, or that of the one kind that is there.
+    /// None without pairs.
     pub fn aim(&self, share: f64) -> Option<f64> {
         let Scores { all, pos, neg } = self.scores(share);
         all.or(pos).or(neg)
@@ -132,7 +132,8 @@ mod tests {
         cases.iter().map(|case| Tally::of(case, rule)).sum()
     }
 
-    /// Two of three sick images are found whole, one with half of it missed (Dice 2·1 / (1 + 2)); the healthy one is empty.
+    /// Two of three sick images are found whole, one with half of it missed (Dice 2·1 / (1 + 2)); the healthy one is
+    /// empty.
     #[test]
     fn kinds_are_weighed_by_their_share() {
         let rule = Rule {

@@ -13,7 +13,8 @@ use crate::config::Triplet;
 /// High thresholds of the triplet rules that are tried; those below the low one are left out.
 const TOPS: [f64; 5] = [0.5, 0.6, 0.7, 0.8, 0.9];
 
-/// Areas of the triplet rules that are tried, as shares of the image. The winners of SIIM-ACR chose 600 and 2000 of 1024² pixels.
+/// Areas of the triplet rules that are tried, as shares of the image. The winners of SIIM-ACR chose 600 and 2000 of
+/// 1024² pixels.
 const AREAS: [f64; 6] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02];
 
 /// What of a rule is chosen by masks; the rest stays as the run is set.
@@ -39,8 +40,9 @@ impl Freedom {
     }
 }
 
-/// Every rule that `freedom` leaves beside the run's own, that first and then from near to far: those that differ from it in
-/// fewer parts, then those whose gate, then those whose threshold is nearer. To do without a triplet rule is tried before others.
+/// Every rule that `freedom` leaves beside the run's own, that first and then from near to far: those that differ from
+/// it in fewer parts, then those whose gate, then those whose threshold is nearer. To do without a triplet rule is
+/// tried before others.
 ///
 /// Gates are 0.1 to 0.9, and 0. None lies below `lowest_gate`, under which there is nothing to make a mask of.
 pub fn rules(own: &Rule, freedom: Freedom, lowest_gate: f64) -> Vec<Rule> {
@@ -102,8 +104,8 @@ fn distance(own: &Rule, rule: &Rule) -> (usize, f64, f64) {
     (parts, (own.gate - rule.gate).abs(), thresholds)
 }
 
-/// The rule with the greatest mean Dice over the findings of `cases`, pairs that show one being weighed as if they were a `share`
-/// of all ([`Tally::aim`]); of equal ones the first. None without rules or cases.
+/// The rule with the greatest mean Dice over the findings of `cases`, pairs that show one being weighed as if they were
+/// a `share` of all ([`Tally::aim`]); of equal ones the first. None without rules or cases.
 pub fn best(rules: &[Rule], cuts: &Cuts, cases: &[&CaseCurves], share: f64) -> Option<Rule> {
     let scores: Vec<Option<f64>> = rules
         .par_iter()
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn the_kinds_are_weighed_as_the_split_has_them() {
-        // Above 0.61 the sick one is found whole and the healthy one is not empty; above 0.81 it is half lost: 2·1 / (1 + 2).
+        // Above 0.61 the sick one is found whole and the healthy one is not empty; above 0.81 it is half lost:
+        // 2·1 / (1 + 2).
         let sick = case("sick", true, &[0.11, 0.61, 0.91, 0.75], &[0, 0, 1, 1], 0.9);
         let healthy = case("healthy", false, &[0.11, 0.61, 0.65, 0.81], &[0; 4], 0.9);
         let cases = [&sick, &healthy];

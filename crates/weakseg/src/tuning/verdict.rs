@@ -20,9 +20,9 @@ pub struct Verdict {
     pub remarks: Vec<String>,
 }
 
-/// Recommends, in this order: of the lines with the most masks the one with the greatest gain in mean Dice of all images, if it
-/// gains more than Otsu's threshold, which needs no mask; Otsu's threshold, if it gains anything; the run's own settings. A gain
-/// counts only if the line also beats empty masks.
+/// Recommends, in this order: of the lines with the most masks the one with the greatest gain in mean Dice of all
+/// images, if it gains more than Otsu's threshold, which needs no mask; Otsu's threshold, if it gains anything; the
+/// run's own settings. A gain counts only if the line also beats empty masks.
 ///
 /// Of several draws the settings are those of the first, for a lab has one.
 pub fn verdict(stage: Stage, own: &Rule, lines: &[Line]) -> Verdict {
@@ -63,7 +63,8 @@ pub fn verdict(stage: Stage, own: &Rule, lines: &[Line]) -> Verdict {
     }
 }
 
-/// Of the largest number of masks that was scored, the line that gained most; of equal ones the first, which chooses fewer parts.
+/// Of the largest number of masks that was scored, the line that gained most; of equal ones the first, which chooses
+/// fewer parts.
 fn best_drawn(lines: &[Line]) -> Option<&Line> {
     let drawn = || {
         lines.iter().filter(|line| {

@@ -8,8 +8,8 @@ use weakseg_data::{Plane, write_gray_png};
 
 use crate::tiny::{StopAfter, config, run_until};
 
-/// A table of eight images to train on and four to validate on, half of them with a spot; the box of each spot is the whole
-/// image, so that wherever a map has its maximum, it hits.
+/// A table of eight images to train on and four to validate on, half of them with a spot; the box of each spot is the
+/// whole image, so that wherever a map has its maximum, it hits.
 fn boxed(folder: &Path) {
     let set = folder.join("boxed");
     std::fs::create_dir_all(set.join("images")).expect("made");

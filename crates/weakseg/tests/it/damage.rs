@@ -1,4 +1,5 @@
-//! What a run reads of itself and of its configuration, where it is nearly right ([`crate::mutate`]): none of it panics.
+//! What a run reads of itself and of its configuration, where it is nearly right ([`crate::mutate`]): none of it
+//! panics.
 
 use std::fmt::Display;
 use std::fs;

@@ -11,8 +11,8 @@ use crate::tiny::{StopAfter, config, run_until};
 /// The data of [`kit`] in a configuration.
 pub const KIT: &str = r#"data={ kind = "voc", root = "kit", classes = ["cat", "dog"] }"#;
 
-/// A development kit of two classes, told apart by the colour of a square of 16 × 16 pixels; four images to train on, two to
-/// validate on. The first row of a cat is void.
+/// A development kit of two classes, told apart by the colour of a square of 16 × 16 pixels; four images to train on,
+/// two to validate on. The first row of a cat is void.
 pub fn kit(folder: &Path) {
     let kit = folder.join("kit");
     for part in ["JPEGImages", "ImageSets/Segmentation", "SegmentationClass"] {

@@ -10,8 +10,8 @@ use weakseg_data::Split;
 
 use crate::tiny::{StopAfter, config, run_until};
 
-/// Reference §4.1: what is found of an object must not lean to a side, so the mean over the images that it learned from is
-/// taken off.
+/// Reference §4.1: what is found of an object must not lean to a side, so the mean over the images that it learned from
+/// is taken off.
 #[test]
 fn displacements_of_the_training_images_have_no_mean() {
     let folder = tempfile::tempdir().expect("a folder");

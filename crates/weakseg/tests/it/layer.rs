@@ -58,8 +58,8 @@ fn maps_of_an_earlier_layer_are_its_own() {
     );
 }
 
-/// Of two classes a case keeps those of its label and of the classifier's choice, and each is the map that the gradients of all
-/// classes give.
+/// Of two classes a case keeps those of its label and of the classifier's choice, and each is the map that the
+/// gradients of all classes give.
 #[test]
 fn kept_maps_are_those_of_all_classes() {
     let folder = tempfile::tempdir().expect("a folder");

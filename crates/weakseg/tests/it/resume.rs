@@ -94,8 +94,8 @@ fn a_stopped_training_ends_with_the_same_bytes() {
     assert!(learnt("other") != learnt("whole"));
 }
 
-/// Everything that a training remembers beside its weights: averages, a mean over batches, a rate that has fallen, the best
-/// epoch, epochs without a better one.
+/// Everything that a training remembers beside its weights: averages, a mean over batches, a rate that has fallen, the
+/// best epoch, epochs without a better one.
 const REMEMBERING: [&str; 12] = [
     "classifier.training.epochs=4",
     "classifier.training.batch=2",
@@ -131,8 +131,8 @@ fn what_a_training_remembers_outlives_a_stop() {
         "the rate fell: {log}"
     );
 
-    // Six batches and three optimizer steps an epoch. Two epochs and two; then a stop in the middle of every epoch, asked
-    // for inside a group of batches, which is finished first; then both.
+    // Six batches and three optimizer steps an epoch. Two epochs and two; then a stop in the middle of every epoch,
+    // asked for inside a group of batches, which is finished first; then both.
     for (out, sittings) in [
         ("halves", &[12][..]),
         ("inside", &[3, 5, 7]),

@@ -12,8 +12,8 @@ use weakseg_data::Split;
 
 use crate::tiny::{StopAfter, config, run_until};
 
-/// The run's own scores, by other code: Otsu's maps in `eval-cams`, and masks with a gate, a triplet rule and small regions
-/// removed in `evaluate`.
+/// The run's own scores, by other code: Otsu's maps in `eval-cams`, and masks with a gate, a triplet rule and small
+/// regions removed in `evaluate`.
 #[test]
 fn the_runs_own_rule_scores_what_the_run_has_found() {
     let folder = tempfile::tempdir().expect("a folder");

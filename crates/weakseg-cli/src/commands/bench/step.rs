@@ -21,9 +21,9 @@ use crate::output;
 
 /// Time a training step (forward, backward, SGD with momentum) and an inference of networks with random weights.
 ///
-/// Prints one JSON line for each network and mode, with the best of the repeated runs after one to warm up. VGG16 is its
-/// published convolutions alone, DeepLabv3+ has separable convolutions; classifiers have 20 classes, U-Nets one output, IRNet
-/// its edge and displacements, learnt on a frozen trunk, and the others 21.
+/// Prints one JSON line for each network and mode, with the best of the repeated runs after one to warm up. VGG16 is
+/// its published convolutions alone, DeepLabv3+ has separable convolutions; classifiers have 20 classes, U-Nets one
+/// output, IRNet its edge and displacements, learnt on a frozen trunk, and the others 21.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

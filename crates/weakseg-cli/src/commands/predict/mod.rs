@@ -30,10 +30,11 @@ const BATCH: usize = 4;
 
 /// Segment images with a trained model.
 ///
-/// Everything has the size of its image and is named after it: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings, with
-/// class numbers as values; the other formats go to folders and files below OUT of their own. OUT takes the predictions of one
-/// model alone, which OUT/model.json names; OUT/predicted.jsonl tells which image each mask is of, and no mask that was changed, or is of
-/// another image, is written over. A call that was stopped begins again with its first image.
+/// Everything has the size of its image and is named after it: OUT/NAME.png, or OUT/FINDING/NAME.png for several
+/// findings, with class numbers as values; the other formats go to folders and files below OUT of their own. OUT takes
+/// the predictions of one model alone, which OUT/model.json names; OUT/predicted.jsonl tells which image each mask is
+/// of, and no mask that was changed, or is of another image, is written over. A call that was stopped begins again with
+/// its first image.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -42,8 +43,8 @@ Examples:
   weakseg predict --model runs/first images/ --out found --formats rle,coco
   weakseg predict --model runs/first radiographs/ --out found --formats seg,sc")]
 pub struct Predict {
-    /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings gate
-    /// masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
+    /// A run's folder, or a segmentation model's .safetensors file. A file holds no classifier: a run whose settings
+    /// gate masks by its classifier (`segmenter.gate`) gates them only where its folder is given.
     #[arg(long, value_name = "RUN_OR_FILE")]
     model: PathBuf,
     /// PNG, JPEG or DICOM files, or folders that hold some, in subfolders too.
@@ -61,15 +62,15 @@ pub struct Predict {
         default_value = "mask,overlay"
     )]
     formats: Vec<Format>,
-    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by default as in the run that
-    /// is named as the model.
+    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by
+    /// default as in the run that is named as the model.
     #[arg(long, value_name = "TONE")]
     tone: Option<Tone>,
     /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
     #[arg(long, value_name = "N")]
     frame: Option<NonZeroU32>,
-    /// Images that may be unreadable or without the DICOM segmentation that was asked for, and inputs that may be or hold none,
-    /// before the program ends with exit code 3.
+    /// Images that may be unreadable or without the DICOM segmentation that was asked for, and inputs that may be or
+    /// hold none, before the program ends with exit code 3.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
 }
@@ -277,7 +278,8 @@ fn tell(image: &Path, error: &DataError, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Says what covers how much of an image; where nothing does, what the classifier thinks, whose `gate` may be the reason.
+/// Says what covers how much of an image; where nothing does, what the classifier thinks, whose `gate` may be the
+/// reason.
 fn print(item: &Item<'_>, gate: Option<f64>, json: bool) -> Result<()> {
     if json {
         return output::json(item);

@@ -33,16 +33,16 @@ pub enum Format {
     Mask,
     /// The image with the mask over it: OUT/overlays/NAME.png; of several classes OUT/legend.svg has the colours.
     Overlay,
-    /// Run lengths of all images in the form of SIIM-ACR: OUT/predictions.csv, or OUT/FINDING/predictions.csv for several
-    /// findings.
+    /// Run lengths of all images in the form of SIIM-ACR: OUT/predictions.csv, or OUT/FINDING/predictions.csv for
+    /// several findings.
     Rle,
     /// One COCO document of all images, with an annotation for each connected region and its mean probability as score:
     /// OUT/predictions.json.
     Coco,
     /// The mask of a DICOM image as DICOM Segmentation, one segment a class: OUT/seg/NAME.dcm.
     Seg,
-    /// The overlay as DICOM Secondary Capture, in the study of a DICOM image: OUT/sc/NAME.dcm. Its Image Comments name what was
-    /// found and the colours.
+    /// The overlay as DICOM Secondary Capture, in the study of a DICOM image: OUT/sc/NAME.dcm. Its Image Comments name
+    /// what was found and the colours.
     Sc,
     /// Probabilities, f32 [C,H,W]: OUT/scores/NAME.npy.
     Npy,
@@ -139,8 +139,8 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
-    /// Refuses a folder in which masks of these images were changed, or are of other images of their names, or whose tables tell of
-    /// others.
+    /// Refuses a folder in which masks of these images were changed, or are of other images of their names, or whose
+    /// tables tell of others.
     ///
     /// # Errors
     /// [`crate::exit::Usage`]; another error for a file that cannot be read.
@@ -169,7 +169,8 @@ impl<'a> Outputs<'a> {
     /// # Errors
     /// [`crate::exit::Usage`]; another error for a table that cannot be read.
     fn check_tables(&self, images: &[PathBuf]) -> Result<()> {
-        // Tables are read with ids that have no ending of a picture: `x.dcm.png` has the id `x.dcm`, whose row is read as `x`.
+        // Tables are read with ids that have no ending of a picture: `x.dcm.png` has the id `x.dcm`, whose row is read
+        // as `x`.
         let both = |image: &PathBuf| {
             let id = id(image);
             [image_id(&id).to_owned(), id]
@@ -376,8 +377,8 @@ impl<'a> Outputs<'a> {
             .collect())
     }
 
-    /// Writes what the images that were done so far share, but over no table that tells of more: it is of the same model, and what it tells
-    /// of these images is the same.
+    /// Writes what the images that were done so far share, but over no table that tells of more: it is of the same
+    /// model, and what it tells of these images is the same.
     ///
     /// # Errors
     /// When a table cannot be read or written.

@@ -31,8 +31,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads what an earlier call noted; nothing where there was none. A last line that was cut off by a kill is passed over: its mask
-    /// was not noted, and counts as somebody's own.
+    /// Reads what an earlier call noted; nothing where there was none. A last line that was cut off by a kill is passed
+    /// over: its mask was not noted, and counts as somebody's own.
     ///
     /// # Errors
     /// For a file that cannot be read.
@@ -64,8 +64,8 @@ impl Record {
         })
     }
 
-    /// Refuses to write of the image `id`, which lies at `image`, where something of another image of that name is, or where one of `masks`
-    /// is no longer what was written: it may have been corrected by hand.
+    /// Refuses to write of the image `id`, which lies at `image`, where something of another image of that name is, or
+    /// where one of `masks` is no longer what was written: it may have been corrected by hand.
     ///
     /// # Errors
     /// [`crate::exit::Usage`]; another error for a file that cannot be read.

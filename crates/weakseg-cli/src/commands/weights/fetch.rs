@@ -12,8 +12,8 @@ use crate::{interrupt, output};
 
 /// Fetch pretrained weights into the cache, so that runs need no network.
 ///
-/// A fetch that was cut goes on where it broke. The file has its name in the cache only once its SHA-256 is the pinned one.
-/// $WEAKSEG_MIRROR names another server to ask; proxies are taken from the usual variables.
+/// A fetch that was cut goes on where it broke. The file has its name in the cache only once its SHA-256 is the pinned
+/// one. $WEAKSEG_MIRROR names another server to ask; proxies are taken from the usual variables.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

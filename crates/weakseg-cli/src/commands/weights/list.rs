@@ -13,8 +13,8 @@ use crate::output;
 
 /// List the pretrained weights that a run can start from, and which of them are in the cache.
 ///
-/// The cache is $WEAKSEG_CACHE, else $XDG_CACHE_HOME/weakseg, else the system's usual place. A file there is held against
-/// its SHA-256 each time it is used.
+/// The cache is $WEAKSEG_CACHE, else $XDG_CACHE_HOME/weakseg, else the system's usual place. A file there is held
+/// against its SHA-256 each time it is used.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -20,8 +20,8 @@ use crate::output;
 ///
 /// Without --input, tells which keys fit. With it, runs the network on X, f32 [B,3,H,W] already normalised, as for
 /// prediction, and compares with Y: logits [B,classes], maps [B,outputs,H,W], or of IRNet the edge map [B,1,h,w] or the
-/// displacements [B,2,h,w]. The relative difference is the greatest absolute one over the greatest magnitude of Y. Ends with
-/// exit code 1 if something does not fit or the relative difference is above the tolerance.
+/// displacements [B,2,h,w]. The relative difference is the greatest absolute one over the greatest magnitude of Y. Ends
+/// with exit code 1 if something does not fit or the relative difference is above the tolerance.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -175,7 +175,8 @@ unsafe fn two_blocks<const N: usize>(product: &Product<N>) {
     }
 }
 
-/// Six tiles of sums leave two for operands: those of the columns are read anew for each block, from the first-level cache.
+/// Six tiles of sums leave two for operands: those of the columns are read anew for each block, from the first-level
+/// cache.
 ///
 /// # Safety
 ///

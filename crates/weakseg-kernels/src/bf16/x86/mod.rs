@@ -103,7 +103,8 @@ unsafe fn load(from: *const f32, count: usize) -> __m512 {
 
 /// # Safety
 ///
-/// As `Bf16::write_places`, with `planes` from the first on and lines that lie inside them, on a machine with AVX512-BF16.
+/// As `Bf16::write_places`, with `planes` from the first on and lines that lie inside them, on a machine with
+/// AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) unsafe fn write_places(lines: &Lines<'_>, first: usize, planes: usize, to: *mut u16) {
     // SAFETY: sources and places by the contract.
@@ -139,7 +140,8 @@ pub(super) unsafe fn write_places(lines: &Lines<'_>, first: usize, planes: usize
 
 /// # Safety
 ///
-/// As `Bf16::write_tiles`, with `planes` from the first on and lines that lie inside them, on a machine with AVX512-BF16.
+/// As `Bf16::write_tiles`, with `planes` from the first on and lines that lie inside them, on a machine with
+/// AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) unsafe fn write_tiles(lines: &Lines<'_>, first: usize, planes: usize, to: *mut u32) {
     // SAFETY: sources and places by the contract.

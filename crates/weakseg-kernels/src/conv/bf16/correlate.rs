@@ -1,7 +1,7 @@
 //! Forward passes and input gradients.
 //!
-//! A stretch of the grid's row is rounded once by all threads, in the [`Order`] that its taps ask for, then multiplied by all
-//! threads. Every output is summed by one task in one order, whatever the number of threads.
+//! A stretch of the grid's row is rounded once by all threads, in the [`Order`] that its taps ask for, then multiplied
+//! by all threads. Every output is summed by one task in one order, whatever the number of threads.
 #![allow(unsafe_code)] // Tasks write disjoint parts of shared buffers; see the SAFETY comments.
 
 use std::ops::Range;
@@ -98,7 +98,8 @@ struct Task {
 }
 
 impl Task {
-    /// From one row of sums to the next: an odd number of cache lines, so that rows share few places in the first cache.
+    /// From one row of sums to the next: an odd number of cache lines, so that rows share few places in the first
+    /// cache.
     fn stride(&self) -> usize {
         self.width + HALF
     }
@@ -175,7 +176,8 @@ impl Stretch<'_> {
             .collect()
     }
 
-    /// Adds the products with some blocks of channels to a task's sums, by blocks of destination channels; the first writes them.
+    /// Adds the products with some blocks of channels to a task's sums, by blocks of destination channels; the first
+    /// writes them.
     fn add(
         &self,
         multiplier: &Multiplier,
@@ -223,8 +225,8 @@ impl Stretch<'_> {
                     out_stride,
                     add: depth.start > 0,
                 };
-                // SAFETY: the weight's blocks hold so many steps; the places of a block and of its taps lie in the window
-                // and its channels in the buffer, just asserted or sliced, as the destination is.
+                // SAFETY: the weight's blocks hold so many steps; the places of a block and of its taps lie in the
+                // window and its channels in the buffer, just asserted or sliced, as the destination is.
                 unsafe { multiplier.multiply(&product) };
             }
         }

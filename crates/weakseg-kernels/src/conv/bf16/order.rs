@@ -17,11 +17,12 @@ pub(super) const TILE: usize = HALF * HALF;
 /// How rounded places lie, and which operand they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// `[block of 32 channels, phase, place, channel]`, the rows of a product: a tap reads the same rows some places further, and all
-    /// that a block of places reads lies in one piece. Sums are `[place, destination channel]` and have to be turned.
+    /// `[block of 32 channels, phase, place, channel]`, the rows of a product: a tap reads the same rows some places
+    /// further, and all that a block of places reads lies in one piece. Sums are `[place, destination channel]` and
+    /// have to be turned.
     Rows,
-    /// `[block of 32 channels, 16 places, pair of channels, place]`, the columns of a product, where there is one tap, which moves
-    /// nothing: neither places nor sums are turned.
+    /// `[block of 32 channels, 16 places, pair of channels, place]`, the columns of a product, where there is one tap,
+    /// which moves nothing: neither places nor sums are turned.
     Columns,
 }
 
@@ -60,8 +61,8 @@ impl Order {
                     step: source.step[1],
                 };
                 let to = to.as_mut_ptr();
-                // SAFETY: the lines' places are those of the piece, which holds 32 values of each, in whole tiles if they are
-                // wanted.
+                // SAFETY: the lines' places are those of the piece, which holds 32 values of each, in whole tiles if
+                // they are wanted.
                 unsafe {
                     match self {
                         Self::Rows => bf16.write_places(&lines, channel, to.cast()),

@@ -3,8 +3,8 @@
 //! The gradient of one tap is the product of two matrices whose summed index runs along the grid's
 //! row: the input some places further, `[input channel, place]`, and the output gradient, zero
 //! between its pixels, `[place, output channel]`. A chunk of the row is rounded by all threads, then
-//! every block of every tap's gradient adds the chunk's products; three taps of a block at a time, which read nearly the same input
-//! and the same output gradient.
+//! every block of every tap's gradient adds the chunk's products; three taps of a block at a time, which read nearly
+//! the same input and the same output gradient.
 #![allow(unsafe_code)] // Tasks write disjoint parts of shared buffers; see the SAFETY comments.
 
 use rayon::prelude::*;
@@ -78,8 +78,8 @@ impl Chunk<'_> {
     ///
     /// # Safety
     ///
-    /// `sums` must hold a value for each tap and each of so many input and output channels, nobody else's meanwhile; if this is
-    /// not the first chunk, they must have been written.
+    /// `sums` must hold a value for each tap and each of so many input and output channels, nobody else's meanwhile; if
+    /// this is not the first chunk, they must have been written.
     unsafe fn add(&self, x: &[f32], output_gradient: &[f32], channels: [usize; 2], sums: Shared) {
         let [inputs, outputs] = channels;
         let (grid, shape, places) = (self.grid, self.shape, self.places);
@@ -222,8 +222,8 @@ impl Chunk<'_> {
                 let block = &operands.gradient[block..][..HALF * self.places / 2];
                 block.as_ptr().cast()
             });
-            // SAFETY: 16 rows of each block of `a` and both halves of `b` hold the places of the chunk; the sums of these rows
-            // lie in the buffer and are the caller's, and the first chunk's products are written, not added.
+            // SAFETY: 16 rows of each block of `a` and both halves of `b` hold the places of the chunk; the sums of
+            // these rows lie in the buffer and are the caller's, and the first chunk's products are written, not added.
             unsafe {
                 multiplier.multiply(&Product {
                     steps: steps.len(),

@@ -126,7 +126,8 @@ fn fetch(values: &[f32], at: usize, rows: usize, stride: usize, length: usize) {
     }
 }
 
-/// Every kernel of a weight that is not turned, as the transform reads it: `[block of destination channels, part of the source channels]`.
+/// Every kernel of a weight that is not turned, as the transform reads it: `[block of destination channels, part of the
+/// source channels]`.
 pub(in super::super) struct GatheredKernels {
     taps: Temporary,
     /// Parts of a block.
@@ -165,8 +166,8 @@ impl GatheredKernels {
     }
 }
 
-/// Gathers the kernels of `tiles.rows` destination channels from `row` on and as many source channels from `channel` on as fill a run;
-/// what is missing is zero.
+/// Gathers the kernels of `tiles.rows` destination channels from `row` on and as many source channels from `channel` on
+/// as fill a run; what is missing is zero.
 fn gather(tiles: &Tiles, pass: &Pass<'_>, row: usize, channel: usize, taps: &mut Taps) {
     let rows = tiles.rows.min(pass.rows - row);
     let mut kernels = [&NONE; RUN];

@@ -1,5 +1,5 @@
-//! Sums over the pixels of each channel, in two passes (a workgroup sums a part of the pixels, then one the parts), and what
-//! is done to every pixel with them.
+//! Sums over the pixels of each channel, in two passes (a workgroup sums a part of the pixels, then one the parts), and
+//! what is done to every pixel with them.
 
 use cubecl::prelude::*;
 
@@ -36,8 +36,8 @@ fn together<N: Size>(one: Moments<N>, other: Moments<N>) -> Moments<N> {
     }
 }
 
-/// Joins the moments of all units of a column of `down` units, `across` columns beside each other; unit 0 of a column has the
-/// result.
+/// Joins the moments of all units of a column of `down` units, `across` columns beside each other; unit 0 of a column
+/// has the result.
 #[cube]
 fn join<N: Size>(moments: Moments<N>, #[comptime] across: usize) -> Moments<N> {
     let mut counts = Shared::<[f32]>::new_slice(UNITS);

@@ -1,5 +1,5 @@
-//! Batch norm of `[B, C, H, W]` tensors that lie in memory as `[B, H, W, C]`: mean and variance in one pass over x, what is
-//! done to it in a second; both sums of the gradient in one pass over two tensors, x's gradient in a second.
+//! Batch norm of `[B, C, H, W]` tensors that lie in memory as `[B, H, W, C]`: mean and variance in one pass over x,
+//! what is done to it in a second; both sums of the gradient in one pass over two tensors, x's gradient in a second.
 //!
 //! Of Burn's operations each sum is a pass of its own, and all that is done to channels alone a kernel.
 #![allow(unsafe_code)] // Kernels are launched without checks of bounds, which they make themselves.
@@ -124,8 +124,8 @@ fn buffer(tensor: &CubeTensor) -> BufferArg {
     tensor.clone().binding().into_buffer_arg()
 }
 
-/// max((x − mean)·γ / √(variance + ε) + β + shortcut, 0), with or without shortcut and maximum, of x's own mean and biased
-/// variance; and these, both `[C]`.
+/// max((x − mean)·γ / √(variance + ε) + β + shortcut, 0), with or without shortcut and maximum, of x's own mean and
+/// biased variance; and these, both `[C]`.
 pub fn forward(
     x: FloatTensor<Cube>,
     gamma: FloatTensor<Cube>,

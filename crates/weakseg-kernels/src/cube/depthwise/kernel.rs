@@ -5,8 +5,8 @@ use cubecl::prelude::*;
 /// Units of a workgroup.
 pub const UNITS: usize = 256;
 
-/// A tensor `[B, height, width, channels]` that is read by taps, channels in vectors: for pixel (y, x) of the grid and tap (i, j)
-/// at y·scale_y + shift_y + i·move_y, and so along x.
+/// A tensor `[B, height, width, channels]` that is read by taps, channels in vectors: for pixel (y, x) of the grid and
+/// tap (i, j) at y·scale_y + shift_y + i·move_y, and so along x.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub struct Taps {
     pub channels: u32,
@@ -77,8 +77,8 @@ pub fn depthwise<N: Size>(
     }
 }
 
-/// Of each part of the pixels, sums of a gradient's products with what a tap meets: `[parts, taps, channels]`. Workgroups: parts,
-/// vectors of channels beside each other, taps. With units of `across` channels beside each other.
+/// Of each part of the pixels, sums of a gradient's products with what a tap meets: `[parts, taps, channels]`.
+/// Workgroups: parts, vectors of channels beside each other, taps. With units of `across` channels beside each other.
 #[cube(launch_unchecked)]
 pub fn depthwise_weight_gradient<N: Size>(
     x: &[Vector<f32, N>],

@@ -12,8 +12,8 @@ pub struct Axis {
     pub tap_step: usize,
 }
 
-/// Input gradients of a convolution: for each remainder r of the input's pixels p·stride + r, the pixels of the output whose
-/// taps read them.
+/// Input gradients of a convolution: for each remainder r of the input's pixels p·stride + r, the pixels of the output
+/// whose taps read them.
 pub fn phases(stride: usize, padding: usize, dilation: usize, kernel: usize) -> Vec<Axis> {
     let phase = |remainder: usize| {
         // Tap i of output pixel o reads o·stride − padding + i·dilation.

@@ -9,13 +9,13 @@ use super::side::Side;
 /// Where a unit is in its share of both operands: the next step's.
 #[derive(CubeType)]
 pub struct Cursor {
-    /// By taps: of each line of the left operand the place of tap (0, 0). By pixels: the pixel of the grid of each line of the right
-    /// operand.
+    /// By taps: of each line of the left operand the place of tap (0, 0). By pixels: the pixel of the grid of each line
+    /// of the right operand.
     image: Array<u32>,
     y: Array<i32>,
     x: Array<i32>,
-    /// By taps: the tap and channel of the next step. By pixels: those of the unit's columns of the right operand, and the channel of
-    /// the left one's.
+    /// By taps: the tap and channel of the next step. By pixels: those of the unit's columns of the right operand, and
+    /// the channel of the left one's.
     tap_y: Array<u32>,
     tap_x: Array<u32>,
     channel: Array<u32>,
@@ -185,8 +185,8 @@ fn fetch_by_taps<N: Size>(
     let line = comptime!(plan.left_line() as u32);
     let of_line = UNIT_POS % line;
     let (tap_y, tap_x, channel) = (cursor.tap_y[0], cursor.tap_x[0], cursor.channel[0]);
-    // Where the channels of a step lie side by side, units read them so: the first vectors of all, then the second ones. In
-    // which order summands meet does not matter.
+    // Where the channels of a step lie side by side, units read them so: the first vectors of all, then the second
+    // ones. In which order summands meet does not matter.
     let back = select(comptime!(plan.whole), of_line, 0u32);
     let gap = comptime!(if plan.whole {
         plan.left_line() as u32

@@ -4,8 +4,8 @@ use cubecl::prelude::*;
 
 /// What the tensors of a product are like. Channels are counted in pieces.
 ///
-/// One of them, `[B, height, width, channels]`, is read by taps: for pixel (y, x) of the grid and tap (i, j) at y·scale_y +
-/// shift_y + i·move_y, and so along x.
+/// One of them, `[B, height, width, channels]`, is read by taps: for pixel (y, x) of the grid and tap (i, j) at
+/// y·scale_y + shift_y + i·move_y, and so along x.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub struct Geometry {
     /// Blocks of channels beside each other that have nothing to do with one another; all that follows is of one.
@@ -37,8 +37,8 @@ pub struct Geometry {
     pub move_x: i32,
     /// Taps that are met, side by side.
     pub taps_across: u32,
-    /// Of the other tensor: pieces from line to line, from block to block, and of a block's line; the first tap that is met there,
-    /// and how far apart they are.
+    /// Of the other tensor: pieces from line to line, from block to block, and of a block's line; the first tap that is
+    /// met there, and how far apart they are.
     pub other_row: u32,
     pub other_block: u32,
     pub other_channels: u32,

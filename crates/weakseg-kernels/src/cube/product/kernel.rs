@@ -96,8 +96,8 @@ pub fn product<N: Size>(
             plan,
         );
         sync_cube();
-        // The next step's values come while this one's are multiplied: nothing asks for them before that is done. After the last
-        // step they are read in vain.
+        // The next step's values come while this one's are multiplied: nothing asks for them before that is done. After
+        // the last step they are read in vain.
         fetch(
             left,
             right,

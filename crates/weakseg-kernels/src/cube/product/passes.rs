@@ -42,8 +42,8 @@ fn fits(x: &FloatTensor<Cube>, weight: &FloatTensor<Cube>, options: ConvOptions)
         && sizes.kernel[0] * sizes.kernel[1] * pieces(sizes.inputs) * pieces(sizes.outputs) <= most
 }
 
-/// Fragments of bf16 with sums in f32, planes of [`LANES`] units, and shared memory for the largest plan; and SPIR-V, since CubeCL's
-/// compilers to CUDA and Metal load fragments from memory of their own type alone.
+/// Fragments of bf16 with sums in f32, planes of [`LANES`] units, and shared memory for the largest plan; and SPIR-V,
+/// since CubeCL's compilers to CUDA and Metal load fragments from memory of their own type alone.
 pub(super) fn has_matrix_units(tensor: &FloatTensor<Cube>) -> bool {
     let client = tensor.device().client();
     let properties = client.properties();
@@ -135,8 +135,8 @@ pub(super) fn output_by(
 
 /// `[B, I, H, W]` of x's shape.
 ///
-/// Pixels are taken apart by what they leave when divided by the stride: those of one kind meet the same taps, as if the stride
-/// were 1.
+/// Pixels are taken apart by what they leave when divided by the stride: those of one kind meet the same taps, as if
+/// the stride were 1.
 pub fn input_gradient(
     x: FloatTensor<Cube>,
     weight: FloatTensor<Cube>,

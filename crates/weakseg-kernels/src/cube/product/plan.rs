@@ -15,9 +15,9 @@ pub const SHARED_BYTES: usize = 48 * 1024;
 /// One kernel is compiled for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Plan {
-    /// Whether pixels are summed, as for weight gradients: the left operand is `[pixels, rows]` then, the right one `[pixels,
-    /// columns]` and read by taps. Else taps and channels are: the left operand is `[rows, summands]` and read by taps, the right one
-    /// `[columns, summands]`.
+    /// Whether pixels are summed, as for weight gradients: the left operand is `[pixels, rows]` then, the right one
+    /// `[pixels, columns]` and read by taps. Else taps and channels are: the left operand is `[rows, summands]` and
+    /// read by taps, the right one `[columns, summands]`.
     pub by_pixels: bool,
     /// Of sums over taps and channels, whether a step's channels are all of one tap.
     pub whole: bool,

@@ -28,7 +28,8 @@ fn pair(first: u32, second: u32) -> u32 {
     (first >> 16u32) | (second & 0xFFFF_0000u32)
 }
 
-/// The bits of a number rounded to bf16, to even, in its upper half. What is not a number stays so, whichever of its bits say it.
+/// The bits of a number rounded to bf16, to even, in its upper half. What is not a number stays so, whichever of its
+/// bits say it.
 #[cube]
 fn rounded(bits: u32) -> u32 {
     let number = (bits & 0x7FFF_FFFFu32) <= 0x7F80_0000u32;
@@ -42,7 +43,8 @@ fn nearest(value: f32) -> u32 {
     u32::reinterpret(value) + 0x8000u32
 }
 
-/// The bits of what [`nearest()`] leaves of a number, rounded in the same way; of infinity and what is not a number, not a number.
+/// The bits of what [`nearest()`] leaves of a number, rounded in the same way; of infinity and what is not a number,
+/// not a number.
 #[cube]
 fn remainder(value: f32) -> u32 {
     let high = f32::reinterpret(nearest(value) & 0xFFFF_0000u32);
@@ -51,7 +53,8 @@ fn remainder(value: f32) -> u32 {
     select(finite, rest + 0x8000u32, rest)
 }
 
-/// Puts a unit's share into shared memory as bf16: rounded, or in two parts whose sum is the value but for its last 7 bits.
+/// Puts a unit's share into shared memory as bf16: rounded, or in two parts whose sum is the value but for its last 7
+/// bits.
 #[cube]
 pub fn keep<N: Size>(
     side: &mut Side<N>,

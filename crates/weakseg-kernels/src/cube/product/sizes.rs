@@ -11,7 +11,8 @@ use crate::conv::ConvOptions;
 /// Channels of a block that groups are put into.
 const BLOCK: usize = 64;
 
-/// How many blocks a convolution's channels come in: one, or for groups so many of [`BLOCK`] channels; none, if these do not fit.
+/// How many blocks a convolution's channels come in: one, or for groups so many of [`BLOCK`] channels; none, if these
+/// do not fit.
 pub fn blocks(weight: &FloatTensor<Cube>, options: ConvOptions) -> Option<usize> {
     let [outputs, of_group, _, _] = weight.shape().dims();
     if options.groups == 1 {

@@ -1,5 +1,5 @@
-//! The passes beside the CPU's, on the first GPU (`cargo xtask gpu vulkan product`); without matrix units by the kernel's other way
-//! to multiply.
+//! The passes beside the CPU's, on the first GPU (`cargo xtask gpu vulkan product`); without matrix units by the
+//! kernel's other way to multiply.
 
 use burn::backend::Flex;
 

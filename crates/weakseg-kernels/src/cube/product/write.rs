@@ -20,8 +20,8 @@ fn place_of(geometry: &Geometry, row: u32, #[comptime] plan: Plan) -> usize {
     }
 }
 
-/// Writes a plane's sums: where its workgroup's are all inside the product, and rows lie so that they can be, as they are; else
-/// each fragment by way of shared memory, and of that what is inside.
+/// Writes a plane's sums: where its workgroup's are all inside the product, and rows lie so that they can be, as they
+/// are; else each fragment by way of shared memory, and of that what is inside.
 #[cube]
 pub fn write(
     out: &mut [f32],

@@ -4,9 +4,9 @@ use super::super::{Config, ConfigError, EncoderStart};
 use crate::pipeline::METHOD;
 
 impl Config {
-    /// Whether the steps from number `from` to `until` of the method can pass their networks on: an IRNet, or an encoder that is
-    /// to start from the classifier, needs a trunk of its own kind, and pixels that IRNet joins have to lie in the image. Asked
-    /// before hours are spent on the classifier.
+    /// Whether the steps from number `from` to `until` of the method can pass their networks on: an IRNet, or an
+    /// encoder that is to start from the classifier, needs a trunk of its own kind, and pixels that IRNet joins have to
+    /// lie in the image. Asked before hours are spent on the classifier.
     ///
     /// # Errors
     /// [`ConfigError::Value`] that names the keys.

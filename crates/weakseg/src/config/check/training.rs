@@ -5,7 +5,8 @@ use weakseg_data::augment::Operation;
 use super::super::{Config, NormalisationName, Training};
 
 impl Config {
-    /// What a random crop pads with is a colour; where all that is not black is foreground, that would be foreground too.
+    /// What a random crop pads with is a colour; where all that is not black is foreground, that would be foreground
+    /// too.
     pub(super) fn check_padding(&self, name: &str, training: &Training) -> Result<(), String> {
         let steps = training.augment.list();
         let pads = steps.iter().filter(|step| step.p > 0.0).any(|step| {

@@ -12,7 +12,8 @@ pub const PRESETS: [&str; 6] = [
 
 /// The text of a preset, none for an unknown name.
 ///
-/// Those that follow a publication name the source of each value beside it, and leave `data.root` to the file over them.
+/// Those that follow a publication name the source of each value beside it, and leave `data.root` to the file over
+/// them.
 pub fn preset(name: &str) -> Option<&'static str> {
     match name {
         "demo" => Some(include_str!("../../../presets/demo.toml")),

@@ -1,4 +1,5 @@
-//! Every figure of the presets a second time, by where it comes from (reference.md), so that none can be mistyped unseen.
+//! Every figure of the presets a second time, by where it comes from (reference.md), so that none can be mistyped
+//! unseen.
 
 use std::collections::BTreeMap;
 

@@ -69,8 +69,8 @@ pub struct Seen {
 impl Document {
     /// The document of some images, their order kept; images are numbered by [`image_ids`], annotations from 1.
     ///
-    /// Departs from IRNet's code, whose categories begin at 0 against names that begin at 1: because every class then has
-    /// its neighbour's name.
+    /// Departs from IRNet's code, whose categories begin at 0 against names that begin at 1: because every class then
+    /// has its neighbour's name.
     pub fn new(classes: &[String], seen: Vec<Seen>) -> Self {
         let names: Vec<&str> = seen.iter().map(|s| s.name.as_str()).collect();
         let ids = image_ids(&names);
@@ -108,8 +108,8 @@ pub fn category_id(class: usize) -> u64 {
 }
 
 /// Numbers for images of these names: the digits of each name, as PASCAL VOC's images have in COCO's form
-/// (`2007_000033` is 2007000033), if all have some, no two the same ones, none is 0, and JSON can hold them exactly; else 1,
-/// 2, 3, ….
+/// (`2007_000033` is 2007000033), if all have some, no two the same ones, none is 0, and JSON can hold them exactly;
+/// else 1, 2, 3, ….
 pub fn image_ids(names: &[&str]) -> Vec<u64> {
     /// Greatest whole number up to which a JSON number is exact everywhere.
     const GREATEST: u64 = 1 << 53;

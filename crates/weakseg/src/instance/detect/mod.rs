@@ -68,23 +68,24 @@ pub struct Found {
 /// The instances of an image of `size` = `[height, width]`; none for an image without classes, without a cluster, or
 /// without a positive value.
 ///
-/// Each class map walks from each cluster alone, is brought to `size` bilinearly and divided by the maximum (over all of
-/// them for exclusive classes, over the class's own for findings). A pixel belongs to the class and cluster whose map is
-/// the greatest there, if it is above `rule.threshold`; findings do not compete with each other, so that instances of
-/// different findings may overlap. Each 4-connected segment of a class and cluster is an instance, scored by the greatest
-/// value in it (reference §5.6, 3 to 5).
+/// Each class map walks from each cluster alone, is brought to `size` bilinearly and divided by the maximum (over all
+/// of them for exclusive classes, over the class's own for findings). A pixel belongs to the class and cluster whose
+/// map is the greatest there, if it is above `rule.threshold`; findings do not compete with each other, so that
+/// instances of different findings may overlap. Each 4-connected segment of a class and cluster is an instance, scored
+/// by the greatest value in it (reference §5.6, 3 to 5).
 ///
 /// Departs from IRNet's code, which gives fragments the score 0 and hands them on, and fails where nothing is found:
 /// because a fragment that is still in the list is still a detection, it is left out, and nothing is an empty list.
 ///
-/// Departs from it again in effort: because each pair of a class and a cluster costs a walk, and a field of noise on 128 × 128
-/// cells has up to a thousand clusters, at most [`MOST`] pairs compete with each other. How many were left out is told.
+/// Departs from it again in effort: because each pair of a class and a cluster costs a walk, and a field of noise on
+/// 128 × 128 cells has up to a thousand clusters, at most [`MOST`] pairs compete with each other. How many were left
+/// out is told.
 ///
 /// `stopped` is asked before each step of a walk.
 ///
 /// # Errors
-/// See [`InstanceError`]; [`WalkError::Stopped`](weakseg_kernels::walk::WalkError) in it as soon as `stopped` says so. Whatever
-/// comes back holds no NaN.
+/// See [`InstanceError`]; [`WalkError::Stopped`](weakseg_kernels::walk::WalkError) in it as soon as `stopped` says so.
+/// Whatever comes back holds no NaN.
 pub fn detect(
     space: LabelSpace,
     evidence: &Evidence<'_>,

@@ -20,8 +20,8 @@ pub(super) struct Owners {
     pub(super) values: Plane<f32>,
 }
 
-/// Lets every seed walk and gives each pixel to the greatest. One map at a time is brought to the image's size, for there
-/// may be many.
+/// Lets every seed walk and gives each pixel to the greatest. One map at a time is brought to the image's size, for
+/// there may be many.
 pub(super) fn compete(
     evidence: &Evidence<'_>,
     clusters: &Clusters,

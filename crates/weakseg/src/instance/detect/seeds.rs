@@ -3,8 +3,8 @@
 use super::Evidence;
 use crate::instance::cluster::Clusters;
 
-/// Most pairs of a class and a cluster that compete with each other (all of an image's for exclusive classes, those of one
-/// finding for findings): as many as there can be instances of IRNet's smallest area, 1 % of the image.
+/// Most pairs of a class and a cluster that compete with each other (all of an image's for exclusive classes, those of
+/// one finding for findings): as many as there can be instances of IRNet's smallest area, 1 % of the image.
 ///
 /// Those that have the most to walk with are kept: a walk moves what is there and adds nothing to it.
 pub const MOST: usize = 100;

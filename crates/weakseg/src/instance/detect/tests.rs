@@ -364,8 +364,8 @@ fn wrong_evidence_is_named() {
 }
 
 /// A field of noise on the grid of an image of 512 pixels has more clusters than instances could come of. Its cost is
-/// bounded, and it is told. By hand: displacements below 2.5 cells are 29 % of a Gaussian of 3 cells (1 − exp(−2.5² / 18)),
-/// too few to hang together, so centres are hundreds at least.
+/// bounded, and it is told. By hand: displacements below 2.5 cells are 29 % of a Gaussian of 3 cells (1 − exp(−2.5² /
+/// 18)), too few to hang together, so centres are hundreds at least.
 #[test]
 fn noise_does_not_walk_for_hours() {
     let cells = 128;

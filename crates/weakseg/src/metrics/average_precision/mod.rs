@@ -20,13 +20,13 @@ pub struct AveragePrecision {
 
 /// What was found of the objects of a set, image by image.
 ///
-/// An instance finds the true object of its class that it overlaps best, if their intersection over union reaches `iou`.
-/// Each object is found once, by the instance with the highest score; every further instance on it is a mistake
+/// An instance finds the true object of its class that it overlaps best, if their intersection over union reaches
+/// `iou`. Each object is found once, by the instance with the highest score; every further instance on it is a mistake
 /// (PASCAL VOC's rule, Everingham et al. 2010, §4.4, with masks for boxes).
 ///
-/// Precision is taken over all images in the order of the scores; those of [`Instance`] that a run finds are relative to their
-/// image, which is as IRNet's code has it and is no confidence. Void pixels count in neither instance nor object, as everywhere
-/// in [`metrics`](super); the border of VOC's objects is void.
+/// Precision is taken over all images in the order of the scores; those of [`Instance`] that a run finds are relative
+/// to their image, which is as IRNet's code has it and is no confidence. Void pixels count in neither instance nor
+/// object, as everywhere in [`metrics`](super); the border of VOC's objects is void.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceScores {
     iou: f64,
@@ -113,8 +113,8 @@ impl InstanceScores {
         Ok(())
     }
 
-    /// Compares what was found in an image with its true objects, as [`Self::add`] does, and adds nothing: images can be
-    /// compared side by side and pushed in order, and their masks need not wait for each other.
+    /// Compares what was found in an image with its true objects, as [`Self::add`] does, and adds nothing: images can
+    /// be compared side by side and pushed in order, and their masks need not wait for each other.
     ///
     /// # Errors
     /// For masks of different sizes, a class that is none, or a score that is no finite number.
@@ -206,8 +206,8 @@ impl InstanceScores {
     /// The area below each class's curve of precision over recall, precision at a recall being the greatest at that
     /// recall or beyond (PASCAL VOC since 2010). 1 is perfect; a class of which nothing was found has 0.
     ///
-    /// Departs from the published evaluators, which rank equal scores in the order they come in: because no threshold tells
-    /// them apart, and every image's best instance has the score 1, equal scores are one point of the curve here.
+    /// Departs from the published evaluators, which rank equal scores in the order they come in: because no threshold
+    /// tells them apart, and every image's best instance has the score 1, equal scores are one point of the curve here.
     pub fn average_precision(&self) -> AveragePrecision {
         let all: Vec<usize> = (0..self.images.len()).collect();
         self.of_images(&all)

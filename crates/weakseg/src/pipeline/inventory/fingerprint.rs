@@ -24,8 +24,8 @@ pub(super) struct Fingerprint {
 /// Files by their names.
 pub(super) type Fingerprints = BTreeMap<String, Fingerprint>;
 
-/// The fingerprints of files by their names, and why there is none of others, which `read` refused for what they hold. It is given
-/// a file that is not as it was when it was `known`, and gives its length and SHA-256.
+/// The fingerprints of files by their names, and why there is none of others, which `read` refused for what they hold.
+/// It is given a file that is not as it was when it was `known`, and gives its length and SHA-256.
 ///
 /// # Errors
 /// When a file is not given by the system, or if it was asked to stop.

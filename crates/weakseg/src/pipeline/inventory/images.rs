@@ -21,8 +21,8 @@ pub(in crate::pipeline) struct Images {
 }
 
 impl Images {
-    /// Reads and decodes them, but for those that could be read when `before` was taken, in the same view, and are as they were.
-    /// Those that could not are tried again: another version may know how, or other limits be set.
+    /// Reads and decodes them, but for those that could be read when `before` was taken, in the same view, and are as
+    /// they were. Those that could not are tried again: another version may know how, or other limits be set.
     ///
     /// # Errors
     /// When the system does not give a file, or if it was asked to stop.

@@ -1,10 +1,11 @@
-//! [`Inventory`]: what the data of a run are, as `data.json` in its folder: labels and splits of the cases, and a fingerprint
-//! of every image and every file of truth. Images that cannot be read are noted with the reason, and their cases are none.
+//! [`Inventory`]: what the data of a run are, as `data.json` in its folder: labels and splits of the cases, and a
+//! fingerprint of every image and every file of truth. Images that cannot be read are noted with the reason, and their
+//! cases are none.
 //!
-//! A fingerprint is the SHA-256 of the whole file: a set that is copied to another disk has new times, and is the same set.
-//! Reading all of it before each call would take as long as a disk needs for it, so that a file whose length and times are
-//! those of `data.json` is not read again. The first call of a run reads all, and decodes the images, so that one that is damaged
-//! does not end the run in the middle; so does its first step.
+//! A fingerprint is the SHA-256 of the whole file: a set that is copied to another disk has new times, and is the same
+//! set. Reading all of it before each call would take as long as a disk needs for it, so that a file whose length and
+//! times are those of `data.json` is not read again. The first call of a run reads all, and decodes the images, so that
+//! one that is damaged does not end the run in the middle; so does its first step.
 
 mod fingerprint;
 mod images;
@@ -56,8 +57,8 @@ struct Told {
 }
 
 impl Inventory {
-    /// Takes it of cases whose `images` were looked at. Files of truth that are as they were in the inventory `before` are not read;
-    /// truth that is not looked at is as it was.
+    /// Takes it of cases whose `images` were looked at. Files of truth that are as they were in the inventory `before`
+    /// are not read; truth that is not looked at is as it was.
     ///
     /// # Errors
     /// When a file cannot be read, or if it was asked to stop.

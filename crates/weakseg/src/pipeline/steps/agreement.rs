@@ -50,8 +50,8 @@ impl Agreement {
         }
     }
 
-    /// Mean Dice over findings, or over classes without the background, and mean IoU, over classes with it. What is neither in masks nor in
-    /// pseudo-labels does not count; where nothing is, both are 1, as of two empty masks.
+    /// Mean Dice over findings, or over classes without the background, and mean IoU, over classes with it. What is
+    /// neither in masks nor in pseudo-labels does not count; where nothing is, both are 1, as of two empty masks.
     pub(super) fn figures(&self) -> [(&'static str, f64); 2] {
         let (dice, iou): (Vec<_>, Vec<_>) = match self {
             Self::Exclusive(confusion) => (

@@ -46,9 +46,9 @@ impl BoundaryFinder {
 
     /// Looks at images of one size, and at what a mirror shows of them.
     ///
-    /// The edge is the mean of both logits, displacements are those of the image as it is (reference §5.1). Departs from IRNet
-    /// because its flip leaves the mirrored map (W − 1) mod 4 pixels beside the other (reference §12.18): here it is brought into
-    /// place.
+    /// The edge is the mean of both logits, displacements are those of the image as it is (reference §5.1). Departs
+    /// from IRNet because its flip leaves the mirrored map (W − 1) mod 4 pixels beside the other (reference §12.18):
+    /// here it is brought into place.
     pub(super) fn find(&self, images: &[Arc<Stack<u8>>]) -> Vec<Boundaries> {
         let Some(first) = images.first() else {
             return Vec::new();
@@ -111,7 +111,8 @@ mod tests {
         Arc::new(Plane::from_fn(side, side, pixel).into_stack())
     }
 
-    /// The greatest difference between a map and what a mirror shows of it, and the map's greatest difference from its mean.
+    /// The greatest difference between a map and what a mirror shows of it, and the map's greatest difference from its
+    /// mean.
     fn asymmetry(map: &Plane<f32>) -> (f32, f32) {
         let (height, width) = (map.height(), map.width());
         let mirrored = Plane::from_fn(height, width, |y, x| map.get(y, width - 1 - x));
@@ -122,8 +123,8 @@ mod tests {
         })
     }
 
-    /// Where the grid itself is symmetric: cells of VGG16 cover four pixels each, those of a ResNet look at every fourth, so at
-    /// the first and the last of 4m + 1.
+    /// Where the grid itself is symmetric: cells of VGG16 cover four pixels each, those of a ResNet look at every
+    /// fourth, so at the first and the last of 4m + 1.
     #[test]
     fn a_symmetric_image_has_symmetric_edges() {
         for (arch, side) in [

@@ -14,7 +14,8 @@ const ADVICE: &str = "Maps of such a network mean nothing. What may help, with -
                       (classifier.training.head_lr_factor, or groups), classifier.dropblock.probability=0, \
                       classifier.head=\"linear\"";
 
-/// What such an answer reaches in an epoch that learned from the cases `drawn`, places in `cases`, and by chance in validation.
+/// What such an answer reaches in an epoch that learned from the cases `drawn`, places in `cases`, and by chance in
+/// validation.
 pub(super) fn chance(loss: &ImageLoss, cases: &[Case], drawn: &[usize]) -> Option<Chance> {
     let of_epoch = labelled(drawn.iter().map(|&place| &cases[place]));
     let shares = of_epoch.iter().map(|&n| n as f64 / drawn.len() as f64);

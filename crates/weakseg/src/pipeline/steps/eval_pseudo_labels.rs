@@ -11,8 +11,9 @@ use crate::cam::Threshold;
 use crate::pipeline::{Bench, StepError};
 use crate::report::Step;
 
-/// Writes `rows.json`: the walked maps as masks, by the same rule as the pseudo-labels. With `[pseudo_labels.instances]`, and
-/// where the set tells objects apart, `instances.json` too: the average precision of their instances.
+/// Writes `rows.json`: the walked maps as masks, by the same rule as the pseudo-labels. With
+/// `[pseudo_labels.instances]`, and where the set tells objects apart, `instances.json` too: the average precision of
+/// their instances.
 pub fn eval_pseudo_labels(
     bench: &Bench<'_>,
     truth: &Truth,

@@ -20,8 +20,8 @@ const MAPS: &str = "maps";
 /// Writes `CASE.png` for every held-out case, then `rows.json`.
 ///
 /// Rows say `predicted` when the classifier's gate is on, `none` when the segmentation network decides alone: the true
-/// image-level labels are never seen here. What the gate stops is empty in masks and a miss for boxes, as in the rows of the
-/// maps with predicted labels.
+/// image-level labels are never seen here. What the gate stops is empty in masks and a miss for boxes, as in the rows
+/// of the maps with predicted labels.
 pub fn evaluate(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize, StepError> {
     let predictor = Predictor::open(bench.run.root(), &bench.device)
         .map_err(|e| StepError::Other(e.to_string()))?;

@@ -1,6 +1,7 @@
 //! What is odd about the images of a run, as a file: each line tells a case and a note.
 //!
-//! While the step goes on, lines are added at the end; [`settle`] puts the file in order before the first and after the last.
+//! While the step goes on, lines are added at the end; [`settle`] puts the file in order before the first and after the
+//! last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

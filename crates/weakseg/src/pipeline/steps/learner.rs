@@ -36,8 +36,8 @@ impl Learner {
         }
     }
 
-    /// Places in the set of the cases it learns from, in order: the training split, and of it IRNet only the positives, since
-    /// the others have no IR labels.
+    /// Places in the set of the cases it learns from, in order: the training split, and of it IRNet only the positives,
+    /// since the others have no IR labels.
     pub(crate) fn cases(self, cases: &Cases) -> Vec<usize> {
         (0..cases.cases.len())
             .filter(|&place| {

@@ -20,8 +20,8 @@ use crate::train::to_tensor;
 /// Writes `CASE.npz` for every case of every split: the maps of the classes that its image-level label names or the
 /// classifier predicts.
 ///
-/// Departs from IRNet, which resizes the views by bicubic interpolation: because the classifier has learned on images that were resized
-/// by area, as the reference's are (reference §7), and a view at scale 1 is then what it has seen.
+/// Departs from IRNet, which resizes the views by bicubic interpolation: because the classifier has learned on images
+/// that were resized by area, as the reference's are (reference §7), and a view at scale 1 is then what it has seen.
 ///
 /// Which of these a later step may use is that step's choice: learning uses the labels of the training split, scoring
 /// says for each row whether the labels were `truth` or `predicted`.

@@ -113,8 +113,8 @@ pub(super) fn make_instances(
     Ok(())
 }
 
-/// What is to be told of a run whose displacements are noise: in how many cases not all was looked at. None where all was, or
-/// no instances were asked for.
+/// What is to be told of a run whose displacements are noise: in how many cases not all was looked at. None where all
+/// was, or no instances were asked for.
 pub(super) fn noise(bench: &Bench<'_>, folder: &Path) -> Result<Option<String>, StepError> {
     if bench.config.pseudo_labels.instances.is_none() {
         return Ok(None);

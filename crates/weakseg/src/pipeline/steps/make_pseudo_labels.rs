@@ -27,16 +27,16 @@ pub(crate) const EDGES: &str = "edges";
 /// Folder of IRNet's displacements in the step's folder.
 pub(crate) const DISPLACEMENTS: &str = "displacements";
 
-/// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training and the validation split,
-/// the masks that image-level labels allow (`CASE.png`, at the image's own size): `train-segmenter` learns from the former and
-/// watches its loss on the latter. An image without a finding gets an empty mask.
+/// Writes the walked maps of every case (`scores/CASE.npz`, as make-cams) and, for the training and the validation
+/// split, the masks that image-level labels allow (`CASE.png`, at the image's own size): `train-segmenter` learns from
+/// the former and watches its loss on the latter. An image without a finding gets an empty mask.
 ///
 /// The boundaries that were walked along stay too (`edges/CASE.npy`, `[h, w]`, probabilities): with them `weakseg walk`
 /// tries another radius, exponent or number of steps without IRNet.
 ///
-/// With `[pseudo_labels.instances]` IRNet's displacements are kept (`displacements/CASE.npy`, `[2, h, w]`, down and to the
-/// right in cells), and the instances of the same cases are written: each case's (`instances/CASE.json`) and all together as
-/// a COCO document (`instances.json`).
+/// With `[pseudo_labels.instances]` IRNet's displacements are kept (`displacements/CASE.npy`, `[2, h, w]`, down and to
+/// the right in cells), and the instances of the same cases are written: each case's (`instances/CASE.json`) and all
+/// together as a COCO document (`instances.json`).
 pub fn make_pseudo_labels(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let config = bench.config.pseudo_labels;
     let walk = WalkOptions {

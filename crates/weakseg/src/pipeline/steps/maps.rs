@@ -6,8 +6,8 @@ use weakseg_data::npy::{NpzWriter, Values, read_npz};
 use weakseg_data::resize::resize_f32;
 use weakseg_data::{DataError, LabelSpace, Limits, Stack};
 
-/// Maps of the classes that a case may have: on the stride-4 grid of the network's input, or, of the segmentation network, at
-/// the image's own size.
+/// Maps of the classes that a case may have: on the stride-4 grid of the network's input, or, of the segmentation
+/// network, at the image's own size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassMaps {
     /// Classes, ascending; `maps` has one plane for each.
@@ -112,8 +112,8 @@ impl ClassMaps {
 
 /// The classes that a classifier predicts: those whose probability lies above `gate`, ascending.
 ///
-/// Exclusive: the best one where none does, because every image of such a set shows something (reference §2.2). Findings:
-/// none, which keeps healthy images empty.
+/// Exclusive: the best one where none does, because every image of such a set shows something (reference §2.2).
+/// Findings: none, which keeps healthy images empty.
 pub fn predicted(space: LabelSpace, probabilities: &[f32], gate: f64) -> Vec<usize> {
     let above: Vec<usize> = (0..probabilities.len())
         .filter(|&class| f64::from(probabilities[class]) > gate)

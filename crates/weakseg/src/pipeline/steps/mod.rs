@@ -148,7 +148,8 @@ pub(crate) fn per_case(
     result
 }
 
-/// Works on cases batch by batch, in order. A case that is `done` already, by a run that was stopped, is not worked on again.
+/// Works on cases batch by batch, in order. A case that is `done` already, by a run that was stopped, is not worked on
+/// again.
 pub(crate) fn per_batch(
     bench: &Bench<'_>,
     what: &str,
@@ -222,8 +223,8 @@ mod tests {
         found
     }
 
-    /// Reference §1.4: trunk weights, trunk biases, extra weights, extra biases. VGG16 with batch norm has 13 convolutions
-    /// with bias, each with a norm of two parameters; the head three convolutions and a linear layer.
+    /// Reference §1.4: trunk weights, trunk biases, extra weights, extra biases. VGG16 with batch norm has 13
+    /// convolutions with bias, each with a norm of two parameters; the head three convolutions and a linear layer.
     #[test]
     fn the_references_four_groups_of_a_classifier() {
         let network = classifier();

@@ -102,7 +102,8 @@ pub fn report(bench: &Bench<'_>, truth: &Truth, _folder: &Path) -> Result<usize,
     Ok(bench.cases.cases.len())
 }
 
-/// The tables of a run's `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of them.
+/// The tables of a run's `tuning.json`, if there is one and the run is still what was tuned; else a warning in place of
+/// them.
 ///
 /// # Errors
 /// When a step's manifest or the run's settings cannot be read.
@@ -158,8 +159,8 @@ pub(crate) fn set_warnings(cases: &Cases, truth: &Truth) -> Vec<String> {
     [cases.warnings.as_slice(), truth.warnings()].concat()
 }
 
-/// How many cases there are, and what is to be told of findings that no score knows of: their true masks are void everywhere, or
-/// there are none.
+/// How many cases there are, and what is to be told of findings that no score knows of: their true masks are void
+/// everywhere, or there are none.
 fn counts(bench: &Bench<'_>, truth: &Truth) -> Result<(Counts, Vec<String>), StepError> {
     let mut counts = Counts::default();
     let mut warnings = Vec::new();

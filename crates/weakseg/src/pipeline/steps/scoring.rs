@@ -26,7 +26,8 @@ pub(crate) fn bootstrap(bench: &Bench<'_>) -> Bootstrap {
     }
 }
 
-/// The classes that the maps of a case may show, ascending: those of its true labels, or those that the classifier predicts.
+/// The classes that the maps of a case may show, ascending: those of its true labels, or those that the classifier
+/// predicts.
 pub(crate) fn allowed(
     bench: &Bench<'_>,
     labels: ImageLabels,
@@ -43,9 +44,9 @@ pub(crate) fn allowed(
     }
 }
 
-/// Scores the maps in `folder` as masks (which `mask` makes of a case's maps, at a size, for the classes that are allowed)
-/// and, cut at `threshold`, against boxes: on every split with the true image-level labels, on the held-out splits with
-/// the predicted ones too.
+/// Scores the maps in `folder` as masks (which `mask` makes of a case's maps, at a size, for the classes that are
+/// allowed) and, cut at `threshold`, against boxes: on every split with the true image-level labels, on the held-out
+/// splits with the predicted ones too.
 pub(crate) fn map_rows(
     bench: &Bench<'_>,
     truth: &Truth,

@@ -64,8 +64,8 @@ pub fn train_classifier(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepE
     Ok(lesson.visits.cases.len())
 }
 
-/// Decodes every image once: what fits stays in memory for the first epoch, and one that broke since the run was prepared
-/// ends the step here, by name, before hours are spent.
+/// Decodes every image once: what fits stays in memory for the first epoch, and one that broke since the run was
+/// prepared ends the step here, by name, before hours are spent.
 fn read_all(bench: &Bench<'_>, images: &ImageStore) -> Result<(), StepError> {
     let all: Vec<usize> = (0..bench.cases.cases.len()).collect();
     super::per_case(

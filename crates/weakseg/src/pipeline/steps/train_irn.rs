@@ -20,8 +20,8 @@ use crate::train::{Draw, Lesson, Pictures, Place, TrainError, copy_on, fit, purp
 
 /// Trains the heads of IRNet over the classifier's frozen trunk, on the training cases that have IR labels.
 ///
-/// Departs from IRNet, whose trunk is an ImageNet ResNet50: because the classifier's trunk knows these images, and is there
-/// without a download.
+/// Departs from IRNet, whose trunk is an ImageNet ResNet50: because the classifier's trunk knows these images, and is
+/// there without a download.
 pub fn train_irn(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let config = bench.config.irn;
     let device = bench.training_device();
@@ -86,8 +86,9 @@ struct IrnLesson<'a> {
 impl IrnLesson<'_> {
     /// Mean displacement over the training images, to be subtracted at inference (reference §4.1, mean shift).
     ///
-    /// Departs from IRNet, which averages the means of whole batches over a list of its own, images cut to 512 pixels or filled up
-    /// to them with zeros: because every pixel of the images that it learned from counts alike here, and nothing else.
+    /// Departs from IRNet, which averages the means of whole batches over a list of its own, images cut to 512 pixels
+    /// or filled up to them with zeros: because every pixel of the images that it learned from counts alike here, and
+    /// nothing else.
     fn mean_displacement(&self, irnet: &Irnet) -> Result<[f32; 2], StepError> {
         let mut sums = [0f64; 2];
         let mut count = 0usize;

@@ -25,12 +25,13 @@ use crate::train::{
 
 /// Trains the segmentation network on the training split's images and pseudo-labels.
 ///
-/// Where nothing but weighted cross-entropies is minimised, the weight of positive pixels is taken back from the logits of
-/// the network that is saved: its probabilities are those of pixels as they are, so that at one half a pixel's
+/// Where nothing but weighted cross-entropies is minimised, the weight of positive pixels is taken back from the logits
+/// of the network that is saved: its probabilities are those of pixels as they are, so that at one half a pixel's
 /// pseudo-label is as likely there as not.
 ///
-/// Departs from the paper, which weighs positives and says neither by how much nor at which probability masks begin, because
-/// under the weight w one half is where the pseudo-label is there once in 1 + w times: masks grew far beyond it.
+/// Departs from the paper, which weighs positives and says neither by how much nor at which probability masks begin,
+/// because under the weight w one half is where the pseudo-label is there once in 1 + w times: masks grew far beyond
+/// it.
 pub fn train_segmenter(bench: &Bench<'_>, folder: &Path) -> Result<usize, StepError> {
     let config = bench.config.segmenter;
     let device = bench.training_device();

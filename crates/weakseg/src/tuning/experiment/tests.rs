@@ -10,8 +10,8 @@ const OWN: Rule = Rule {
     triplet: None,
 };
 
-/// Sick images whose truth lies above 0.7 and healthy ones that are bright to 0.61: any threshold between is right for all,
-/// and the run's own scores 2/3 and 0.
+/// Sick images whose truth lies above 0.7 and healthy ones that are bright to 0.61: any threshold between is right for
+/// all, and the run's own scores 2/3 and 0.
 fn some(sick: usize, healthy: usize) -> Vec<CaseCurves> {
     let sick = (0..sick).map(|i| {
         let id = format!("sick-{i}");
@@ -150,7 +150,8 @@ fn what_masks_buy_by_hand() {
 /// What is left of a split holds fewer findings than the split; the mean over all images is the split's all the same.
 #[test]
 fn without_a_test_split_what_was_drawn_is_not_scored() {
-    // One case is unlike all others: the rule that it alone would choose shows where it was drawn and where it was scored.
+    // One case is unlike all others: the rule that it alone would choose shows where it was drawn and where it was
+    // scored.
     let mut tuning = some(1, 6);
     tuning.push(case("odd", true, &[0.11, 0.31, 0.91], &[0, 1, 1], 0.85));
     let material = material(tuning, None);
@@ -167,7 +168,8 @@ fn without_a_test_split_what_was_drawn_is_not_scored() {
         let Threshold::Fixed(cut) = draw.rule.expect("chosen").threshold else {
             panic!("a number");
         };
-        // By the odd one, whose rule leaves four pixels of the other; or by that, whose rule leaves one of the odd one's two.
+        // By the odd one, whose rule leaves four pixels of the other; or by that, whose rule leaves one of the odd
+        // one's two.
         let neg = match cut < 0.5 {
             true => 0.0,
             false => 1.0,

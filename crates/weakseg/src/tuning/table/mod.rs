@@ -11,9 +11,9 @@ use crate::report::table::{Cell, Column, Line as Row, Table};
 /// What differs by less is what rounding leaves.
 const ROUNDING: f64 = 1e-9;
 
-/// One table for each stage that was tuned: a line for each number of masks and what they chose. Figures are means over the draws
-/// with the middle 95 % of these in brackets, or of a single rule with a 95 % interval over images ([`Spread`]). Notes that all
-/// have in common stand below the last.
+/// One table for each stage that was tuned: a line for each number of masks and what they chose. Figures are means over
+/// the draws with the middle 95 % of these in brackets, or of a single rule with a 95 % interval over images
+/// ([`Spread`]). Notes that all have in common stand below the last.
 pub fn tables(tuning: &Tuning) -> Vec<Table> {
     let stages = || tuning.stages.iter();
     let mut tables: Vec<Table> = stages().map(|stage| table(tuning, stage)).collect();
