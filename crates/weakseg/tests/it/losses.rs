@@ -60,6 +60,33 @@ fn the_segmenter_logs_each_loss_and_their_sum() {
     assert!(model(folder.path(), "run", step) != before);
 }
 
+/// By how much the bias of the finished network's last convolution lies above that of its last checkpoint.
+fn bias_moved(folder: &Path, out: &str) -> f32 {
+    let step = folder.join(out).join("08-train-segmenter");
+    let bias = |file: &str| {
+        let [_, learned] = tensors(&step.join(file));
+        let bytes = learned["segmentation_head.0.bias"].clone();
+        f32::from_le_bytes(bytes.try_into().expect("one output"))
+    };
+    bias("model.safetensors") - bias("checkpoints/00001-000000/network.safetensors")
+}
+
+#[test]
+fn the_weight_of_positive_pixels_is_taken_back_where_nothing_else_moves_the_logits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let again = |sets: &[&str]| {
+        let step = folder.path().join("run/08-train-segmenter");
+        std::fs::remove_dir_all(step).expect("removed");
+        train(folder.path(), "run", sets, "train-segmenter");
+        bias_moved(folder.path(), "run")
+    };
+    train(folder.path(), "run", &[], "train-segmenter");
+    let moved = again(&["segmenter.pos_weight=4.0"]);
+    assert!((moved + 4f32.ln()).abs() < 1e-5, "{moved}");
+    let dice = r#"segmenter.losses=[{ kind = "bce" }, { kind = "dice" }]"#;
+    assert_eq!(again(&["segmenter.pos_weight=4.0", dice]), 0.0);
+}
+
 #[test]
 fn every_loss_trains_in_both_label_spaces() {
     let folder = tempfile::tempdir().expect("a folder");
