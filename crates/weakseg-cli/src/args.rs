@@ -35,7 +35,7 @@ Start with:
 Results go to stdout, progress to stderr. Exit codes:
   0 done   1 failed   2 usage or configuration
   3 finished, but more cases were left out than --allow-skips allows
-  130 interrupted; the same `weakseg run` goes on from there, other commands begin again
+  130 interrupted; `weakseg run` and `weights fetch` go on from there, other commands begin again
 
 Research software, not a medical device."
 )]
@@ -78,23 +78,16 @@ pub struct Globals {
 }
 
 /// What to do.
+// A doc comment of a variant would take the place, in --help, of all that the command's own type says: they have none.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the whole method on made chest X-rays: no data, no weights, no network, no GPU.
     Demo(Demo),
-    /// Run the whole method, from images with image-level labels to a segmentation network and a report.
     Run(Run),
-    /// Segment images with a trained model.
     Predict(Predict),
-    /// Score masks that anybody made, beside the trivial baselines.
     Evaluate(Evaluate),
-    /// Choose thresholds of a finished run by a few masks, and tell what these buy.
     Tune(Tune),
-    /// Show where a classifier looks: activation maps of an image.
     Cam(Cam),
-    /// Refine a label map along the edges of its image by a dense CRF.
     Crf(Crf),
-    /// Spread class maps over an edge map by a random walk.
     Walk(Walk),
     /// Make a phantom set, check or divide a data set, look at pixels, turn run lengths into masks and back.
     #[command(subcommand)]
@@ -105,9 +98,7 @@ pub enum Command {
     /// Time networks on this machine.
     #[command(subcommand)]
     Bench(Bench),
-    /// Write report.html and report.json of a finished run anew.
     Report(Report),
-    /// Look at a run's cases, and try its model on images, in the browser.
     Serve(Serve),
     /// Show what a configuration may hold, or what it resolves to.
     #[command(subcommand)]
@@ -117,13 +108,9 @@ pub enum Command {
 /// `weakseg data …`
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Write chest X-rays made from a seed, with labels to train on and masks to score with.
     Phantom(Phantom),
-    /// List every fault of a data set, before hours are spent on it.
     Verify(Verify),
-    /// Write how a data set is divided: a CSV of image, patient and split.
     Split(DataSplit),
-    /// Write the pixels of an image as numbers, as the program sees them.
     Pixels(Pixels),
     /// Turn run lengths into masks, and masks into run lengths.
     #[command(subcommand)]
@@ -167,5 +154,42 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// Shows `look` a command and all below it.
+    fn all(command: &mut clap::Command, look: &mut impl FnMut(&mut clap::Command)) {
+        look(command);
+        for inner in command.get_subcommands_mut() {
+            all(inner, look);
+        }
+    }
+
+    #[test]
+    fn what_a_command_says_of_itself_is_in_its_help() {
+        let mut cli = Cli::command();
+        all(&mut cli, &mut |command| {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        });
+        for (name, words) in [
+            ("run", "make-ir-labels"),
+            ("predict", "OUT/model.json"),
+            ("tune", "Otsu"),
+        ] {
+            let command = cli.find_subcommand_mut(name).expect(name);
+            let help = command.render_long_help().to_string();
+            assert!(help.contains(words), "{name}: {help}");
+        }
+    }
+
+    /// Longer lines are broken where the terminal ends, and their second half reads as a command.
+    #[test]
+    fn examples_fit_into_a_hundred_columns() {
+        all(&mut Cli::command(), &mut |command| {
+            let after = command.get_after_help().map(ToString::to_string);
+            for line in after.unwrap_or_default().lines() {
+                let name = command.get_name();
+                assert!(line.chars().count() <= 100, "{name}: {line}");
+            }
+        });
     }
 }

@@ -25,7 +25,8 @@ pub fn run_of(config: &Path) -> Option<PathBuf> {
     (resolved && run.join("run.json").is_file()).then_some(run)
 }
 
-fn folder_of(file: &Path) -> PathBuf {
+/// The folder that a file lies in.
+pub fn folder_of(file: &Path) -> PathBuf {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -37,6 +38,12 @@ fn folder_of(file: &Path) -> PathBuf {
 /// # Errors
 /// When the folder is no run.
 pub fn noted(run: &Path) -> Result<PathBuf> {
+    if !run.exists() {
+        bail!(
+            "{}: no such file or folder; give the --out folder of a run",
+            run.display()
+        );
+    }
     if !run.join("run.json").is_file() {
         bail!(
             "{}: not a run of weakseg (it has no run.json); give the --out folder of a run",

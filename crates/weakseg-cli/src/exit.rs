@@ -1,7 +1,7 @@
 //! How the program ends: exit codes, and errors in words.
 //!
 //! 0 done, 1 failed, 2 usage or configuration, 3 finished but more cases were left out than allowed, 130 interrupted
-//! (the same command goes on from there). `serve` ends with 0 when it is interrupted, for that is its end.
+//! (`weakseg run` and `weights fetch` go on from there, other commands begin again). `serve` ends with 0 when it is interrupted, for that is its end.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal};
@@ -40,7 +40,7 @@ pub fn usage<T>(message: impl Into<String>) -> anyhow::Result<T> {
 
 /// Work was stopped on request before it was over.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped after {done} of {total} {what}")]
+#[error("stopped after {done} of {total} {what}; the same command begins again")]
 pub struct Stopped {
     /// What is done and will not be undone.
     pub done: usize,

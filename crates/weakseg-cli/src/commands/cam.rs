@@ -1,7 +1,6 @@
 //! `weakseg cam`: where a classifier looks.
 
 use std::ffi::OsStr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -10,10 +9,10 @@ use serde::Serialize;
 use weakseg::cam::CamMethod;
 use weakseg::predict::activation;
 use weakseg::report::Picture;
-use weakseg_data::{Limits, Tone, npy, read_picture, write_rgb_png};
+use weakseg_data::{Limits, npy, read_picture, write_rgb_png};
 
 use super::output_path::check_distinct;
-use super::view;
+use super::view::ViewArgs;
 use crate::args::Settings;
 use crate::exit::{Done, usage};
 use crate::output;
@@ -49,13 +48,8 @@ pub struct Cam {
     /// The class that is looked for; the likeliest by default.
     #[arg(long, value_name = "C")]
     class: Option<String>,
-    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by
-    /// default as in the run that is named as the model.
-    #[arg(long, value_name = "TONE")]
-    tone: Option<Tone>,
-    /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
-    #[arg(long, value_name = "N")]
-    frame: Option<NonZeroU32>,
+    #[command(flatten)]
+    view: ViewArgs,
     /// Path of the files to write, without ending.
     #[arg(long, value_name = "PREFIX")]
     out: PathBuf,
@@ -79,7 +73,7 @@ impl Cam {
     /// Makes every map.
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         let files = self.files()?;
-        let view = view::of_model(&self.model, self.tone, self.frame)?;
+        let view = self.view.of_model(&self.model)?;
         let image = read_picture(&self.image, &Limits::default(), view)?.pixels;
         let (device, name) = settings.device.open()?;
         settings.ui.detail(&format!("device {name}"));
@@ -93,7 +87,7 @@ impl Cam {
                 &device,
             )?;
             let map = &found.map;
-            // As step 2 reads it: what speaks against the class is no heat.
+            // As make-cams reads it: what speaks against the class is no heat.
             let top = map.as_slice().iter().copied().fold(0.0f32, f32::max);
             let heat = map.map(|&value| if top > 0.0 { value.max(0.0) / top } else { 0.0 });
             let picture = Picture::at_own_size(&image)?.with_heat(&heat)?;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use weakseg::config;
 use weakseg::progress::Progress;
 
+use super::output_path::check_new;
 use super::run::Layers;
 use crate::args::Settings;
 use crate::exit::{Done, label, usage};
@@ -21,9 +22,7 @@ pub enum Config {
 Example:
   weakseg config schema > weakseg.schema.json")]
     Schema,
-    /// Print a configuration with every value spelled out, as a run would use it.
     Show(Show),
-    /// Take over a YAML file of the published code (WSMIS).
     Import(Import),
 }
 
@@ -63,6 +62,9 @@ pub struct Import {
 
 impl Import {
     fn run(&self, settings: &Settings) -> Result<Done> {
+        if let Some(out) = &self.out {
+            check_new(out)?;
+        }
         let origin = self.file.display().to_string();
         let text = std::fs::read_to_string(&self.file)
             .with_context(|| format!("{origin}: cannot read"))?;

@@ -1,6 +1,6 @@
 //! `weakseg demo`: the whole method on made chest X-rays.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
@@ -9,6 +9,7 @@ use weakseg::pipeline::Span;
 
 use super::run::execute;
 use crate::args::Settings;
+use crate::base;
 use crate::devices::Devices;
 use crate::exit::{Done, usage};
 
@@ -41,12 +42,8 @@ impl Demo {
         let seed = settings.seed.map(|seed| format!("seed={seed}"));
         let sets: Vec<String> = seed.into_iter().chain([images]).collect();
         let config = config::resolve(Default::default(), "demo", Some("demo"), &sets)?;
-        let base = self
-            .out
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let base = base::folder_of(&self.out);
         let (span, devices) = (Span::default(), Devices::default());
-        execute(&config, base, &self.out, span, None, &devices, settings)
+        execute(&config, &base, &self.out, span, None, &devices, settings)
     }
 }

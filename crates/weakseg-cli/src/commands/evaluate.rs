@@ -35,8 +35,8 @@ Examples:
   weakseg evaluate --pred masks --boxes boxes.csv --classes pneumonia
   weakseg evaluate --coco found.json --coco-truth instances.json
 
-Rows of --json are those of report.json, with step `segmentation` and split `test`; of instances it prints a document as a
-run's 07-eval-pseudo-labels/instances.json.")]
+Rows of --json are those of report.json, with step `segmentation` and split `test`; of instances
+it prints a document as a run's 07-eval-pseudo-labels/instances.json.")]
 pub struct Evaluate {
     /// The masks to judge: NAME.png, or FINDING/NAME.png of several findings, as in predict's OUT.
     #[arg(long, value_name = "DIR")]
@@ -46,8 +46,8 @@ pub struct Evaluate {
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
     /// Number of classes with the background, or the names of all but the background with commas between, or voc; by
-    /// default as many as the masks hold. Several exclude each other; findings, which may overlap, have a folder each,
-    /// and those that are named are scored.
+    /// default as many as the masks hold. Of findings, which may overlap and have a folder each, the names of those to
+    /// score.
     #[arg(long, value_name = "N|NAMES")]
     classes: Option<ClassList>,
     /// Value of true pixels that are not scored, or none. [default: 255, unless masks are black and white]

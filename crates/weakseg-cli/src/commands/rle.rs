@@ -17,9 +17,7 @@ use crate::output;
 /// `weakseg data rle …`
 #[derive(Debug, Subcommand)]
 pub enum Rle {
-    /// Write the masks of a table of run lengths as pictures.
     ToMasks(ToMasks),
-    /// Write a folder of masks as a table of run lengths; in the form of SIIM-ACR, a submission.
     ToCsv(ToCsv),
 }
 
@@ -75,7 +73,7 @@ pub struct ToMasks {
     /// The table.
     #[arg(value_name = "CSV")]
     table: PathBuf,
-    /// The folder to write; no mask of the table is there already.
+    /// The folder to write; must hold none of these masks yet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// How the run lengths are written.
@@ -98,7 +96,7 @@ pub struct ToCsv {
     /// The folder of masks.
     #[arg(value_name = "DIR")]
     masks: PathBuf,
-    /// The table to write; none that is there already.
+    /// The table to write; must not exist yet.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
     /// How the run lengths are written.

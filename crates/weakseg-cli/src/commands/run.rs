@@ -29,13 +29,13 @@ use crate::{base, interrupt, output};
 #[command(after_help = "\
 Examples:
   weakseg run config.toml --out runs/first
-  weakseg run mine.toml --preset siim-paper                              the paper's settings; mine.toml says data.root
+  weakseg run mine.toml --preset siim-paper            the paper's settings; mine.toml: data.root
   weakseg run config.toml --out runs/wide --set irn.radius=5 --set classifier.training.epochs=20
-  weakseg run config.toml --out runs/first --from make-pseudo-labels     those steps again
-  weakseg run config.toml --devices vulkan:0,vulkan:1                    trainings on two GPUs; docs/training.md says how
-  weakseg run config.toml --weights none                                 offline, from noise
-  weakseg run config.toml --instances                                    06-make-pseudo-labels/instances.json too
-  weakseg config show --preset demo > config.toml                        a file to start from")]
+  weakseg run config.toml --from make-pseudo-labels    that step and all after it again
+  weakseg run config.toml --devices vulkan:0,vulkan:1  trainings on two GPUs (docs/training.md)
+  weakseg run config.toml --weights none               offline, from random weights
+  weakseg run config.toml --instances                  also 06-make-pseudo-labels/instances.json
+  weakseg config show --preset demo > config.toml      a file to start from")]
 pub struct Run {
     /// The configuration; paths in it start from its folder, or for RUN/config.toml from the folder that they did in
     /// that run.
@@ -48,7 +48,7 @@ pub struct Run {
     layers: Layers,
     /// What the trunk starts from: auto, none, a name of `weakseg weights list`, or a file; wins over
     /// classifier.weights.
-    #[arg(long, value_name = "none|NAME|FILE")]
+    #[arg(long, value_name = "auto|none|NAME|FILE")]
     weights: Option<WeightsChoice>,
     /// Tell objects of one class apart and write the pseudo-labels' instances too, as COCO annotations; the settings
     /// are those of pseudo_labels.instances.

@@ -1,6 +1,6 @@
 //! `weakseg serve`: a run, or a model, in the browser.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,10 +10,10 @@ use weakseg::config;
 use weakseg::pipeline::RunReader;
 use weakseg::predict::{PredictError, Predictor};
 use weakseg::progress::Progress;
-use weakseg_data::{Tone, View};
+use weakseg_data::View;
 use weakseg_server::{Bounds, Model, Server, Site};
 
-use super::view;
+use super::view::ViewArgs;
 use crate::args::Settings;
 use crate::exit::{Done, usage};
 use crate::{base, interrupt, output};
@@ -49,13 +49,8 @@ pub struct Serve {
     /// Largest image file that is taken, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = default_upload())]
     max_upload: NonZeroUsize,
-    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, that are sent become 8 bits: window, percentile
-    /// or raw; by default as in the run.
-    #[arg(long, value_name = "TONE")]
-    tone: Option<Tone>,
-    /// Which frame of DICOM files of several, counted from 1; by default as in the run.
-    #[arg(long, value_name = "N")]
-    frame: Option<NonZeroU32>,
+    #[command(flatten)]
+    view: ViewArgs,
 }
 
 /// What [`Bounds`] has by default, in MiB.
@@ -112,7 +107,7 @@ impl Serve {
                 (Some(run), Some(title))
             }
         };
-        let view = view::of_model(&self.served, self.tone, self.frame)?;
+        let view = self.view.of_model(&self.served)?;
         let model = self.model(view, settings)?;
         let name = || {
             let name = self.served.file_name().unwrap_or_default();

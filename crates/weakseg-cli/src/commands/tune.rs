@@ -38,12 +38,15 @@ a 95 % interval over images; ~ says that it reaches 0.
 The last lines of a table are settings for another run, or for this one with --from evaluate
 (segmenter.…), --only eval-cams (cams.threshold) or --from make-cams (cams.gate, which does that
 step and all after it again). Nothing is trained for the first two. Those of the maps change how
-eval-cams scores them, not the pseudo-labels and not the network. A healthy image's mask is empty and needs nobody to draw it.")]
+eval-cams scores them, not the pseudo-labels and not the network.
+
+A healthy image's mask is empty and needs nobody to draw it.")]
 pub struct Tune {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Numbers of masks to choose by, with commas between; what needs none is always told, and 0 asks for it alone.
+    /// Numbers of masks to choose by, with commas between. Rules that need no mask are always told; 0 asks for these
+    /// alone.
     #[arg(
         long,
         value_name = "N,N",
@@ -54,7 +57,7 @@ pub struct Tune {
     /// How often each number of masks is drawn.
     #[arg(long, value_name = "N", default_value = "20")]
     draws: NonZeroUsize,
-    /// Where the document goes, no file that is there already; RUN/tuning.json, written anew each time, by default.
+    /// The file to write, which must not exist yet; by default RUN/tuning.json, written anew each time.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

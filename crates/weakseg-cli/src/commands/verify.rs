@@ -21,7 +21,7 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   weakseg data verify config.toml     the set that a configuration names
-  weakseg data verify VOC2012         a folder with JPEGImages/, with labels.csv and images/, or with train-rle.csv")]
+  weakseg data verify VOC2012         a folder with JPEGImages/, labels.csv or train-rle.csv")]
 pub struct Verify {
     /// A configuration, or the folder of a set.
     #[arg(value_name = "CONFIG.toml|FOLDER")]

@@ -1,23 +1,40 @@
-//! What a model was shown of its images when it was trained.
+//! How a model is shown its images.
 
 use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Result;
+use clap::Args;
 use weakseg::config;
 use weakseg_data::{Tone, View};
 
-/// The tone and the frame given, else those of the run's configuration, else the usual ones: a file of weights alone
-/// says nothing of them.
-pub fn of_model(model: &Path, tone: Option<Tone>, frame: Option<NonZeroU32>) -> Result<View> {
-    let file = model.join("config.toml");
-    let usual = if file.is_file() {
-        config::load(&file, None, &[])?.data.view()
-    } else {
-        View::default()
-    };
-    Ok(View {
-        tone: tone.unwrap_or(usual.tone),
-        frame: frame.or(usual.frame),
-    })
+/// How a model is shown its images.
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// How grey images become 8 bits: window (as a DICOM file says), percentile (by the image's own range; also of PNGs
+    /// with 16 bits) or raw (stored values). By default as in the model's run.
+    #[arg(long, value_name = "TONE")]
+    tone: Option<Tone>,
+    /// The frame of a DICOM file of several, counted from 1. By default as in the model's run.
+    #[arg(long, value_name = "N")]
+    frame: Option<NonZeroU32>,
+}
+
+impl ViewArgs {
+    /// What was given, else that of the run that the model is or lies in, else the usual: a file of weights elsewhere
+    /// says nothing of it.
+    pub fn of_model(&self, model: &Path) -> Result<View> {
+        let whole = std::path::absolute(model)?;
+        let is_run = |folder: &&Path| folder.join("run.json").is_file();
+        let usual = match whole.ancestors().find(is_run) {
+            Some(run) => config::load(&run.join("config.toml"), None, &[])?
+                .data
+                .view(),
+            None => View::default(),
+        };
+        Ok(View {
+            tone: self.tone.unwrap_or(usual.tone),
+            frame: self.frame.or(usual.frame),
+        })
+    }
 }

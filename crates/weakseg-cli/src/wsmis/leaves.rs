@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use saphyr::{LoadableYamlNode, Mapping, Scalar, Yaml};
 
 use super::{Result, refuse};
 
@@ -65,38 +65,12 @@ impl Leaves {
                 Ok(())
             }
             Yaml::Mapping(mapping) => {
-                let mut below = Vec::new();
-                for (key, value) in mapping {
-                    let Leaf::Text(key) = scalar(key)? else {
-                        return refuse(format!("{path}: a key that is no text"));
-                    };
-                    if key == "<<" {
-                        below.push(value);
-                        continue;
-                    }
+                for (key, value) in entries(path, mapping)? {
                     let path = match path {
                         "" => key,
                         _ => format!("{path}.{key}"),
                     };
                     self.walk(&path, value)?;
-                }
-                // A merge key's values hold where the mapping is silent.
-                for merged in below {
-                    let before = self.0.len();
-                    match merged {
-                        Yaml::Sequence(several) => {
-                            for one in several {
-                                self.walk(path, one)?;
-                            }
-                        }
-                        one => self.walk(path, one)?,
-                    }
-                    let later = self.0.split_off(before);
-                    for entry in later {
-                        if !self.0.iter().any(|known| known.path == entry.path) {
-                            self.0.push(entry);
-                        }
-                    }
                 }
                 Ok(())
             }
@@ -145,7 +119,7 @@ impl Leaves {
     }
 
     /// Takes a leaf only if it is this, because that is what is done here in any case.
-    pub fn same(&mut self, path: &str, value: &Leaf) {
+    pub fn take_if(&mut self, path: &str, value: &Leaf) {
         for entry in &mut self.0 {
             if entry.path == path && entry.leaf == *value {
                 entry.taken = true;
@@ -169,9 +143,9 @@ impl Leaves {
         (!entry.taken).then_some(&entry.leaf)
     }
 
-    /// [`Self::same`] for a text.
-    pub fn same_text(&mut self, path: &str, value: &str) {
-        self.same(path, &Leaf::Text(value.to_owned()));
+    /// [`Self::take_if`] for a text.
+    pub fn take_if_text(&mut self, path: &str, value: &str) {
+        self.take_if(path, &Leaf::Text(value.to_owned()));
     }
 
     /// Takes a text.
@@ -260,4 +234,31 @@ fn scalar(node: &Yaml<'_>) -> Result<Leaf> {
         Yaml::Value(Scalar::String(text)) => Ok(Leaf::Text(text.to_string())),
         _ => refuse("a value that is neither text, number, list nor mapping"),
     }
+}
+
+/// Keys and values of a mapping, then those of its merge keys (`<<`) that it has not itself: whole values, as YAML says, not
+/// what is below them.
+fn entries<'y, 'i>(path: &str, mapping: &'y Mapping<'i>) -> Result<Vec<(String, &'y Yaml<'i>)>> {
+    let (mut entries, mut merged) = (Vec::new(), Vec::new());
+    for (key, value) in mapping {
+        let Leaf::Text(key) = scalar(key)? else {
+            return refuse(format!("{path}: a key that is no text"));
+        };
+        match value {
+            Yaml::Sequence(several) if key == "<<" => merged.extend(several),
+            one if key == "<<" => merged.push(one),
+            _ => entries.push((key, value)),
+        }
+    }
+    for one in merged {
+        let Yaml::Mapping(one) = one else {
+            return refuse(format!("{path}: << merges what is no mapping"));
+        };
+        for (key, value) in self::entries(path, one)? {
+            if entries.iter().all(|(known, _)| *known != key) {
+                entries.push((key, value));
+            }
+        }
+    }
+    Ok(entries)
 }

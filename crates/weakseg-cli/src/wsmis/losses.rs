@@ -9,6 +9,8 @@ use super::{Layer, Result, Section, refuse};
 struct Loss {
     /// Its path.
     place: String,
+    /// The leaf that names it.
+    key: String,
     name: String,
 }
 
@@ -36,7 +38,7 @@ impl Loss {
 pub fn losses(leaves: &mut Leaves, layer: &mut Layer, crf: bool) -> Result<()> {
     let found = named(leaves)?;
     for path in found.iter().flat_map(|loss| loss.paths("ignore_index")) {
-        leaves.same(&path, &Leaf::Number(255.0));
+        leaves.take_if(&path, &Leaf::Number(255.0));
     }
     match layer.section {
         Section::Classifier => classifier_loss(leaves, layer, &found),
@@ -57,6 +59,7 @@ fn named(leaves: &mut Leaves) -> Result<Vec<Loss>> {
     }
     let mut losses = Vec::new();
     for place in places {
+        let mut key = place.clone();
         let name = match leaves.take(&place) {
             Some(Leaf::Text(name)) => name,
             Some(Leaf::List(names)) => {
@@ -67,12 +70,15 @@ fn named(leaves: &mut Leaves) -> Result<Vec<Loss>> {
                 };
                 name.clone()
             }
-            _ => match leaves.text(&format!("{place}.name"))? {
-                Some(name) => name,
-                None => return refuse(format!("{place} has no name")),
-            },
+            _ => {
+                key += ".name";
+                match leaves.text(&key)? {
+                    Some(name) => name,
+                    None => return refuse(format!("{place} has no name")),
+                }
+            }
         };
-        losses.push(Loss { place, name });
+        losses.push(Loss { place, key, name });
     }
     Ok(losses)
 }
@@ -95,7 +101,7 @@ fn classifier_loss(leaves: &mut Leaves, layer: &mut Layer, losses: &[Loss]) -> R
             ));
         }
     };
-    layer.step("loss", ours);
+    layer.set_below("loss", ours);
     for path in loss.paths("weight") {
         match leaves.take(&path) {
             Some(value) if value != Leaf::Number(1.0) => {
@@ -117,10 +123,10 @@ fn classifier_loss(leaves: &mut Leaves, layer: &mut Layer, losses: &[Loss]) -> R
         }
         match leaves.numbers(&path)?.as_deref() {
             None => {}
-            Some([one]) => layer.step("pos_weight", *one),
+            Some([one]) => layer.set_below("pos_weight", *one),
             Some(each) => {
                 let each = each.iter().copied().map(Value::from).collect();
-                layer.step("pos_weight", Value::Array(each));
+                layer.set_below("pos_weight", Value::Array(each));
             }
         }
     }
@@ -143,7 +149,7 @@ fn segmenter_losses(
             "kldiv" => "kl-divergence",
             "mean_iou" => "soft-iou",
             "binary_dice" => {
-                layer.note(place, name, "taken over as the Dice that has a gradient; there it is cut at 0.5 and has none");
+                layer.note(&loss.key, name, "taken over as the Dice that has a gradient; there it is cut at 0.5 and has none");
                 "dice"
             }
             _ => {
@@ -162,7 +168,7 @@ fn segmenter_losses(
             }
             "bce" => {
                 let positive = loss.number(leaves, "pos_weight")?;
-                layer.step("pos_weight", positive.unwrap_or(1.0));
+                layer.set_below("pos_weight", positive.unwrap_or(1.0));
             }
             "crf-constrained" => {
                 for key in ["scale_factor", "iterations"] {
@@ -176,7 +182,7 @@ fn segmenter_losses(
         list.push(Value::Table(table));
     }
     if !list.is_empty() {
-        layer.step("losses", Value::Array(list));
+        layer.set_below("losses", Value::Array(list));
     }
     Ok(())
 }

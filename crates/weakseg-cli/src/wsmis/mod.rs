@@ -81,7 +81,7 @@ struct Layer {
 
 impl Layer {
     /// Sets a value below the step's section.
-    fn step(&mut self, key: &str, value: impl Into<Value>) {
+    fn set_below(&mut self, key: &str, value: impl Into<Value>) {
         let path = format!("{}.{key}", self.section.name());
         self.set(&path, value);
     }

@@ -1,7 +1,11 @@
 //! Why a leaf that nothing took has no place here.
 
+const NO_RATE: &str = "a share of the optimizer's lr here, and this file has no optimizer; set training.schedule.min_factor";
+
 /// By the beginning of the path; the first that fits.
-const REASONS: [(&str, &str); 24] = [
+const REASONS: [(&str, &str); 26] = [
+    ("scheduler.parameters.min_lr", NO_RATE),
+    ("scheduler.min_lr", NO_RATE),
     ("log_path", "a run's folder is given by --out"),
     (
         "devices",
@@ -9,7 +13,7 @@ const REASONS: [(&str, &str); 24] = [
     ),
     (
         "train.masks",
-        "step 3 learns from the pseudo-labels of its own run",
+        "train-segmenter learns from the pseudo-labels of its own run",
     ),
     (
         "val.masks",

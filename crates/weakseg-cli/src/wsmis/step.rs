@@ -23,7 +23,7 @@ pub fn images(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
         }
         layer.set("image.size", side);
         if let Some(whole) = whole {
-            leaves.same("val.transform.size", &whole);
+            leaves.take_if("val.transform.size", &whole);
         }
     }
     let key = "train.transform.images_normalization";
@@ -32,7 +32,7 @@ pub fn images(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
         Some(name @ ("default" | "pneumothorax" | "float" | "binary" | "none")) => {
             let ours = if name == "default" { "imagenet" } else { name };
             layer.set("image.normalisation", ours);
-            leaves.same_text("val.transform.images_normalization", name);
+            leaves.take_if_text("val.transform.images_normalization", name);
         }
         Some(other) => layer.note(key, other, "networks here see normalised images"),
     }
@@ -40,7 +40,7 @@ pub fn images(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
     match leaves.text(key)?.as_deref() {
         None => {}
         Some(name @ ("none" | "weak" | "horizontal_flip" | "strong" | "pneumothorax")) => {
-            layer.step("training.augment.scope", name.replace('_', "-"));
+            layer.set_below("training.augment.scope", name.replace('_', "-"));
         }
         Some(other) => {
             return refuse(format!(
@@ -48,10 +48,10 @@ pub fn images(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
             ));
         }
     }
-    leaves.same_text("val.transform.augmentation_scope", "none");
+    leaves.take_if_text("val.transform.augmentation_scope", "none");
     for part in ["train", "val"] {
-        leaves.same_text(&format!("{part}.transform.size_transform"), "resize");
-        leaves.same_text(
+        leaves.take_if_text(&format!("{part}.transform.size_transform"), "resize");
+        leaves.take_if_text(
             &format!("{part}.transform.images_output_format_type"),
             "float",
         );
@@ -87,11 +87,11 @@ fn classifier(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> 
             ));
         }
     };
-    layer.step("arch", trunk);
-    layer.step("head", head);
-    layer.step("stages", i64::from(stages));
+    layer.set_below("arch", trunk);
+    layer.set_below("head", head);
+    layer.set_below("stages", i64::from(stages));
     if let Some(on) = leaves.switch("model.pretrained")? {
-        layer.step("weights", if on { "auto" } else { "none" });
+        layer.set_below("weights", if on { "auto" } else { "none" });
     }
     dropblock(leaves, layer, arch)
 }
@@ -104,7 +104,7 @@ fn dropblock(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
     let probability = leaves.number(&drop)?;
     let size = leaves.count(&block)?;
     if !arch.starts_with("resnet50_dropblock") {
-        layer.step("dropblock.probability", 0.0);
+        layer.set_below("dropblock.probability", 0.0);
         let inert = format!("without effect there: {arch} has no DropBlock");
         if let Some(probability) = probability {
             layer.note(&drop, probability, &inert);
@@ -119,10 +119,10 @@ fn dropblock(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
         return Ok(());
     }
     leaves.take("model.regularize.name");
-    layer.step("dropblock.form", "reference");
-    layer.step("dropblock.place", "reference");
+    layer.set_below("dropblock.form", "reference");
+    layer.set_below("dropblock.place", "reference");
     let ramp = arch.ends_with("scheduler");
-    layer.step("dropblock.ramp_epochs", i64::from(ramp) * 10);
+    layer.set_below("dropblock.ramp_epochs", i64::from(ramp) * 10);
     if ramp {
         layer.note(
             "model.arch",
@@ -131,10 +131,10 @@ fn dropblock(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
         );
     }
     if let Some(probability) = probability {
-        layer.step("dropblock.probability", probability);
+        layer.set_below("dropblock.probability", probability);
     }
     if let Some(size) = size {
-        layer.step("dropblock.block", size);
+        layer.set_below("dropblock.block", size);
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn segmenter(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
             ));
         }
     };
-    layer.step("arch", network);
+    layer.set_below("arch", network);
     let pretrained = leaves.switch("model.pretrained")?;
     let unet = network.starts_with("unet");
     if unet && pretrained == Some(false) {
@@ -172,14 +172,14 @@ fn segmenter(leaves: &mut Leaves, layer: &mut Layer, arch: &str) -> Result<()> {
         );
     }
     if unet || pretrained.unwrap_or(true) {
-        layer.step("encoder", "weights");
-        layer.step("weights", "auto");
+        layer.set_below("encoder", "weights");
+        layer.set_below("weights", "auto");
     } else {
-        layer.step("encoder", "random");
+        layer.set_below("encoder", "random");
     }
     // As that code predicts.
-    layer.step("threshold", 0.5);
-    layer.step("flip", false);
+    layer.set_below("threshold", 0.5);
+    layer.set_below("flip", false);
     Ok(())
 }
 
@@ -191,7 +191,7 @@ pub fn maps(leaves: &mut Leaves, layer: &mut Layer) -> Result<()> {
     if let Some(gate) = leaves.number("prediction_threshold")? {
         layer.set("cams.gate", gate);
     }
-    leaves.same_text("interpolation", "bilinear");
+    leaves.take_if_text("interpolation", "bilinear");
     match leaves.text("extraction_method")?.as_deref() {
         None => {}
         Some("cam") => layer.set("cams.method", "cam"),

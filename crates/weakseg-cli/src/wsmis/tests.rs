@@ -393,3 +393,42 @@ fn the_file_reads_back_and_no_value_leaves_its_comment() {
     assert!(file.contains("# notes = a seed = 7: no key"), "{file}");
     assert_eq!(file.parse::<Table>().expect("TOML"), import.config);
 }
+
+/// YAML's merge keys give whole values: what is below a key that the mapping has itself does not leak in.
+#[test]
+fn merge_keys_are_not_deep() {
+    let leaves = |own: &str| {
+        let text =
+            format!("base: &base {{ a: 1, below: {{ b: 2, c: 3 }} }}\nof: {{ <<: *base{own} }}\n");
+        Leaves::read(&text).expect("leaves")
+    };
+    let mut whole = leaves("");
+    assert_eq!(whole.number("of.below.c").expect("a number"), Some(3.0));
+    let mut own = leaves(", below: { b: 4 }");
+    assert!(own.has("of.a") && !own.has("of.below.c"));
+    assert_eq!(own.number("of.below.b").expect("a number"), Some(4.0));
+}
+
+#[test]
+fn whole_numbers_are_whole_and_a_floor_needs_a_rate() {
+    let text = |schedule: &str| {
+        format!(
+            "task: pneumothorax_classification\nmodel: {{ arch: resnet50, classes: 1, loss: binary_cross_entropy }}\n\
+             scheduler: {{ {schedule} }}\n"
+        )
+    };
+    let Err(error) = import(&text("name: step, step_size: 2.5")) else {
+        panic!("half an epoch")
+    };
+    assert!(
+        error.to_string().contains("scheduler.step_size is 2.5"),
+        "{error}"
+    );
+    let floor = import(&text("name: poly, min_lr: 0.000001")).expect("a layer");
+    let left: Vec<&str> = floor
+        .not_mapped
+        .iter()
+        .map(|left| left.key.as_str())
+        .collect();
+    assert!(left.contains(&"scheduler.min_lr"), "{left:?}");
+}

@@ -9,22 +9,22 @@ use super::{Layer, Result, Section, refuse};
 pub fn training(leaves: &mut Leaves, layer: &mut Layer, medical: bool) -> Result<()> {
     let epochs = leaves.count("num_epochs")?;
     if let Some(epochs) = epochs {
-        layer.step("training.epochs", epochs);
+        layer.set_below("training.epochs", epochs);
     }
     if let Some(batch) = leaves.count("batch_size")? {
-        layer.step("training.batch", batch);
+        layer.set_below("training.batch", batch);
     }
     let rate = optimizer(leaves, layer)?;
     schedule(leaves, layer, rate, epochs)?;
-    leaves.same_text("monitor.method", "epochs");
+    leaves.take_if_text("monitor.method", "epochs");
     if let Some(interval) = leaves.count("monitor.interval")? {
-        layer.step("training.keep_every", interval);
+        layer.set_below("training.keep_every", interval);
     }
     if epochs.is_some() {
         // Lowest validation loss; half and half for the X-rays.
-        layer.step("training.monitor", "loss");
-        layer.step("training.select", "best");
-        layer.step(
+        layer.set_below("training.monitor", "loss");
+        layer.set_below("training.select", "best");
+        layer.set_below(
             "training.sampler",
             if medical { "balanced" } else { "shuffle" },
         );
@@ -39,6 +39,14 @@ fn number(leaves: &mut Leaves, of: &str, key: &str) -> Result<Option<f64>> {
         None => leaves.number(&format!("{of}.{key}"))?,
         some => some,
     })
+}
+
+/// As [`number`], a whole number from 0 on.
+fn count(leaves: &mut Leaves, of: &str, key: &str) -> Result<Option<i64>> {
+    match leaves.count(&format!("{of}.parameters.{key}"))? {
+        None => leaves.count(&format!("{of}.{key}")),
+        some => Ok(some),
+    }
 }
 
 /// Returns the rate that the schedule's floor is a share of.
@@ -99,12 +107,12 @@ fn optimizer(leaves: &mut Leaves, layer: &mut Layer) -> Result<Option<f64>> {
     };
     table.insert("kind".to_owned(), kind.into());
     table.insert("lr".to_owned(), base.into());
-    layer.step("training.optimizer", table);
+    layer.set_below("training.optimizer", table);
     if groups.is_empty() {
-        layer.step("training.head_lr_factor", 1.0);
+        layer.set_below("training.head_lr_factor", 1.0);
     }
     // Also where there are none: those of a preset below are not meant.
-    layer.step("training.groups", Value::Array(groups));
+    layer.set_below("training.groups", Value::Array(groups));
     Ok(Some(base))
 }
 
@@ -125,8 +133,8 @@ fn schedule(
         Some("step") => {
             table.insert("kind".to_owned(), "step".into());
             for key in ["step_size", "step"] {
-                if let Some(step) = number(leaves, "scheduler", key)? {
-                    table.insert("step_epochs".to_owned(), Value::from(step as i64));
+                if let Some(step) = count(leaves, "scheduler", key)? {
+                    table.insert("step_epochs".to_owned(), step.into());
                 }
             }
             if let Some(gamma) = number(leaves, "scheduler", "gamma")? {
@@ -145,7 +153,7 @@ fn schedule(
                     format!("scheduler.{key}"),
                 ] {
                     if let Some(epochs) = epochs {
-                        leaves.same(&path, &Leaf::Number(epochs as f64));
+                        leaves.take_if(&path, &Leaf::Number(epochs as f64));
                     }
                     if let Some(other) = leaves.left_number(&path) {
                         layer.note(&path, other, "the rate falls over training.epochs");
@@ -159,11 +167,11 @@ fn schedule(
             if let Some(factor) = number(leaves, "scheduler", "factor")? {
                 table.insert("factor".to_owned(), factor.into());
             }
-            if let Some(patience) = number(leaves, "scheduler", "patience")? {
-                table.insert("patience".to_owned(), Value::from(patience as i64));
+            if let Some(patience) = count(leaves, "scheduler", "patience")? {
+                table.insert("patience".to_owned(), patience.into());
             }
             for path in ["scheduler.parameters.mode", "scheduler.mode"] {
-                leaves.same_text(path, "min");
+                leaves.take_if_text(path, "min");
                 if let Some(mode) = leaves.left_text(path) {
                     layer.note(path, mode, "training.monitor is the loss, which is to fall");
                     leaves.take(path);
@@ -176,11 +184,13 @@ fn schedule(
             ));
         }
     }
-    if let (Some(floor), Some(rate)) = (number(leaves, "scheduler", "min_lr")?, rate) {
+    if let Some(rate) = rate
+        && let Some(floor) = number(leaves, "scheduler", "min_lr")?
+    {
         // There a rate, here a share of the base; rounded, so that 1e-6 of 1e-2 is 1e-4.
         let share = (floor / rate * 1e12).round() / 1e12;
         table.insert("min_factor".to_owned(), share.clamp(0.0, 1.0).into());
     }
-    layer.step("training.schedule", table);
+    layer.set_below("training.schedule", table);
     Ok(())
 }

@@ -123,7 +123,7 @@ fn a_yaml_of_the_published_code_becomes_a_layer() {
     let written = std::fs::read_to_string(program.path("a.toml")).expect("written");
     assert_eq!(text, written);
     let again = ["config", "import", "a.yaml", "--out", "a.toml"];
-    program.fails(1, &again, &["a.toml: cannot write"]);
+    program.fails(2, &again, &["a.toml is there already"]);
     let json = program.ok(&["config", "import", "a.yaml", "--json"]).json();
     assert_eq!(json["not_mapped"][0]["key"], "log_path", "{json}");
     let misspelt = b"task: segmentation\nmodel: { arch: unet, dropblok: 1 }\n";

@@ -12,7 +12,6 @@ use crate::exit::Done;
 /// `weakseg bench …`
 #[derive(Debug, Subcommand)]
 pub enum Bench {
-    /// Time a training step and an inference of networks.
     Step(step::Step),
 }
 

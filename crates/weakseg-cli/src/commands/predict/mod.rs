@@ -4,7 +4,6 @@ mod made_by;
 mod outputs;
 mod record;
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -13,12 +12,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use weakseg::predict::Predictor;
 use weakseg::progress::Progress;
-use weakseg_data::{
-    DataError, Limits, Picture, Stack, Tone, View, counted, list_images, read_picture,
-};
+use weakseg_data::{DataError, Limits, Picture, Stack, View, counted, list_images, read_picture};
 
 use super::output_path::check_folder;
-use super::view;
+use super::view::ViewArgs;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
 use crate::{interrupt, output};
@@ -62,15 +59,10 @@ pub struct Predict {
         default_value = "mask,overlay"
     )]
     formats: Vec<Format>,
-    /// How grey DICOM images, and with percentile grey PNGs of 16 bits, become 8 bits: window, percentile or raw; by
-    /// default as in the run that is named as the model.
-    #[arg(long, value_name = "TONE")]
-    tone: Option<Tone>,
-    /// Which frame of DICOM files of several, counted from 1; by default as in the run that is named as the model.
-    #[arg(long, value_name = "N")]
-    frame: Option<NonZeroU32>,
-    /// Images that may be unreadable or without the DICOM segmentation that was asked for, and inputs that may be or
-    /// hold none, before the program ends with exit code 3.
+    #[command(flatten)]
+    view: ViewArgs,
+    /// Images that may fail before the program ends with exit code 3: unreadable ones, those without the DICOM
+    /// segmentation that was asked for, and inputs that hold no image.
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_skips: usize,
 }
@@ -103,7 +95,7 @@ impl Predict {
         }
         self.check_out(&list.images)?;
         let predictor = self.open(settings)?;
-        let view = view::of_model(&self.model, self.tone, self.frame)?;
+        let view = self.view.of_model(&self.model)?;
         let made_by = MadeBy::of(&self.model, &predictor, view)?;
         made_by.check(&self.out)?;
         let mut unnoted = Some(made_by);

@@ -281,7 +281,9 @@ impl<'a> Outputs<'a> {
         if self.wants(Format::Coco) {
             self.coco(&item.id, name.into_owned(), prediction);
         }
-        let seg: Vec<PathBuf> = item.seg.iter().map(PathBuf::from).collect();
+        // Not the path as it is told, which need not name the file.
+        let seg = item.seg.iter().map(|_| self.file("seg", &item.id, "dcm"));
+        let seg: Vec<PathBuf> = seg.collect();
         if !self.wants(Format::Mask) || !seg.is_empty() {
             self.record.add(&item.id, path, &seg)?;
         }

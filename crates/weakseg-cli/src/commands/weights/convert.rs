@@ -9,7 +9,7 @@ use serde::Serialize;
 use weakseg::progress::Progress;
 use weakseg_models::weights::{Names, export_safetensors, read_metadata};
 
-use super::super::output_path::check_distinct;
+use super::super::output_path::{check_distinct, check_ending};
 use super::network::Which;
 use crate::args::Settings;
 use crate::exit::Done;
@@ -54,6 +54,7 @@ impl Convert {
     pub fn run(&self, settings: &Settings) -> Result<Done> {
         settings.device.require_cpu("weights convert")?;
         check_distinct(&[&self.input], &[&self.out])?;
+        check_ending(&self.out, "safetensors")?;
         let loaded = self.which.load(&self.input, &Device::flex())?;
         let Some(network) = loaded.network else {
             bail!(

@@ -15,13 +15,9 @@ use crate::exit::Done;
 /// `weakseg weights …`
 #[derive(Debug, Subcommand)]
 pub enum Weights {
-    /// List the pretrained weights that a run can start from, and which of them are here.
     List(list::List),
-    /// Fetch pretrained weights into the cache, so that runs need no network.
     Fetch(fetch::Fetch),
-    /// Write weights as safetensors, with the names that other libraries use.
     Convert(convert::Convert),
-    /// Check a file of weights against a network, and its outputs against outputs that are known.
     Verify(verify::Verify),
 }
 

@@ -13,11 +13,11 @@ use weakseg_models::weights::{LoadReport, WeightsFile, WeightsFormat, read_metad
 /// The network.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// Network.
-    #[arg(long, value_name = "A", value_parser = names())]
+    /// The network that the weights are for.
+    #[arg(long, value_name = "NAME", value_parser = names())]
     pub arch: String,
     /// Factor on its channel counts; as the file says, else 1.
-    #[arg(long, value_name = "W")]
+    #[arg(long, value_name = "FACTOR")]
     width: Option<f64>,
 }
 

@@ -16,6 +16,9 @@ use crate::args::Settings;
 use crate::exit::{Done, usage};
 use crate::output;
 
+/// Side in pixels that every network has room for: VGG16 halves it five times.
+const SMALLEST: usize = 32;
+
 /// Check a file of weights against a network, and its outputs against outputs that are known.
 ///
 /// Without --input, tells which keys fit. With it, runs the network on X, f32 [B,3,H,W] already normalised, as for
@@ -31,7 +34,7 @@ pub struct Verify {
     #[command(flatten)]
     which: Which,
     /// The weights, safetensors or PyTorch's .pth.
-    #[arg(long, value_name = "W")]
+    #[arg(long, value_name = "FILE")]
     weights: PathBuf,
     /// Input, f32 [B,3,H,W], normalised.
     #[arg(long, value_name = "X.npy", requires = "expect")]
@@ -156,6 +159,12 @@ impl Verify {
         };
         if images.is_empty() {
             bail!("{}: no pixels in {shape:?}", input.display());
+        }
+        if height.min(width) < SMALLEST {
+            bail!(
+                "{}: images of {height}x{width} pixels; expected at least {SMALLEST}x{SMALLEST}",
+                input.display()
+            );
         }
         npy::check_finite(input, &shape, &images)?;
         let (expected_shape, expected) = npy::read_f32(expect)?;
