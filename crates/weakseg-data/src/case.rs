@@ -211,7 +211,7 @@ impl Cases {
 
 /// Why an id cannot be used to name output files, or `None` if it can.
 ///
-/// Refused are: nothing, more than 200 bytes, a leading dot, a trailing dot or blank, separators and other characters
+/// Refused are: nothing, more than 200 bytes, a leading or trailing dot or blank, separators and other characters
 /// some file system forbids, and the device names of Windows. An id is never used as a path without this check.
 #[must_use]
 pub fn unsafe_id(id: &str) -> Option<&'static str> {

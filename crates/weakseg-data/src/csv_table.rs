@@ -47,8 +47,8 @@ impl CsvTable {
             .iter()
             .map(str::to_owned)
             .collect();
-        let mut seen = HashSet::new();
-        if let Some(name) = headers.iter().find(|&name| !seen.insert(name)) {
+        let mut names = HashSet::new();
+        if let Some(name) = headers.iter().find(|&name| !names.insert(name)) {
             return Err(DataError::unreadable(
                 path,
                 format!("the column `{name}` occurs twice"),
@@ -61,7 +61,7 @@ impl CsvTable {
             true => b'\n',
             false => b'\r',
         };
-        let (mut line, mut seen) = (1_u64, 0_usize);
+        let (mut line, mut passed_to) = (1_u64, 0_usize);
         for record in reader.records() {
             let record = record.map_err(broken)?;
             let bytes = text.as_bytes();
@@ -69,9 +69,9 @@ impl CsvTable {
             while matches!(bytes.get(start), Some(b'\r' | b'\n')) {
                 start += 1;
             }
-            let passed = bytes.get(seen..start).unwrap_or_default();
+            let passed = bytes.get(passed_to..start).unwrap_or_default();
             line += passed.iter().filter(|&&byte| byte == newline).count() as u64;
-            seen = seen.max(start);
+            passed_to = passed_to.max(start);
             if record.iter().all(str::is_empty) {
                 blank.push(line);
             } else if record.len() == headers.len() {
@@ -90,31 +90,9 @@ impl CsvTable {
                 faults.push(Fault::error(Rule::ReadableRow, error));
             }
         }
-        // Within quotation marks lines go on: one that is never closed makes one cell of all rows behind it.
-        let last = text.get(seen..).unwrap_or_default().trim_end();
-        if last.contains(['\n', '\r']) && text.matches('"').count() % 2 == 1 {
-            let error = DataError::Row {
-                path: path.to_owned(),
-                line,
-                problem: format!(
-                    "a quotation mark is not closed: the {} behind it count as part of one cell",
-                    counted(last.lines().count() - 1, "line")
-                ),
-                remedy: "close it, or write two for one that is meant".into(),
-            };
-            faults.push(Fault::error(Rule::ReadableRow, error));
-        }
-        if let Some(line) = blank.first() {
-            let error = DataError::Set {
-                path: path.to_owned(),
-                problem: format!(
-                    "{} of blank cells, the first in line {line}",
-                    counted(blank.len(), "row")
-                ),
-                remedy: "they are passed over; delete them if no case is missing".into(),
-            };
-            faults.push(Fault::warning(Rule::ReadableRow, error));
-        }
+        let last = text.get(passed_to..).unwrap_or_default();
+        faults.extend(unclosed(path, text, last, line));
+        faults.extend(blank_rows(path, &blank));
         Ok(Self {
             path: path.to_owned(),
             headers,
@@ -167,4 +145,37 @@ impl CsvTable {
             remedy: remedy.into(),
         }
     }
+}
+
+/// Within quotation marks lines go on: one that is never closed makes one cell of all rows behind it. `last` is the text from
+/// the last row on, which begins in `line`.
+fn unclosed(path: &Path, text: &str, last: &str, line: u64) -> Option<Fault> {
+    let last = last.trim_end();
+    if !last.contains(['\n', '\r']) || text.matches('"').count().is_multiple_of(2) {
+        return None;
+    }
+    let error = DataError::Row {
+        path: path.to_owned(),
+        line,
+        problem: format!(
+            "a quotation mark is not closed: the {} behind it count as part of one cell",
+            counted(last.lines().count() - 1, "line")
+        ),
+        remedy: "close it, or write two for one that is meant".into(),
+    };
+    Some(Fault::error(Rule::ReadableRow, error))
+}
+
+/// That there are rows of blanks, in these lines.
+fn blank_rows(path: &Path, lines: &[u64]) -> Option<Fault> {
+    let line = lines.first()?;
+    let error = DataError::Set {
+        path: path.to_owned(),
+        problem: format!(
+            "{} of blank cells, the first in line {line}",
+            counted(lines.len(), "row")
+        ),
+        remedy: "they are passed over; delete them if no case is missing".into(),
+    };
+    Some(Fault::warning(Rule::ReadableRow, error))
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-/// Values of this many nested calls, sequences and dictionaries; deeper ones are refused.
+/// Levels of calls, sequences and dictionaries inside each other; what is deeper is refused.
 const DEEPEST: usize = 32;
 /// Values in all; every one takes at least a byte of the pickle, but may be named again.
 const MOST_VALUES: usize = 10_000_000;

@@ -260,8 +260,7 @@ impl Truth {
         let packed = self.classes.space == LabelSpace::Exclusive;
         for path in paths.iter_mut().filter(|path| !path.is_file()) {
             let endings = ["PNG"].into_iter().chain(packed.then_some("mat"));
-            // Not with_extension: an id may have dots of its own.
-            let others = endings.map(|ending| path.with_file_name(format!("{id}.{ending}")));
+            let others = endings.map(|ending| path.with_extension(ending));
             if let Some(there) = others.into_iter().find(|other| other.is_file()) {
                 *path = there;
             }

@@ -15,8 +15,8 @@ use crate::pool::PoolOptions;
 /// `[B, O, OH, OW]` with the size of [`ConvOptions::output_size`]. Differentiable in all three:
 /// a gradient nobody asked for (frozen weights, the image itself) is not computed.
 ///
-/// On the CPU the result does not depend on the number of threads. There a weight that no graph will change is held
-/// with what was made of it for the next call, until a later call with another one finds that nobody else holds it.
+/// On the CPU the result does not depend on the number of threads. There a weight outside of any graph is kept with the
+/// layouts that were made of it, for the next call; once nobody else holds it, a call with a new weight lets go of it.
 ///
 /// # Panics
 ///
@@ -62,8 +62,8 @@ pub fn conv2d_relu(
 
 /// [`channel_affine`] of a [`conv2d`] without bias: what a convolution and a batch norm with given statistics are.
 ///
-/// On the CPU the output's values are mapped as they are written, with the bytes of the two operations; on an autodiff
-/// device, and for other float types than f32, it is these two.
+/// On the CPU the output's values are mapped as they are written, with the bytes of the two operations; elsewhere (GPUs,
+/// autodiff devices, other float types than f32) it is these two.
 ///
 /// # Panics
 ///
@@ -94,7 +94,7 @@ pub fn conv2d_affine(
 ///
 /// # Panics
 ///
-/// As there, or if the shortcut's shape is not the convolution's.
+/// As [`conv2d_affine`], or if the shortcut's shape is not the convolution's.
 #[must_use]
 pub fn conv2d_affine_add_relu(
     x: Tensor<4>,

@@ -1,6 +1,6 @@
-//! The hot operations of weakseg's networks, each defined once: fast on the CPU (`Flex`), the
-//! backend's own on GPUs, with handwritten backward passes. The tensors of one call have one element type: an operation
-//! panics where these do not fit each other, as it does for shapes.
+//! The hot operations of weakseg's networks, each defined once: fast on the CPU (`Flex`) and, by kernels of ours or the
+//! backend's own operations, on GPUs, with handwritten backward passes. The tensors of one call have one element type:
+//! an operation panics where these do not fit each other, as it does for shapes.
 //!
 //! - [`conv2d`]: convolution of any stride, padding, dilation and grouping; [`conv2d_relu`], [`conv2d_affine`],
 //!   [`conv2d_affine_add_relu`]: with what follows it in a network that only infers.

@@ -11,8 +11,8 @@ use crate::pool::PoolOptions;
 
 /// The operations the networks call, routed at run time to the device of their inputs.
 ///
-/// `Flex` (CPU) has its own fast bodies, CubeCL devices the backend's operations, and `Autodiff`
-/// a handwritten backward made of [`Kernels`].
+/// `Flex` (CPU) and CubeCL devices have kernels of their own where these pay, else the default bodies of [`Kernels`];
+/// `Autodiff` has a handwritten backward made of them.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait NetworkOps: Backend {
     /// See [`crate::conv2d`], without bias.

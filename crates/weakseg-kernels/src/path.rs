@@ -35,7 +35,8 @@ impl PathIndex {
 
     /// Only the directions that some pair of pixels in a `height` x `width` map has.
     pub(crate) fn within(radius: usize, height: usize, width: usize) -> Self {
-        let reach = radius as isize;
+        // No two pixels of a map lie further apart than its sides together; squares of more would overflow.
+        let reach = radius.min(height.saturating_add(width)) as isize;
         let rows = radius.min(height) as isize;
         let columns = radius.min(width) as isize;
         let mut directions: Vec<[isize; 2]> = (1..columns).map(|dx| [0, dx]).collect();

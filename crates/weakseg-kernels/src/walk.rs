@@ -541,6 +541,21 @@ mod tests {
         }
     }
 
+    /// Its square leaves no room for itself.
+    #[test]
+    fn a_radius_beyond_the_map_is_one_that_covers_it() {
+        let (seed, edge) = (noise(9, 1), noise(9, 2));
+        let walked = |radius| {
+            let options = WalkOptions {
+                radius,
+                ..WalkOptions::default()
+            };
+            random_walk(&seed, &edge, 1, 3, 3, &options).unwrap()
+        };
+        assert_eq!(walked(usize::MAX), walked(8));
+        assert_ne!(walked(8), walked(2));
+    }
+
     #[test]
     fn one_pixel_keeps_its_seed() {
         let walked =

@@ -1,13 +1,12 @@
 //! `weakseg walk`: a random walk of class maps over an edge map.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
-use weakseg::config::MOST_STEPS;
+use weakseg::config::{MOST_RADIUS, MOST_STEPS};
 use weakseg_data::{counted, npy};
 use weakseg_kernels::walk::{WalkOptions, random_walk};
 
@@ -35,8 +34,8 @@ pub struct Walk {
     #[arg(long, value_name = "OUT.npy")]
     out: PathBuf,
     /// Cells nearer than this exchange directly.
-    #[arg(long, value_name = "R", default_value = "5")]
-    radius: NonZeroUsize,
+    #[arg(long, value_name = "R", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=MOST_RADIUS as i64))]
+    radius: u32,
     /// Exponent on the affinities.
     #[arg(
         long,
@@ -88,7 +87,7 @@ impl Walk {
             );
         }
         let options = WalkOptions {
-            radius: self.radius.get(),
+            radius: self.radius as usize,
             beta: self.beta,
             steps: self.steps as usize,
         };

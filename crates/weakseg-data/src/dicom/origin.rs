@@ -13,6 +13,10 @@ use super::uid::uid;
 use crate::contain::contained;
 use crate::{DataError, Limits};
 
+/// The date and time of what is made of an image that has none: the type must have them, and those of now would give other
+/// bytes under the same UID.
+const NO_MOMENT: [&str; 2] = ["19700101", "000000"];
+
 /// Elements of patient and study that must be there, with a value or without (DICOM PS3.3 C.7.1.1, C.7.2.1).
 const KNOWN_OR_EMPTY: [Tag; 9] = [
     tags::PATIENT_NAME,
@@ -92,7 +96,7 @@ impl Origin {
                     texts: Vec::new(),
                     key: Sha256::digest(&bytes).to_vec(),
                     study: None,
-                    moment: ["19700101", "000000"].map(String::from),
+                    moment: NO_MOMENT.map(String::from),
                     reference: None,
                 })
             }
@@ -129,7 +133,7 @@ impl Origin {
                 .collect(),
             key,
             study: known_uid(tags::STUDY_INSTANCE_UID),
-            moment: moment.unwrap_or_else(|| ["19700101", "000000"].map(String::from)),
+            moment: moment.unwrap_or_else(|| NO_MOMENT.map(String::from)),
             reference: class.zip(instance).map(|(class, instance)| Reference {
                 class,
                 instance,

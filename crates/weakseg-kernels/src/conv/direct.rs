@@ -202,7 +202,7 @@ impl Task<'_> {
             * planes.source_size[1]
     }
 
-    /// Whether a run behind the last pixel of the last channel still lies in the source.
+    /// Whether a run from the task's first row on lies in the source for the last channel, and so for those before it.
     fn readable_in_place(&self, run: usize) -> bool {
         let last = self.source_plane(self.planes.channels - 1);
         last + self.first_row * self.division.width + run <= self.planes.source.len()

@@ -59,7 +59,8 @@ use crate::tile::Tiles;
 ///
 /// # Safety
 ///
-/// The destination must hold the planes of the whole destination, nobody else's meanwhile.
+/// The destination must hold the planes of the whole destination, nobody else's meanwhile. The correlation's pixels must
+/// lie in these planes.
 type Correlate = unsafe fn(&Tiles, &Planes<'_>, &Correlation, &[f32], Shared);
 
 /// The faster of the ways to a correlation.
@@ -112,25 +113,12 @@ fn forward_by(
     ending: &Ending<'_>,
 ) -> Vec<f32> {
     let correlations = Correlation::forward(shape).without_outside(shape.size);
-    let planes = Planes {
-        batch: shape.batch,
-        groups: shape.options.groups,
-        channels: shape.group_inputs(),
-        rows: shape.group_outputs(),
-        source: x,
-        source_size: shape.size,
-        destination_size: shape.output_size,
-        ending: *ending,
-    };
-    let row = shape.group_inputs() * shape.taps();
-    let strides = WeightStrides {
-        group: shape.group_outputs() * row,
-        row,
-        channel: shape.taps(),
-    };
+    let planes = Planes::forward(shape, x, *ending);
+    let strides = WeightStrides::forward(shape);
     let pack = || WeightColumns::new(tiles, weight.values, strides, &planes, shape.taps());
     let run = |packed: &WeightColumns| {
-        // SAFETY: the correlations' rectangles make up the whole output, so every value is written.
+        // SAFETY: the output has the destination's size and is this pass's alone; the correlations' rectangles make up all of
+        // it, so every value is written.
         unsafe {
             written_by(shape.output_len(), |output| {
                 for correlation in &correlations {
@@ -176,22 +164,8 @@ fn input_gradient_by(
     weight: &[f32],
     output_gradient: &[f32],
 ) -> Vec<f32> {
-    let planes = Planes {
-        batch: shape.batch,
-        groups: shape.options.groups,
-        channels: shape.group_outputs(),
-        rows: shape.group_inputs(),
-        source: output_gradient,
-        source_size: shape.output_size,
-        destination_size: shape.size,
-        ending: Ending::default(),
-    };
-    let column = shape.group_inputs() * shape.taps();
-    let strides = WeightStrides {
-        group: shape.group_outputs() * column,
-        row: shape.taps(),
-        channel: column,
-    };
+    let planes = Planes::input_gradient(shape, output_gradient);
+    let strides = WeightStrides::input_gradient(shape);
     let correlations: Vec<Correlation> = Correlation::input_gradient(shape)
         .into_iter()
         .flat_map(|correlation| correlation.without_outside(shape.output_size))

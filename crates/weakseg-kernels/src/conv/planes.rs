@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::ending::Ending;
 use super::lattice::Correlation;
+use super::shape::ConvShape;
 use super::transpose::transpose;
 use crate::scratch::{Shared, Temporary, with_buffers, written_by};
 use crate::tile::Tiles;
@@ -32,6 +33,36 @@ pub(crate) struct Planes<'a> {
     pub ending: Ending<'a>,
 }
 
+impl<'a> Planes<'a> {
+    /// Those of a forward pass.
+    pub fn forward(shape: &ConvShape, x: &'a [f32], ending: Ending<'a>) -> Self {
+        Self {
+            batch: shape.batch,
+            groups: shape.options.groups,
+            channels: shape.group_inputs(),
+            rows: shape.group_outputs(),
+            source: x,
+            source_size: shape.size,
+            destination_size: shape.output_size,
+            ending,
+        }
+    }
+
+    /// Those of an input gradient.
+    pub fn input_gradient(shape: &ConvShape, output_gradient: &'a [f32]) -> Self {
+        Self {
+            batch: shape.batch,
+            groups: shape.options.groups,
+            channels: shape.group_outputs(),
+            rows: shape.group_inputs(),
+            source: output_gradient,
+            source_size: shape.output_size,
+            destination_size: shape.size,
+            ending: Ending::default(),
+        }
+    }
+}
+
 /// How the weight `[O, I, KH, KW]` is read: value of (destination channel, source channel, tap).
 #[derive(Clone, Copy)]
 pub(crate) struct WeightStrides {
@@ -41,6 +72,32 @@ pub(crate) struct WeightStrides {
     pub row: usize,
     /// From one source channel to the next.
     pub channel: usize,
+}
+
+impl WeightStrides {
+    /// In a forward pass.
+    pub fn forward(shape: &ConvShape) -> Self {
+        let row = shape.group_inputs() * shape.taps();
+        Self {
+            group: shape.group_outputs() * row,
+            row,
+            channel: shape.taps(),
+        }
+    }
+
+    /// In an input gradient.
+    pub fn input_gradient(shape: &ConvShape) -> Self {
+        let Self {
+            group,
+            row,
+            channel,
+        } = Self::forward(shape);
+        Self {
+            group,
+            row: channel,
+            channel: row,
+        }
+    }
 }
 
 /// The weight in columns of `tiles.rows` destination channels: `[group, block, channel, tap, row]`,

@@ -27,7 +27,7 @@ use crate::tile::Tiles;
 use convolution::{conv_shape, convolved};
 use pair_maps::{gradients_of_pairs, sums_of_pairs};
 use passes::{mapped, replaced, zip_mapped};
-use statistics::{adding, batch_norm, statistic_tensors, statistics};
+use statistics::{batch_norm, statistic_tensors, statistics, with_relu};
 use tensors::{pixels, tensor};
 
 pub(crate) use tensors::{contiguous, elementwise_serves, own_values, owned, values};
@@ -312,7 +312,7 @@ impl Kernels for Flex {
             return default::batch_norm_add_forward::<Self>(x, gamma, beta, shortcut, epsilon);
         }
         let (x, gamma, beta) = (contiguous(&x), contiguous(&gamma), contiguous(&beta));
-        let norm = batch_norm(&x, &gamma, &beta, adding(epsilon));
+        let norm = batch_norm(&x, &gamma, &beta, with_relu(epsilon));
         let set = Instructions::detect();
         let mut output = contiguous(&shortcut);
         drop(shortcut);
@@ -347,7 +347,7 @@ impl Kernels for Flex {
         }
         let (x, gamma, beta) = (contiguous(&x), contiguous(gamma), contiguous(beta));
         let output = contiguous(&output);
-        let norm = batch_norm(&x, &gamma, &beta, adding(epsilon));
+        let norm = batch_norm(&x, &gamma, &beta, with_relu(epsilon));
         let statistics = statistics(mean, variance);
         let (shortcut_gradient, (x_gradient, parameters)) = replaced(output_gradient, |upstream| {
             let set = Instructions::detect();

@@ -22,8 +22,8 @@ pub(super) fn batch_norm<'a>(
     }
 }
 
-/// Batch norm before a shortcut is added: ReLU comes behind the sum.
-pub(super) fn adding(epsilon: f64) -> NormOptions {
+/// Batch norm to which a shortcut is added: its ReLU is that of the sum.
+pub(super) fn with_relu(epsilon: f64) -> NormOptions {
     NormOptions {
         epsilon,
         relu: true,

@@ -43,6 +43,7 @@ pub use loader::LoaderConfig;
 pub use precision::Precision;
 pub use presets::{PRESETS, preset};
 pub use pseudo_labels::{InstanceStep, MOST_STEPS, PseudoLabelStep};
+pub use ranges::MOST_RADIUS;
 pub use segmenter::{EncoderStart, PosWeight, PosWeightRule, SegmenterStep};
 pub use settings::Settings;
 pub use training::{SamplerKind, Training};

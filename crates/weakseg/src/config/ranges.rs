@@ -43,13 +43,16 @@ pub(super) fn at_most(name: &str, value: usize, most: usize) -> Result<(), Strin
     }
 }
 
+/// Greatest radius of a walk and of IRNet's pairs, in cells: memory grows with its square.
+pub const MOST_RADIUS: usize = 64;
+
 /// A number of cells of IRNet's grid.
 pub(super) fn radius(name: &str, value: usize) -> Result<(), String> {
-    if (2..=64).contains(&value) {
+    if (2..=MOST_RADIUS).contains(&value) {
         Ok(())
     } else {
         Err(format!(
-            "{name} is {value}; expected 2 to 64 (cells of the stride-4 grid)"
+            "{name} is {value}; expected 2 to {MOST_RADIUS} (cells of the stride-4 grid)"
         ))
     }
 }

@@ -44,27 +44,15 @@ pub(super) fn forward(
 ) -> Option<Vec<f32>> {
     let bf16 = tiles.bf16?;
     let (correlation, grid) = forward_pass(shape)?;
-    let planes = Planes {
-        batch: shape.batch,
-        groups: 1,
-        channels: shape.inputs,
-        rows: shape.outputs,
-        source: x,
-        source_size: shape.size,
-        destination_size: shape.output_size,
-        ending: *ending,
-    };
-    let strides = WeightStrides {
-        group: 0,
-        row: shape.inputs * shape.taps(),
-        channel: shape.taps(),
-    };
+    let planes = Planes::forward(shape, x, *ending);
+    let strides = WeightStrides::forward(shape);
     let pack = || {
         let order = Order::of(&grid);
         WeightSteps::new(bf16, weight.values, strides, &planes, &correlation, order)
     };
     let run = |packed: &WeightSteps| {
-        // SAFETY: the grid is of a correlation that writes the whole output.
+        // SAFETY: the output has the destination's size and is this pass's alone; the grid is of a correlation that writes
+        // all of it.
         unsafe {
             written_by(shape.output_len(), |output| {
                 correlate::correlate(tiles.set, bf16, &grid, &planes, packed, output);
@@ -93,21 +81,8 @@ pub(super) fn input_gradient(
         })
         .collect();
     let parts = parts?;
-    let planes = Planes {
-        batch: shape.batch,
-        groups: 1,
-        channels: shape.outputs,
-        rows: shape.inputs,
-        source: output_gradient,
-        source_size: shape.output_size,
-        destination_size: shape.size,
-        ending: Ending::default(),
-    };
-    let strides = WeightStrides {
-        group: 0,
-        row: shape.taps(),
-        channel: shape.inputs * shape.taps(),
-    };
+    let planes = Planes::input_gradient(shape, output_gradient);
+    let strides = WeightStrides::input_gradient(shape);
     let fill = |gradient: Shared| {
         for (correlation, grid) in &parts {
             let order = Order::of(grid);

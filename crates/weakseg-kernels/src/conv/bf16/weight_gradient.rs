@@ -35,7 +35,7 @@ pub(super) fn weight_gradient(
     let taps = grid.taps.len();
     let inputs = shape.inputs.next_multiple_of(SIDE);
     let outputs = shape.outputs.next_multiple_of(SIDE);
-    // SAFETY: the first chunk writes every block of every tap.
+    // SAFETY: a value for each tap and pair of padded channels, this pass's alone; the first chunk writes them all.
     let sums = unsafe {
         written_by(taps * inputs * outputs, |sums| {
             let chunk = (VALUES / (inputs + outputs))
@@ -55,7 +55,8 @@ pub(super) fn weight_gradient(
         })
     };
     let sums = Temporary::new(sums);
-    // SAFETY: each task writes the weights of its own output channels.
+    // SAFETY: the gradient has the weight's size and is this pass's alone; each task writes the weights of its own output
+    // channels, together all.
     unsafe {
         written_by(shape.weight_len(), |gradient| {
             place(set, shape, &sums, outputs, gradient);
