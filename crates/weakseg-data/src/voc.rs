@@ -150,8 +150,15 @@ impl VocConfig {
                     missing.push((line, id));
                     continue;
                 };
-                match self.case(image, &path, line, id, split, &labels, &classes) {
-                    Ok(case) => cases.push(case),
+                match labels.of(&id, &path, line, &classes) {
+                    Ok(labels) => cases.push(Case {
+                        id,
+                        patient: None,
+                        image,
+                        labels,
+                        split,
+                        view: View::default(),
+                    }),
                     Err(fault) => faults.push(fault),
                 }
             }
@@ -168,56 +175,6 @@ impl VocConfig {
             left_out,
             // A list of no ids is told by its split, if it must not be empty.
             test_wanted: self.test.is_some(),
-        })
-    }
-
-    fn case(
-        &self,
-        image: PathBuf,
-        list: &Path,
-        line: u64,
-        id: String,
-        split: Split,
-        labels: &Labels,
-        classes: &Classes,
-    ) -> Result<Case, Fault> {
-        let labels = match labels {
-            Labels::Table(path, rows) => rows.get(&id).cloned().ok_or_else(|| {
-                let error = DataError::Row {
-                    path: list.to_owned(),
-                    line,
-                    problem: format!("`{id}` has no usable row in {}", path.display()),
-                    remedy: "add its labels, or leave it out of the list".into(),
-                };
-                Fault::error(Rule::RowOfImage, error)
-            })?,
-            Labels::Numbers(path, rows) => {
-                let digits: String = id.chars().filter(|c| *c != '_').collect();
-                let row = digits
-                    .parse()
-                    .ok()
-                    .and_then(|number: i64| rows.get(&number));
-                row.cloned().ok_or_else(|| {
-                    let error = DataError::Row {
-                        path: list.to_owned(),
-                        line,
-                        problem: format!("`{id}` has no labels in {}", path.display()),
-                        remedy: "add them under the id's digits, or leave it out of the list"
-                            .into(),
-                    };
-                    Fault::error(Rule::RowOfImage, error)
-                })?
-            }
-            Labels::Annotations(folder) => annotated(&folder.join(format!("{id}.xml")), classes)
-                .map_err(|error| Fault::error(Rule::ReadableRow, error))?,
-        };
-        Ok(Case {
-            id,
-            patient: None,
-            image,
-            labels,
-            split,
-            view: View::default(),
         })
     }
 
@@ -286,6 +243,41 @@ enum Labels {
     Table(PathBuf, HashMap<String, Vec<bool>>),
     Numbers(PathBuf, ClsLabels),
     Annotations(PathBuf),
+}
+
+impl Labels {
+    /// Those of the image `id`, which stands in `line` of `list`.
+    fn of(&self, id: &str, list: &Path, line: u64, classes: &Classes) -> Result<Vec<bool>, Fault> {
+        let unlabelled = |problem: String, remedy: &str| {
+            let error = DataError::Row {
+                path: list.to_owned(),
+                line,
+                problem,
+                remedy: remedy.into(),
+            };
+            Fault::error(Rule::RowOfImage, error)
+        };
+        match self {
+            Self::Table(path, rows) => rows.get(id).cloned().ok_or_else(|| {
+                unlabelled(
+                    format!("`{id}` has no usable row in {}", path.display()),
+                    "add its labels, or leave it out of the list",
+                )
+            }),
+            Self::Numbers(path, rows) => {
+                let number = id.replace('_', "").parse::<i64>().ok();
+                let row = number.and_then(|number| rows.get(&number));
+                row.cloned().ok_or_else(|| {
+                    unlabelled(
+                        format!("`{id}` has no labels in {}", path.display()),
+                        "add them under the id's digits, or leave it out of the list",
+                    )
+                })
+            }
+            Self::Annotations(folder) => annotated(&folder.join(format!("{id}.xml")), classes)
+                .map_err(|error| Fault::error(Rule::ReadableRow, error)),
+        }
+    }
 }
 
 /// Ids and line numbers of a list. Lines may be `ID`, `ID 1` (as in `ImageSets/Main`) or

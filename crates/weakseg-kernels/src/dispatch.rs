@@ -62,8 +62,8 @@ pub fn conv2d_relu(
 
 /// [`channel_affine`] of a [`conv2d`] without bias: what a convolution and a batch norm with given statistics are.
 ///
-/// On the CPU the output's values are mapped as they are written, with the bytes of the two operations; elsewhere (GPUs,
-/// autodiff devices, other float types than f32) it is these two.
+/// On the CPU the output's values are mapped as they are written, with the bytes of the two operations; elsewhere
+/// (GPUs, autodiff devices, other float types than f32) it is these two.
 ///
 /// # Panics
 ///
@@ -160,7 +160,7 @@ pub fn pair_sums(edge: Tensor<3>, displacement: Tensor<4>, labels: &PairLabels) 
         let nothing = (edge * 0.0).sum() + (displacement * 0.0).sum();
         return nothing.repeat_dim(0, SUMS);
     }
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::sum_pairs(
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::pair_sums(
         edge.into_dispatch(),
         displacement.into_dispatch(),
         labels.clone(),
@@ -202,7 +202,10 @@ pub fn resize_bilinear(x: Tensor<4>, size: [usize; 2], align_corners: bool) -> T
         size,
         align_corners,
     };
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::resize(x.into_dispatch(), target))
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::resize_bilinear(
+        x.into_dispatch(),
+        target,
+    ))
 }
 
 /// Batch norm of x `[B, C, H, W]` with its own statistics (Ioffe and Szegedy 2015), γ `gamma` and
@@ -247,7 +250,7 @@ pub fn batch_norm(
 #[must_use]
 pub fn channel_affine(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, relu: bool) -> Tensor<4> {
     check_channels("channel_affine", &x, [&scale, &shift]);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::affine(
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::channel_affine(
         x.into_dispatch(),
         scale.into_dispatch(),
         shift.into_dispatch(),
@@ -271,7 +274,7 @@ pub fn batch_norm_add_relu(
 ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
     check_channels("batch_norm_add_relu", &x, [&gamma, &beta]);
     check_equal("batch_norm_add_relu", &x, &shortcut);
-    let (output, mean, variance) = <Dispatch as NetworkOps>::normalize_add(
+    let (output, mean, variance) = <Dispatch as NetworkOps>::batch_norm_add_relu(
         x.into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
@@ -300,7 +303,7 @@ pub fn channel_affine_add_relu(
 ) -> Tensor<4> {
     check_channels("channel_affine_add_relu", &x, [&scale, &shift]);
     check_equal("channel_affine_add_relu", &x, &shortcut);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::affine_add(
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::channel_affine_add_relu(
         x.into_dispatch(),
         scale.into_dispatch(),
         shift.into_dispatch(),
@@ -317,7 +320,7 @@ pub fn channel_affine_add_relu(
 #[must_use]
 pub fn gate(x: Tensor<4>, gate: Tensor<4>) -> Tensor<4> {
     check_gate("gate", &x, &gate);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::weigh(
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::gate(
         x.into_dispatch(),
         gate.into_dispatch(),
     ))
@@ -333,7 +336,7 @@ pub fn gate(x: Tensor<4>, gate: Tensor<4>) -> Tensor<4> {
 pub fn gate_add_relu(x: Tensor<4>, gate: Tensor<4>, shortcut: Tensor<4>) -> Tensor<4> {
     check_gate("gate_add_relu", &x, &gate);
     check_equal("gate_add_relu", &x, &shortcut);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::weigh_add(
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::gate_add_relu(
         x.into_dispatch(),
         gate.into_dispatch(),
         shortcut.into_dispatch(),
@@ -344,7 +347,7 @@ pub fn gate_add_relu(x: Tensor<4>, gate: Tensor<4>, shortcut: Tensor<4>) -> Tens
 /// On the CPU summed in f64.
 #[must_use]
 pub fn global_mean(x: Tensor<4>) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::squeeze(x.into_dispatch()))
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::global_mean(x.into_dispatch()))
 }
 
 /// x `[B, C, H, W]` resized to `size` `[height, width]` by repeating pixels, as PyTorch's
@@ -356,7 +359,10 @@ pub fn global_mean(x: Tensor<4>) -> Tensor<4> {
 #[must_use]
 pub fn resize_nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     check_sizes("resize_nearest", &x, size);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::grow(x.into_dispatch(), size))
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::resize_nearest(
+        x.into_dispatch(),
+        size,
+    ))
 }
 
 /// [`resize_nearest`] of x `[B, C, H, W]` to the size of `skip` `[B, S, h, w]`, whose channels follow:
@@ -375,7 +381,7 @@ pub fn resize_nearest_join(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
         x.dims()[0]
     );
     check_types("resize_nearest_join", [x.dtype(), skip.dtype()]);
-    Tensor::from_dispatch(<Dispatch as NetworkOps>::grow_join(
+    Tensor::from_dispatch(<Dispatch as NetworkOps>::resize_nearest_join(
         x.into_dispatch(),
         skip.into_dispatch(),
     ))

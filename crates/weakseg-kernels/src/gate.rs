@@ -7,7 +7,7 @@ use crate::instructions::{Instructions, per_instruction_set};
 use crate::norm::Upstream;
 use crate::sums::{PairSums, sum};
 
-/// The gradient of x in the upstream's successor; that of each plane's gate.
+/// Writes the gradient of x to the upstream's buffer; that of each plane's gate.
 pub(crate) fn backward(
     set: Instructions,
     x: &[f32],

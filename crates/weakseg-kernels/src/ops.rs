@@ -13,6 +13,9 @@ use crate::pool::PoolOptions;
 ///
 /// `Flex` (CPU) and CubeCL devices have kernels of their own where these pay, else the default bodies of [`Kernels`];
 /// `Autodiff` has a handwritten backward made of them.
+///
+/// Named as this crate's functions, but where Burn's backends have such a method themselves: `convolve` (conv2d),
+/// `pool_max`, `normalize` (batch norm), `rectify` (ReLU).
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait NetworkOps: Backend {
     /// See [`crate::conv2d`], without bias.
@@ -60,7 +63,7 @@ pub trait NetworkOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// See [`crate::pair_sums`].
-    fn sum_pairs(
+    fn pair_sums(
         edge: FloatTensor<Self>,
         displacement: FloatTensor<Self>,
         labels: PairLabels,
@@ -70,7 +73,7 @@ pub trait NetworkOps: Backend {
     fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self>;
 
     /// See [`crate::resize_bilinear`].
-    fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self>;
+    fn resize_bilinear(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self>;
 
     /// See [`crate::batch_norm`].
     fn normalize(
@@ -81,7 +84,7 @@ pub trait NetworkOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`crate::channel_affine`].
-    fn affine(
+    fn channel_affine(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
@@ -89,7 +92,7 @@ pub trait NetworkOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// See [`crate::batch_norm_add_relu`].
-    fn normalize_add(
+    fn batch_norm_add_relu(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -98,7 +101,7 @@ pub trait NetworkOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`crate::channel_affine_add_relu`].
-    fn affine_add(
+    fn channel_affine_add_relu(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
@@ -106,23 +109,23 @@ pub trait NetworkOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// See [`crate::gate`].
-    fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn gate(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::gate_add_relu`].
-    fn weigh_add(
+    fn gate_add_relu(
         x: FloatTensor<Self>,
         gate: FloatTensor<Self>,
         shortcut: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
     /// See [`crate::global_mean`].
-    fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn global_mean(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::resize_nearest`].
-    fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
+    fn resize_nearest(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
 
     /// See [`crate::resize_nearest_join`].
-    fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn resize_nearest_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::relu()`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -59,7 +59,7 @@ macro_rules! route_to_kernels {
                 Self::conv2d_affine_add_forward(x, weight, scale, shift, shortcut, options)
             }
 
-            fn sum_pairs(
+            fn pair_sums(
                 edge: FloatTensor<Self>,
                 displacement: FloatTensor<Self>,
                 labels: PairLabels,
@@ -71,7 +71,7 @@ macro_rules! route_to_kernels {
                 Self::max_pool_forward(x, options)
             }
 
-            fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+            fn resize_bilinear(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
                 Self::resize_forward(x, target)
             }
 
@@ -84,7 +84,7 @@ macro_rules! route_to_kernels {
                 Self::batch_norm_forward(x, gamma, beta, options)
             }
 
-            fn affine(
+            fn channel_affine(
                 x: FloatTensor<Self>,
                 scale: FloatTensor<Self>,
                 shift: FloatTensor<Self>,
@@ -93,7 +93,7 @@ macro_rules! route_to_kernels {
                 Self::channel_affine_forward(x, scale, shift, relu)
             }
 
-            fn normalize_add(
+            fn batch_norm_add_relu(
                 x: FloatTensor<Self>,
                 gamma: FloatTensor<Self>,
                 beta: FloatTensor<Self>,
@@ -103,7 +103,7 @@ macro_rules! route_to_kernels {
                 Self::batch_norm_add_forward(x, gamma, beta, shortcut, epsilon)
             }
 
-            fn affine_add(
+            fn channel_affine_add_relu(
                 x: FloatTensor<Self>,
                 scale: FloatTensor<Self>,
                 shift: FloatTensor<Self>,
@@ -112,11 +112,11 @@ macro_rules! route_to_kernels {
                 Self::channel_affine_add_forward(x, scale, shift, shortcut)
             }
 
-            fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+            fn gate(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
                 Self::gate_forward(x, gate)
             }
 
-            fn weigh_add(
+            fn gate_add_relu(
                 x: FloatTensor<Self>,
                 gate: FloatTensor<Self>,
                 shortcut: FloatTensor<Self>,
@@ -124,15 +124,18 @@ macro_rules! route_to_kernels {
                 Self::gate_add_forward(x, gate, shortcut)
             }
 
-            fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self> {
+            fn global_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
                 Self::global_mean_forward(x)
             }
 
-            fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+            fn resize_nearest(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
                 Self::nearest_forward(x, size)
             }
 
-            fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+            fn resize_nearest_join(
+                x: FloatTensor<Self>,
+                skip: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
                 Self::nearest_join_forward(x, skip)
             }
 

@@ -12,7 +12,7 @@ use super::Tracked;
 use super::again::Again;
 use crate::ops::Kernels;
 
-pub(super) fn weigh<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn gate<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     gate: Tracked<B, C>,
 ) -> Tracked<B, C> {
@@ -36,7 +36,7 @@ pub(super) fn weigh<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-pub(super) fn weigh_add<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn gate_add_relu<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     gate: Tracked<B, C>,
     shortcut: Tracked<B, C>,
@@ -62,7 +62,7 @@ pub(super) fn weigh_add<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-pub(super) fn squeeze<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn global_mean<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
 ) -> Tracked<B, C> {
     let prep = MeanBackward.prepare::<C>([x.node()]).compute_bound();
@@ -75,7 +75,7 @@ pub(super) fn squeeze<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::weigh`]; the parents are x and the gate, the state x and the
+/// Backward of [`crate::ops::NetworkOps::gate`]; the parents are x and the gate, the state x and the
 /// gate's values.
 #[derive(Debug)]
 struct GateBackward;
@@ -101,7 +101,7 @@ impl<B: Backend + Kernels> Backward<B, 2> for GateBackward {
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::weigh_add`]; the parents are x, the gate and the shortcut, the
+/// Backward of [`crate::ops::NetworkOps::gate_add_relu`]; the parents are x, the gate and the shortcut, the
 /// state x, the gate's values and the output, which the next layer keeps anyway.
 #[derive(Debug)]
 struct GateAddBackward;
@@ -132,7 +132,7 @@ impl<B: Backend + Kernels> Backward<B, 3> for GateAddBackward {
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::squeeze`]; the state is the height and width of x.
+/// Backward of [`crate::ops::NetworkOps::global_mean`]; the state is the height and width of x.
 #[derive(Debug)]
 struct MeanBackward;
 

@@ -81,7 +81,7 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         options: ConvOptions,
         relu: bool,
     ) -> FloatTensor<Self> {
-        Self::affine(Self::convolve(x, weight, options), scale, shift, relu)
+        Self::channel_affine(Self::convolve(x, weight, options), scale, shift, relu)
     }
 
     fn convolve_affine_add(
@@ -93,15 +93,15 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         options: ConvOptions,
     ) -> FloatTensor<Self> {
         let output = Self::convolve(x, weight, options);
-        Self::affine_add(output, scale, shift, shortcut)
+        Self::channel_affine_add_relu(output, scale, shift, shortcut)
     }
 
-    fn sum_pairs(
+    fn pair_sums(
         edge: FloatTensor<Self>,
         displacement: FloatTensor<Self>,
         labels: PairLabels,
     ) -> FloatTensor<Self> {
-        pairs::sum_pairs::<B, C>(edge, displacement, labels)
+        pairs::pair_sums::<B, C>(edge, displacement, labels)
     }
 
     fn pool_max(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
@@ -110,7 +110,7 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         ))
     }
 
-    fn resize(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+    fn resize_bilinear(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
         record_unary!(x, ResizeBackward, target, |x| B::resize_forward(x, target))
     }
 
@@ -123,56 +123,56 @@ impl<B: Backend + Kernels, C: CheckpointStrategy> NetworkOps for Autodiff<B, C> 
         norm::normalize::<B, C>(x, gamma, beta, options)
     }
 
-    fn affine(
+    fn channel_affine(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
         relu: bool,
     ) -> FloatTensor<Self> {
-        norm::affine::<B, C>(x, scale, shift, relu)
+        norm::channel_affine::<B, C>(x, scale, shift, relu)
     }
 
-    fn normalize_add(
+    fn batch_norm_add_relu(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         shortcut: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        residual::normalize_add::<B, C>(x, gamma, beta, shortcut, epsilon)
+        residual::batch_norm_add_relu::<B, C>(x, gamma, beta, shortcut, epsilon)
     }
 
-    fn affine_add(
+    fn channel_affine_add_relu(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
         shortcut: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        residual::affine_add::<B, C>(x, scale, shift, shortcut)
+        residual::channel_affine_add_relu::<B, C>(x, scale, shift, shortcut)
     }
 
-    fn weigh(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
-        gate::weigh::<B, C>(x, gate)
+    fn gate(x: FloatTensor<Self>, gate: FloatTensor<Self>) -> FloatTensor<Self> {
+        gate::gate::<B, C>(x, gate)
     }
 
-    fn weigh_add(
+    fn gate_add_relu(
         x: FloatTensor<Self>,
         gate: FloatTensor<Self>,
         shortcut: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        gate::weigh_add::<B, C>(x, gate, shortcut)
+        gate::gate_add_relu::<B, C>(x, gate, shortcut)
     }
 
-    fn squeeze(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        gate::squeeze::<B, C>(x)
+    fn global_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        gate::global_mean::<B, C>(x)
     }
 
-    fn grow(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
-        nearest::grow::<B, C>(x, size)
+    fn resize_nearest(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        nearest::resize_nearest::<B, C>(x, size)
     }
 
-    fn grow_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
-        nearest::grow_join::<B, C>(x, skip)
+    fn resize_nearest_join(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {
+        nearest::resize_nearest_join::<B, C>(x, skip)
     }
 
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -215,7 +215,7 @@ unary_backward!(
     B::max_pool_backward
 );
 unary_backward!(
-    /// Backward of [`NetworkOps::resize`].
+    /// Backward of [`NetworkOps::resize_bilinear`].
     ResizeBackward,
     Resize,
     B::resize_backward

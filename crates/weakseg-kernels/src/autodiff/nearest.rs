@@ -10,7 +10,7 @@ use super::Tracked;
 use super::again::Again;
 use crate::ops::Kernels;
 
-pub(super) fn grow<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn resize_nearest<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     size: [usize; 2],
 ) -> Tracked<B, C> {
@@ -30,7 +30,7 @@ pub(super) fn grow<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-pub(super) fn grow_join<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn resize_nearest_join<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     skip: Tracked<B, C>,
 ) -> Tracked<B, C> {
@@ -51,7 +51,7 @@ pub(super) fn grow_join<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::grow`]; the state is the shape of x.
+/// Backward of [`crate::ops::NetworkOps::resize_nearest`]; the state is the shape of x.
 #[derive(Debug)]
 struct GrowBackward;
 
@@ -71,7 +71,7 @@ impl<B: Backend + Kernels> Backward<B, 1> for GrowBackward {
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::grow_join`]; the state is the shape of x, the parents are x and
+/// Backward of [`crate::ops::NetworkOps::resize_nearest_join`]; the state is the shape of x, the parents are x and
 /// the maps behind it.
 #[derive(Debug)]
 struct JoinBackward;

@@ -58,7 +58,7 @@ pub(super) fn normalize<B: Backend + Kernels, C: CheckpointStrategy>(
     (output, constant(mean), constant(variance))
 }
 
-pub(super) fn affine<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn channel_affine<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     scale: Tracked<B, C>,
     shift: Tracked<B, C>,
@@ -124,7 +124,7 @@ impl<B: Backend + Kernels> Backward<B, 3> for NormBackward {
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::affine`]; the parents are x, scale and shift, the state x, the values
+/// Backward of [`crate::ops::NetworkOps::channel_affine`]; the parents are x, scale and shift, the state x, the values
 /// of the two others, and whether ReLU follows.
 #[derive(Debug)]
 struct AffineBackward;

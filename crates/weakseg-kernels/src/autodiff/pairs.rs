@@ -12,7 +12,7 @@ use super::Tracked;
 use crate::ops::Kernels;
 use crate::pairs::PairLabels;
 
-pub(super) fn sum_pairs<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn pair_sums<B: Backend + Kernels, C: CheckpointStrategy>(
     edge: Tracked<B, C>,
     displacement: Tracked<B, C>,
     labels: PairLabels,
@@ -32,7 +32,7 @@ pub(super) fn sum_pairs<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::sum_pairs`]; the parents are the edges and the displacements.
+/// Backward of [`crate::ops::NetworkOps::pair_sums`]; the parents are the edges and the displacements.
 #[derive(Debug)]
 struct PairsBackward;
 

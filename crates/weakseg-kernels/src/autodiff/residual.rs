@@ -11,7 +11,7 @@ use burn::backend::{Autodiff, AutodiffBackend, Backend};
 use super::Tracked;
 use crate::ops::Kernels;
 
-pub(super) fn normalize_add<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn batch_norm_add_relu<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     gamma: Tracked<B, C>,
     beta: Tracked<B, C>,
@@ -50,7 +50,7 @@ pub(super) fn normalize_add<B: Backend + Kernels, C: CheckpointStrategy>(
     (output, constant(mean), constant(variance))
 }
 
-pub(super) fn affine_add<B: Backend + Kernels, C: CheckpointStrategy>(
+pub(super) fn channel_affine_add_relu<B: Backend + Kernels, C: CheckpointStrategy>(
     x: Tracked<B, C>,
     scale: Tracked<B, C>,
     shift: Tracked<B, C>,
@@ -87,7 +87,7 @@ pub(super) fn affine_add<B: Backend + Kernels, C: CheckpointStrategy>(
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::normalize_add`]; the parents are x, gamma, beta and the shortcut.
+/// Backward of [`crate::ops::NetworkOps::batch_norm_add_relu`]; the parents are x, gamma, beta and the shortcut.
 #[derive(Debug)]
 struct NormAddBackward;
 
@@ -123,7 +123,7 @@ impl<B: Backend + Kernels> Backward<B, 4> for NormAddBackward {
     }
 }
 
-/// Backward of [`crate::ops::NetworkOps::affine_add`]; the parents are x, scale, shift and the shortcut.
+/// Backward of [`crate::ops::NetworkOps::channel_affine_add_relu`]; the parents are x, scale, shift and the shortcut.
 #[derive(Debug)]
 struct AffineAddBackward;
 

@@ -146,7 +146,7 @@ impl BatchNorm<'_> {
         (output, statistics)
     }
 
-    /// The gradient of x in the upstream's successor; those of γ and β.
+    /// Writes the gradient of x to the upstream's buffer; those of γ and β.
     pub fn backward(
         &self,
         set: Instructions,
@@ -156,11 +156,9 @@ impl BatchNorm<'_> {
     ) -> [Vec<f32>; 2] {
         let (upstream, output) = upstream.split();
         let sums = self.sizes.for_each(output, |channel, outputs| {
-            let map = self.map(channel, statistics[channel]);
             backward_channel(
                 set,
                 self,
-                map,
                 statistics[channel],
                 x,
                 upstream,
@@ -171,8 +169,8 @@ impl BatchNorm<'_> {
         self.parameter_gradients(statistics, &sums)
     }
 
-    /// Of max(y + shortcut, 0) = `output`: the shortcut's gradient in the upstream's successor, the
-    /// gradient of x, those of γ and β.
+    /// Of max(y + shortcut, 0) = `output`: writes the shortcut's gradient to the upstream's buffer; the gradient of x,
+    /// those of γ and β.
     pub fn backward_with(
         &self,
         set: Instructions,
@@ -188,9 +186,8 @@ impl BatchNorm<'_> {
             .sizes
             .for_each_in(outputs, |channel, [gated, gradient]| {
                 let inputs = [x, output, upstream.unwrap_or_default()];
-                let map = self.map(channel, statistics[channel]);
                 let places = gated.into_iter().zip(gradient);
-                backward_channel_with(set, self, map, statistics[channel], inputs, channel, places)
+                backward_channel_with(set, self, statistics[channel], inputs, channel, places)
             });
         (gradient, self.parameter_gradients(statistics, &sums))
     }
@@ -256,16 +253,15 @@ per_instruction_set! {
 }
 
 per_instruction_set! {
-    #[allow(clippy::too_many_arguments)] // A channel, its images and where they go.
     fn backward_channel[](
         norm: &BatchNorm<'_>,
-        map: ChannelMap,
         statistics: Statistics,
         x: &[f32],
         upstream: Option<&[f32]>,
         channel: usize,
         outputs: Vec<&mut [f32]>,
     ) -> [f64; 2] {
+        let map = norm.map(channel, statistics);
         let terms = |x, upstream| [map.gated(x, upstream), x - map.center];
         let planes = norm.sizes.planes(x, channel);
         let mut sums = PairSums::new();
@@ -302,13 +298,13 @@ per_instruction_set! {
 per_instruction_set! {
     fn backward_channel_with['a](
         norm: &BatchNorm<'_>,
-        map: ChannelMap,
         statistics: Statistics,
         inputs: [&[f32]; 3],
         channel: usize,
         places: impl Iterator<Item = (&'a mut [f32], &'a mut [f32])>,
     ) -> [f64; 2] {
         let [x, output, upstream] = inputs;
+        let map = norm.map(channel, statistics);
         let mut sums = PairSums::new();
         let mut places: Vec<_> = places.collect();
         let outputs = norm.sizes.planes(output, channel);

@@ -1,15 +1,15 @@
-//! A gradient that comes in and what takes its place.
+//! A gradient that comes in, and where the one that leaves goes.
 
-/// Where the gradient of y is, and what takes its place.
+/// The gradient of y, and where that of x goes.
 pub(crate) enum Upstream<'a> {
-    /// In a buffer that nobody else needs.
+    /// One buffer, which nobody else needs: the result is written over the gradient.
     Own(&'a mut [f32]),
-    /// Here, and its successor goes there.
+    /// The gradient, and a buffer of its length for the result.
     Other(&'a [f32], &'a mut [f32]),
 }
 
 impl<'a> Upstream<'a> {
-    /// The gradient of y where it is elsewhere, and the place of its successor.
+    /// The gradient if it lies elsewhere, and the buffer for the result, which holds the gradient if not.
     pub fn split(self) -> (Option<&'a [f32]>, &'a mut [f32]) {
         match self {
             Self::Own(values) => (None, values),
