@@ -73,7 +73,7 @@ pub use image::{decode_picture, read_image, read_image_size, read_picture, read_
 pub use label_conflict::label_conflict;
 pub use limits::Limits;
 pub use list_images::{ImageList, list_images};
-pub use listing::id_of as image_id;
+pub use listing::{id_of as image_id, id_of_file as image_file_id};
 pub use mask::{Mask, VOID};
 pub use mask_resize::MaskResize;
 pub use mask_store::MaskStore;

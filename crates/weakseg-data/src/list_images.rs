@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::fault::counted;
-use crate::listing::{id_of, is_ending};
+use crate::listing::{id_of_file, is_ending};
 use crate::{DataError, dicom, unsafe_id};
 
 /// The images found, what was passed over, and what should have been an image and is none.
@@ -39,7 +39,7 @@ pub fn list_images(inputs: &[PathBuf]) -> Result<ImageList, DataError> {
     list.images.dedup();
     list.others.sort();
     for path in std::mem::take(&mut list.images) {
-        let id = image_id(&path);
+        let id = id_of_file(&path);
         match unsafe_id(&id) {
             None => list.images.push(path),
             Some(reason) => {
@@ -115,16 +115,11 @@ pub(crate) fn masks_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(masks)
 }
 
-fn image_id(image: &Path) -> String {
-    let name = image.file_name().unwrap_or_default().to_string_lossy();
-    id_of(&name).to_owned()
-}
-
 /// Refuses two files of one id.
 fn one_id_each(images: &[PathBuf], remedy: &str) -> Result<(), DataError> {
     let mut ids: BTreeMap<String, &Path> = BTreeMap::new();
     for image in images {
-        let id = image_id(image).to_lowercase();
+        let id = id_of_file(image).to_lowercase();
         if let Some(other) = ids.insert(id.clone(), image) {
             return Err(DataError::Set {
                 path: image.clone(),

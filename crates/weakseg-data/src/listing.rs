@@ -302,6 +302,12 @@ pub fn id_of(name: &str) -> &str {
     }
 }
 
+/// [`id_of`] the file at a path.
+#[must_use]
+pub fn id_of_file(path: &Path) -> String {
+    id_of(&path.file_name().unwrap_or_default().to_string_lossy()).to_owned()
+}
+
 /// The file of an image that a table names with or without its ending, below `folder`.
 pub(crate) fn find_image(folder: &Path, name: &str) -> Option<PathBuf> {
     let stays_inside = Path::new(name)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::refuse;
 use crate::list_images::masks_in;
-use crate::listing::id_of;
+use crate::listing::id_of_file;
 use crate::mask::binary;
 use crate::rle::{Form, RleError, coco};
 use crate::run_rows::{RunRow, RunRows};
@@ -170,8 +170,7 @@ pub fn write_run_table(folder: &Path, path: &Path, form: TableForm) -> Result<us
     let mut masks = EncodedMasks::new(form);
     for image in masks_in(folder)? {
         let mask = binary(&image, &read_index_png(&image, &limits)?)?;
-        let name = image.file_name().unwrap_or_default().to_string_lossy();
-        masks.add(id_of(&name), &mask);
+        masks.add(&id_of_file(&image), &mask);
     }
     masks.write(path)
 }

@@ -15,7 +15,7 @@ use crate::class_names::check_classes;
 use crate::dicom::{Identity, identity, may_be_dicom};
 use crate::fault::{Fault, Rule, counted, some_of};
 use crate::list_images::search;
-use crate::listing::{Listing, below, id_of};
+use crate::listing::{Listing, below, id_of_file};
 use crate::patients::unknown_patients;
 use crate::places::{Place, optional, root_folder};
 use crate::run_rows::{RunRow, RunRows};
@@ -332,7 +332,7 @@ fn find(
     let mut found: BTreeMap<String, (PathBuf, Option<String>)> = BTreeMap::new();
     let mut strays = Vec::new();
     for (path, identity) in files.into_iter().zip(identities) {
-        let named = id_of(&name_of(&path)).to_owned();
+        let named = id_of_file(&path);
         let id = [Some(named.clone()), identity.instance]
             .into_iter()
             .flatten()

@@ -13,8 +13,8 @@ use weakseg::predict::Prediction;
 use weakseg::report::{colour, figures, legend};
 use weakseg_data::{
     Classes, DataError, EncodedMasks, LabelSpace, Limits, Mask, MaskStore, Origin, RunTable, Stack,
-    TableForm, atomic, counted, image_id, npy, unsafe_id, write_rgb_png, write_secondary_capture,
-    write_segmentation,
+    TableForm, atomic, counted, image_file_id, image_id, npy, unsafe_id, write_rgb_png,
+    write_secondary_capture, write_segmentation,
 };
 
 use super::record::Record;
@@ -126,7 +126,7 @@ impl<'a> Outputs<'a> {
     /// [`crate::exit::Usage`].
     pub fn check_new(&self, images: &[PathBuf]) -> Result<()> {
         for image in images {
-            for file in self.files(&id(image))? {
+            for file in self.files(&image_file_id(image))? {
                 if file.exists() {
                     return usage(format!(
                         "--out {}: {} is there already, and no model.json says that `weakseg predict` wrote it; give another folder",
@@ -146,7 +146,7 @@ impl<'a> Outputs<'a> {
     /// [`crate::exit::Usage`]; another error for a file that cannot be read.
     pub fn check_noted(&self, images: &[PathBuf]) -> Result<()> {
         for image in images {
-            let id = id(image);
+            let id = image_file_id(image);
             self.record.check(&id, image, &self.kept(&id)?)?;
         }
         self.check_tables(images)
@@ -172,7 +172,7 @@ impl<'a> Outputs<'a> {
         // Tables are read with ids that have no ending of a picture: `x.dcm.png` has the id `x.dcm`, whose row is read
         // as `x`.
         let both = |image: &PathBuf| {
-            let id = id(image);
+            let id = image_file_id(image);
             [image_id(&id).to_owned(), id]
         };
         let ids: BTreeSet<String> = images.iter().flat_map(both).collect();
@@ -243,7 +243,7 @@ impl<'a> Outputs<'a> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut item = Item {
             image: path.display().to_string(),
-            id: id(path),
+            id: image_file_id(path),
             masks: Vec::new(),
             overlay: None,
             seg: None,
@@ -436,11 +436,6 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// The id that an image's files are named by.
-fn id(image: &Path) -> String {
-    image_id(&image.file_name().unwrap_or_default().to_string_lossy()).to_owned()
-}
-
 /// The ids that a COCO document's images are of.
 fn names_in(document: &Path) -> Result<BTreeSet<String>> {
     #[derive(Deserialize)]
@@ -459,7 +454,7 @@ fn names_in(document: &Path) -> Result<BTreeSet<String>> {
     };
     let text = std::fs::read(document).with_context(unread)?;
     let Images { images } = serde_json::from_slice(&text).with_context(unread)?;
-    Ok(images.iter().map(|image| id(&image.file_name)).collect())
+    Ok(images.iter().map(|image| image_file_id(&image.file_name)).collect())
 }
 
 /// The classes that are found in an image, each with its colour.
