@@ -1,5 +1,7 @@
 //! `weakseg predict`: a trained model on images.
 
+mod format;
+mod item;
 mod made_by;
 mod outputs;
 mod record;
@@ -19,8 +21,10 @@ use super::view::ViewArgs;
 use crate::args::Settings;
 use crate::exit::{Done, Stopped, label, usage};
 use crate::{interrupt, output};
+use format::Format;
+use item::Item;
 use made_by::MadeBy;
-use outputs::{Format, Item, Outputs};
+use outputs::Outputs;
 
 /// Images that go through the network at once.
 const BATCH: usize = 4;

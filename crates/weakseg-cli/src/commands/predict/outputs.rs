@@ -5,8 +5,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use weakseg::instance::coco::{Described, Document, MaskForm, Seen};
 use weakseg::instance::connected;
 use weakseg::predict::Prediction;
@@ -17,6 +16,8 @@ use weakseg_data::{
     write_secondary_capture, write_segmentation,
 };
 
+use super::format::Format;
+use super::item::{Item, found_in_colours, shares};
 use super::record::Record;
 use crate::exit::usage;
 
@@ -25,54 +26,6 @@ const DOCUMENT: &str = "predictions.json";
 
 /// The name of the drawing that says what the colours of overlays mean.
 const LEGEND: &str = "legend.svg";
-
-/// What is written of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Class numbers as PNG: OUT/NAME.png, or OUT/FINDING/NAME.png for several findings.
-    Mask,
-    /// The image with the mask over it: OUT/overlays/NAME.png; of several classes OUT/legend.svg has the colours.
-    Overlay,
-    /// Run lengths of all images in the form of SIIM-ACR: OUT/predictions.csv, or OUT/FINDING/predictions.csv for
-    /// several findings.
-    Rle,
-    /// One COCO document of all images, with an annotation for each connected region and its mean probability as score:
-    /// OUT/predictions.json.
-    Coco,
-    /// The mask of a DICOM image as DICOM Segmentation, one segment a class: OUT/seg/NAME.dcm.
-    Seg,
-    /// The overlay as DICOM Secondary Capture, in the study of a DICOM image: OUT/sc/NAME.dcm. Its Image Comments name
-    /// what was found and the colours.
-    Sc,
-    /// Probabilities, f32 [C,H,W]: OUT/scores/NAME.npy.
-    Npy,
-}
-
-/// What is printed of an image.
-#[derive(Serialize)]
-pub struct Item<'a> {
-    // Paths as text: a name that is none is shown as well as can be.
-    pub image: String,
-    pub id: String,
-    pub masks: Vec<String>,
-    pub overlay: Option<String>,
-    pub seg: Option<String>,
-    pub sc: Option<String>,
-    pub npy: Option<String>,
-    pub classes: Vec<Share<'a>>,
-    /// Why a format that was asked for is not there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-#[derive(Serialize)]
-pub struct Share<'a> {
-    pub class: &'a str,
-    /// Of the image's pixels.
-    pub share: f64,
-    /// Of the image as a whole, where the model has a classifier.
-    pub probability: Option<f32>,
-}
 
 /// The files of one call.
 pub struct Outputs<'a> {
@@ -249,7 +202,7 @@ impl<'a> Outputs<'a> {
             seg: None,
             sc: None,
             npy: None,
-            classes: self.shares(prediction),
+            classes: shares(self.classes, prediction),
             error: None,
         };
         // Checks the name too: it comes from outside, and the files below are named by it.
@@ -288,20 +241,6 @@ impl<'a> Outputs<'a> {
             self.record.add(&item.id, path, &seg)?;
         }
         Ok(item)
-    }
-
-    fn shares(&self, prediction: &Prediction) -> Vec<Share<'a>> {
-        let Classes { names, space } = self.classes;
-        let share = |(class, name): (usize, &'a String)| {
-            let region = prediction.mask.of_class(*space, class);
-            let pixels = region.as_slice().iter().filter(|&&value| value == 1);
-            Share {
-                class: name,
-                share: pixels.count() as f64 / region.len() as f64,
-                probability: prediction.probabilities.as_ref().map(|p| p[class]),
-            }
-        };
-        names.iter().enumerate().map(share).collect()
     }
 
     /// The image with the mask over it, as PNG and as Secondary Capture.
@@ -454,23 +393,10 @@ fn names_in(document: &Path) -> Result<BTreeSet<String>> {
     };
     let text = std::fs::read(document).with_context(unread)?;
     let Images { images } = serde_json::from_slice(&text).with_context(unread)?;
-    Ok(images.iter().map(|image| image_file_id(&image.file_name)).collect())
-}
-
-/// The classes that are found in an image, each with its colour.
-fn found_in_colours(classes: &[Share<'_>]) -> String {
-    let found = classes
+    Ok(images
         .iter()
-        .enumerate()
-        .filter(|(_, class)| class.share > 0.0);
-    let found = found.map(|(number, Share { class, .. })| {
-        format!(
-            "{} {}",
-            class.replace(char::is_control, " "),
-            colour::css(colour::class(number))
-        )
-    });
-    found.collect::<Vec<_>>().join(", ")
+        .map(|image| image_file_id(&image.file_name))
+        .collect())
 }
 
 #[cfg(test)]
