@@ -286,7 +286,7 @@ pub(crate) fn new_classifier(
         None => {
             let why = match step.width == 1.0 {
                 true => "classifier.weights is \"none\"",
-                false => "pretrained weights fit classifier.width = 1 alone",
+                false => "no published weights fit another classifier.width than 1",
             };
             bench.progress.note(&format!("    trunk from noise: {why}"));
             Ok(network)

@@ -104,7 +104,7 @@ impl Evaluate {
         settings: &Settings,
     ) -> Result<Done> {
         let scores = score_instances(coco, truth, bootstrap)?;
-        if let Some(warning) = extra(scores.extra) {
+        if let Some(warning) = without_truth(scores.extra, "") {
             settings.ui.warn(&warning);
         }
         if settings.json {
@@ -146,7 +146,7 @@ impl Evaluate {
         let mut data = summary(name, space, names, bootstrap);
         if self.truth.is_some() {
             let scores = score_masks(&found.pairs, &reading, self.resize_masks, bootstrap, ui)?;
-            rows.extend(add(&mut data, scores));
+            rows.extend(note_counts(&mut data, scores));
         }
         if let Some(file) = &self.boxes {
             // Without a folder of truth each prediction is its own, of its own size.
@@ -161,7 +161,8 @@ impl Evaluate {
                 }
             }
         }
-        data.warnings.extend(extra(found.extra));
+        data.warnings
+            .extend(without_truth(found.extra, FALSE_ALARM));
         self.tell(data, rows, &missing, pred, settings)
     }
 
@@ -203,8 +204,8 @@ impl Evaluate {
         }
         let scores = score_findings(&findings, self.void, self.resize_masks, bootstrap, ui)?;
         let mut data = summary(shown.to_string(), LabelSpace::Findings, names, bootstrap);
-        let rows = add(&mut data, scores);
-        data.warnings.extend(extra(without));
+        let rows = note_counts(&mut data, scores);
+        data.warnings.extend(without_truth(without, FALSE_ALARM));
         self.tell(data, rows, &missing, pred, settings)
     }
 
@@ -260,11 +261,16 @@ impl Evaluate {
     }
 }
 
-fn extra(extra: usize) -> Option<String> {
-    (extra > 0).then(|| {
+/// Of a mask that is not scored.
+const FALSE_ALARM: &str =
+    " (a healthy image's truth is an empty mask; without it a false alarm costs nothing)";
+
+/// A warning of so many predictions that have no truth, and what is to be known of these.
+fn without_truth(predictions: usize, remark: &str) -> Option<String> {
+    (predictions > 0).then(|| {
         format!(
-            "not scored, without a truth: {}",
-            counted(extra, "prediction")
+            "not scored, without a truth: {}{remark}",
+            counted(predictions, "prediction")
         )
     })
 }
@@ -284,7 +290,7 @@ fn summary(
 }
 
 /// Notes what masks were scored; gives the rows.
-fn add(data: &mut DataSummary, scores: Scores) -> Vec<Row> {
+fn note_counts(data: &mut DataSummary, scores: Scores) -> Vec<Row> {
     data.counts.test.cases = scores.images;
     data.counts.test.masks = scores.images;
     data.counts.test.positive = scores.positive;

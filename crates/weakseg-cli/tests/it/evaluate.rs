@@ -275,7 +275,7 @@ fn several_classes_have_a_pooled_miou_and_void_does_not_count() {
     close(value(&json, "baseline-empty", "all", "miou"), 1.0 / 9.0);
     assert!(
         end.stderr
-            .contains("not scored, without a truth: 1 prediction\n"),
+            .contains("not scored, without a truth: 1 prediction (a healthy"),
         "{}",
         end.stderr
     );

@@ -216,7 +216,7 @@ fn from_images_to_a_report_and_a_model() {
     let part = program.ok(&["run", "tiny.toml", "--until", "make-cams"]);
     assert_eq!(part.stdout.trim(), "run: runs/tiny");
     assert!(part.stderr.contains("2/10 make-cams"), "{}", part.stderr);
-    let start = "trunk from noise: pretrained weights fit classifier.width = 1 alone";
+    let start = "trunk from noise: no published weights fit another classifier.width than 1";
     assert!(part.stderr.contains(start), "{}", part.stderr);
     let early = ["run", "tiny.toml", "--only", "train-irn"];
     program.fails(1, &early, &["train-irn needs make-ir-labels"]);

@@ -289,7 +289,7 @@ fn pointing(report: &Report, split: Split, out: &mut Reading) {
     };
     let (n, hits) = (row.n(), (row.value() * row.n() as f64).round());
     out.sentences.push(format!(
-        "It finds {hits} of {n} findings, counting one as found where the map of {} peaks inside it.",
+        "It finds {hits} of {n} findings with a box, counting one as found where the map of {} peaks inside it.",
         row.step().title()
     ));
 }
