@@ -72,7 +72,7 @@ pub struct Globals {
     /// Tell also what was decided on the way.
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Tell only what went wrong.
+    /// Show no progress; stderr tells only what went wrong. Results on stdout stay.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }
