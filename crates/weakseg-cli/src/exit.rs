@@ -1,7 +1,8 @@
 //! How the program ends: exit codes, and errors in words.
 //!
 //! 0 done, 1 failed, 2 usage or configuration, 3 finished but more cases were left out than allowed, 130 interrupted
-//! (`weakseg run` and `weights fetch` go on from there, other commands begin again). `serve` ends with 0 when it is interrupted, for that is its end.
+//! (`weakseg run` and `weights fetch` go on from there, other commands begin again). `serve` ends with 0 when it is
+//! interrupted, for that is its end.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal};

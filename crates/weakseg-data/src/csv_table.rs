@@ -147,8 +147,8 @@ impl CsvTable {
     }
 }
 
-/// Within quotation marks lines go on: one that is never closed makes one cell of all rows behind it. `last` is the text from
-/// the last row on, which begins in `line`.
+/// Within quotation marks lines go on: one that is never closed makes one cell of all rows behind it. `last` is the
+/// text from the last row on, which begins in `line`.
 fn unclosed(path: &Path, text: &str, last: &str, line: u64) -> Option<Fault> {
     let last = last.trim_end();
     if !last.contains(['\n', '\r']) || text.matches('"').count().is_multiple_of(2) {

@@ -138,39 +138,23 @@ fn splits_without_mask(folder: &Path, cases: &Cases, truth: &Truth) -> Vec<Fault
         if lacking.is_empty() {
             continue;
         }
-        let (all, findings) = (
-            lacking.len() == positive.len(),
-            cases.classes.space == LabelSpace::Findings,
-        );
-        let what = match findings {
-            true => " with a finding",
-            false => "",
-        };
-        let (problem, scored_on) = match all {
-            true => (
-                format!(
-                    "no mask of any of the {}{what} in the split `{split}`",
-                    counted(positive.len(), "case")
-                ),
-                match findings {
-                    true => "masks of this split are scored on healthy images alone",
-                    false => "masks of this split are scored on nothing",
-                },
-            ),
-            false => (
-                format!(
-                    "no mask of {} of the {}{what} in the split `{split}`: {}",
-                    lacking.len(),
-                    counted(positive.len(), "case"),
-                    some_of(&lacking)
-                ),
-                "masks of this split are scored on the others alone",
-            ),
+        let findings = cases.classes.space == LabelSpace::Findings;
+        let what = if findings { " with a finding" } else { "" };
+        let all = counted(positive.len(), "case");
+        let (which, scored) = match (lacking.len() == positive.len(), findings) {
+            (true, true) => ("any".to_owned(), "scored on healthy images alone"),
+            (true, false) => ("any".to_owned(), "not scored"),
+            (false, _) => (lacking.len().to_string(), "scored on the others alone"),
         };
         let error = DataError::Set {
             path: folder.to_owned(),
-            problem,
-            remedy: format!("{scored_on}; add masks, or divide the set otherwise"),
+            problem: format!(
+                "no mask of {which} of the {all}{what} in the split `{split}`: {}",
+                some_of(&lacking)
+            ),
+            remedy: format!(
+                "masks of this split are {scored}; add masks, or divide the set otherwise"
+            ),
         };
         faults.push(Fault::warning(Rule::ClassInScoring, error));
     }

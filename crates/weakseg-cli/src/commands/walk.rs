@@ -17,8 +17,8 @@ use crate::output;
 
 /// Spread class maps over an edge map by a random walk, as IRNet makes pseudo-labels.
 ///
-/// The maps are weighed by (1 - edge) and then walk: in each step a cell takes the mean of the cells nearer than the radius,
-/// weighed by (1 - the greatest edge between the two) to the power beta. The result is not normalised.
+/// The maps are weighed by (1 - edge) and then walk: in each step a cell takes the mean of the cells nearer than the
+/// radius, weighed by (1 - the greatest edge between the two) to the power beta. The result is not normalised.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

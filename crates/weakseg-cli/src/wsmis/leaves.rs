@@ -236,8 +236,8 @@ fn scalar(node: &Yaml<'_>) -> Result<Leaf> {
     }
 }
 
-/// Keys and values of a mapping, then those of its merge keys (`<<`) that it has not itself: whole values, as YAML says, not
-/// what is below them.
+/// Keys and values of a mapping, then those of its merge keys (`<<`) that it has not itself: whole values, as YAML
+/// says, not what is below them.
 fn entries<'y, 'i>(path: &str, mapping: &'y Mapping<'i>) -> Result<Vec<(String, &'y Yaml<'i>)>> {
     let (mut entries, mut merged) = (Vec::new(), Vec::new());
     for (key, value) in mapping {

@@ -4,8 +4,8 @@
 /// 3 * 2^22: adding it to a number from -1/2 to below 2^22 leaves the nearest whole one in the low bits.
 const WHOLE: f32 = 12_582_912.0;
 
-/// A whole number at most 1 below `at` and not above it; of a whole `at` that itself or the one before, whichever is even:
-/// between pixels both mean the same.
+/// A whole number at most 1 below `at` and not above it; of a whole `at` that itself or the one before, whichever is
+/// even: between pixels both mean the same.
 #[inline(always)]
 pub(super) fn before(at: f32) -> f32 {
     ((at - 0.5) + WHOLE) - WHOLE

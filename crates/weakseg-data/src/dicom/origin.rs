@@ -13,8 +13,8 @@ use super::uid::uid;
 use crate::contain::contained;
 use crate::{DataError, Limits};
 
-/// The date and time of what is made of an image that has none: the type must have them, and those of now would give other
-/// bytes under the same UID.
+/// The date and time of what is made of an image that has none: the type must have them, and those of now would give
+/// other bytes under the same UID.
 const NO_MOMENT: [&str; 2] = ["19700101", "000000"];
 
 /// Elements of patient and study that must be there, with a value or without (DICOM PS3.3 C.7.1.1, C.7.2.1).

@@ -489,15 +489,21 @@ fn every_broken_mask_is_listed_at_once() {
     }
 }
 
-#[test]
-fn one_patient_for_all_is_no_patient() {
+/// Eight images of these patients, every second one positive.
+fn of_patients(patient: impl Fn(usize) -> String) -> Set {
     let set = Set::new();
     let mut rows = String::from("ImageId,EncodedPixels\n");
     for at in 0..8 {
-        image(&set, &format!("1.2.{at}"), "ANONYMOUS");
+        image(&set, &format!("1.2.{at}"), &patient(at));
         rows += &format!("1.2.{at},{}\n", if at % 2 == 0 { "0 1" } else { "-1" });
     }
     set.text("train-rle.csv", &rows);
+    set
+}
+
+#[test]
+fn one_patient_for_all_is_no_patient() {
+    let set = of_patients(|_| "ANONYMOUS".to_owned());
     let (rule, severity, text) = only(&verify(&set));
     assert_eq!(
         (rule, severity),
@@ -515,14 +521,10 @@ fn one_patient_for_all_is_no_patient() {
 /// As files are that were made anonymous by a blank.
 #[test]
 fn patients_that_nobody_names_are_told() {
-    let set = Set::new();
-    let mut rows = String::from("ImageId,EncodedPixels\n");
-    for at in 0..8 {
-        let patient = if at < 5 { "" } else { &format!("p{at}") };
-        image(&set, &format!("1.2.{at}"), patient);
-        rows += &format!("1.2.{at},{}\n", if at % 2 == 0 { "0 1" } else { "-1" });
-    }
-    set.text("train-rle.csv", &rows);
+    let set = of_patients(|at| match at {
+        0..5 => String::new(),
+        _ => format!("p{at}"),
+    });
     let (rule, severity, text) = only(&verify(&set));
     assert_eq!(
         (rule, severity),

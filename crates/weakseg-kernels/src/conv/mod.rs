@@ -59,8 +59,8 @@ use crate::tile::Tiles;
 ///
 /// # Safety
 ///
-/// The destination must hold the planes of the whole destination, nobody else's meanwhile. The correlation's pixels must
-/// lie in these planes.
+/// The destination must hold the planes of the whole destination, nobody else's meanwhile. The correlation's pixels
+/// must lie in these planes.
 type Correlate = unsafe fn(&Tiles, &Planes<'_>, &Correlation, &[f32], Shared);
 
 /// The faster of the ways to a correlation.
@@ -117,8 +117,8 @@ fn forward_by(
     let strides = WeightStrides::forward(shape);
     let pack = || WeightColumns::new(tiles, weight.values, strides, &planes, shape.taps());
     let run = |packed: &WeightColumns| {
-        // SAFETY: the output has the destination's size and is this pass's alone; the correlations' rectangles make up all of
-        // it, so every value is written.
+        // SAFETY: the output has the destination's size and is this pass's alone; the correlations' rectangles make up
+        // all of it, so every value is written.
         unsafe {
             written_by(shape.output_len(), |output| {
                 for correlation in &correlations {

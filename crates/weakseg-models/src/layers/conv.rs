@@ -244,6 +244,8 @@ impl Conv2d {
             bias.transform_for_load((value + by).detach(), id)
         };
         assert!(self.bias.is_some(), "a convolution with a bias");
+        // One number would be taken for all.
+        assert_eq!(by.len(), self.outputs(), "a number an output");
         Self {
             bias: self.bias.map(moved),
             ..self

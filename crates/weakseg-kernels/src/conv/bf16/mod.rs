@@ -51,8 +51,8 @@ pub(super) fn forward(
         WeightSteps::new(bf16, weight.values, strides, &planes, &correlation, order)
     };
     let run = |packed: &WeightSteps| {
-        // SAFETY: the output has the destination's size and is this pass's alone; the grid is of a correlation that writes
-        // all of it.
+        // SAFETY: the output has the destination's size and is this pass's alone; the grid is of a correlation that
+        // writes all of it.
         unsafe {
             written_by(shape.output_len(), |output| {
                 correlate::correlate(tiles.set, bf16, &grid, &planes, packed, output);

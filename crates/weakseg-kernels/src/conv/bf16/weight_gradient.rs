@@ -55,8 +55,8 @@ pub(super) fn weight_gradient(
         })
     };
     let sums = Temporary::new(sums);
-    // SAFETY: the gradient has the weight's size and is this pass's alone; each task writes the weights of its own output
-    // channels, together all.
+    // SAFETY: the gradient has the weight's size and is this pass's alone; each task writes the weights of its own
+    // output channels, together all.
     unsafe {
         written_by(shape.weight_len(), |gradient| {
             place(set, shape, &sums, outputs, gradient);

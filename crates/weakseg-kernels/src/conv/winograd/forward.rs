@@ -64,8 +64,8 @@ pub(super) fn run(tiles: &Tiles, pass: &Pass<'_>) -> Vec<f32> {
         tiling.block(first..end.min(tiling.len()), [pass.channels, pass.rows])
     };
     let kept = blocks * work.source_len(runs.div_ceil(blocks) * RUN);
-    // SAFETY: the vector has the destination's size and is this pass's alone; the tiles cover it, and every tile is in one
-    // block.
+    // SAFETY: the vector has the destination's size and is this pass's alone; the tiles cover it, and every tile is in
+    // one block.
     unsafe {
         written_by(pass.destination_len(), |destination| {
             if blocks <= KEPT_BLOCKS && kept <= KEPT_VALUES {

@@ -10,8 +10,7 @@ use crate::irn::masks::{self, MapRule};
 use crate::metrics::{LabelScores, mean};
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Metric, Row, Step, Subset};
-use crate::scoring::Who;
-use crate::scoring::{PriorMask, baseline_rows};
+use crate::scoring::{PriorMask, Who, baseline_rows};
 
 /// Writes `rows.json`: the baselines, the classifier, and the maps as masks.
 pub fn eval_cams(bench: &Bench<'_>, truth: &Truth, folder: &Path) -> Result<usize, StepError> {

@@ -11,8 +11,7 @@ use crate::cam::Threshold;
 use crate::pipeline::{Bench, StepError};
 use crate::predict::{Prediction, Predictor};
 use crate::report::{ImageLabels, Step};
-use crate::scoring::Who;
-use crate::scoring::{score_boxes, score_masks};
+use crate::scoring::{Who, score_boxes, score_masks};
 
 /// Folder of the score maps of cases with boxes, at the image's own size, of the classes that the gate lets through.
 const MAPS: &str = "maps";

@@ -12,8 +12,7 @@ use crate::metrics::{ImageScores, InstanceScores};
 use crate::pipeline::run_record::folder_of;
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, InstanceFigures, SplitPrecision};
-use crate::scoring::ScoreError;
-use crate::scoring::precision_of;
+use crate::scoring::{ScoreError, precision_of};
 
 /// Figures of instances, in the folder of the scoring step.
 const FIGURES: &str = "instances.json";

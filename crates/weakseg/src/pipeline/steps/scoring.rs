@@ -11,8 +11,7 @@ use crate::files;
 use crate::metrics::Bootstrap;
 use crate::pipeline::{Bench, StepError};
 use crate::report::{ImageLabels, Row, Step};
-use crate::scoring::Who;
-use crate::scoring::{ScoreError, score_boxes, score_masks};
+use crate::scoring::{ScoreError, Who, score_boxes, score_masks};
 
 /// Rows of a scoring step, in its folder.
 pub(crate) const ROWS: &str = "rows.json";
