@@ -5,6 +5,7 @@ use burn::backend::{Cube, DType, TensorMetadata};
 
 use super::channels_last::{self, BatchNorm};
 use super::precision::{self, rounded};
+use super::rows::settled;
 use super::{batch_norm, conv, depthwise, operation, pairs, planes, product, resize};
 use crate::conv::ConvOptions;
 use crate::default;
@@ -26,11 +27,11 @@ impl Kernels for Cube {
         } else if product::serves(&x, &weight, options) {
             product::output(x, weight, options, precision::arithmetic())
         } else if precision::serves(options) {
-            rounded::<Self, _>([x, weight], |[x, weight]| {
+            settled::<Self>(rounded::<Self, _>([x, weight], |[x, weight]| {
                 default::conv2d_forward::<Self>(x, weight, None, options)
-            })
+            }))
         } else {
-            conv::forward::<Self>(x, weight, options)
+            settled::<Self>(conv::forward::<Self>(x, weight, options))
         };
         match bias {
             Some(bias) => channels_last::add_per_channel::<Self>(output, bias),
@@ -52,12 +53,15 @@ impl Kernels for Cube {
             return product::input_gradient(x, weight, output_gradient, options, arithmetic);
         }
         if !precision::serves(options) {
-            return default::conv2d_input_gradient::<Self>(x, weight, output_gradient, options);
+            let gradient =
+                default::conv2d_input_gradient::<Self>(x, weight, output_gradient, options);
+            return settled::<Self>(gradient);
         }
         // Of x only the shape is read, and its type is the result's.
-        rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
+        let gradient = rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
             default::conv2d_input_gradient::<Self>(x, weight, gradient, options)
-        })
+        });
+        settled::<Self>(gradient)
     }
 
     fn conv2d_weight_gradient(
@@ -74,11 +78,14 @@ impl Kernels for Cube {
             return product::weight_gradient(x, weight, output_gradient, options, arithmetic);
         }
         if !precision::serves(options) {
-            return default::conv2d_weight_gradient::<Self>(x, weight, output_gradient, options);
+            let gradient =
+                default::conv2d_weight_gradient::<Self>(x, weight, output_gradient, options);
+            return settled::<Self>(gradient);
         }
-        rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
+        let gradient = rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
             default::conv2d_weight_gradient::<Self>(x, weight, gradient, options)
-        })
+        });
+        settled::<Self>(gradient)
     }
 
     fn conv2d_bias_gradient(output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -103,6 +110,37 @@ impl Kernels for Cube {
         output_gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2] {
         pairs::backward(edge, displacement, labels, output_gradient)
+    }
+
+    fn max_pool_forward(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        settled::<Self>(default::max_pool_forward::<Self>(x, options))
+    }
+
+    fn max_pool_backward(
+        x: FloatTensor<Self>,
+        options: PoolOptions,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        settled::<Self>(default::max_pool_backward::<Self>(
+            x,
+            options,
+            output_gradient,
+        ))
+    }
+
+    fn resize_forward(x: FloatTensor<Self>, target: Resize) -> FloatTensor<Self> {
+        settled::<Self>(default::resize_forward::<Self>(x, target))
+    }
+
+    fn nearest_forward(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        settled::<Self>(default::nearest_forward::<Self>(x, size))
+    }
+
+    fn nearest_backward(
+        shape: [usize; 4],
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        settled::<Self>(default::nearest_backward::<Self>(shape, output_gradient))
     }
 
     /// Burn has no bilinear backward on these devices.

@@ -9,6 +9,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Shape, TensorMetadata};
 
+use super::rows::planes;
 use crate::norm::NormOptions;
 
 /// Sums are taken in so many parts at most, and then over the parts: one sum for each channel would leave most of a GPU
@@ -41,7 +42,7 @@ impl Pixels {
     fn whole<B: Backend>(self, flat: FloatTensor<B>) -> FloatTensor<B> {
         let [batch, channels, height, width] = self.shape;
         let rows = B::float_reshape(flat, Shape::new([batch, height, width, channels]));
-        B::float_permute(rows, &[0, 3, 1, 2])
+        planes::<B>(rows)
     }
 
     /// `[pixels, C]` as `[parts, pixels of a part, C]`.

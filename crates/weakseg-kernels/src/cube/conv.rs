@@ -6,6 +6,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DType, FloatDType, Shape, Slice, TensorMetadata};
 
+use super::rows::planes;
 use crate::conv::ConvOptions;
 use crate::default;
 
@@ -105,7 +106,7 @@ fn unfolded<B: Backend>(
         1 => parts.remove(0),
         _ => B::float_cat(parts, 0),
     };
-    B::float_permute(output, &[0, 3, 1, 2])
+    planes::<B>(output)
 }
 
 /// `[B, C, H, W]` → `[B, H + 2·padding, W + 2·padding, C]` with zeros around.

@@ -2,7 +2,7 @@
 //! those read a tensor more often than they need to, or do not exist.
 //!
 //! Burn's convolutions leave a `[B, C, H, W]` tensor in memory as `[B, H, W, C]`. What is done to each channel is done
-//! in that order; in the tensor's own it would begin with a copy.
+//! in that order; in the tensor's own it would begin with a copy. [`rows`] says what holds of one channel.
 //!
 //! What is there without the feature too is written for any backend, and tested on the CPU's. The rest are kernels in
 //! CubeCL, tested on a device.
@@ -27,6 +27,7 @@ mod precision;
 #[cfg(feature = "cube")]
 mod product;
 mod resize;
+mod rows;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,6 @@ use burn::backend::fusion::FusionRuntime;
 use burn::backend::fusion::custom::{
     CustomOpIr, HandleContainer, OperationFn, OperationIr, StreamId, TensorIr,
 };
-use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Cube, DType, Shape, TensorMetadata};
 use burn_cubecl::CubeBackend;
@@ -48,11 +47,6 @@ pub fn defer<const N: usize, const M: usize>(
         operation,
     );
     tensors.try_into().expect("as many as there are outputs")
-}
-
-/// `[B, H, W, C]` → `[B, C, H, W]`, as it lies.
-pub fn planes(rows: FloatTensor<Cube>) -> FloatTensor<Cube> {
-    Cube::float_permute(rows, &[0, 3, 1, 2])
 }
 
 /// `[B, C, H, W]` as `[B, H, W, C]`, without gaps.

@@ -3,6 +3,8 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Shape, TensorMetadata};
 
+use super::rows::planes;
+
 /// The size of a `[B, C, H, W]` tensor.
 #[derive(Debug, Clone, Copy)]
 struct Planes([usize; 4]);
@@ -22,7 +24,7 @@ impl Planes {
     fn whole<B: Backend>(self, flat: FloatTensor<B>) -> FloatTensor<B> {
         let [batch, channels, height, width] = self.0;
         let rows = B::float_reshape(flat, Shape::new([batch, height, width, channels]));
-        B::float_permute(rows, &[0, 3, 1, 2])
+        planes::<B>(rows)
     }
 
     /// `[B, C, 1, 1]` as `[B, 1, C]`.

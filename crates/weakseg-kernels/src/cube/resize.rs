@@ -3,6 +3,7 @@
 use burn::backend::tensor::{Device, FloatTensor};
 use burn::backend::{Backend, Shape, TensorData, TensorMetadata};
 
+use super::rows::planes;
 use crate::ops::Resize;
 use crate::resize::matrix_of_taps;
 
@@ -25,7 +26,7 @@ pub fn backward<B: Backend>(
     let gradient = B::float_reshape(gradient, Shape::new([batch * height, wide, channels]));
     let gradient = B::float_matmul(transposed::<B>(columns), gradient);
     let gradient = B::float_reshape(gradient, Shape::new([batch, height, width, channels]));
-    B::float_permute(gradient, &[0, 3, 1, 2])
+    planes::<B>(gradient)
 }
 
 /// `[1, to, from]`: row `o` holds the weights of the two sources of `o`.

@@ -12,7 +12,11 @@
 use std::collections::BTreeMap;
 use std::sync::Once;
 
-use burn::tensor::Device;
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
+use weakseg_kernels::{
+    ConvOptions, PoolOptions, conv2d, max_pool2d, resize_bilinear, resize_nearest,
+};
 use weakseg_models::{
     ClassifierArch, ClassifierConfig, IrnetConfig, Network, SegmenterArch, SegmenterConfig,
 };
@@ -209,6 +213,61 @@ fn segmenter(arch: SegmenterArch, device: &Device) -> Network {
         ..SegmenterConfig::new(arch, 2)
     };
     Network::Segmenter(config.init(device).unwrap())
+}
+
+/// Operations between one channel and one or several, each between a sigmoid and one whose values lie in rows: of one
+/// channel Burn's fusion has mistaken which value of the sigmoid belongs to which gradient.
+#[test]
+#[ignore = "needs a GPU: cargo xtask gpu"]
+fn gradients_of_one_channel() {
+    type Operation = fn(Tensor<4>, Tensor<4>) -> Tensor<4>;
+    let operations: [(&str, [usize; 4], Operation); 6] = [
+        ("convolution to one, 1x1", [1, 16, 1, 1], |x, weight| {
+            conv2d(x.repeat_dim(1, 16), weight, None, &ConvOptions::default())
+        }),
+        ("convolution to one, 3x3", [1, 16, 3, 3], |x, weight| {
+            conv2d(x.repeat_dim(1, 16), weight, None, &ConvOptions::same(3, 1))
+        }),
+        ("convolution of one", [1, 1, 3, 3], |x, weight| {
+            conv2d(x, weight, None, &ConvOptions::same(3, 1))
+        }),
+        ("pooling", [1, 1, 3, 3], |x, _| {
+            max_pool2d(x, &PoolOptions::new(2, 2, 0))
+        }),
+        ("bilinear resizing", [1, 1, 3, 3], |x, _| {
+            resize_bilinear(x, [32, 32], false)
+        }),
+        ("resizing by nearest pixels", [1, 1, 3, 3], |x, _| {
+            resize_nearest(x, [32, 32])
+        }),
+    ];
+    let mut wrong = Vec::new();
+    for (name, weight_shape, operation) in operations {
+        let gradients = |device: &Device| {
+            let device = device.clone().autodiff();
+            let x = images("train", [2, 1, 16, 16], &device).require_grad();
+            let weight = images("weight", weight_shape, &device).require_grad();
+            let y = operation(sigmoid(x.clone() + 0.5), weight.clone());
+            let [batch, _, height, width] = y.dims();
+            let y = sigmoid(y + images("shift", [batch, 1, height, width], &device));
+            let factors = images("loss", [batch, 1, height, width], &device);
+            let rows = [batch, height, width];
+            let loss = (y.reshape(rows) * factors.reshape(rows)).sum();
+            let gradients = loss.backward();
+            let of = |leaf: Tensor<4>| leaf.grad(&gradients).map(|g| values(g.flatten::<1>(0, 3)));
+            BTreeMap::from([
+                ("x".to_owned(), of(x).expect("every operation reads it")),
+                ("weight".to_owned(), of(weight).unwrap_or_default()),
+            ])
+        };
+        let (expected, found) = (gradients(&Device::flex()), gradients(&crate::device()));
+        let (difference, of) = worst(&found, &expected, 0.0).expect("there are gradients");
+        println!("{name}: {difference:.1e} (`{of}`)");
+        if difference >= TOLERANCE {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "not the CPU's gradients: {wrong:?}");
 }
 
 /// One test a network.

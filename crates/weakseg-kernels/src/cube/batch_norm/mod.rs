@@ -18,7 +18,8 @@ use self::kernel::{
     PartLaunch, UNITS, gradient_of_x, gradient_sums_of_all, gradient_sums_of_parts, moments_of_all,
     moments_of_parts, normalize,
 };
-use super::operation::{defer, empty, planes, rows_of};
+use super::operation::{defer, empty, rows_of};
+use super::rows::planes;
 use crate::norm::NormOptions;
 
 /// Values of a vector that is read at a time, where channels come in whole ones.
@@ -203,7 +204,7 @@ pub fn forward(
         }
         [output, mean, variance]
     });
-    [planes(output), mean, variance]
+    [planes::<Cube>(output), mean, variance]
 }
 
 /// Gradients of x, γ and β, given the statistics, without a shortcut.
@@ -285,5 +286,5 @@ pub fn backward(
         }
         [of_x, of_gamma, of_beta]
     });
-    [planes(of_x), of_gamma, of_beta]
+    [planes::<Cube>(of_x), of_gamma, of_beta]
 }

@@ -14,7 +14,8 @@ use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
 use self::kernel::{TapsLaunch, UNITS, depthwise, depthwise_weight_gradient};
-use super::operation::{defer, empty, planes, rows_of, sum_of_parts};
+use super::operation::{defer, empty, rows_of, sum_of_parts};
+use super::rows::planes;
 use crate::conv::ConvOptions;
 
 /// Values of a vector that is read at a time.
@@ -158,7 +159,7 @@ impl Taps {
             }
             [out]
         });
-        planes(rows)
+        planes::<Cube>(rows)
     }
 }
 

@@ -14,7 +14,8 @@ use super::plan::{PIECE, SHARED_BYTES, SIDE};
 use super::sizes::{Sizes, blocks, padded, pieces};
 use super::tiles::{Arithmetic, LANES, PLANES, Problem, Tiles, Units, Written};
 use crate::conv::ConvOptions;
-use crate::cube::operation::{defer, empty, planes, rows_of, sum_of_parts};
+use crate::cube::operation::{defer, empty, rows_of, sum_of_parts};
+use crate::cube::rows::planes;
 
 /// Workgroups along an axis.
 const MOST_WORKGROUPS: usize = 65_535;
@@ -130,7 +131,7 @@ pub(super) fn output_by(
             [joined(out)]
         },
     );
-    planes(output)
+    planes::<Cube>(output)
 }
 
 /// `[B, I, H, W]` of x's shape.
@@ -228,7 +229,7 @@ pub(super) fn input_gradient_by(
             [out]
         },
     );
-    planes(result)
+    planes::<Cube>(result)
 }
 
 /// `[O, I, KH, KW]` of weight's shape.
@@ -303,7 +304,7 @@ pub(super) fn weight_gradient_by(
         let inside = whole.iter().map(|size| Slice::from(0..*size));
         Cube::float_slice(gradient, &inside.collect::<Vec<_>>())
     };
-    planes(sizes.of_groups(gradient))
+    planes::<Cube>(sizes.of_groups(gradient))
 }
 
 /// `[splits, …]` → `[…]`: the sum of the splits.
