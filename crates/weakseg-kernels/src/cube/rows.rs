@@ -17,6 +17,7 @@ pub fn planes<B: Backend>(rows: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 /// What an operation of Burn's gave, one channel of it as [`planes`] has it.
+#[cfg(feature = "cube")]
 pub fn settled<B: Backend>(given: FloatTensor<B>) -> FloatTensor<B> {
     match given.shape()[1] {
         1 => planes::<B>(B::float_permute(given, &[0, 2, 3, 1])),
