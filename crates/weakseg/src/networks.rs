@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use weakseg_data::{Classes, LabelSpace, Plane, Stack};
+use weakseg_data::{Classes, LabelSpace, Plane, Stack, View};
 use weakseg_models::weights::{
     ChannelOrder, Metadata, WeightsError, import_trunk, load_safetensors, read_metadata,
 };
@@ -76,6 +76,9 @@ pub struct ModelCard {
     /// How a segmentation network's masks are made, as it was set when the network was trained.
     #[serde(flatten)]
     pub rule: MaskRule,
+    /// How the images that it learned from were seen; none of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// Digest of the settings, the data and the steps that it was trained from, as in `run.json` of its run; none of
     /// earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +115,7 @@ impl ModelCard {
                     ..MaskRule::of(config.segmenter)
                 },
             },
+            view: None,
             inputs: None,
         }
     }

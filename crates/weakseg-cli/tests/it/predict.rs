@@ -105,6 +105,7 @@ pub fn predicts(program: &Program) {
         "the file alone says the same"
     );
     a_file_does_not_gate(program, &read(model));
+    a_file_knows_its_tone(program, &read(model));
     tells_shares_and_probabilities(program, &read(model));
     program.ok(&[
         "evaluate",
@@ -205,6 +206,30 @@ fn a_file_does_not_gate(program: &Program, model: &[u8]) {
     program.fails(2, &[&line[..], &["--formats", "npy"]].concat(), &refused);
     assert!(!program.path("file/scores").exists());
     program.ok(&[&line[..4], &["--out", "other", "--formats", "npy"]].concat());
+}
+
+/// A model's file that learned from stored values is shown them wherever it lies.
+fn a_file_knows_its_tone(program: &Program, model: &[u8]) {
+    let (window, raw): (&[u8], &[u8]) = (br#"\\\"window\\\""#, br#"\\\"raw\\\"   "#);
+    let place = model.windows(window.len()).position(|w| w == window);
+    let mut other = model.to_vec();
+    other[place.expect("a card")..][..window.len()].copy_from_slice(raw);
+    program.write("raw.safetensors", &other);
+    for (more, tone) in [(&[][..], "raw"), (&["--tone", "window"], "window")] {
+        let image = "in/phantom-00000.png";
+        let line = [
+            "predict",
+            "--model",
+            "raw.safetensors",
+            image,
+            "--out",
+            tone,
+        ];
+        program.ok(&[&line[..], more].concat());
+        let note = std::fs::read(program.path(&format!("{tone}/model.json"))).expect("a note");
+        let note: serde_json::Value = serde_json::from_slice(&note).expect("JSON");
+        assert_eq!(note["tone"], tone);
+    }
 }
 
 /// A model's file with a gate of 0.`digit` instead of none.

@@ -71,6 +71,8 @@ impl Bench<'_> {
     ) -> ModelCard {
         let step = step(step_name).expect("named as in the table");
         ModelCard {
+            // One for the whole set.
+            view: self.cases.cases.first().map(|case| case.view),
             inputs: Some(self.run.inputs(step)),
             ..of(self.config, &self.cases.classes)
         }
