@@ -40,6 +40,7 @@ impl ViewArgs {
     }
 }
 
+/// As the run that a model is or lies in saw its images; the usual outside of one.
 fn of_run_around(model: &Path) -> Result<View> {
     let whole = std::path::absolute(model)?;
     let is_run = |folder: &&Path| folder.join("run.json").is_file();
