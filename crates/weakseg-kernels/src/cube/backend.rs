@@ -52,16 +52,15 @@ impl Kernels for Cube {
             let arithmetic = precision::arithmetic();
             return product::input_gradient(x, weight, output_gradient, options, arithmetic);
         }
-        if !precision::serves(options) {
-            let gradient =
-                default::conv2d_input_gradient::<Self>(x, weight, output_gradient, options);
-            return settled::<Self>(gradient);
-        }
         // Of x only the shape is read, and its type is the result's.
-        let gradient = rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
+        let gradient = |[x, weight, gradient]: [FloatTensor<Self>; 3]| {
             default::conv2d_input_gradient::<Self>(x, weight, gradient, options)
-        });
-        settled::<Self>(gradient)
+        };
+        let tensors = [x, weight, output_gradient];
+        settled::<Self>(match precision::serves(options) {
+            true => rounded::<Self, _>(tensors, gradient),
+            false => gradient(tensors),
+        })
     }
 
     fn conv2d_weight_gradient(
@@ -77,15 +76,14 @@ impl Kernels for Cube {
             let arithmetic = precision::arithmetic();
             return product::weight_gradient(x, weight, output_gradient, options, arithmetic);
         }
-        if !precision::serves(options) {
-            let gradient =
-                default::conv2d_weight_gradient::<Self>(x, weight, output_gradient, options);
-            return settled::<Self>(gradient);
-        }
-        let gradient = rounded::<Self, _>([x, weight, output_gradient], |[x, weight, gradient]| {
+        let gradient = |[x, weight, gradient]: [FloatTensor<Self>; 3]| {
             default::conv2d_weight_gradient::<Self>(x, weight, gradient, options)
-        });
-        settled::<Self>(gradient)
+        };
+        let tensors = [x, weight, output_gradient];
+        settled::<Self>(match precision::serves(options) {
+            true => rounded::<Self, _>(tensors, gradient),
+            false => gradient(tensors),
+        })
     }
 
     fn conv2d_bias_gradient(output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
